@@ -1,0 +1,188 @@
+"""The API's bodies, as OpenAPI documents them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+IdentifierType = Literal["email", "phone", "device_token", "anonymous_id", "customer_id"]
+# PostgreSQL's texts cannot hold NUL.
+IdentifierValue = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
+
+MAX_IDENTIFIERS = 50
+
+
+class Body(BaseModel):
+    """A body of ours; what we answer has the fields named and no others."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(Body):
+    """An error (RFC 9457)."""
+
+    type: str = Field(description="`about:blank`: the status says what kind of problem it is")
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="the request's id, under which the log has more")
+    code: str = Field(description="what is wrong, for programs")
+    message: str = Field(description="what is wrong, for people")
+    errors: list[dict[str, Any]] | None = Field(None, description="each field that is not valid")
+
+
+class OAuthProblem(Body):
+    """A refusal of the token endpoint (RFC 6749, section 5.2)."""
+
+    error: str
+    error_description: str
+    code: str
+    message: str
+
+
+class Token(Body):
+    """An access token (RFC 6749, section 5.1)."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int = Field(description="seconds")
+    scope: str
+
+
+class ServerMetadata(Body):
+    """What the authorisation server can do (RFC 8414)."""
+
+    issuer: str
+    token_endpoint: str
+    jwks_uri: str
+    scopes_supported: list[str]
+    response_types_supported: list[str]
+    grant_types_supported: list[str]
+    token_endpoint_auth_methods_supported: list[str]
+
+
+class KeySet(Body):
+    """The public keys that sign access tokens (RFC 7517)."""
+
+    keys: list[dict[str, JsonValue]]
+
+
+class Alive(Body):
+    status: Literal["alive"]
+
+
+class Ready(Body):
+    """The store is in reach and serves the results of this run."""
+
+    status: Literal["ready"]
+    run_id: str
+    as_of: datetime
+
+
+class Identifier(BaseModel):
+    """An identifier as anyone would write it; a `customer_id` carries its source, such as `shopify:1234`."""
+
+    type: IdentifierType
+    value: IdentifierValue
+
+
+class LookupRequest(BaseModel):
+    identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)]
+
+
+class Traits(Body):
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    date_of_birth: date | None = None
+    street: str | None = None
+    city: str | None = None
+    region: str | None = None
+    postcode: str | None = None
+    country: str | None = None
+    language: str | None = None
+    timezone: str | None = None
+
+
+class TraitEvidence(Body):
+    """A value that a source has given for a trait, down to the raw line."""
+
+    trait: str
+    value: str
+    is_current: bool
+    source: str
+    observed_at: datetime
+    file: str | None
+    line_number: int | None
+
+
+class KnownIdentifier(Body):
+    type: str
+    value: str
+    quality: str
+    sources: list[str]
+    last_seen_at: datetime
+
+
+class SegmentMembership(Body):
+    segment: str
+    entered_at: datetime
+
+
+class Preference(Body):
+    """How well a channel serves the person; the interval is the 90% one."""
+
+    channel: str
+    reachable: bool
+    score: float | None
+    low: float | None
+    high: float | None
+    received_count: int
+    response_count: int
+    best_hours: list[int] | None
+    timezone: str | None
+
+
+class Identity(Body):
+    """What the profile is made of."""
+
+    observation_count: int
+    source_count: int
+    confidence: float
+    members: list[str] = Field(description="ids of its observations")
+    aliases: list[str] = Field(description="ids that were merged into this one")
+
+
+class Profile(Body):
+    """A person. What `include` did not name is left out."""
+
+    profile_id: str
+    traits: Traits
+    created_at: datetime
+    last_seen_at: datetime
+    trait_evidence: list[TraitEvidence] | None = None
+    segments: list[SegmentMembership] | None = None
+    preferences: list[Preference] | None = None
+    metrics: dict[str, JsonValue] | None = None
+    identity: Identity | None = None
+    identifiers: list[KnownIdentifier] | None = None
+    retired_id: str | None = Field(None, description="the id asked for, where it was merged into this one")
+    merged_into: str | None = Field(None, description="the survivor's id, where a retired id was asked for")
+
+
+class MatchedIdentifier(Body):
+    type: IdentifierType
+    value: str = Field(description="normalised")
+
+
+class LookupAnswer(Body):
+    """The profile that the strongest identifier leads to."""
+
+    profile_id: str
+    matched: list[MatchedIdentifier]
+    ambiguous: bool = Field(description="the identifiers lead to more than one profile")
+    candidates: list[str] = Field(description="all profiles found, best first")
+    profile: Profile

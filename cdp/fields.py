@@ -1,0 +1,93 @@
+"""Column types, each declared once: how a kind of value is stored, what it means, what it must look like.
+
+Tables compose these types (`cdp/tables.py`); nothing else in the project says again what an e-mail or a
+profile id is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class FieldType:
+    """One kind of value.
+
+    `sql` is the DuckDB type, `polars` the matching Polars type. A value that is not null must match
+    `pattern` (a regular expression) and be one of `allowed`, where these are given, and be at least
+    `minimum`, which is SQL.
+    """
+
+    name: str
+    sql: str
+    polars: pl.DataType | type[pl.DataType]
+    meaning: str
+    pattern: str | None = None
+    allowed: tuple[str, ...] = ()
+    minimum: str | None = None
+
+
+CHANNELS = ("email", "sms", "push", "whatsapp", "social", "web", "app", "store")
+MESSAGE_CHANNELS = ("email", "sms", "push", "whatsapp")
+EVENT_TYPES = (
+    *("queued", "sent", "deferred", "delivered", "bounced", "rejected", "failed"),
+    *("opened", "clicked", "replied", "complained", "unsubscribed", "resubscribed"),
+    *("viewed", "identified", "product_viewed", "added_to_cart", "checkout_started", "ordered", "refunded"),
+    *("consent_changed", "custom"),
+)
+IDENTIFIER_TYPES = ("email", "phone", "device_token", "anonymous_id", "customer_id")
+
+_UTC = pl.Datetime("us", "UTC")
+
+Text = FieldType("text", "VARCHAR", pl.String, "free text")
+Flag = FieldType("flag", "BOOLEAN", pl.Boolean, "true or false")
+Count = FieldType("count", "BIGINT", pl.Int64, "how many; never negative", minimum="0")
+Rate = FieldType("rate", "DOUBLE", pl.Float64, "a share or a probability from 0 to 1", minimum="0.0")
+Number = FieldType("number", "DOUBLE", pl.Float64, "a number")
+Hours = FieldType("hours", "INTEGER[]", pl.List(pl.Int32), "hours of the day, 0 to 23, local time")
+Json = FieldType("json", "JSON", pl.String, "a JSON document")
+UtcTime = FieldType("utc_time", "TIMESTAMPTZ", _UTC, "a point in time, UTC")
+CalendarDate = FieldType("date", "DATE", pl.Date, "a calendar date")
+Money = FieldType("money", "DECIMAL(18,2)", pl.Decimal(18, 2), "an amount; its currency stands beside it")
+Currency = FieldType("currency", "VARCHAR", pl.String, "ISO 4217 code", pattern=r"^[A-Z]{3}$")
+
+Email = FieldType("email", "VARCHAR", pl.String, "lower-cased address", pattern=r"^[^@\s]+@[^@\s]+$")
+Phone = FieldType("phone", "VARCHAR", pl.String, "E.164 number", pattern=r"^\+[1-9]\d{3,16}$")
+Country = FieldType("country", "VARCHAR", pl.String, "ISO 3166 alpha-2 code", pattern=r"^[A-Z]{2}$")
+Language = FieldType("language", "VARCHAR", pl.String, "ISO 639 code", pattern=r"^[a-z]{2,3}$")
+
+Channel = FieldType("channel", "VARCHAR", pl.String, "a way to reach or meet people", allowed=CHANNELS)
+EventType = FieldType("event_type", "VARCHAR", pl.String, "what happened", allowed=EVENT_TYPES)
+Purpose = FieldType(
+    "purpose", "VARCHAR", pl.String, "what a message is for", allowed=("marketing", "transactional")
+)
+ConsentState = FieldType(
+    "consent_state", "VARCHAR", pl.String, "consent", allowed=("granted", "denied", "withdrawn", "pending")
+)
+ConsentScope = FieldType(
+    "consent_scope", "VARCHAR", pl.String, "how far it reaches", allowed=("topic", "channel", "all")
+)
+IdentifierType = FieldType(
+    "identifier_type", "VARCHAR", pl.String, "kind of identifier", allowed=IDENTIFIER_TYPES
+)
+Quality = FieldType(
+    "quality", "VARCHAR", pl.String, "what a value is worth", allowed=("unique", "shared", "generic", "junk")
+)
+EdgeKind = FieldType("edge_kind", "VARCHAR", pl.String, "evidence", allowed=("exact", "model", "steward"))
+ChangeReason = FieldType(
+    "change_reason", "VARCHAR", pl.String, "what befell it", allowed=("created", "merged", "split", "retired")
+)
+
+ProfileId = FieldType(
+    "profile_id", "VARCHAR", pl.String, "a unified person", pattern=r"^prf_[0-9A-HJKMNP-TV-Z]{26}$"
+)
+ObservationId = FieldType("observation_id", "VARCHAR", pl.String, "an observation", pattern=r"^[0-9a-f]{32}$")
+EventId = FieldType("event_id", "VARCHAR", pl.String, "an event", pattern=r"^[0-9a-f]{32}$")
+FileId = FieldType("file_id", "VARCHAR", pl.String, "a landed file", pattern=r"^[0-9a-f]{16}$")
+LineNumber = FieldType(
+    "line_number", "BIGINT", pl.Int64, "1-based line, or element of a JSON list", minimum="1"
+)
+RunId = FieldType("run_id", "VARCHAR", pl.String, "a run", pattern=r"^run_\d{8}T\d{6}_[0-9a-f]{6}$")
+Hash = FieldType("hash", "VARCHAR", pl.String, "hexadecimal digest", pattern=r"^[0-9a-f]{16,64}$")

@@ -1,0 +1,26 @@
+"""Values by which people are described, brought to one spelling so that equal means equal.
+
+Every function takes a table with the column `raw` (and `country`, where the spelling depends on it) and gives
+back the same rows with one more column. No string raises. Callers pass distinct values.
+"""
+
+from cdp.normalise.dates import normalise_dates
+from cdp.normalise.person import (
+    normalise_device_tokens,
+    normalise_emails,
+    normalise_languages,
+    normalise_names,
+)
+from cdp.normalise.phone import normalise_phones
+from cdp.normalise.place import normalise_countries, normalise_postcodes
+
+__all__ = [
+    "normalise_countries",
+    "normalise_dates",
+    "normalise_device_tokens",
+    "normalise_emails",
+    "normalise_languages",
+    "normalise_names",
+    "normalise_phones",
+    "normalise_postcodes",
+]

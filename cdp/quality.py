@@ -1,0 +1,204 @@
+"""The quality gate: each table's contract becomes a Great Expectations suite, run before a publish.
+
+The only module that imports great_expectations. The contracts hold the rules (`Table.expectations`); here
+they are only translated. Great Expectations is asked for verdicts alone, never for the values or rows that
+break an expectation: these are personal data. What is broken is then counted with the contract's own SQL.
+
+Importing this module takes seconds (Great Expectations loads SciPy, pandas and Altair): do so when a run
+is about to check, not before.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import great_expectations as gx
+from duckdb_sqlalchemy import ConnectionWrapper, Dialect
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
+from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
+from great_expectations.expectations.core.expect_column_values_to_be_in_set import ExpectColumnValuesToBeInSet
+from great_expectations.expectations.core.expect_column_values_to_not_be_null import (
+    ExpectColumnValuesToNotBeNull,
+)
+from great_expectations.expectations.core.unexpected_rows_expectation import UnexpectedRowsExpectation
+from great_expectations.expectations.expectation import Expectation as Check
+from sqlalchemy.dialects import registry
+from sqlalchemy.pool import StaticPool
+
+from cdp.contract import Expectation, Table
+from cdp.errors import QualityGateFailed, StatementFailed
+from cdp.quality_docs import CheckedTable, write_docs
+from cdp.warehouse import Warehouse
+
+# Great Expectations logs a failing query with its values, which may be personal data; and on import it
+# diverts Python's warnings into the log.
+logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
+logging.captureWarnings(False)
+
+BROKEN_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class FailedExpectation:
+    """A broken expectation in plain words, and how many rows its violations SQL returns."""
+
+    expectation: str
+    violation_count: int
+
+
+@dataclass(frozen=True)
+class TableVerdict:
+    """How many of a table's expectations hold, and those that do not."""
+
+    table: str
+    passed: int
+    failed: tuple[FailedExpectation, ...]
+
+
+def check(warehouse: Warehouse, tables: Sequence[Table], docs: Path, run_name: str) -> list[TableVerdict]:
+    """Check `tables` over the warehouse's open connection; one verdict a table, in the order given.
+
+    Sees what the connection has written, committed or not. The verdicts are also written as a page a person
+    can read, `index.html` in the folder `docs`, headed `run_name`. Neither holds a value of any row.
+
+    Raises:
+        StatementFailed: a table is missing, or an expectation's SQL does not run.
+        Unavailable: `docs` cannot be written.
+    """
+    source = _open_source(warehouse)
+    checked = [_check_table(warehouse, source, table) for table in tables]
+    write_docs(docs, run_name, checked)
+    return [_verdict(result) for result in checked]
+
+
+def gate(verdicts: Sequence[TableVerdict], docs: Path) -> None:
+    """Refuse to go on if any expectation is broken; `docs` is the folder that `check` wrote to.
+
+    Raises:
+        QualityGateFailed: names the broken expectations, their violations, and the page with all of them.
+    """
+    broken = [
+        f"{verdict.table}: {failed.expectation} ({_violations(failed.violation_count)})"
+        for verdict in verdicts
+        for failed in verdict.failed
+    ]
+    if not broken:
+        return
+    shown = "; ".join(broken[:BROKEN_SHOWN])
+    more = f"; and {len(broken) - BROKEN_SHOWN} more" if len(broken) > BROKEN_SHOWN else ""
+    raise QualityGateFailed(
+        f"broken expectations: {shown}{more}", hint=f"Nothing was published; see {docs / 'index.html'}"
+    )
+
+
+class OpenConnectionDialect(Dialect):
+    """DuckDB over a connection that somebody else owns, so it neither ends transactions nor closes it.
+
+    Great Expectations fetches a result after it has handed its connection back; DuckDB drops the result on
+    the rollback that goes with that (great_expectations #10738).
+    """
+
+    supports_statement_cache = True
+
+    def do_begin(self, dbapi_connection: Any) -> None: ...
+
+    def do_commit(self, dbapi_connection: Any) -> None: ...
+
+    def do_rollback(self, dbapi_connection: Any) -> None: ...
+
+    def do_close(self, dbapi_connection: Any) -> None: ...
+
+
+registry.register("cdp_open_duckdb", __name__, OpenConnectionDialect.__name__)
+
+
+class ExpectNoViolations(UnexpectedRowsExpectation):
+    """The stock expectation, but it counts the rows only: that one also fetches them, at twice the cost."""
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("unexpected_rows_query.row_count",)
+
+    def _validate(
+        self, metrics: dict[str, Any], runtime_configuration: Any = None, execution_engine: Any = None
+    ) -> dict[str, bool]:
+        return {"success": metrics["unexpected_rows_query.row_count"] == 0}
+
+
+def _open_source(warehouse: Warehouse) -> SQLDatasource:
+    context = gx.get_context(
+        mode="ephemeral",
+        project_config=DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(),
+            progress_bars=ProgressBarsConfig(globally=False),
+            analytics_enabled=False,
+        ),
+    )
+    connection = ConnectionWrapper(warehouse.connection)
+    engine: dict[str, Any] = {"kwargs": {"poolclass": StaticPool, "creator": lambda: connection}}
+    return context.data_sources.add_sql("warehouse", connection_string="cdp_open_duckdb://", **engine)
+
+
+def _check_table(warehouse: Warehouse, source: SQLDatasource, table: Table) -> CheckedTable:
+    row_count = warehouse.count(table.full_name)
+    broken = _broken(source, table)
+    violations = {expectation.meaning: _count_violations(warehouse, expectation) for expectation in broken}
+    return CheckedTable(table, row_count, violations)
+
+
+def _broken(source: SQLDatasource, table: Table) -> list[Expectation]:
+    """The table's expectations that Great Expectations does not find to hold."""
+    expectations = table.expectations()
+    checks = [_translate(expectation, position) for position, expectation in enumerate(expectations)]
+    suite = gx.ExpectationSuite(table.full_name, expectations=checks)
+    asset = source.add_query_asset(table.full_name, query=f"select * from {table.full_name}")
+    batch = asset.add_batch_definition_whole_table("all rows").get_batch()
+    results = batch.validate(suite, result_format="BOOLEAN_ONLY").results
+    held = [result.expectation_config for result in results if result.success]
+    holding = {config.meta["position"] for config in held if config}
+    return [expectation for position, expectation in enumerate(expectations) if position not in holding]
+
+
+def _translate(expectation: Expectation, position: int) -> Check:
+    """The native expectation where Great Expectations computes it in one pass with its like, else the SQL."""
+    told: dict[str, Any] = {"description": expectation.meaning, "meta": {"position": position}}
+    match expectation.kind:
+        case "not_null":
+            return ExpectColumnValuesToNotBeNull(column=expectation.columns[0], **told)
+        case "allowed":
+            values = list(expectation.allowed)
+            return ExpectColumnValuesToBeInSet(column=expectation.columns[0], value_set=values, **told)
+        case _:
+            return ExpectNoViolations(unexpected_rows_query=_as_query(expectation.violations), **told)
+
+
+def _as_query(violations: str) -> str:
+    """Escaped for `str.format` and SQLAlchemy; without `{batch}` Great Expectations prints a warning."""
+    escaped = violations.replace("{", "{{").replace("}", "}}").replace(":", r"\:")
+    return f"{escaped} /* of {{batch}} */"
+
+
+def _count_violations(warehouse: Warehouse, expectation: Expectation) -> int:
+    """How many rows break `expectation`. Great Expectations swallows errors; here they are raised."""
+    count = int(warehouse.scalar(f"select count(*) from ({expectation.violations})"))
+    if count == 0:
+        raise StatementFailed(
+            f"Great Expectations does not find what its SQL bears out: {expectation.meaning}",
+            where=expectation.table,
+        )
+    return count
+
+
+def _violations(count: int) -> str:
+    return "1 violation" if count == 1 else f"{count:,} violations"
+
+
+def _verdict(checked: CheckedTable) -> TableVerdict:
+    failed = tuple(FailedExpectation(meaning, count) for meaning, count in checked.violations.items())
+    return TableVerdict(checked.table.full_name, len(checked.table.expectations()) - len(failed), failed)

@@ -1,0 +1,127 @@
+"""The sources: one file each, found by themselves.
+
+A source's file defines `SOURCE`, a `Source`: what its payloads look like and one SELECT that maps them. The
+SELECT reads the relation `raw` (file_id, line_number, item_number, payload JSON, received_at) and returns any
+of the columns of `MAPPED`, by name; columns that it leaves out are NULL. The same text maps a log of millions of lines and
+a single webhook.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
+from cdp import fields as f
+from cdp.contract import Column, Table
+from cdp.errors import ConfigurationError
+
+MAPPED = Table(
+    "conformed",
+    "mapped",
+    "what a source's SELECT says of a raw item: an event, a description of a person, a consent, or a refusal",
+    (
+        Column("file_id", f.FileId, True),
+        Column("line_number", f.LineNumber, True),
+        Column("received_at", f.UtcTime, True),
+        Column("source", f.Text, True, "filled in by the engine"),
+        Column("refused", f.Text, False, "reason code; the item is a reject"),
+        Column("refused_detail", f.Text, False, "which field is wrong; never a value"),
+        Column(
+            "event_key", f.Text, False, "the provider's id of the event; the payload's hash where it has none"
+        ),
+        Column("channel", f.Text),
+        Column("event_type", f.Text, False, "none: the item only describes a person"),
+        Column("event_name", f.Text),
+        Column("occurred_at", f.UtcTime),
+        Column("message_ref", f.Text),
+        Column("campaign_ref", f.Text),
+        Column("is_machine", f.Flag),
+        Column("amount", f.Money),
+        Column("currency", f.Text),
+        Column("properties", f.Json),
+        Column("customer_id", f.Text),
+        Column("first_name", f.Text),
+        Column("last_name", f.Text),
+        Column("email", f.Text),
+        Column("phone", f.Text),
+        Column("date_of_birth", f.Text),
+        Column("street", f.Text),
+        Column("city", f.Text),
+        Column("region", f.Text),
+        Column("postcode", f.Text),
+        Column("country", f.Text),
+        Column("language", f.Text),
+        Column("timezone", f.Text),
+        Column("device_token", f.Text),
+        Column("anonymous_id", f.Text),
+        Column("external_ids", f.Json),
+        Column("is_verified", f.Flag),
+        Column("consent_channel", f.Text),
+        Column("consent_purpose", f.Text),
+        Column("consent_topic", f.Text),
+        Column("consent_state", f.Text),
+        Column("consent_scope", f.Text),
+        Column("consent_basis", f.Text),
+        Column("consent_method", f.Text),
+        Column("consent_at", f.UtcTime, False, "when stated; occurred_at where it is not given"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A provider's log or webhook.
+
+    name: word by which the source is known, in tables and in `/webhooks/{name}`.
+    title: what a person calls it.
+    files: globs over a file's name that are this source's without a look inside.
+    keys: sets of keys; a record that has all keys of one of the sets is this source's.
+    lists: keys under which a document wraps its list of records, such as `{"orders": […]}`.
+    select: the mapping, SQL.
+    csv_columns: columns that a CSV file of this source must have.
+    needs_mapping: the SELECT is made from a mapping file (`cdp/sources/columns.py`).
+    """
+
+    name: str
+    title: str
+    files: tuple[str, ...]
+    keys: tuple[frozenset[str], ...]
+    select: str = ""
+    lists: tuple[str, ...] = ()
+    csv_columns: frozenset[str] = frozenset()
+    needs_mapping: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier() or self.name != self.name.lower():
+            raise ConfigurationError(f"a source's name is one lower-case word, not {self.name!r}")
+        if bool(self.select.strip()) == self.needs_mapping:
+            raise ConfigurationError("a source has either a SELECT or a mapping file", where=self.name)
+
+    def claims_name(self, file_name: str) -> bool:
+        return any(fnmatch(file_name.lower(), pattern) for pattern in self.files)
+
+    def claims_keys(self, found: Iterable[frozenset[str]]) -> int:
+        """How many keys identify the records as this source's; 0 where none of its key sets is there."""
+        return max((len(keys) for record in found for keys in self.keys if keys <= record), default=0)
+
+
+def load_sources() -> Mapping[str, Source]:
+    """All sources by name: every module of this package that defines `SOURCE`.
+
+    Raises:
+        ConfigurationError: two files claim one name.
+    """
+    found: dict[str, Source] = {}
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
+        source = getattr(importlib.import_module(f"{__name__}.{module.name}"), "SOURCE", None)
+        if source is None:
+            continue
+        if source.name in found:
+            raise ConfigurationError(
+                f"two sources are named {source.name}", where=f"cdp/sources/{module.name}.py"
+            )
+        found[source.name] = source
+    return found

@@ -1,0 +1,344 @@
+"""Mapping files: how the columns of a file become the fields of contacts and events.
+
+A mapping is YAML, named `<anything>.mapping.yaml`, beside the data:
+
+    source: crm               # the name that observations carry
+    kind: contacts            # contacts | events
+    files: crm_contacts*.csv  # glob over file names in the mapping file's folder
+    columns:                  # field: column; a.b reaches into nested JSON
+      customer_id: Contact ID
+      updated_at: Last Modified
+    constants: {channel: store, event_type: ordered}   # where there is no column, or its cell is empty
+    consents:
+      - {channel: email, column: Email Opt In, granted: ["yes"], denied: ["no"]}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import polars as pl
+import yaml
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+
+from cdp.errors import ConfigurationError
+from cdp.fields import CHANNELS, EVENT_TYPES, IDENTIFIER_TYPES
+from cdp.sources import MAPPED, contacts, events, headers
+
+_MAPPED_NAMES = tuple(MAPPED.column_names())
+PERSON_FIELDS = (*_MAPPED_NAMES[_MAPPED_NAMES.index("customer_id") : _MAPPED_NAMES.index("consent_channel")], "full_name")
+CONTACT_FIELDS = (*PERSON_FIELDS, "updated_at")
+EVENT_FIELDS = (
+    *("occurred_at", "channel", "event_type", "event_name", "event_key", "message_ref", "campaign_ref"),
+    *("is_machine", "amount", "currency", "order_id"),
+    *PERSON_FIELDS,
+)
+FIELDS = tuple(dict.fromkeys((*EVENT_FIELDS, *CONTACT_FIELDS)))
+
+_FLAGS = ("is_machine", "is_verified")
+
+# NUL cannot stand in SQL text.
+ColumnName = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]+$")]
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+class ConsentColumn(BaseModel):
+    """A column that states a consent: which cell texts mean what, in any case. An empty cell states nothing."""
+
+    model_config = _STRICT
+
+    channel: Literal["email", "sms", "push", "whatsapp", "social", "web", "app", "store"]
+    column: ColumnName
+    granted: tuple[str, ...]
+    denied: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+    purpose: Literal["marketing", "transactional"] = "marketing"
+    topic: str | None = None
+
+    def words(self) -> Iterable[tuple[str, str]]:
+        """Pairs of state and the lower-case text that means it."""
+        for state in ("granted", "denied", "withdrawn", "pending"):
+            for word in getattr(self, state):
+                yield state, word.strip().lower()
+
+
+class ColumnMapping(BaseModel):
+    """What a mapping file says."""
+
+    model_config = _STRICT
+
+    source: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+    kind: Literal["contacts", "events"]
+    files: Annotated[str, StringConstraints(min_length=1)]
+    columns: dict[str, ColumnName]
+    constants: dict[str, str] = {}
+    consents: tuple[ConsentColumn, ...] = ()
+
+    @model_validator(mode="after")
+    def _knows_its_fields(self) -> Self:
+        allowed = CONTACT_FIELDS if self.kind == "contacts" else EVENT_FIELDS
+        for name in (*self.columns, *self.constants):
+            if name not in allowed:
+                raise ValueError(f"{name!r} is not a field of {self.kind}; fields: {', '.join(allowed)}")
+        if not set(self.columns) & {*IDENTIFIER_TYPES, "first_name", "full_name"}:
+            raise ValueError(f"no column identifies a person; map one of {', '.join(IDENTIFIER_TYPES)} or a name")
+        return self
+
+    @model_validator(mode="after")
+    def _events_are_complete(self) -> Self:
+        if self.kind == "contacts":
+            return self
+        if "occurred_at" not in self.columns:
+            raise ValueError("events need a column for occurred_at")
+        for name, words in (("event_type", EVENT_TYPES), ("channel", CHANNELS)):
+            if name not in self.columns and name not in self.constants:
+                raise ValueError(f"events need {name}, by a column or a constant")
+            if name in self.constants and self.constants[name] not in words:
+                raise ValueError(f"the constant {name} is one of {', '.join(words)}")
+        return self
+
+
+def load_mapping(path: Path) -> ColumnMapping:
+    """Read a mapping file.
+
+    Raises:
+        ConfigurationError: it is not YAML, or not a mapping that holds together; names the line or the field.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        # BaseLoader keeps `yes` and `1` as they are written.
+        content = yaml.load(text, Loader=yaml.BaseLoader)
+        tree = yaml.compose(text, Loader=yaml.BaseLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read the mapping: {error}", where=str(path)) from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigurationError(f"the mapping is not YAML: {error.problem}", where=f"{path}:{line}") from None
+    except yaml.YAMLError:
+        raise ConfigurationError("the mapping is not YAML: it holds control characters", where=str(path)) from None
+    if not isinstance(content, dict):
+        raise ConfigurationError("a mapping is `key: value` lines", where=f"{path}:1", hint=_HINT)
+    try:
+        return ColumnMapping.model_validate(content)
+    except ValidationError as error:
+        raise _mapping_error(path, tree, error) from None
+
+
+_HINT = "It needs source, kind, files and columns"
+
+
+def _mapping_error(path: Path, tree: yaml.Node, error: ValidationError) -> ConfigurationError:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    what = f"{name}: {message}" if name else message
+    return ConfigurationError(what, where=f"{path}:{_line_of(tree, first['loc'])}", hint=_HINT)
+
+
+def _line_of(node: yaml.Node, loc: Sequence[int | str]) -> int:
+    """The 1-based line of what `loc` leads to, or of the innermost part of it that is there."""
+    if not loc:
+        return int(node.start_mark.line) + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == loc[0]:
+                return _line_of(value, loc[1:]) if loc[1:] else int(key.start_mark.line) + 1
+    if isinstance(node, yaml.SequenceNode) and isinstance(loc[0], int) and loc[0] < len(node.value):
+        return _line_of(node.value[loc[0]], loc[1:])
+    return int(node.start_mark.line) + 1
+
+
+def guess_mapping(
+    columns: Sequence[str], source: str, sample: pl.DataFrame | None = None
+) -> ColumnMapping | None:
+    """A mapping made from usual headers, or None where no column identifies a person.
+
+    Args:
+        columns: the file's headers.
+        source: the file's name or what else the source may be called.
+        sample: some rows; a column whose cells cannot be what its header says is left out.
+    """
+    found = headers.recognise(columns, sample)
+    if not found.keys() & set(IDENTIFIER_TYPES):
+        return None
+    name = headers.source_name(source)
+    if "occurred_at" in found and found.keys() & {"event_type", "event_name", "amount"}:
+        constants = {
+            "event_type": "custom" if "event_name" in found else "ordered",
+            "channel": "store" if headers.names_a_store(columns) else "web",
+        }
+        missing = {field: value for field, value in constants.items() if field not in found}
+        kept = {field: column for field, column in found.items() if field in EVENT_FIELDS}
+        return ColumnMapping(source=name, kind="events", files=f"{name}*", columns=kept, constants=missing)
+    kept = {field: column for field, column in found.items() if field in CONTACT_FIELDS}
+    return ColumnMapping(source=name, kind="contacts", files=f"{name}*", columns=kept)
+
+
+def describe(mapping: ColumnMapping) -> str:
+    """The mapping as `field ← column` lines."""
+    lines = [f"{mapping.kind} of {mapping.source}, files {mapping.files}"]
+    lines += [f"  {field} ← {column}" for field, column in mapping.columns.items()]
+    lines += [f"  {field} = {value}" for field, value in mapping.constants.items()]
+    lines += [f"  consent to {consent.channel} ← {consent.column}" for consent in mapping.consents]
+    return "\n".join(lines)
+
+
+def select_for(mapping: ColumnMapping) -> str:
+    """The SELECT over `raw` that a mapping amounts to; it returns columns of `MAPPED`."""
+    source_select = contacts.SELECT if mapping.kind == "contacts" else events.SELECT
+    time = "updated_at" if mapping.kind == "contacts" else "occurred_at"
+    return f"""
+with cell as (
+    select file_id, line_number, received_at, payload, json_extract_string(payload, [{_paths(mapping)}]) as cells
+    from raw
+),
+field as (
+    select file_id, line_number, received_at, payload,
+{_fields(mapping)},
+        {_consents(mapping)} as found
+    from cell
+),
+typed as (
+    select * replace (try_cast(external_ids as json) as external_ids, {", ".join(map(_flag, _FLAGS))}),
+        {_TIME.format(text=time)} as happened_at,
+        {_MONEY.format(text="amount")} as money,
+        {_WORD.format(text="event_type")} as event_word,
+        {_WORD.format(text="channel")} as channel_word,
+        coalesce(first_name, regexp_replace(full_name, '\\s+\\S+$', '')) as given_name,
+        coalesce(last_name, nullif(regexp_extract(full_name, '\\s(\\S+)$', 1), '')) as family_name
+    from field
+),
+worded as (
+    select *, {events.KIND} as kind, {events.WAY} as way,
+        nullif({_properties(mapping)}, '{{}}'::json) as properties
+    from typed
+),
+judged as (
+    select *, case
+{_refusals(mapping)}
+        end as refusal
+    from worded
+),
+-- A statement that cannot be read is refused by itself: the item's own row always comes first.
+statement as (
+    select * exclude (found), unnest(found) as consent, generate_subscripts(found, 1) as position
+    from (select * replace (
+        case when refusal is not null then [null]
+            when len(found) = 0 or found[1].state is null then list_prepend(null, found) else found end as found)
+        from judged)
+)
+{source_select}"""
+
+
+# ISO, or as spreadsheets write it, or Unix seconds or milliseconds. Times without a zone are UTC.
+_TIME = r"""coalesce(
+            from_iso({text}),
+            from_unix(if(try_cast({text} as decimal(18, 3)) < 100000000000, try_cast({text} as decimal(18, 3)),
+                try_cast({text} as decimal(18, 3)) / 1000)),
+            timezone('UTC', try_strptime({text}, ['%d.%m.%Y %H:%M:%S', '%d.%m.%Y %H:%M', '%d.%m.%Y',
+                '%m/%d/%Y %I:%M:%S %p', '%m/%d/%Y %I:%M %p', '%m/%d/%Y %H:%M:%S', '%m/%d/%Y %H:%M', '%m/%d/%Y'])))"""
+
+# A comma with one or two digits after it is the decimal sign, as in 1.234,50; elsewhere it parts the thousands.
+_MONEY = r"""coalesce(
+            try_cast({text} as decimal(18, 2)),
+            if({text} like '%-%' or {text} like '(%', -1, 1) * try_cast(list_transform(
+                [regexp_replace(regexp_extract({text}, '^[^0-9]*([0-9][0-9.,'' \x{{A0}}]*)[^0-9]*$', 1), '[^0-9.,]', '', 'g')],
+                lambda digits: case
+                    when regexp_matches(digits, ',\d{{1,2}}$') then replace(replace(digits, '.', ''), ',', '.')
+                    when regexp_matches(digits, '\.\d{{3}}\.') then replace(digits, '.', '')
+                    else replace(digits, ',', '') end)[1] as decimal(18, 2)))"""
+
+_WORD = "trim(regexp_replace(lower({text}), '[^a-z0-9]+', '_', 'g'), '_')"
+
+_NOBODY = (
+    f"coalesce({', '.join(IDENTIFIER_TYPES)}) is null and (given_name is null or family_name is null)"
+)
+
+
+def _flag(name: str) -> str:
+    return f"lower({name}) in ('true', 'yes', 'y', 't', '1') as {name}"
+
+
+def _refusals(mapping: ColumnMapping) -> str:
+    late = "isfinite(happened_at) is not true"
+    rules = (
+        [(_NOBODY, "no_identifier"), (f"updated_at is not null and {late}", "bad_time")]
+        if mapping.kind == "contacts"
+        else [
+            ("kind is null", "unknown_event"),
+            ("way is null", "unknown_channel"),
+            (_NOBODY, "no_identifier"),
+            (late, "bad_time"),
+            ("money is null and regexp_matches(amount, '[0-9]')", "bad_amount"),
+        ]
+    )
+    return "\n".join(f"            when {condition} then '{reason}'" for condition, reason in rules)
+
+
+def _column_names(mapping: ColumnMapping) -> list[str]:
+    return list(dict.fromkeys([*mapping.columns.values(), *(consent.column for consent in mapping.consents)]))
+
+
+def _pointers(column: str) -> list[str]:
+    """JSON pointers (RFC 6901) that a column's name may mean: the key itself, or a path of keys."""
+    whole = column.replace("~", "~0").replace("/", "~1")
+    return [f"/{whole}"] if "." not in column else [f"/{whole}", "/" + whole.replace(".", "/")]
+
+
+def _paths(mapping: ColumnMapping) -> str:
+    return ", ".join(_literal(path) for name in _column_names(mapping) for path in _pointers(name))
+
+
+def _cell(mapping: ColumnMapping, column: str) -> str:
+    """SQL of the trimmed text of a column, null where it is empty."""
+    every_path = [path for name in _column_names(mapping) for path in _pointers(name)]
+    cells = ", ".join(f"cells[{every_path.index(path) + 1}]" for path in _pointers(column))
+    return f"nullif(trim(coalesce({cells})), '')"
+
+
+def _fields(mapping: ColumnMapping) -> str:
+    return ",\n".join(f"        {_field(mapping, name)} as {name}" for name in FIELDS)
+
+
+def _field(mapping: ColumnMapping, name: str) -> str:
+    parts = []
+    if name in mapping.columns:
+        parts.append(_cell(mapping, mapping.columns[name]))
+    if name in mapping.constants:
+        parts.append(_literal(mapping.constants[name]))
+    return f"coalesce({', '.join(parts)})" if parts else "null::varchar"
+
+
+def _consents(mapping: ColumnMapping) -> str:
+    """SQL of the list of consent statements in a row; a text of no known meaning has the state null."""
+    structs = ", ".join(
+        f"{{'channel': '{consent.channel}', 'purpose': '{consent.purpose}', "
+        f"'topic': {_literal(consent.topic) if consent.topic else 'null'}::varchar, "
+        f"'field': {_literal(consent.column)}, 'given': {_cell(mapping, consent.column)}, "
+        f"'state': {_state(mapping, consent)}}}"
+        for consent in mapping.consents
+    )
+    shape = "struct(channel varchar, purpose varchar, topic varchar, field varchar, given varchar, state varchar)[]"
+    return f"list_filter([{structs}]::{shape}, lambda statement: statement.given is not null)"
+
+
+def _state(mapping: ColumnMapping, consent: ConsentColumn) -> str:
+    branches = " ".join(f"when {_literal(word)} then '{state}'" for state, word in consent.words())
+    return f"case lower({_cell(mapping, consent.column)}) {branches} end"
+
+
+def _properties(mapping: ColumnMapping) -> str:
+    """SQL of the payload without the columns that the mapping names (RFC 7396: null removes)."""
+    removed = dict.fromkeys(_column_names(mapping))
+    order = "json_object('order_id', order_id)" if "order_id" in mapping.columns else "'{}'::json"
+    patch = _literal(json.dumps(removed))
+    return f"json_merge_patch('{{}}'::json, payload, {patch}::json, {order})"
+
+
+def _literal(text: str) -> str:
+    quoted = text.replace("'", "''")
+    return f"'{quoted}'"

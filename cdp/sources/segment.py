@@ -1,0 +1,200 @@
+"""Segment's calls, as the tracking API takes them or an archive holds them; Rudder's are the same.
+
+Format: https://www.twilio.com/docs/segment/connections/spec (common fields, and the e-commerce, e-mail and mobile
+specs). `timestamp` is the server's: receivedAt − (sentAt − originalTimestamp); where only the client's clock
+told the time, the same correction is made here.
+"""
+
+from __future__ import annotations
+
+from cdp.sources import Source
+
+_TRAITS = """{"email": "VARCHAR", "phone": "VARCHAR", "name": "VARCHAR", "firstName": "VARCHAR", "first_name": "VARCHAR",
+            "lastName": "VARCHAR", "last_name": "VARCHAR", "birthday": "VARCHAR", "city": "VARCHAR", "country": "VARCHAR",
+            "address": {"street": "VARCHAR", "city": "VARCHAR", "state": "VARCHAR", "postalCode": "VARCHAR",
+                "postal_code": "VARCHAR", "zip": "VARCHAR", "country": "VARCHAR"}}"""
+
+# Columns of the person stand in the observation; the other traits of an identify call are its properties.
+_PERSON_TRAITS = """{"email": null, "phone": null, "name": null, "firstName": null, "first_name": null,
+            "lastName": null, "last_name": null, "birthday": null, "address": null, "city": null, "country": null}"""
+
+
+def _id_text(key: str) -> str:
+    """SQL of an id, null for what careless clients send in place of one."""
+    return (
+        f"""if(regexp_matches(lower(trim("{key}")), '^(|null|undefined|none|nan|true|false|0|[{{\\[].*)$'),
+            null, trim("{key}"))"""
+    )
+
+
+def _is_date(text: str) -> str:
+    """SQL that is true of a date with a year of four digits: what can be added and subtracted."""
+    column = text if text.startswith("coalesce") else f'"{text}"'
+    return f"coalesce({column} like '____-__-__%', false)"
+
+
+SOURCE = Source(
+    name="segment",
+    title="Segment (and Rudder) calls",
+    files=("segment*", "rudder*"),
+    keys=(
+        frozenset({"type", "messageId"}),
+        frozenset({"type", "anonymousId"}),
+        frozenset({"type", "userId"}),
+        frozenset({"type", "originalTimestamp"}),
+        frozenset({"type", "context"}),
+    ),
+    lists=("batch",),
+    select=rf"""
+with named(event_word, event_channel, event_type) as (
+    values
+        ('product viewed', null, 'product_viewed'), ('product added', null, 'added_to_cart'),
+        ('checkout started', null, 'checkout_started'), ('order completed', null, 'ordered'),
+        ('order refunded', null, 'refunded'),
+        ('email sent', 'email', 'sent'), ('email delivered', 'email', 'delivered'),
+        ('email opened', 'email', 'opened'), ('email link clicked', 'email', 'clicked'),
+        ('email clicked', 'email', 'clicked'), ('email bounced', 'email', 'bounced'),
+        ('email marked as spam', 'email', 'complained'), ('unsubscribed', 'email', 'unsubscribed'),
+        ('email unsubscribed', 'email', 'unsubscribed'), ('email resubscribed', 'email', 'resubscribed'),
+        ('sms sent', 'sms', 'sent'), ('sms delivered', 'sms', 'delivered'), ('sms clicked', 'sms', 'clicked'),
+        ('sms link clicked', 'sms', 'clicked'), ('sms bounced', 'sms', 'bounced'), ('sms failed', 'sms', 'failed'),
+        ('sms replied', 'sms', 'replied'), ('sms unsubscribed', 'sms', 'unsubscribed'),
+        ('sms resubscribed', 'sms', 'resubscribed'),
+        ('push notification sent', 'push', 'sent'), ('push notification received', 'push', 'delivered'),
+        ('push notification delivered', 'push', 'delivered'), ('push notification tapped', 'push', 'clicked'),
+        ('push notification opened', 'push', 'clicked'), ('push notification bounced', 'push', 'bounced')
+),
+item as (
+    select file_id, line_number, received_at, unnest(from_json(payload, '{{
+        "type": "VARCHAR", "event": "VARCHAR", "name": "VARCHAR", "messageId": "VARCHAR", "channel": "VARCHAR",
+        "userId": "VARCHAR", "anonymousId": "VARCHAR", "previousId": "VARCHAR", "groupId": "VARCHAR",
+        "timestamp": "VARCHAR", "originalTimestamp": "VARCHAR", "sentAt": "VARCHAR", "receivedAt": "VARCHAR",
+        "traits": "JSON", "properties": "JSON",
+        "context": {{
+            "traits": "JSON", "locale": "VARCHAR", "timezone": "VARCHAR", "campaign": {{"name": "VARCHAR"}},
+            "device": {{"token": "VARCHAR", "type": "VARCHAR", "model": "VARCHAR"}},
+            "app": {{"name": "VARCHAR", "version": "VARCHAR"}},
+            "library": {{"name": "VARCHAR"}}, "page": {{"url": "VARCHAR"}},
+            "externalId": [{{"id": "VARCHAR", "type": "VARCHAR"}}],
+            "externalIds": [{{"id": "VARCHAR", "type": "VARCHAR"}}]}}}}'))
+    from raw
+),
+call as (
+    select * replace (lower(trim("type")) as "type", if(json_type(properties) = 'OBJECT', properties, null) as properties),
+        -- The traits of a group call are the group's.
+        from_json(if(lower("type") = 'group', null, traits), '{_TRAITS}') as own,
+        from_json(context.traits, '{_TRAITS}') as known,
+        from_json(properties, '{{"order_id": "VARCHAR", "orderId": "VARCHAR", "total": "VARCHAR",
+            "revenue": "VARCHAR", "value": "VARCHAR", "currency": "VARCHAR", "campaign_id": "VARCHAR",
+            "campaign_name": "VARCHAR", "campaign": {{"name": "VARCHAR"}}, "email_id": "VARCHAR",
+            "message_id": "VARCHAR", "list_id": "VARCHAR"}}') as p,
+        nullif(trim(event), '') as event_text,
+        trim(regexp_replace(lower(event), '[^a-z0-9]+', ' ', 'g')) as event_word,
+        {_id_text("userId")} as user_id,
+        {_id_text("anonymousId")} as visitor_id,
+        {_id_text("previousId")} as previous_id,
+        from_iso("timestamp") as server_time,
+        from_iso("originalTimestamp") as client_time,
+        list_filter(list_concat(context."externalId", context."externalIds"),
+            lambda other: other.id is not null and other."type" is not null) as other_ids
+    from item
+),
+person as (
+    select *,
+        coalesce(nullif(trim(own.email), ''), nullif(trim(known.email), '')) as address,
+        coalesce(nullif(trim(own.phone), ''), nullif(trim(known.phone), '')) as number,
+        coalesce(nullif(trim(own.name), ''), nullif(trim(known.name), '')) as full_name,
+        coalesce(own.address, known.address) as home,
+        case
+            when "timestamp" is null and "originalTimestamp" is null
+                then coalesce(from_iso("receivedAt"), from_iso("sentAt"), received_at)
+            when server_time is not null and client_time is not null then server_time
+            when {_is_date("receivedAt")} and {_is_date("sentAt")}
+                and {_is_date('coalesce("timestamp", "originalTimestamp")')}
+                then coalesce(server_time + (from_iso("receivedAt") - from_iso("sentAt")),
+                    client_time + (from_iso("receivedAt") - from_iso("sentAt")), server_time, client_time)
+            else coalesce(server_time, client_time)
+        end as happened_at,
+        case
+            when "type" = 'screen' or channel = 'mobile' then 'app'
+            when regexp_matches(lower(context.library.name), 'javascript|analytics\.js') then 'web'
+            when coalesce(context.device.token, context.device."type", context.device.model, context.app.name,
+                context.app.version) is not null
+                or regexp_matches(lower(context.library.name), 'android|ios|swift|kotlin|flutter|react-native') then 'app'
+            else 'web'
+        end as place
+    from call
+),
+read as (
+    select person.*,
+        coalesce(named.event_channel, place) as way,
+        case
+            when "type" = 'track' and event_text is not null then coalesce(named.event_type, 'custom')
+            when "type" in ('page', 'screen') then 'viewed'
+            when "type" = 'identify' then 'identified'
+            when "type" = 'group' then 'custom'
+        end as kind
+    from person
+    left join named on "type" = 'track' and named.event_word = person.event_word
+)
+select
+    file_id, line_number, received_at,
+    case
+        when kind is null and "type" is distinct from 'alias' then 'unknown_event'
+        when coalesce(user_id, visitor_id, address, number, context.device.token) is null then 'no_identifier'
+        when isfinite(happened_at) is not true then 'bad_time'
+    end as refused,
+    case refused when 'unknown_event' then if("type" = 'track', 'event', 'type')
+        when 'no_identifier' then 'userId, anonymousId' when 'bad_time' then 'timestamp' end as refused_detail,
+    nullif("messageId", '') as event_key,
+    way as channel,
+    kind as event_type,
+    case when "type" = 'track' then event_text when "type" in ('page', 'screen') then coalesce(nullif(name, ''), "type")
+        else "type" end as event_name,
+    happened_at as occurred_at,
+    coalesce(p.email_id, p.message_id) as message_ref,
+    coalesce(p.campaign_id, p.campaign_name, p.campaign.name, context.campaign.name) as campaign_ref,
+    false as is_machine,
+    try_cast(coalesce(p.total, p.revenue, p.value) as decimal(18, 2)) as amount,
+    p.currency as currency,
+    case
+        when "type" = 'identify' then json_merge_patch(coalesce(traits, context.traits), '{_PERSON_TRAITS}'::json)
+        when "type" = 'group' then json_merge_patch(json_object('group_id', "groupId"), coalesce(traits, '{{}}'))
+        when p.order_id is null and p."orderId" is not null
+            then json_merge_patch(properties, json_object('order_id', p."orderId"))
+        else properties
+    end as properties,
+    user_id as customer_id,
+    coalesce(own."firstName", own.first_name, known."firstName", known.first_name,
+        regexp_replace(full_name, '\s+\S+$', '')) as first_name,
+    coalesce(own."lastName", own.last_name, known."lastName", known.last_name,
+        nullif(regexp_extract(full_name, '\s(\S+)$', 1), '')) as last_name,
+    address as email,
+    number as phone,
+    coalesce(own.birthday, known.birthday) as date_of_birth,
+    home.street as street,
+    coalesce(home.city, own.city, known.city) as city,
+    home.state as region,
+    coalesce(home."postalCode", home.postal_code, home.zip) as postcode,
+    coalesce(home.country, own.country, known.country) as country,
+    context.locale as language,
+    context.timezone as timezone,
+    nullif(context.device.token, '') as device_token,
+    visitor_id as anonymous_id,
+    case
+        when previous_id is not null then json_object('previous_id', previous_id)
+        when len(other_ids) > 0 then list_reduce(
+            list_transform(other_ids, lambda other: json_object(other."type", other.id)),
+            lambda one, more: json_merge_patch(one, more))
+    end as external_ids,
+    case when way in ('email', 'sms') and kind in ('unsubscribed', 'complained', 'resubscribed') then way end
+        as consent_channel,
+    'marketing' as consent_purpose,
+    p.list_id as consent_topic,
+    if(kind = 'resubscribed', 'granted', 'withdrawn') as consent_state,
+    if(p.list_id is null, 'channel', 'topic') as consent_scope,
+    'consent' as consent_basis,
+    event_text as consent_method
+from read
+""",
+)

@@ -1,0 +1,163 @@
+"""API clients. A secret is shown once and kept as an argon2id hash."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
+
+from cdp.errors import NotFound, UsageError
+from cdp.store.schema import clients
+
+SCOPES = (
+    *("profiles:read", "segments:read", "decisions:read"),
+    *("events:write", "consents:read", "consents:write"),
+)
+
+# OWASP's least for argon2id. A secret is 256 random bits, so nobody guesses it; more memory would only help
+# those who flood the token endpoint.
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client as listed; it may call what its scopes name until it is disabled."""
+
+    client_id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    rotated_at: datetime | None
+    disabled_at: datetime | None
+
+
+@dataclass(frozen=True)
+class NewClient:
+    """A client's credentials; the secret cannot be shown again."""
+
+    client_id: str
+    client_secret: str
+
+
+def add_client(connection: sa.Connection, name: str, scopes: Iterable[str], now: datetime) -> NewClient:
+    """Make a client.
+
+    Raises:
+        UsageError: the name is taken, or a scope is unknown.
+    """
+    granted = _known_scopes(scopes)
+    if connection.scalar(sa.select(_is_current(name).exists())):
+        raise UsageError(
+            f"there is already a client named {name!r}", hint="Choose another name, or rotate it"
+        )
+    new = NewClient(f"client_{secrets.token_hex(12)}", _new_secret())
+    connection.execute(
+        clients.insert().values(
+            client_id=new.client_id,
+            name=name,
+            secret_hash=_HASHER.hash(new.client_secret),
+            scopes=" ".join(granted),
+            created_at=now,
+        )
+    )
+    return new
+
+
+def list_clients(connection: sa.Connection) -> list[Client]:
+    """All clients, oldest first; removed ones have `disabled_at`."""
+    rows = connection.execute(sa.select(clients).order_by(clients.c.created_at, clients.c.client_id))
+    return [_client(row) for row in rows]
+
+
+def rotate_client(connection: sa.Connection, client: str, now: datetime) -> NewClient:
+    """Give a client (by its name or its id) a new secret; the old one is void at once.
+
+    Raises:
+        NotFound: there is no such client.
+    """
+    client_id = _find(connection, client)
+    new = NewClient(client_id, _new_secret())
+    _update(connection, client_id, secret_hash=_HASHER.hash(new.client_secret), rotated_at=now)
+    return new
+
+
+def remove_client(connection: sa.Connection, client: str, now: datetime) -> None:
+    """Void a client (by its name or its id) and its tokens. It stays on record.
+
+    Raises:
+        NotFound: there is no such client.
+    """
+    _update(connection, _find(connection, client), disabled_at=now)
+
+
+def authenticate(connection: sa.Connection, client_id: str, secret: str) -> Client | None:
+    """The client, if the secret is its own and it is not disabled. Takes as long for an unknown id."""
+    row = connection.execute(sa.select(clients).where(clients.c.client_id == client_id)).first()
+    is_known = row is not None and row.disabled_at is None
+    try:
+        _HASHER.verify(row.secret_hash if row is not None else _nobodys_hash(), secret)
+    except VerifyMismatchError:
+        return None
+    return _client(row) if row is not None and is_known else None
+
+
+_ACTIVE = sa.select(clients.c.client_id).where(
+    clients.c.client_id == sa.bindparam("client_id"), clients.c.disabled_at.is_(None)
+)
+
+
+def is_active(connection: sa.Connection, client_id: str) -> bool:
+    """Whether there is such a client, not removed."""
+    return connection.execute(_ACTIVE, {"client_id": client_id}).first() is not None
+
+
+def _known_scopes(scopes: Iterable[str]) -> list[str]:
+    wanted = set(scopes)
+    unknown = sorted(wanted - set(SCOPES))
+    if unknown or not wanted:
+        problem = f"there is no scope {unknown[0]!r}" if unknown else "a client needs a scope"
+        raise UsageError(problem, hint=f"Scopes are {', '.join(SCOPES)}")
+    return [scope for scope in SCOPES if scope in wanted]
+
+
+def _is_current(client: str) -> sa.Select[str]:
+    named = sa.or_(clients.c.name == client, clients.c.client_id == client)
+    return sa.select(clients.c.client_id).where(named, clients.c.disabled_at.is_(None))
+
+
+def _find(connection: sa.Connection, client: str) -> str:
+    client_id = connection.scalar(_is_current(client))
+    if client_id is None:
+        raise NotFound(f"there is no client {client!r}", hint="`cdp clients list` shows them")
+    return client_id
+
+
+def _update(connection: sa.Connection, client_id: str, **values: object) -> None:
+    connection.execute(clients.update().where(clients.c.client_id == client_id).values(**values))
+
+
+def _new_secret() -> str:
+    return f"cdp_secret_{secrets.token_urlsafe(32)}"
+
+
+@cache
+def _nobodys_hash() -> str:
+    return _HASHER.hash(_new_secret())
+
+
+def _client(row: sa.Row[Any]) -> Client:
+    return Client(
+        client_id=row.client_id,
+        name=row.name,
+        scopes=tuple(row.scopes.split()),
+        created_at=row.created_at,
+        rotated_at=row.rotated_at,
+        disabled_at=row.disabled_at,
+    )

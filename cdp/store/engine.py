@@ -1,0 +1,197 @@
+"""Open the store, and read from or write to it within a transaction."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from cdp.errors import ConfigurationError, StatementFailed, Unavailable
+from cdp.store import migrate
+
+Connection = sa.Connection
+
+_BUSY_SECONDS = 30
+_CONNECT_SECONDS = 5
+_PRAGMAS = (
+    "journal_mode = wal",
+    # An opt-out that was acknowledged must survive a power cut.
+    "synchronous = full",
+    "foreign_keys = on",
+    "cache_size = -65536",
+    "journal_size_limit = 67108864",
+)
+
+
+@dataclass(frozen=True)
+class Store:
+    """The profile store with its pool of connections."""
+
+    engine: sa.Engine
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether a point read stays in this process (SQLite) and so takes microseconds."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection whose reads see one state of the store.
+
+        Raises:
+            Unavailable: the store is locked or out of reach.
+        """
+        with _translated(self.engine.url), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A connection in a write transaction: committed at the end of the block, undone when it raises.
+
+        Raises:
+            Unavailable: the store is locked or out of reach.
+        """
+        # On SQLite the right to write is taken at the start: a reader that turns writer may be refused.
+        writer = self.engine.execution_options(begin_statement="begin immediate")
+        with _translated(self.engine.url), writer.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_store(url: str) -> Store:
+    """Open the store at a SQLAlchemy URL and bring its schema up to date; a SQLite file is made if missing.
+
+    Raises:
+        ConfigurationError: the URL is not one of SQLite or PostgreSQL.
+        Unavailable: the store is out of reach or locked, or its schema is newer than this code.
+    """
+    parsed = _parse(url)
+    with _translated(parsed):
+        store = Store(_sqlite_engine(parsed) if _is_sqlite(parsed) else _postgresql_engine(parsed))
+        with store.read() as connection:
+            current = migrate.is_current(connection)
+        if not current:
+            with store.write() as connection:
+                migrate.upgrade(connection)
+    return store
+
+
+def _parse(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except exc.ArgumentError:
+        raise _wrong_url() from None
+    is_file = _is_sqlite(parsed) and parsed.database not in (None, "", ":memory:")
+    if not is_file and parsed.drivername != "postgresql+psycopg":
+        raise _wrong_url()
+    return parsed
+
+
+def _wrong_url() -> ConfigurationError:
+    return ConfigurationError(
+        "the URL of the profile store is not one that cdp knows",
+        where="CDP_STORE_URL",
+        hint="Use sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE",
+    )
+
+
+def _is_sqlite(url: sa.URL) -> bool:
+    return url.drivername in ("sqlite", "sqlite+pysqlite")
+
+
+def _postgresql_engine(url: sa.URL) -> sa.Engine:
+    return sa.create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": _CONNECT_SECONDS},
+    )
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    _create_file(Path(str(url.database)))
+    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _create_file(path: Path) -> None:
+    """Make an empty database, readable by its owner alone, unless there is one.
+
+    It is put in place when it is whole: SQLite's switch to WAL does not wait for other processes.
+    """
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        with closing(sqlite3.connect(draft)) as connection:
+            connection.execute("pragma journal_mode = wal")
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # Transactions begin where we say so, not where the driver guesses.
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(f"pragma {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin_statement", "begin"))
+
+
+@contextmanager
+def _translated(url: sa.URL) -> Iterator[None]:
+    try:
+        yield
+    except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, OSError) as error:
+        raise _unavailable(error, url) from error
+    except exc.DatabaseError as error:
+        if _is_not_a_store(error):
+            raise _unavailable(error, url) from error
+        raise StatementFailed(_reason(error), where="profile store") from error
+
+
+def _is_not_a_store(error: exc.DatabaseError) -> bool:
+    return isinstance(error.orig, sqlite3.DatabaseError) and error.orig.sqlite_errorname == "SQLITE_NOTADB"
+
+
+def _unavailable(error: Exception, url: sa.URL) -> Unavailable:
+    return Unavailable(
+        f"the profile store is not available ({_reason(error)})",
+        where=_place(url),
+        hint="Check CDP_STORE_URL and that the store is up and not locked",
+    )
+
+
+def _reason(error: Exception) -> str:
+    """The driver's first line. Its later lines may quote values; so may those on a broken constraint."""
+    if isinstance(error, exc.IntegrityError):
+        return "a constraint of the store is broken"
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    return next(iter(str(cause).splitlines()), type(error).__name__)
+
+
+def _place(url: sa.URL) -> str:
+    """The store's address without user and password."""
+    if _is_sqlite(url):
+        return str(url.database)
+    port = f":{url.port}" if url.port else ""
+    return f"{url.drivername}://{url.host or ''}{port}/{url.database or ''}"

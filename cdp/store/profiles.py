@@ -1,0 +1,185 @@
+"""Published profiles: what a run writes, what a sender reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+import polars as pl
+import sqlalchemy as sa
+
+from cdp.store import schema
+from cdp.store.bulk import delete, insert, read_frame, upsert
+
+# What identifies best comes first: a source's own id of a person before an address that a family may share.
+STRENGTH = ("customer_id", "email", "phone", "device_token", "anonymous_id")
+
+_UTC = pl.Datetime("us", "UTC")
+
+
+def _no(*names: str, **types: pl.DataType) -> Callable[[], pl.DataFrame]:
+    return partial(pl.DataFrame, schema={**dict.fromkeys(names, pl.String()), **types})
+
+
+@dataclass(frozen=True)
+class PublishedChanges:
+    """What a run changes in the store, as of `published_at`; a frame that is left out changes nothing.
+
+    Frames have the columns shown; `*_upsert` replaces rows of the same key. `document` is the profile as JSON
+    text. An alias names the profile that answers for a retired one, or a profile that was retired later.
+    """
+
+    published_at: datetime
+    profiles_upsert: pl.DataFrame = field(default_factory=_no("profile_id", "document", "document_hash"))
+    profiles_delete: pl.DataFrame = field(default_factory=_no("profile_id"))
+    identifiers_insert: pl.DataFrame = field(default_factory=_no("type", "value", "profile_id"))
+    identifiers_delete: pl.DataFrame = field(default_factory=_no("type", "value", "profile_id"))
+    members_upsert: pl.DataFrame = field(default_factory=_no("observation_id", "profile_id", "run_id"))
+    members_delete: pl.DataFrame = field(default_factory=_no("observation_id"))
+    aliases_upsert: pl.DataFrame = field(default_factory=_no("old_profile_id", "profile_id", "run_id"))
+    aliases_delete: pl.DataFrame = field(default_factory=_no("old_profile_id"))
+    profile_changes_insert: pl.DataFrame = field(
+        default_factory=_no("profile_id", "other_profile_id", "reason", "run_id")
+    )
+    segment_changes_insert: pl.DataFrame = field(
+        default_factory=_no("profile_id", "segment", "change", "run_id", changed_at=_UTC)
+    )
+
+
+@dataclass(frozen=True)
+class StoredProfile:
+    """A profile as published; `retired_id` is the id that was asked for, where an alias led here."""
+
+    profile_id: str
+    document: str
+    retired_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Match:
+    """A profile and those of the identifiers asked for that it has, as (type, value)."""
+
+    profile_id: str
+    matched: tuple[tuple[str, str], ...]
+
+
+def apply_publish(connection: sa.Connection, changes: PublishedChanges) -> None:
+    """Write what a run changed. All of it or nothing: call it once a run, in one write transaction.
+
+    Applying the same changes again alters nothing: a run's history is written once.
+    """
+    stamped = changes.profiles_upsert.with_columns(updated_at=pl.lit(changes.published_at, _UTC))
+    upsert(connection, schema.profiles, stamped)
+    delete(connection, schema.identifiers, changes.identifiers_delete)
+    # A profile takes its remaining identifiers with it.
+    delete(connection, schema.profiles, changes.profiles_delete)
+    upsert(connection, schema.identifiers, changes.identifiers_insert)
+    delete(connection, schema.members, changes.members_delete)
+    upsert(connection, schema.members, changes.members_upsert)
+    delete(connection, schema.aliases, changes.aliases_delete)
+    upsert(connection, schema.aliases, changes.aliases_upsert)
+    _append_history(connection, schema.profile_changes, changes.profile_changes_insert)
+    _append_history(connection, schema.segment_changes, changes.segment_changes_insert)
+
+
+def _append_history(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> None:
+    if rows.is_empty():
+        return
+    runs = rows["run_id"].unique().to_list()
+    written = connection.scalars(sa.select(table.c.run_id).where(table.c.run_id.in_(runs)).distinct())
+    insert(connection, table, rows.filter(~pl.col("run_id").is_in(list(written))))
+
+
+def known_members(connection: sa.Connection) -> pl.DataFrame:
+    """observation_id, profile_id, run_id: the profile that each observation was last given to."""
+    return read_frame(connection, schema.members, "observation_id", "profile_id", "run_id")
+
+
+def known_aliases(connection: sa.Connection) -> pl.DataFrame:
+    """old_profile_id, profile_id, run_id."""
+    return read_frame(connection, schema.aliases, "old_profile_id", "profile_id", "run_id")
+
+
+def known_identifiers(connection: sa.Connection) -> pl.DataFrame:
+    """type, value, profile_id."""
+    return read_frame(connection, schema.identifiers, "type", "value", "profile_id")
+
+
+def known_profile_changes(connection: sa.Connection) -> pl.DataFrame:
+    """seq, profile_id, other_profile_id, reason, run_id, in the order written."""
+    names = ("seq", "profile_id", "other_profile_id", "reason", "run_id")
+    return read_frame(connection, schema.profile_changes, *names)
+
+
+def known_segment_changes(connection: sa.Connection) -> pl.DataFrame:
+    """seq, profile_id, segment, change, changed_at (UTC), run_id, in the order written."""
+    names = ("seq", "profile_id", "segment", "change", "changed_at", "run_id")
+    return read_frame(connection, schema.segment_changes, *names)
+
+
+def profile_hashes(connection: sa.Connection) -> pl.DataFrame:
+    """profile_id, document_hash."""
+    return read_frame(connection, schema.profiles, "profile_id", "document_hash")
+
+
+_ASKED = sa.bindparam("profile_id", type_=sa.Text)
+
+_BY_ID = sa.select(schema.profiles.c.profile_id, schema.profiles.c.document).where(
+    schema.profiles.c.profile_id == _ASKED
+)
+
+
+def _by_alias() -> sa.Select[str, str]:
+    first = sa.select(schema.aliases.c.profile_id).where(schema.aliases.c.old_profile_id == _ASKED)
+    chain = first.cte("chain", recursive=True)
+    later = sa.select(schema.aliases.c.profile_id).join(
+        chain, schema.aliases.c.old_profile_id == chain.c.profile_id
+    )
+    # UNION, not UNION ALL: a circle of aliases comes to an end.
+    survivors = chain.union(later)
+    return sa.select(schema.profiles.c.profile_id, schema.profiles.c.document).join(
+        survivors, schema.profiles.c.profile_id == survivors.c.profile_id
+    )
+
+
+_BY_ALIAS = _by_alias()
+
+
+def find_profile(connection: sa.Connection, profile_id: str) -> StoredProfile | None:
+    """The profile with this id, or the one that a chain of aliases leads to."""
+    row = connection.execute(_BY_ID, {"profile_id": profile_id}).first()
+    if row:
+        return StoredProfile(row.profile_id, row.document)
+    survivor = connection.execute(_BY_ALIAS, {"profile_id": profile_id}).first()
+    return StoredProfile(survivor.profile_id, survivor.document, profile_id) if survivor else None
+
+
+def lookup(connection: sa.Connection, identifiers: Sequence[tuple[str, str]]) -> list[Match]:
+    """Profiles that have any of these normalised (type, value) pairs, best first.
+
+    The strongest identifier decides (see `STRENGTH`), then how many match, then the older id.
+    """
+    matched: dict[str, list[tuple[str, str]]] = {}
+    for row in connection.execute(_holders(identifiers)):
+        matched.setdefault(row.profile_id, []).append((row.type, row.value))
+    found = [Match(profile_id, tuple(sorted(pairs, key=_rank))) for profile_id, pairs in matched.items()]
+    return sorted(
+        found, key=lambda match: (_rank(match.matched[0])[0], -len(match.matched), match.profile_id)
+    )
+
+
+def _holders(identifiers: Sequence[tuple[str, str]]) -> sa.Select[str, str, str]:
+    table = schema.identifiers.c
+    values: dict[str, list[str]] = {}
+    for kind, value in identifiers:
+        values.setdefault(kind, []).append(value)
+    # SQLite would read the whole table for `(type, value) in (…)`.
+    by_type = [sa.and_(table.type == kind, table.value.in_(found)) for kind, found in values.items()]
+    return sa.select(table.type, table.value, table.profile_id).where(sa.or_(sa.false(), *by_type))
+
+
+def _rank(identifier: tuple[str, str]) -> tuple[int, str]:
+    kind, value = identifier
+    return (STRENGTH.index(kind) if kind in STRENGTH else len(STRENGTH), value)

@@ -1,0 +1,69 @@
+"""Runs: when, as of when, what came out, and whether it was published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+
+from cdp.store.schema import runs
+
+_UTC = pl.Datetime("us", "UTC")
+_SCHEMA = pl.Schema(
+    {
+        "run_id": pl.String(),
+        "as_of": _UTC,
+        "started_at": _UTC,
+        "published": pl.Boolean(),
+        "report": pl.String(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class PublishedRun:
+    """The run whose results the store serves; `as_of` is UTC."""
+
+    run_id: str
+    as_of: datetime
+
+
+def record_run(
+    connection: sa.Connection,
+    run_id: str,
+    as_of: datetime,
+    started_at: datetime,
+    published: bool,
+    report: Mapping[str, Any],
+) -> None:
+    """Record a run; recorded again, the later record holds. `report` is what `cdp run --json` prints."""
+    connection.execute(runs.delete().where(runs.c.run_id == run_id))
+    connection.execute(
+        runs.insert().values(
+            run_id=run_id, as_of=as_of, started_at=started_at, published=published, report=json.dumps(report)
+        )
+    )
+
+
+def recent_runs(connection: sa.Connection, limit: int) -> pl.DataFrame:
+    """run_id, as_of, started_at (UTC), published, report (JSON text); newest first, at most `limit` rows."""
+    newest = sa.select(runs).order_by(runs.c.started_at.desc(), runs.c.run_id.desc()).limit(limit)
+    rows = [tuple(row) for row in connection.execute(newest)]
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+def last_published_run(connection: sa.Connection) -> PublishedRun | None:
+    """The newest run that was published, if there is any."""
+    newest = (
+        sa.select(runs.c.run_id, runs.c.as_of)
+        .where(runs.c.published)
+        .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
+        .limit(1)
+    )
+    row = connection.execute(newest).first()
+    return PublishedRun(row.run_id, row.as_of) if row else None

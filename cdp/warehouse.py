@@ -1,0 +1,251 @@
+"""The DuckDB warehouse: the published file that everybody reads, and the working copy that a run writes.
+
+The only module that imports duckdb. Nobody writes to the published file: a run works on a copy and puts it
+in place by rename, so readers keep what they opened and are never locked out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from cdp.contract import Table
+from cdp.errors import CdpError, ConfigurationError, InputRefused, StatementFailed, Unavailable, UsageError
+from cdp.settings import Settings
+
+FILE_NAME = "warehouse.duckdb"
+
+# Small helpers that sources' SELECTs and the tables' SQL share. Each returns NULL where it cannot.
+MACROS = """
+create or replace temp macro from_unix(seconds) as
+    to_timestamp(nullif(try_cast(seconds as double), 'nan'::double));
+create or replace temp macro from_iso(text) as
+    try_cast(replace(cast(text as varchar), ' UTC', '+00') as timestamptz);
+create or replace temp macro from_rfc2822(text) as
+    try_strptime(cast(text as varchar), '%a, %d %b %Y %H:%M:%S %z');
+create or replace temp macro crockford(number) as translate(
+    to_base((number >> 120::uhugeint)::bigint, 32, 2)
+        || to_base(((number >> 60::uhugeint) & 1152921504606846975::uhugeint)::bigint, 32, 12)
+        || to_base((number & 1152921504606846975::uhugeint)::bigint, 32, 12),
+    'IJKLMNOPQRSTUV', 'JKMNPQRSTVWXYZ');
+create or replace temp macro iso(t) as strftime(t, '%Y-%m-%dT%H:%M:%S.%gZ');
+"""
+
+
+class Warehouse:
+    """An open DuckDB connection with the project's settings, helpers and errors."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        connection.execute("set timezone = 'UTC'")
+        connection.execute("set autoinstall_known_extensions = false")
+
+    def run(
+        self, statement: str, parameters: Sequence[Any] | None = None, *, name: str = "statement"
+    ) -> None:
+        """Execute `statement`; `name` (the table it makes) appears in the error should it fail."""
+        with _translated(name, statement):
+            self.connection.execute(statement, parameters)
+
+    def query(self, statement: str, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
+        """The result of `statement` as a Polars frame."""
+        with _translated("query", statement):
+            return pl.DataFrame(self.connection.execute(statement, parameters).to_arrow_table())
+
+    def scalar(self, statement: str, parameters: Sequence[Any] | None = None) -> Any:
+        """The first value of the first row."""
+        with _translated("query", statement):
+            row = self.connection.execute(statement, parameters).fetchone()
+        return row[0] if row else None
+
+    def count(self, table: str) -> int:
+        return int(self.scalar(f"select count(*) from {table}"))
+
+    @contextmanager
+    def frame(self, name: str, rows: pl.DataFrame) -> Iterator[None]:
+        """Make `rows` readable as the relation `name` for as long as the block runs."""
+        self.connection.register(name, rows.to_arrow())
+        try:
+            yield
+        finally:
+            self.connection.unregister(name)
+
+    @contextmanager
+    def in_order(self) -> Iterator[None]:
+        """Keep rows in the order of the file that they are read from, for as long as the block runs."""
+        self.run("set preserve_insertion_order = true")
+        try:
+            yield
+        finally:
+            self.run("set preserve_insertion_order = false")
+
+    def replace_rows(self, table: Table, rows: pl.DataFrame) -> None:
+        """Make `rows` the whole content of `table`; columns are matched by name."""
+        self.run(f"delete from {table.full_name}", name=table.full_name)
+        self.append_rows(table, rows)
+
+    def append_rows(self, table: Table, rows: pl.DataFrame) -> None:
+        with self.frame("incoming_rows", rows):
+            names = ", ".join(f'"{name}"' for name in rows.columns)
+            self.run(
+                f"insert into {table.full_name} by name select {names} from incoming_rows",
+                name=table.full_name,
+            )
+
+    def create_tables(self, tables: Sequence[Table]) -> None:
+        for table in tables:
+            self.run(f"create schema if not exists {table.schema}")
+            self.run(table.ddl(), name=table.full_name)
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def open_memory() -> Warehouse:
+    """An empty warehouse in memory, with the helpers that sources' SELECTs use."""
+    warehouse = Warehouse(duckdb.connect())
+    warehouse.run(MACROS, name="macros")
+    return warehouse
+
+
+def published_path(home: Path) -> Path:
+    return home / FILE_NAME
+
+
+def open_published(settings: Settings) -> Warehouse:
+    """Open the last published warehouse, read-only.
+
+    Raises:
+        Unavailable: nothing has been published yet.
+    """
+    path = published_path(settings.home)
+    if not path.exists():
+        raise Unavailable(
+            "there is no warehouse yet", where=str(path), hint="Run `cdp run INPUT` or `cdp demo`"
+        )
+    return _open(path, settings, settings.home / "work", read_only=True)
+
+
+def open_working_copy(settings: Settings, scratch: Path, *, empty: bool) -> Warehouse:
+    """A writable copy of the published warehouse below `scratch`, or an empty one."""
+    path = scratch / FILE_NAME
+    published = published_path(settings.home)
+    with disk_errors(scratch):
+        if published.exists() and not empty:
+            shutil.copyfile(published, path)
+    return _open(path, settings, scratch, read_only=False)
+
+
+def publish(warehouse: Warehouse, scratch: Path, home: Path) -> None:
+    """Close the working copy and put it in the published one's place, in one step."""
+    with _translated("warehouse", "checkpoint"):
+        warehouse.connection.execute("checkpoint")
+    warehouse.close()
+    with disk_errors(home):
+        with (scratch / FILE_NAME).open("rb") as written:
+            os.fsync(written.fileno())
+        (scratch / FILE_NAME).replace(published_path(home))
+
+
+@contextmanager
+def run_lock(home: Path) -> Iterator[None]:
+    """Hold the right to run; a second holder is refused. The kernel frees it when the process dies.
+
+    Raises:
+        Unavailable: another run holds it.
+    """
+    with disk_errors(home):
+        (home / "work").mkdir(parents=True, exist_ok=True)
+        lock = (home / "work" / "run.lock").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable(
+                "another run is in progress",
+                where=str(home),
+                hint="Wait for it to end; `cdp status` shows it",
+            ) from None
+        yield
+
+
+@contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into one of ours."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(
+            f"cannot write: {error.strerror or error}", where=str(place), hint="Free space or fix permissions"
+        ) from error
+
+
+def user_query(settings: Settings, statement: str) -> pl.DataFrame:
+    """An analyst's own SQL on the published warehouse, read-only.
+
+    Raises:
+        UsageError: the statement is wrong; the message is DuckDB's.
+    """
+    warehouse = open_published(settings)
+    try:
+        return pl.DataFrame(warehouse.connection.execute(statement).to_arrow_table())
+    except duckdb.Error as error:
+        raise UsageError(str(error).splitlines()[0], where="sql") from None
+    finally:
+        warehouse.close()
+
+
+def _open(path: Path, settings: Settings, scratch: Path, *, read_only: bool) -> Warehouse:
+    with _translated("warehouse", "open"):
+        connection = duckdb.connect(
+            str(path),
+            read_only=read_only,
+            config={
+                "threads": settings.threads,
+                "memory_limit": settings.memory_limit.replace(" ", ""),
+                "temp_directory": str(scratch / "spill"),
+                "preserve_insertion_order": False,
+            },
+        )
+        warehouse = Warehouse(connection)
+        warehouse.run(MACROS, name="macros")
+    return warehouse
+
+
+@contextmanager
+def refusing(path: Path, problem: str) -> Iterator[None]:
+    """Turn DuckDB's complaint about an input file into a refusal of that file."""
+    try:
+        yield
+    except duckdb.Error as error:
+        first_line = str(error).splitlines()[0][:200]
+        raise InputRefused(f"{problem} ({first_line})", where=str(path)) from None
+
+
+@contextmanager
+def _translated(name: str, statement: str) -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        raise _resource_error(error, name) from error
+    except duckdb.Error as error:
+        if "No space left" in str(error):
+            raise _resource_error(error, name) from error
+        raise StatementFailed(f"{error}\n\n{statement}", where=name) from error
+
+
+def _resource_error(error: duckdb.Error, name: str) -> CdpError:
+    text = str(error).splitlines()[0]
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return ConfigurationError(
+            "the memory limit is too small for this input", where=name, hint="Raise CDP_MEMORY_LIMIT"
+        )
+    return Unavailable(text, where=name, hint="Free space in CDP_HOME, or wait until the file is released")

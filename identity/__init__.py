@@ -1,0 +1,1 @@
+"""Identity resolution: which observations are the same person, and why."""

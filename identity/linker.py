@@ -1,0 +1,59 @@
+"""The Splink linker over super-records: training and scoring build it from the same declaration.
+
+Only this folder imports splink.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from splink import Linker, SettingsCreator
+from splink.backends.duckdb import DuckDBAPI
+
+from cdp.warehouse import Warehouse
+from identity.model import BLOCKING_RULES, COMPARISONS, Comparison, Model
+
+logging.getLogger("splink").setLevel(logging.ERROR)
+
+
+def settings(model: Model) -> SettingsCreator:
+    """Splink's settings: our comparisons with the model's parameters."""
+    return SettingsCreator(
+        link_type="dedupe_only",
+        probability_two_random_records_match=model.match_rate,
+        comparisons=[_comparison(comparison, model) for comparison in COMPARISONS],
+        blocking_rules_to_generate_predictions=list(BLOCKING_RULES),
+        retain_matching_columns=False,
+        retain_intermediate_calculation_columns=True,
+    )
+
+
+def score(warehouse: Warehouse, table: str, model: Model, *, threshold: float) -> None:
+    """Score the pairs of `table` that the blocking rules find; write the temporary table `scored_pairs`.
+
+    Its columns: unique_id_l, unique_id_r, match_probability, match_weight, gamma_<comparison>,
+    mw_<comparison>. Pairs below `threshold` are left out.
+    """
+    api = DuckDBAPI(connection=warehouse.connection)
+    linker = Linker(api.register(table), settings(model))
+    pairs = linker.inference.predict(threshold_match_probability=threshold)
+    warehouse.run(
+        f"create or replace temp table scored_pairs as select * from {pairs.physical_name}",
+        name="scored_pairs",
+    )
+    linker.table_management.delete_tables_created_by_splink_from_db()
+
+
+def _comparison(comparison: Comparison, model: Model) -> dict[str, Any]:
+    missing = {"sql_condition": comparison.missing, "label_for_charts": "missing", "is_null_level": True}
+    levels = [
+        {
+            "sql_condition": level.sql,
+            "label_for_charts": level.name,
+            "m_probability": model.levels[comparison.name][level.name][0],
+            "u_probability": model.levels[comparison.name][level.name][1],
+        }
+        for level in comparison.levels
+    ]
+    return {"output_column_name": comparison.name, "comparison_levels": [missing, *levels]}

@@ -1,0 +1,82 @@
+"""Resolution: observations in, profile ids out. Reads `conformed`, writes `identity`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from cdp import tables
+from cdp.warehouse import Warehouse
+from identity import edges, values
+from identity.clusters import cluster
+from identity.keys import Assignment, assign
+from identity.model import Model
+from identity.sql import statement
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the store remembers: ids given out, ids retired, and what stewards have decided.
+
+    members: observation_id, profile_id, run_id. aliases: old_profile_id, profile_id. changes:
+    profile_id, other_profile_id, reason, run_id. links, unlinks: left_id, right_id.
+    """
+
+    members: pl.DataFrame
+    aliases: pl.DataFrame
+    changes: pl.DataFrame
+    links: pl.DataFrame
+    unlinks: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """How many profile ids were created, merged and split."""
+
+    profiles: int
+    merges: int
+    splits: int
+
+
+def resolve(
+    warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataFrame, *, run_id: str
+) -> Resolution:
+    """Resolve all observations and write the tables of `identity`.
+
+    Args:
+        patterns: values that are junk or generic by their looks: type, pattern, quality, reason.
+    """
+    values.judge(warehouse, patterns)
+    edges.gather(warehouse, model, known.links)
+    clustering = cluster(
+        warehouse.query(
+            "select observation_id, given_name, given_forms, date_of_birth, suffix from features"
+        ),
+        warehouse.query("select left_id, right_id, rule, probability, weight from identity.edges"),
+        known.unlinks,
+    )
+    with warehouse.frame("incoming_clusters", clustering.clusters):
+        warehouse.run("create or replace temp table clusters as select * from incoming_clusters")
+    founding = warehouse.query(statement("founding"))
+    assignment = assign(clustering.clusters, founding, known.members, known.aliases)
+    _write(warehouse, known, assignment, clustering.refusals, run_id)
+    reasons = assignment.changes["reason"]
+    return Resolution(
+        profiles=assignment.members["profile_id"].n_unique(),
+        merges=int((reasons == "merged").sum()),
+        splits=int((reasons == "split").sum()),
+    )
+
+
+def _write(
+    warehouse: Warehouse, known: Known, assignment: Assignment, refusals: pl.DataFrame, run_id: str
+) -> None:
+    with warehouse.frame("new_members", assignment.members), warehouse.frame("known_members", known.members):
+        warehouse.run(statement("members"), {"run_id": run_id}, name="identity.members")
+    warehouse.replace_rows(tables.ALIASES, assignment.aliases)
+    changes = assignment.changes.with_columns(run_id=pl.lit(run_id))
+    warehouse.replace_rows(
+        tables.PROFILE_CHANGES, pl.concat([known.changes, changes], how="diagonal_relaxed")
+    )
+    warehouse.replace_rows(tables.REFUSALS, refusals.with_columns(run_id=pl.lit(run_id)))

@@ -1,0 +1,22 @@
+-- One edge from each holder of a value to the value's first holder: n - 1 edges, never n squared. A shared value
+-- joins only those of its holders who also agree on the name; junk and generic values join nobody.
+create or replace temp table exact_edges as
+with grouped as (
+    select type, value, epoch, observation_id, type as rule, '' as second_factor
+    from valued_holders
+    where quality = 'unique'
+    union all
+    select type, value, epoch, observation_id, type || '+name' as rule, person || ' ' || surname as second_factor
+    from valued_holders
+    where quality = 'shared' and person is not null and surname is not null
+),
+stars as (
+    select *, min(observation_id) over (partition by type, value, epoch, second_factor, rule) as hub_id
+    from grouped
+)
+select hub_id as left_id, observation_id as right_id, 'exact' as kind, rule, r.probability,
+    log2(r.probability / (1 - r.probability)) as weight,
+    json_object('type', s.type, 'value', s.value) as evidence, null::varchar as model_version
+from stars s
+join rule_probabilities r using (rule)
+where hub_id <> observation_id

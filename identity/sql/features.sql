@@ -1,0 +1,20 @@
+-- What of an observation can speak for or against another: names as compared, birthday, contact points.
+create or replace temp table features as
+with words as (
+    select observation_id, source, customer_id, date_of_birth, first_seen_at, last_seen_at,
+        regexp_replace(strip_accents(lower(first_name)), '[^a-z0-9 ]', ' ', 'g') as given_words,
+        regexp_replace(strip_accents(lower(last_name)), '[^a-z0-9 ]', '', 'g') as surname_words
+    from conformed.observations
+),
+names as (
+    select *,
+        nullif(split_part(trim(given_words), ' ', 1), '') as given_name,
+        nullif(trim(regexp_replace(surname_words, ' (jr|sr|ii|iii|iv)$', '')), '') as surname,
+        nullif(regexp_extract(surname_words, ' (jr|sr|ii|iii|iv)$', 1), '') as suffix
+    from words
+)
+select observation_id, source, first_seen_at, last_seen_at, given_name, surname, suffix, date_of_birth,
+    case when given_name is not null then coalesce(forms, [given_name]) end as given_forms,
+    case when customer_id is not null then source || ':' || customer_id end as customer
+from names
+left join given_forms using (given_name)

@@ -1,0 +1,52 @@
+create or replace table identity.identifier_values as
+with epochs as (
+    -- A holder without a name belongs to the epoch that all of its sightings fall into, if there is one.
+    select h.*, coalesce(r.epoch, 0) as epoch, k.value is not null as is_recycled
+    from holders h
+    left join (select distinct type, value from recycled) k on k.type = h.type and k.value = h.value
+    left join recycled r
+        on r.type = h.type and r.value = h.value
+        and case when h.person is not null then r.person = h.person
+            else h.first_seen_at >= r.starts_at
+                and h.last_seen_at < coalesce(r.next_starts_at, timestamptz '9999-01-01') end
+),
+counted as (
+    select type, value, epoch, any_value(is_recycled) as is_recycled, count(*) as holder_count,
+        count(distinct given_name) as given_count,
+        count(distinct person) as named_people,
+        count(distinct customer) - count(distinct split_part(customer, ':', 1)) as spare_customers,
+        count(distinct date_of_birth) as birthdays,
+        min(first_seen_at) as first_seen_at, max(last_seen_at) as last_seen_at
+    from epochs
+    group by type, value, epoch
+),
+judged as (
+    select c.*, p.quality as listed_quality, p.reason as listed_reason,
+        greatest(named_people, if(given_count > $max_names, given_count, 0),
+            if(c.type in ('device_token', 'anonymous_id') and spare_customers > 0, spare_customers + 1, 0)) as people
+    from counted c
+    left join value_patterns p on p.type = c.type and regexp_full_match(lower(c.value), p.pattern)
+)
+select type, value, epoch,
+    case
+        when bool_or(listed_quality = 'junk') then 'junk'
+        when any_value(people) > $max_people then 'junk'
+        when bool_or(listed_quality = 'generic') then 'generic'
+        when any_value(is_recycled) and epoch = 0 then 'shared'
+        when any_value(people) > 1 then 'shared'
+        else 'unique'
+    end as quality,
+    case
+        when bool_or(listed_quality is not null) then min(listed_reason)
+        when any_value(people) > $max_people then 'more people carry it than can be'
+        when any_value(is_recycled) and epoch = 0 then 'seen across the epochs of a recycled value'
+        when any_value(is_recycled) then 'recycled: one holder''s epoch'
+        when any_value(people) > 1 then 'different people carry it at the same time'
+        else 'one person carries it'
+    end as reason,
+    any_value(holder_count) as holder_count,
+    any_value(people) as name_count,
+    any_value(first_seen_at) as first_seen_at,
+    any_value(last_seen_at) as last_seen_at
+from judged
+group by type, value, epoch

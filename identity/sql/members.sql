@@ -1,0 +1,19 @@
+-- Current places with the run they began in; places that ended in this run or before keep their history.
+create or replace table identity.members as
+with current as (
+    select n.observation_id, n.profile_id, coalesce(k.run_id, $run_id) as valid_from_run, null::varchar as valid_to_run
+    from new_members n
+    left join known_members k on k.observation_id = n.observation_id and k.profile_id = n.profile_id
+),
+left_behind as (
+    select k.observation_id, k.profile_id, k.run_id as valid_from_run, $run_id as valid_to_run
+    from known_members k
+    anti join new_members n on n.observation_id = k.observation_id and n.profile_id = k.profile_id
+)
+select * from current
+union all
+select * from left_behind
+union all
+select observation_id, profile_id, valid_from_run, valid_to_run
+from identity.members
+where valid_to_run is not null

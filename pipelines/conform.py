@@ -1,0 +1,147 @@
+"""Conforming: raw rows of every source become events, observations, consents, duplicates or rejects.
+
+Each item of each line has exactly one of these outcomes or more; none has none. The SQL of each produced
+table is in `sql/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from itertools import groupby
+
+import polars as pl
+
+from cdp import normalise, tables
+from cdp.contract import Table
+from cdp.sources import MAPPED, Source
+from cdp.sources.columns import select_for
+from cdp.warehouse import Warehouse
+from pipelines.land import LandedFile
+from pipelines.sql import statement
+
+# One outcome a line: where its items had several, the first of these.
+OUTCOMES = ("reject", "event", "observation", "consent", "duplicate")
+
+DESCRIPTION = tuple(column.name for column in tables.PERSON_COLUMNS)
+
+
+def take_in(warehouse: Warehouse, landed: Sequence[LandedFile], sources: Mapping[str, Source]) -> None:
+    """Map the rows of newly landed files into the temporary table `mapped`."""
+    warehouse.run(f"create or replace temp table mapped ({_columns_of(MAPPED)})", name="mapped")
+    warehouse.run(
+        statement("landed_rows").replace("$parquet", _sql_list([str(f.parquet) for f in landed])),
+        name="landed_rows",
+    )
+    by_mapping = groupby(sorted(landed, key=_reader_of), key=_reader_of)
+    for _, group in by_mapping:
+        files = list(group)
+        source = sources[files[0].format]
+        select = select_for(files[0].mapping) if files[0].mapping else source.select
+        _map_rows(warehouse, files, select)
+
+
+def conform(warehouse: Warehouse, reference: Mapping[str, pl.DataFrame], *, region: str, today: date) -> None:
+    """Turn `mapped` into conformed rows.
+
+    Args:
+        reference: the shipped lists by name (`countries`).
+        region: country of phone numbers without prefix.
+        today: the day after which a birthday is implausible.
+    """
+    for name in ("keyed", "descriptions"):
+        warehouse.run(statement(name), name=name)
+    _normalise(warehouse, reference, region=region, today=today)
+    for name in ("described", "items", "outcomes"):
+        warehouse.run(statement(name), name=name)
+    for table in (tables.OBSERVATIONS, tables.EVENTS, tables.CONSENTS, tables.DUPLICATES, tables.REJECTS):
+        warehouse.run(statement(table.name), name=table.full_name)
+
+
+def count_rejects(warehouse: Warehouse) -> None:
+    """Write each landed file's number of refused rows."""
+    warehouse.run(statement("files"), name="landing.files")
+
+
+def tally(warehouse: Warehouse) -> pl.DataFrame:
+    """Lines of this run by outcome: frame of source, outcome, lines. The lines add up to those landed."""
+    return warehouse.query(statement("tally"))
+
+
+def drop_scratch_tables(warehouse: Warehouse) -> None:
+    """Free what conforming needed: it is as large as the input."""
+    for name in ("outcomes", "items", "described", "descriptions"):
+        warehouse.run(f"drop table {name}")
+    warehouse.run("drop view keyed")
+    warehouse.run("drop table mapped")
+
+
+def _reader_of(landed: LandedFile) -> tuple[str, str, str]:
+    mapping = landed.mapping.model_dump_json() if landed.mapping else ""
+    return landed.format, landed.source, mapping
+
+
+def _columns_of(table: Table) -> str:
+    return ", ".join(f"{column.name} {column.type.sql}" for column in table.columns)
+
+
+def _map_rows(warehouse: Warehouse, files: list[LandedFile], select: str) -> None:
+    landed = pl.DataFrame({"file_id": [f.file_id for f in files], "landed_at": [f.landed_at for f in files]})
+    parquet = [str(f.parquet) for f in files]
+    with warehouse.frame("landed_now", landed):
+        warehouse.run(
+            statement("raw").replace("$parquet", _sql_list(parquet)), name=f"raw rows of {files[0].source}"
+        )
+        source = files[0].source.replace("'", "''")
+        warehouse.run(
+            f"insert into mapped by name select * replace ('{source}' as source) from "
+            f"(select null::varchar as source, * from ({select}))",
+            name=f"mapping of {files[0].format}",
+        )
+        warehouse.run(statement("unmapped"), [files[0].source], name=f"unmapped rows of {files[0].source}")
+    warehouse.run("drop view raw")
+
+
+def _sql_list(values: list[str]) -> str:
+    quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    return f"[{quoted}]"
+
+
+def _normalise(
+    warehouse: Warehouse, reference: Mapping[str, pl.DataFrame], *, region: str, today: date
+) -> None:
+    """Write the temporary tables clean_<kind>: distinct raw values (with their country) and the clean value."""
+    countries = normalise.normalise_countries(_distinct(warehouse, "country"), reference["countries"])
+    _keep(warehouse, "country", countries)
+    for name in ("first_name", "last_name"):
+        _keep(warehouse, name, normalise.normalise_names(_distinct(warehouse, name)))
+    _keep(warehouse, "email", normalise.normalise_emails(_distinct(warehouse, "email")))
+    _keep(warehouse, "language", normalise.normalise_languages(_distinct(warehouse, "language")))
+    _keep(warehouse, "device_token", normalise.normalise_device_tokens(_distinct(warehouse, "device_token")))
+    _keep(
+        warehouse, "phone", normalise.normalise_phones(_distinct(warehouse, "phone", by_country=True), region)
+    )
+    _keep(
+        warehouse,
+        "postcode",
+        normalise.normalise_postcodes(_distinct(warehouse, "postcode", by_country=True)),
+    )
+    dates = normalise.normalise_dates(_distinct(warehouse, "date_of_birth", by_country=True), today=today)
+    _keep(warehouse, "date_of_birth", dates)
+
+
+def _distinct(warehouse: Warehouse, column: str, *, by_country: bool = False) -> pl.DataFrame:
+    country = "country.clean" if by_country else "null::varchar"
+    join = "left join clean_country country on country.raw = d.country" if by_country else ""
+    return warehouse.query(
+        f"select distinct d.{column} as raw, {country} as country from descriptions d {join} "
+        f"where d.{column} is not null"
+    )
+
+
+def _keep(warehouse: Warehouse, column: str, cleaned: pl.DataFrame) -> None:
+    """Keep the frame (raw, country?, <clean value>) as the temporary table `clean_<column>`."""
+    country = pl.col("country") if column != "country" else pl.lit(None, pl.String)
+    rows = cleaned.select("raw", country.alias("country"), pl.col(cleaned.columns[-1]).alias("clean"))
+    with warehouse.frame("cleaned_rows", rows):
+        warehouse.run(f"create or replace temp table clean_{column} as select * from cleaned_rows")

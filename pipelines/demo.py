@@ -1,0 +1,131 @@
+"""What `cdp demo` finds in the sample: figures of a published warehouse, against the sample's truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cdp.warehouse import Warehouse
+from identity.evaluate import Pairwise, pairwise
+
+
+@dataclass(frozen=True)
+class Findings:
+    """identity: against the truth. segments: segment, profiles. channels: channel, profiles (whose best it is),
+    response_rate. profile_id: a person worth a look."""
+
+    counts: dict[str, int]
+    identity: Pairwise
+    segments: pl.DataFrame
+    channels: pl.DataFrame
+    profile_id: str
+
+
+COUNTS = ("landing.rejects", "conformed.events", "conformed.observations", "profiles.profiles")
+
+
+def find(warehouse: Warehouse, truth: Path) -> Findings:
+    """Sum up a warehouse that holds a simulation whose truth is in the file `truth`."""
+    return Findings(
+        counts={name: warehouse.count(name) for name in COUNTS},
+        identity=pairwise(with_truth(warehouse, truth)),
+        segments=warehouse.query(
+            "select segment, count(*) as profiles from segments.memberships group by segment order by profiles desc"
+        ),
+        channels=warehouse.query(BEST_CHANNELS),
+        profile_id=str(warehouse.scalar(WORTH_A_LOOK)),
+    )
+
+
+def with_truth(warehouse: Warehouse, truth: Path) -> pl.DataFrame:
+    """record_id, cluster_id, entity_id of every observation whose first line the truth knows."""
+    known = pl.read_csv(
+        truth, columns=["file", "line_number", "person_id"], schema_overrides={"person_id": pl.String}
+    )
+    placed = warehouse.query(
+        "select o.observation_id as record_id, m.profile_id as cluster_id, "
+        "parse_filename(f.path) as file, o.line_number "
+        "from conformed.observations o join landing.files f using (file_id) "
+        "join identity.members m on m.observation_id = o.observation_id and m.valid_to_run is null"
+    )
+    return placed.join(known, on=["file", "line_number"]).select(
+        "record_id", "cluster_id", pl.col("person_id").alias("entity_id")
+    )
+
+
+def whole_profile(warehouse: Warehouse, profile_id: str) -> dict[str, pl.DataFrame]:
+    """A profile with its evidence: traits down to the line, the links that hold it, its channels, its segments."""
+    return {name: warehouse.query(sql, [profile_id]) for name, sql in PROFILE_PARTS.items()}
+
+
+def best_channel_bars(channels: pl.DataFrame) -> dict[str, tuple[float, str]]:
+    return {
+        row["channel"]: (row["profiles"], f"{row['profiles']:,} people, {row['response_rate']:.1%} respond")
+        for row in channels.iter_rows(named=True)
+    }
+
+
+BEST_CHANNELS = """
+with best as (
+    select profile_id, arg_max(channel, score) as channel
+    from segments.channel_preferences where reachable group by profile_id
+),
+rates as (
+    select channel, sum(response_count) / greatest(1, sum(received_count)) as response_rate
+    from segments.channel_preferences group by channel
+)
+select channel, count(*) as profiles, any_value(response_rate) as response_rate
+from best join rates using (channel)
+group by channel order by profiles desc
+"""
+
+# Somebody whom several sources describe, some of them only by the model's judgement.
+WORTH_A_LOOK = """
+select p.profile_id
+from profiles.profiles p
+join identity.members m on m.profile_id = p.profile_id and m.valid_to_run is null
+join identity.edges e on e.left_id = m.observation_id
+where p.first_name is not null and p.observation_count <= 12
+group by p.profile_id, p.source_count
+order by count(*) filter (e.kind = 'model') > 0 desc, p.source_count desc, p.profile_id
+limit 1
+"""
+
+PROFILE_PARTS: dict[str, str] = {
+    "the golden record": """
+        select trait, value, source, file || ':' || line_number as line
+        from (select t.*, parse_filename(f.path) as file from profiles.traits t join landing.files f using (file_id))
+        where profile_id = $1 and is_current order by trait
+    """,
+    "held together by": """
+        select distinct e.kind, e.rule, round(e.probability, 4) as probability, round(e.weight, 1) as weight,
+            o.source || ' – ' || r.source as sources
+        from identity.edges e
+        join identity.members m on m.observation_id = e.left_id and m.valid_to_run is null
+        join identity.members n on n.observation_id = e.right_id and n.valid_to_run is null
+        join conformed.observations o on o.observation_id = e.left_id
+        join conformed.observations r on r.observation_id = e.right_id
+        where m.profile_id = $1 and n.profile_id = $1 order by all
+    """,
+    "channels": """
+        select channel, reachable, score, low, high, received_count as received, response_count as responses,
+            best_hours
+        from segments.channel_preferences where profile_id = $1 order by score desc nulls last
+    """,
+    "segments": "select segment, entered_at from segments.memberships where profile_id = $1 order by segment",
+}
+
+
+def summary(findings: Findings) -> dict[str, Any]:
+    """The figures as one JSON-ready document."""
+    identity = findings.identity
+    return {
+        "counts": findings.counts,
+        "pairwise": {"precision": identity.precision, "recall": identity.recall, "f1": identity.f1},
+        "segments": dict(findings.segments.iter_rows()),
+        "best_channels": dict(findings.channels.select("channel", "profiles").iter_rows()),
+        "profile_id": findings.profile_id,
+    }

@@ -1,0 +1,377 @@
+"""A run, from files to a published state. `STAGES` is its table of contents."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from time import monotonic
+from typing import Any, Protocol
+
+import polars as pl
+
+from cdp import tables
+from cdp.errors import QualityGateFailed, UsageError
+from cdp.settings import Settings
+from cdp.sources import Source, load_sources
+from cdp.sources.columns import describe
+from cdp.store import Store, open_store
+from cdp.store.profiles import known_segment_changes
+from cdp.store.runs import recent_runs, record_run
+from cdp.warehouse import (
+    Warehouse,
+    disk_errors,
+    open_published,
+    open_working_copy,
+    publish,
+    published_path,
+    run_lock,
+)
+from identity.model import Model, load_model
+from identity.resolve import Known
+from pipelines import conform, land, link, preferences, profiles, segments
+from pipelines import publish as publishing
+from pipelines.discover import InputFile, discover
+from pipelines.land import LandedFile, landed_files
+from pipelines.segments import Catalogue, load_catalogue
+
+
+class Progress(Protocol):
+    """Who is told how a run gets on."""
+
+    def stage_started(self, name: str) -> None: ...
+
+    def stage_advanced(self, name: str, done: int, total: int) -> None: ...
+
+    def stage_ended(self, name: str, rows: int, seconds: float) -> None: ...
+
+    def guessed(self, path: Path, description: str) -> None: ...
+
+
+@dataclass
+class Run:
+    """A run in progress: what it was given, what it works on, and what it has found out so far."""
+
+    run_id: str
+    started_at: datetime
+    settings: Settings
+    inputs: Sequence[InputFile]
+    given_as_of: datetime | None
+    scratch: Path
+    warehouse: Warehouse
+    store: Store
+    sources: Mapping[str, Source]
+    model: Model
+    catalogue: Catalogue
+    known: Known
+    segment_history: pl.DataFrame
+    progress: Progress
+    new_files: list[LandedFile] = field(default_factory=list)
+    known_file_count: int = 0
+    report: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def as_of(self) -> datetime:
+        """The time that the run speaks for: as given, or that of the newest event.
+
+        Never the wall clock: a rebuild from the same landing must give the same rows, and what the logs do not
+        cover yet is not silence.
+        """
+        if self.given_as_of:
+            return self.given_as_of
+        newest = self.warehouse.scalar(
+            "select least(max(occurred_at), $1) from conformed.events", [self.started_at]
+        )
+        return newest.astimezone(UTC) if newest else self.started_at
+
+
+def _land(run: Run) -> int:
+    """Raw rows of the inputs to Parquet; files that are landed already are passed over."""
+    warehouse = run.warehouse
+    known = set(warehouse.query("select file_id from landing.files")["file_id"])
+    adopted = [
+        landed for landed in landed_files(run.settings.home / "landing") if landed.file_id not in known
+    ]
+    known |= {landed.file_id for landed in adopted}
+    for number, input_file in enumerate(run.inputs, 1):
+        sha256 = land.digest(input_file.path)
+        file_id = land.file_id_of(input_file, sha256)
+        if file_id in known:
+            run.known_file_count += 1
+        else:
+            known.add(file_id)
+            land.land(
+                warehouse,
+                input_file,
+                sha256,
+                folder=run.scratch / "landing",
+                landed_at=run.started_at,
+                run_id=run.run_id,
+            )
+        run.progress.stage_advanced("land", number, len(run.inputs))
+    run.new_files = [*adopted, *landed_files(run.scratch / "landing")]
+    land.list_files(warehouse, run.new_files)
+    return int(
+        warehouse.scalar(
+            "select coalesce(sum(row_count), 0) from landing.files where run_id = $1", [run.run_id]
+        )
+    )
+
+
+def _conform(run: Run) -> int:
+    """Every new row to an event, an observation, a consent, a duplicate or a reject."""
+    if not run.new_files:
+        run.report["tally"] = []
+        return 0
+    warehouse = run.warehouse
+    conform.take_in(warehouse, run.new_files, run.sources)
+    reference = {"countries": pl.read_csv(run.settings.reference / "countries.csv", infer_schema=False)}
+    conform.conform(warehouse, reference, region=run.settings.default_region, today=run.started_at.date())
+    conform.count_rejects(warehouse)
+    run.report["tally"] = conform.tally(warehouse).to_dicts()
+    conform.drop_scratch_tables(warehouse)
+    for table in ("events", "observations", "consents"):
+        run.report[table] = warehouse.count(f"conformed.{table}")
+    return sum(row["lines"] for row in run.report["tally"])
+
+
+def _check(run: Run) -> int:
+    """The quality gate over what was landed and conformed."""
+    return _gate(run, ("landing", "conformed"))
+
+
+def _link(run: Run) -> int:
+    """Which observations are one person."""
+    patterns = pl.read_csv(run.settings.reference / "identifier_values.csv")
+    resolution = link.link(run.warehouse, run.known, run.model, patterns, run_id=run.run_id)
+    run.report["profiles"] = resolution.profiles
+    run.report["merges"] = resolution.merges
+    run.report["splits"] = resolution.splits
+    return run.warehouse.count("identity.edges")
+
+
+def _profiles(run: Run) -> int:
+    """The golden record and what each person has done."""
+    profiles.build_profiles(run.warehouse, run.settings.source_priority)
+    profiles.measure(run.warehouse, run.as_of)
+    return run.warehouse.count("profiles.profiles")
+
+
+def _segments(run: Run) -> int:
+    """Who is in which segment, who entered and who left."""
+    segments.segment(run.warehouse, run.catalogue, run.segment_history, as_of=run.as_of, run_id=run.run_id)
+    return run.warehouse.count("segments.memberships")
+
+
+def _preferences(run: Run) -> int:
+    """Which channel serves whom."""
+    preferences.prefer(run.warehouse, run.as_of)
+    return run.warehouse.count("segments.channel_preferences")
+
+
+def _publish(run: Run) -> int:
+    """The gate over what was derived; then landing, warehouse and store, in this order."""
+    _gate(run, ("identity", "profiles", "segments"))
+    warehouse, home = run.warehouse, run.settings.home
+    report = _report(run, published=True)
+    with run.store.read() as connection:
+        history = recent_runs(connection, MAX_HISTORY).filter("published").sort("started_at")["report"]
+    publishing.write_history(warehouse, [*map(json.loads, history), report])
+    count = warehouse.count("profiles.profiles")
+    publishing.move_landing(run.scratch, home)
+    publishing.expose_landing(warehouse, home)
+    publish(warehouse, run.scratch, home)
+    published = open_published(run.settings)
+    try:
+        publishing.update_store(published, run.store, report, published_at=run.started_at)
+    finally:
+        published.close()
+    return count
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of a run: reads what earlier stages wrote, writes its own schema, returns the rows it made."""
+
+    name: str
+    work: Callable[[Run], int]
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("land", _land),
+    Stage("conform", _conform),
+    Stage("check", _check),
+    Stage("link", _link),
+    Stage("profiles", _profiles),
+    Stage("segments", _segments),
+    Stage("preferences", _preferences),
+    Stage("publish", _publish),
+)
+
+# Runs kept in runs.runs: some 13 years of hourly ones.
+MAX_HISTORY = 120_000
+
+
+def run(
+    settings: Settings,
+    inputs: Sequence[str],
+    progress: Progress,
+    *,
+    now: datetime,
+    full: bool = False,
+    as_of: datetime | None = None,
+) -> dict[str, Any]:
+    """Take in `inputs` (files, folders, globs), resolve, derive and publish.
+
+    Args:
+        now: the wall clock, UTC.
+        full: forget the warehouse and derive everything again, from landing and store.
+        as_of: the time to speak for; the newest event's by default.
+
+    Returns:
+        The report that `cdp run --json` prints.
+
+    Raises:
+        InputRefused, QualityGateFailed, Unavailable, ConfigurationError, IdentityError: nothing was published.
+    """
+    sources = load_sources()
+    files = discover(inputs, sources)
+    for file in files:
+        if file.guessed and file.mapping:
+            progress.guessed(file.path, describe(file.mapping))
+    catalogue, model = load_catalogue(settings.segments), load_model()
+    with run_lock(settings.home), _opened_store(settings) as store:
+        publishing.catch_up(settings, store, now=now)
+        if (
+            not files
+            and not published_path(settings.home).exists()
+            and not landed_files(settings.home / "landing")
+        ):
+            raise UsageError(
+                "there is nothing to run on", hint="Name files, folders or globs, or try `cdp demo`"
+            )
+        with _scratch(settings.home, now) as (run_id, scratch):
+            with store.read() as connection:
+                history = known_segment_changes(connection).drop("seq")
+            warehouse = open_working_copy(settings, scratch, empty=full)
+            this = Run(
+                run_id=run_id,
+                started_at=now,
+                settings=settings,
+                inputs=files,
+                given_as_of=as_of,
+                scratch=scratch,
+                warehouse=warehouse,
+                store=store,
+                sources=sources,
+                model=model,
+                catalogue=catalogue,
+                known=link.remembered(store),
+                segment_history=history,
+                progress=progress,
+            )
+            try:
+                return _execute(this)
+            finally:
+                warehouse.close()
+
+
+def _execute(this: Run) -> dict[str, Any]:
+    this.warehouse.create_tables(tables.TABLES)
+    this.report["stages"] = []
+    try:
+        for stage in STAGES:
+            _timed(this, stage)
+    except QualityGateFailed:
+        report = _report(this, published=False)
+        with this.store.write() as connection:
+            record_run(
+                connection, this.run_id, this.started_at, this.started_at, published=False, report=report
+            )
+        raise
+    return _report(this, published=True)
+
+
+def _timed(this: Run, stage: Stage) -> None:
+    this.progress.stage_started(stage.name)
+    begun = monotonic()
+    rows = stage.work(this)
+    seconds = round(monotonic() - begun, 3)
+    this.report["stages"].append({"name": stage.name, "rows": rows, "seconds": seconds})
+    this.progress.stage_ended(stage.name, rows, seconds)
+
+
+def _gate(this: Run, schemas: Sequence[str]) -> int:
+    """Check the contracts of the tables of these schemas; returns the number of expectations met."""
+    # Great Expectations takes seconds to import; only a run that gets here needs it.
+    from cdp.quality import check, gate
+
+    checked = [table for table in tables.TABLES if table.schema in schemas]
+    docs = this.settings.home / "reports" / "quality" / "-".join(schemas)
+    verdicts = check(this.warehouse, checked, docs, this.run_id)
+    this.report.setdefault("quality", []).extend(
+        {
+            "table": verdict.table,
+            "passed": verdict.passed,
+            "failed": [asdict(failure) for failure in verdict.failed],
+        }
+        for verdict in verdicts
+    )
+    gate(verdicts, docs)
+    return sum(verdict.passed for verdict in verdicts)
+
+
+def _report(this: Run, *, published: bool) -> dict[str, Any]:
+    """What `cdp run --json` prints: figures of this run, and of the state after it."""
+    lines = {outcome: 0 for outcome in conform.OUTCOMES}
+    for row in this.report.get("tally", []):
+        lines[row["outcome"]] += row["lines"]
+    stages = this.report["stages"]
+    return {
+        "run_id": this.run_id,
+        "as_of": this.as_of.isoformat(),
+        "started_at": this.started_at.isoformat(),
+        "seconds": round(sum(stage["seconds"] for stage in stages), 3),
+        "published": published,
+        "stages": stages,
+        "files": len(this.new_files),
+        "files_known": this.known_file_count,
+        "landed": sum(lines.values()),
+        "rejected": lines["reject"],
+        "duplicates": lines["duplicate"],
+        "lines": lines,
+        "tally": this.report.get("tally", []),
+        **{key: this.report.get(key, 0) for key in ("events", "observations", "consents")},
+        **{key: this.report.get(key, 0) for key in ("profiles", "merges", "splits")},
+        "quality": this.report.get("quality", []),
+    }
+
+
+@contextmanager
+def _opened_store(settings: Settings) -> Iterator[Store]:
+    store = open_store(settings.effective_store_url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _scratch(home: Path, now: datetime) -> Iterator[tuple[str, Path]]:
+    """A run id and its scratch folder. Whatever killed runs left behind is removed."""
+    run_id = f"run_{now:%Y%m%dT%H%M%S}_{secrets.token_hex(3)}"
+    scratch = home / "work" / run_id
+    with disk_errors(home):
+        for leftover in (home / "work").glob("run_*"):
+            shutil.rmtree(leftover)
+        scratch.mkdir(parents=True)
+    try:
+        yield run_id, scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

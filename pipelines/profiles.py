@@ -1,0 +1,34 @@
+"""Profiles: the golden record of each person, its traits with their lineage, and what the person has done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+
+from cdp import tables
+from cdp.warehouse import Warehouse
+from pipelines.sql import statement
+
+
+def build_profiles(warehouse: Warehouse, source_priority: Sequence[str]) -> None:
+    """Write profiles.traits and profiles.profiles.
+
+    Args:
+        source_priority: sources whose values win over more recent ones, most trusted first.
+    """
+    priority = pl.DataFrame(
+        {"source": list(source_priority), "rank": range(len(source_priority))},
+        schema={"source": pl.String, "rank": pl.Int64},
+    )
+    with warehouse.frame("source_priority", priority):
+        warehouse.run(statement("traits"), name=tables.TRAITS.full_name)
+    warehouse.run(statement("profiles"), name=tables.PROFILES.full_name)
+
+
+def measure(warehouse: Warehouse, as_of: datetime) -> None:
+    """Write profiles.metrics as of a time, and the temporary table `reach`: profile_id, channel, reachable."""
+    warehouse.run(statement("person_events"), name="person_events")
+    warehouse.run(statement("metrics"), {"as_of": as_of}, name=tables.METRICS.full_name)
+    warehouse.run(f"create or replace temp table reach as {statement('reach')}", name="reach")

@@ -1,0 +1,184 @@
+"""Publishing: a run's results become what everybody reads, in an order that a kill at any point leaves sound.
+
+First the landing files move into place, then the warehouse by rename, then the store. Killed after the first,
+the next run adopts the files; killed after the second, the next run brings the store up to date.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cdp import tables
+from cdp.settings import Settings
+from cdp.store import Connection, Store
+from cdp.store.profiles import (
+    PublishedChanges,
+    apply_publish,
+    known_aliases,
+    known_identifiers,
+    known_members,
+    profile_hashes,
+)
+from cdp.store.runs import last_published_run, record_run
+from cdp.warehouse import Warehouse, disk_errors, open_published, published_path
+from pipelines.link import CURRENT_MEMBERS
+from pipelines.sql import statement
+
+# Documents handed to the store at a time: bounds the memory of a first publish.
+DOCUMENTS_AT_A_TIME = 50_000
+
+
+def write_history(warehouse: Warehouse, reports: Sequence[Mapping[str, Any]]) -> None:
+    """Write runs.* and quality.results from the reports of all published runs."""
+    runs = [
+        (report["run_id"], _time(report["as_of"]), _time(report["started_at"]), json.dumps(report))
+        for report in reports
+    ]
+    stages = [
+        (report["run_id"], stage["name"], stage["rows"], stage["seconds"])
+        for report in reports
+        for stage in report["stages"]
+    ]
+    verdicts = [
+        (report["run_id"], verdict["table"], verdict["passed"], json.dumps(verdict["failed"]))
+        for report in reports
+        for verdict in report["quality"]
+    ]
+    for table, rows in ((tables.RUNS, runs), (tables.STAGE_ROWS, stages), (tables.QUALITY_RESULTS, verdicts)):
+        warehouse.replace_rows(table, pl.DataFrame(rows, schema=table.polars_schema(), orient="row"))
+
+
+def move_landing(scratch: Path, home: Path) -> None:
+    """Put this run's landed files beside the others."""
+    with disk_errors(home):
+        for parquet in sorted(scratch.glob("landing/source=*/*.parquet")):
+            target = home / parquet.relative_to(scratch)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            parquet.replace(target)
+
+
+def expose_landing(warehouse: Warehouse, home: Path) -> None:
+    """Make the view landing.records over the landed files where they will stand."""
+    pattern = str((home / "landing" / "source=*" / "*.parquet").resolve()).replace("'", "''")
+    warehouse.run(
+        "create or replace view landing.records as "
+        "select file_id, line_number, cast(source as varchar) as source, "
+        "case when reject_reason is null then payload::json else to_json(payload) end as payload, payload_hash "
+        f"from read_parquet('{pattern}', hive_partitioning = true)",
+        name="landing.records",
+    )
+
+
+def catch_up(settings: Settings, store: Store, *, now: datetime) -> None:
+    """Bring the store to the published warehouse if a run was killed between the two."""
+    if not published_path(settings.home).exists():
+        return
+    warehouse = open_published(settings)
+    try:
+        newest = warehouse.query("select report from runs.runs order by started_at desc limit 1")
+        report = json.loads(newest["report"][0])
+        with store.read() as connection:
+            last = last_published_run(connection)
+        if last is None or last.run_id != report["run_id"]:
+            update_store(warehouse, store, report, published_at=now)
+    finally:
+        warehouse.close()
+
+
+def update_store(
+    warehouse: Warehouse, store: Store, report: Mapping[str, Any], *, published_at: datetime
+) -> None:
+    """Bring the store to what the warehouse says, writing only what differs, and record the run."""
+    run_id = report["run_id"]
+    warehouse.run(CURRENT_MEMBERS, name="people")
+    warehouse.run(statement("documents"), name="documents")
+    warehouse.run(
+        "create or replace temp table hashed as select profile_id, md5(document) as document_hash from documents"
+    )
+    with store.read() as connection:
+        gone, changed = _differing(
+            warehouse, "hashed", profile_hashes(connection), ["profile_id", "document_hash"]
+        )
+        changes = _changes(warehouse, connection, run_id, published_at)
+    with store.write() as connection:
+        for names in changed.select("profile_id").iter_slices(DOCUMENTS_AT_A_TIME):
+            with warehouse.frame("wanted", names):
+                documents = warehouse.query(
+                    "select profile_id, document, md5(document) as document_hash from documents "
+                    "semi join wanted using (profile_id)"
+                )
+            apply_publish(connection, PublishedChanges(published_at, profiles_upsert=documents))
+        retired = gone.select("profile_id").join(changed, on="profile_id", how="anti")
+        apply_publish(connection, PublishedChanges(published_at, profiles_delete=retired, **changes))
+        record_run(
+            connection,
+            run_id,
+            _time(report["as_of"]),
+            _time(report["started_at"]),
+            published=True,
+            report=report,
+        )
+
+
+def _changes(
+    warehouse: Warehouse, connection: Connection, run_id: str, published_at: datetime
+) -> dict[str, pl.DataFrame]:
+    """What else differs between warehouse and store: identifiers, members, aliases and this run's history."""
+    warehouse.run(
+        "create or replace temp view served_identifiers as select distinct i.type, i.value, p.profile_id "
+        "from identity.identifiers i join people p using (observation_id) "
+        "join identity.identifier_values v on v.type = i.type and v.value = i.value where v.quality <> 'junk'"
+    )
+    identifiers_gone, identifiers_new = _differing(
+        warehouse, "served_identifiers", known_identifiers(connection), ["type", "value", "profile_id"]
+    )
+    warehouse.run(
+        "create or replace temp view served_members as select observation_id, profile_id, valid_from_run as run_id "
+        "from identity.members where valid_to_run is null"
+    )
+    members_gone, members_new = _differing(
+        warehouse, "served_members", known_members(connection), ["observation_id", "profile_id", "run_id"]
+    )
+    known = known_aliases(connection).select("old_profile_id", "profile_id")
+    aliases_gone, aliases_new = _differing(
+        warehouse, "identity.aliases", known, ["old_profile_id", "profile_id"]
+    )
+    return {
+        "identifiers_insert": identifiers_new,
+        "identifiers_delete": identifiers_gone,
+        "members_upsert": members_new,
+        "members_delete": members_gone.join(members_new, on="observation_id", how="anti").select(
+            "observation_id"
+        ),
+        "aliases_upsert": aliases_new.with_columns(run_id=pl.lit(run_id)),
+        "aliases_delete": aliases_gone.join(aliases_new, on="old_profile_id", how="anti").select(
+            "old_profile_id"
+        ),
+        "profile_changes_insert": _of_run(warehouse, "identity.profile_changes", run_id),
+        "segment_changes_insert": _of_run(warehouse, "segments.changes", run_id),
+    }
+
+
+def _of_run(warehouse: Warehouse, table: str, run_id: str) -> pl.DataFrame:
+    return warehouse.query(f"select * from {table} where run_id = $1", [run_id])
+
+
+def _differing(
+    warehouse: Warehouse, relation: str, known: pl.DataFrame, columns: list[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(rows of `known` that `relation` lacks, rows of `relation` that `known` lacks)."""
+    names = ", ".join(columns)
+    with warehouse.frame("known_rows", known):
+        gone = warehouse.query(f"select {names} from known_rows except select {names} from {relation}")
+        new = warehouse.query(f"select {names} from {relation} except select {names} from known_rows")
+    return gone, new
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

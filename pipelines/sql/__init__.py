@@ -1,0 +1,12 @@
+"""SQL that makes a table, in a file named after the table it makes."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of `<name>.sql`."""
+    return (Path(__file__).parent / f"{name}.sql").read_text()

@@ -1,0 +1,21 @@
+-- What a channel brought and what came back, newer evidence weighing more: its weight halves every $half_life_days.
+with weighed as (
+    select profile_id, channel, event_type, coalesce(message_ref, event_id) as message,
+        power(0.5, greatest(0, epoch($as_of - occurred_at)) / 86400.0 / $half_life_days) as weight
+    from person_events
+    where channel in ('email', 'sms', 'push', 'whatsapp')
+        and event_type in ('delivered', 'opened', 'clicked', 'replied')
+),
+messages as (
+    select profile_id, channel, message, max(weight) as weight,
+        bool_or(event_type in ('delivered', 'opened', 'clicked')) as received,
+        bool_or(event_type in ('clicked', 'replied')) as answered
+    from weighed
+    group by profile_id, channel, message
+)
+select profile_id, channel,
+    count(*) filter (received) as received_count, count(*) filter (answered) as response_count,
+    coalesce(sum(weight) filter (received), 0) as decayed_received,
+    coalesce(sum(weight) filter (answered), 0) as decayed_responses
+from messages
+group by profile_id, channel

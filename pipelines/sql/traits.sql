@@ -1,0 +1,34 @@
+-- Every value that a source has given for a trait, with the line that says so. The golden record takes, of those that
+-- are no junk, the most trusted source's, then a proven one, then the most recent.
+create or replace table profiles.traits as
+with unpivoted as (
+    unpivot (
+        select observation_id, source, is_verified, last_seen_at, file_id, line_number,
+            first_name, last_name, email, phone, cast(date_of_birth as varchar) as date_of_birth, street, city,
+            region, postcode, country, language, timezone
+        from conformed.observations
+    )
+    on first_name, last_name, email, phone, date_of_birth, street, city, region, postcode, country, language, timezone
+    into name trait value value
+),
+junk as (
+    select type, value from identity.identifier_values where quality = 'junk' and type in ('email', 'phone')
+),
+ranked as (
+    select m.profile_id, u.trait, u.value, u.source, u.last_seen_at as observed_at, u.observation_id, u.file_id,
+        u.line_number, j.value is not null as is_junk, coalesce(p.rank, 1000) as source_rank,
+        u.is_verified and u.trait in ('email', 'phone') as is_proven
+    from unpivoted u
+    join people m on m.observation_id = u.observation_id
+    left join junk j on j.type = u.trait and j.value = u.value
+    left join source_priority p on p.source = u.source
+    qualify row_number() over (
+        partition by m.profile_id, u.trait, u.value, u.source
+        order by u.last_seen_at desc, u.observation_id) = 1
+)
+select profile_id, trait, value,
+    not is_junk and row_number() over (
+        partition by profile_id, trait
+        order by is_junk, source_rank, is_proven desc, observed_at desc, source, value) = 1 as is_current,
+    source, observed_at, observation_id, file_id, line_number
+from ranked
