@@ -447,3 +447,9 @@ TABLES: tuple[Table, ...] = (
 
 # Checked before a publish; the run's own bookkeeping is written after the verdict.
 GATED: tuple[Table, ...] = tuple(table for table in TABLES if table.schema not in ("runs", "quality"))
+
+
+def reference_page() -> str:
+    """All tables in Markdown, as `cdp/tables.md` holds it."""
+    head = "# The warehouse's tables\n\nMade by `make docs` from the contracts in `cdp/tables.py`.\n\n"
+    return head + "\n".join(table.describe() for table in TABLES)

@@ -79,4 +79,5 @@ def _write(
     warehouse.replace_rows(
         tables.PROFILE_CHANGES, pl.concat([known.changes, changes], how="diagonal_relaxed")
     )
-    warehouse.replace_rows(tables.REFUSALS, refusals.with_columns(run_id=pl.lit(run_id)))
+    with warehouse.frame("new_refusals", refusals):
+        warehouse.run(statement("refusals"), name="identity.refusals")

@@ -56,7 +56,7 @@ def _priors(responses: pl.DataFrame) -> pl.DataFrame:
     """channel, prior: its responses per message received, over everybody."""
     received, answered = pl.col("decayed_received").sum(), pl.col("decayed_responses").sum()
     return responses.group_by("channel").agg(
-        pl.when(received > 0).then((answered / received).clip(0.0001, 0.9999)).otherwise(0.0).alias("prior")
+        pl.when(received > 0).then((answered / received).clip(0.0001, 0.9999).round(6)).otherwise(0.0).alias("prior")
     )
 
 
@@ -76,5 +76,5 @@ def _scored(rows: pl.DataFrame) -> pl.DataFrame:
     )
     reachable = pl.col("reachable")
     return bounds.with_columns(
-        pl.when(reachable).then(pl.col(name)).alias(name) for name in ("score", "low", "high")
+        pl.when(reachable).then(pl.col(name).round(6)).alias(name) for name in ("score", "low", "high")
     ).select(tables.CHANNEL_PREFERENCES.column_names())

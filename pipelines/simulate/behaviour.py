@@ -194,7 +194,7 @@ def _active_times(rng: Rng, clock: Clock, people: pl.DataFrame, person: Ints) ->
 def _with_baskets(rng: Rng, people: pl.DataFrame, orders: pl.DataFrame) -> pl.DataFrame:
     """What is in each order, its discount code, and whether it is made online or in the store."""
     count = orders.height
-    who = people.select("has_shop", "has_card", "has_web", "basket", "discount_inclination").select(
+    who = people.select("has_shop", "has_card", "basket", "discount_inclination").select(
         pl.all().gather(orders["person"])
     )
     online = who["has_shop"].to_numpy() & (~who["has_card"].to_numpy() | chance(rng, 0.72, count))

@@ -48,8 +48,8 @@ def sendgrid_rows(rng: Rng, people: pl.DataFrame, messages: pl.DataFrame) -> pl.
 def _line() -> pl.Expr:
     """A single category is a text, several are a list."""
     same = (
-        "email timestamp smtp-id event category sg_event_id sg_message_id asm_group_id ip useragent url reason "
-        "status type response attempt tls sg_machine_open"
+        "email timestamp smtp-id event category sg_event_id sg_message_id asm_group_id ip useragent url "
+        "reason status type response attempt tls sg_machine_open"
     )
     line = json_lines({**{name: name for name in same.split()}, "campaign_id": "campaign"})
     return line.str.replace('"category":["newsletter"]', '"category":"newsletter"', literal=True)

@@ -15,11 +15,12 @@ with cleaned as (
         postcode.clean as postcode,
         country.clean as country,
         language.clean as language,
-        nullif(trim(d.timezone), '') as timezone,
+        zone.name as timezone,
         device_token.clean as device_token,
         nullif(trim(d.anonymous_id), '') as anonymous_id,
         nullif(d.external_ids::varchar, '{}') as external_ids
     from descriptions d
+    left join pg_timezone_names() zone on zone.name = trim(d.timezone)
     left join clean_country country on country.raw = d.country
     left join clean_first_name first_name on first_name.raw = d.first_name
     left join clean_last_name last_name on last_name.raw = d.last_name

@@ -1,4 +1,5 @@
--- What a channel brought and what came back, newer evidence weighing more: its weight halves every $half_life_days.
+-- What a channel brought and what came back, newer evidence weighing more: its weight halves every $half_life_days. Rounded,
+-- because a sum of fractions depends on its order in the last digits, and a re-run must say the same.
 with weighed as (
     select profile_id, channel, event_type, coalesce(message_ref, event_id) as message,
         power(0.5, greatest(0, epoch($as_of - occurred_at)) / 86400.0 / $half_life_days) as weight
@@ -15,7 +16,7 @@ messages as (
 )
 select profile_id, channel,
     count(*) filter (received) as received_count, count(*) filter (answered) as response_count,
-    coalesce(sum(weight) filter (received), 0) as decayed_received,
-    coalesce(sum(weight) filter (answered), 0) as decayed_responses
+    round(coalesce(sum(weight) filter (received), 0), 6) as decayed_received,
+    round(coalesce(sum(weight) filter (answered), 0), 6) as decayed_responses
 from messages
 group by profile_id, channel

@@ -1,0 +1,97 @@
+"""Small tables of observations for the resolver's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cdp import tables
+from cdp.warehouse import Warehouse, open_memory
+from identity.model import load_model
+from identity.resolve import Known, resolve
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+PATTERNS = pl.read_csv(DATA / "reference" / "identifier_values.csv")
+JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
+RUN = "run_20260101T000000_000000"
+
+NOTHING_KNOWN = Known(
+    members=pl.DataFrame(schema=dict.fromkeys(("observation_id", "profile_id", "run_id"), pl.String)),
+    aliases=pl.DataFrame(schema=dict.fromkeys(("old_profile_id", "profile_id"), pl.String)),
+    changes=pl.DataFrame(schema=dict.fromkeys(("profile_id", "other_profile_id", "reason", "run_id"), pl.String)),
+    links=pl.DataFrame(schema=dict.fromkeys(("left_id", "right_id"), pl.String)),
+    unlinks=pl.DataFrame(schema=dict.fromkeys(("left_id", "right_id"), pl.String)),
+)
+
+
+def observation_id(name: str) -> str:
+    return md5(name.encode()).hexdigest()
+
+
+def warehouse_of(people: Mapping[str, Mapping[str, Any]]) -> Warehouse:
+    """A warehouse in memory that holds these observations, each under the name that the test calls it by."""
+    warehouse = open_memory()
+    warehouse.create_tables(tables.TABLES)
+    add_observations(warehouse, people)
+    return warehouse
+
+
+def add_observations(warehouse: Warehouse, people: Mapping[str, Mapping[str, Any]], run_id: str = RUN) -> None:
+    file_id = md5(run_id.encode()).hexdigest()[:16]
+    file = {"file_id": file_id, "run_id": run_id, "landed_at": JANUARY}
+    warehouse.append_rows(tables.FILES, pl.DataFrame([file]))
+    rows = [_row(name, file_id, values) for name, values in people.items()]
+    warehouse.append_rows(tables.OBSERVATIONS, pl.DataFrame(rows, schema=tables.OBSERVATIONS.polars_schema()))
+
+
+def _row(name: str, file_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "source": "crm",
+        "first_seen_at": JANUARY,
+        "last_seen_at": JANUARY,
+        "event_count": 1,
+        "is_verified": False,
+        "file_id": file_id,
+        "line_number": 1,
+        **values,
+        "observation_id": observation_id(name),
+    }
+
+
+def resolved(
+    warehouse: Warehouse, names: Sequence[str], known: Known = NOTHING_KNOWN, run_id: str = RUN
+) -> dict[str, str]:
+    """Resolve; profile id by observation name."""
+    resolve(warehouse, known, load_model(), PATTERNS, run_id=run_id)
+    members = warehouse.query(
+        "select observation_id, profile_id from identity.members where valid_to_run is null"
+    )
+    by_id = dict(members.iter_rows())
+    return {name: by_id[observation_id(name)] for name in names}
+
+
+def known_after(warehouse: Warehouse) -> Known:
+    """What a store would remember of the warehouse's identities."""
+    return Known(
+        members=warehouse.query(
+            "select observation_id, profile_id, valid_from_run as run_id from identity.members "
+            "where valid_to_run is null"
+        ),
+        aliases=warehouse.query("select old_profile_id, profile_id from identity.aliases"),
+        changes=warehouse.query("select * from identity.profile_changes"),
+        links=NOTHING_KNOWN.links,
+        unlinks=NOTHING_KNOWN.unlinks,
+    )
+
+
+def groups(profiles: Mapping[str, str]) -> set[frozenset[str]]:
+    """The names that share a profile."""
+    found: dict[str, set[str]] = {}
+    for name, profile_id in profiles.items():
+        found.setdefault(profile_id, set()).add(name)
+    return {frozenset(names) for names in found.values()}

@@ -1,0 +1,244 @@
+"""Who is one person, as rows: observations in, groups out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.identity.observations import (
+    JANUARY,
+    NOTHING_KNOWN,
+    add_observations,
+    groups,
+    known_after,
+    observation_id,
+    resolved,
+    warehouse_of,
+)
+
+LATER = JANUARY + timedelta(days=200)
+
+
+def together(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
+    "a unique e-mail joins what carries it": (
+        {
+            "shop": {"source": "shopify", "email": "ann@mail.example", "first_name": "Ann", "last_name": "Lee"},
+            "mail": {"source": "sendgrid", "email": "ann@mail.example"},
+        },
+        {together("shop", "mail")},
+    ),
+    "a chain of different identifiers joins its ends": (
+        {
+            "crm": {"email": "ann@mail.example", "first_name": "Ann", "last_name": "Lee"},
+            "shop": {"source": "shopify", "email": "ann@mail.example", "phone": "+14155550123"},
+            "sms": {"source": "twilio", "phone": "+14155550123"},
+        },
+        {together("crm", "shop", "sms")},
+    ),
+    "a family's address joins only who agrees on the name": (
+        {
+            "ann crm": {"email": "lees@mail.example", "first_name": "Ann", "last_name": "Lee"},
+            "ann shop": {"source": "shopify", "email": "lees@mail.example", "first_name": "Ann", "last_name": "Lee"},
+            "bob crm": {"email": "lees@mail.example", "first_name": "Bob", "last_name": "Lee"},
+            "mail": {"source": "sendgrid", "email": "lees@mail.example"},
+        },
+        {together("ann crm", "ann shop"), together("bob crm"), together("mail")},
+    ),
+    "a nickname is the same name": (
+        {
+            "bill": {"email": "w@mail.example", "first_name": "Bill", "last_name": "Hart"},
+            "william": {"source": "shopify", "email": "w@mail.example", "first_name": "William", "last_name": "Hart"},
+        },
+        {together("bill", "william")},
+    ),
+    "a test address joins nobody": (
+        {
+            "ann": {"email": "test@test.com", "first_name": "Ann", "last_name": "Lee"},
+            "kim": {"email": "test@test.com", "first_name": "Kim", "last_name": "Roe"},
+            "nobody": {"source": "sendgrid", "email": "test@test.com"},
+        },
+        {together("ann"), together("kim"), together("nobody")},
+    ),
+    "a made-up phone joins nobody": (
+        {
+            "ann": {"phone": "+10000000000", "first_name": "Ann", "last_name": "Lee"},
+            "sms": {"source": "twilio", "phone": "+10000000000"},
+        },
+        {together("ann"), together("sms")},
+    ),
+    "a role's mailbox joins nobody": (
+        {
+            "ann": {"email": "info@firm.example", "first_name": "Ann", "last_name": "Lee"},
+            "shop": {"source": "shopify", "email": "info@firm.example"},
+        },
+        {together("ann"), together("shop")},
+    ),
+    "a recycled number joins each holder's own, never the two": (
+        {
+            "ann": {"phone": "+14155550188", "first_name": "Ann", "last_name": "Lee"},
+            "kim": {
+                "phone": "+14155550188",
+                "first_name": "Kim",
+                "last_name": "Roe",
+                "first_seen_at": LATER,
+                "last_seen_at": LATER,
+            },
+            "sms to kim": {
+                "source": "twilio",
+                "phone": "+14155550188",
+                "first_seen_at": LATER + timedelta(days=1),
+                "last_seen_at": LATER + timedelta(days=2),
+            },
+            "sms to either": {"source": "whatsapp", "phone": "+14155550188", "last_seen_at": LATER + timedelta(days=9)},
+        },
+        {together("ann"), together("kim", "sms to kim"), together("sms to either")},
+    ),
+    "a tablet that two customers sign in on is nobody's": (
+        {
+            "ann": {"source": "segment", "device_token": "tablet-1", "customer_id": "u1"},
+            "bob": {"source": "segment", "device_token": "tablet-1", "customer_id": "u2"},
+            "push": {"source": "fcm", "device_token": "tablet-1"},
+        },
+        {together("ann"), together("bob"), together("push")},
+    ),
+    "a phone's token joins the pushes to its one owner": (
+        {
+            "ann": {"source": "segment", "device_token": "phone-1", "customer_id": "u1"},
+            "push": {"source": "fcm", "device_token": "phone-1"},
+        },
+        {together("ann", "push")},
+    ),
+    "names, birthday and street join what shares no identifier": (
+        {
+            "crm": {
+                "first_name": "Katherine",
+                "last_name": "Whitford",
+                "date_of_birth": date(1971, 4, 3),
+                "street": "12 Mill Lane",
+                "city": "Leeds",
+                "postcode": "LS1 4AP",
+            },
+            "shop": {
+                "source": "shopify",
+                "first_name": "Kathrine",
+                "last_name": "Whitford",
+                "date_of_birth": date(1971, 4, 3),
+                "street": "12 Mill Lane",
+                "city": "Leeds",
+                "postcode": "LS1 4AP",
+            },
+        },
+        {together("crm", "shop")},
+    ),
+    "a father and a son of one name at one address are two": (
+        {
+            "father": {
+                "first_name": "John",
+                "last_name": "Marsh",
+                "date_of_birth": date(1950, 2, 11),
+                "street": "4 Hill Road",
+                "city": "York",
+            },
+            "son": {
+                "first_name": "John",
+                "last_name": "Marsh",
+                "date_of_birth": date(1984, 9, 30),
+                "street": "4 Hill Road",
+                "city": "York",
+            },
+        },
+        {together("father"), together("son")},
+    ),
+    "siblings at one address are two": (
+        {
+            "tom": {"first_name": "Tom", "last_name": "Marsh", "date_of_birth": date(1990, 1, 2), "street": "4 Hill Road"},
+            "eve": {"first_name": "Eve", "last_name": "Marsh", "date_of_birth": date(1992, 5, 6), "street": "4 Hill Road"},
+        },
+        {together("tom"), together("eve")},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_who_is_one_person(case: str) -> None:
+    observations, expected = CASES[case]
+    assert groups(resolved(warehouse_of(observations), list(observations))) == expected
+
+
+def test_a_re_run_keeps_every_id() -> None:
+    observations, _ = CASES["a family's address joins only who agrees on the name"]
+    warehouse = warehouse_of(observations)
+    first = resolved(warehouse, list(observations))
+    assert resolved(warehouse, list(observations), known_after(warehouse)) == first
+
+
+def test_a_merge_keeps_the_larger_profile_and_leaves_an_alias() -> None:
+    start = {
+        "shop": {"source": "shopify", "email": "ann@mail.example"},
+        "mail": {"source": "sendgrid", "email": "ann@mail.example"},
+        "sms": {"source": "twilio", "phone": "+14155550123"},
+    }
+    warehouse = warehouse_of(start)
+    before = resolved(warehouse, list(start))
+    add_observations(
+        warehouse, {"crm": {"email": "ann@mail.example", "phone": "+14155550123"}}, "run_20260201T000000_000000"
+    )
+    after = resolved(warehouse, [*start, "crm"], known_after(warehouse), "run_20260201T000000_000000")
+    assert set(after.values()) == {before["shop"]}
+    aliases = warehouse.query("from identity.aliases").rows()
+    assert aliases == [(before["sms"], before["shop"])]
+    merged = warehouse.query("select profile_id, other_profile_id from identity.profile_changes where reason = 'merged'")
+    assert merged.rows() == [(before["sms"], before["shop"])]
+
+
+def test_a_steward_s_unlink_parts_and_a_link_joins() -> None:
+    people = {
+        "a": {"source": "shopify", "email": "ann@mail.example"},
+        "b": {"source": "sendgrid", "email": "ann@mail.example"},
+        "c": {"source": "twilio", "phone": "+14155550123"},
+    }
+    pair = {"left_id": [observation_id("a")], "right_id": [observation_id("b")]}
+    parted = replace(NOTHING_KNOWN, unlinks=pl.DataFrame(pair))
+    warehouse = warehouse_of(people)
+    assert groups(resolved(warehouse, list(people), parted)) == {together("a"), together("b"), together("c")}
+    assert warehouse.scalar("select \"constraint\" from identity.refusals") == "steward_unlink"
+    joined = replace(
+        NOTHING_KNOWN, links=pl.DataFrame({"left_id": [observation_id("c")], "right_id": [observation_id("a")]})
+    )
+    assert groups(resolved(warehouse_of(people), list(people), joined)) == {together("a", "b", "c")}
+
+
+PEOPLE = st.dictionaries(
+    st.sampled_from([f"o{number}" for number in range(9)]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "source": st.sampled_from(["crm", "shopify", "twilio"]),
+            "email": st.sampled_from(["a@x.example", "b@x.example", "test@test.com"]),
+            "phone": st.sampled_from(["+14155550101", "+14155550102", "+10000000000"]),
+            "first_name": st.sampled_from(["Ann", "Bob", "Anne"]),
+            "last_name": st.sampled_from(["Lee", "Roe"]),
+            "customer_id": st.sampled_from(["1", "2"]),
+        },
+    ),
+    min_size=1,
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(people=PEOPLE, order=st.randoms())
+def test_arrival_order_changes_neither_groups_nor_ids(people: dict[str, dict[str, Any]], order: Any) -> None:
+    shuffled = list(people.items())
+    order.shuffle(shuffled)
+    in_order = resolved(warehouse_of(people), list(people))
+    assert resolved(warehouse_of(dict(shuffled)), list(people)) == in_order
