@@ -1,4 +1,4 @@
-"""One line a request on standard error: who, which route, what came of it. Never a path, a body or an address."""
+"""One line a request on standard error: who, which route, what came of it. Never a path or a body."""
 
 from __future__ import annotations
 

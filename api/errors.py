@@ -49,11 +49,26 @@ class Unauthorised(ApiError):
     code = "unauthorised"
 
 
+class InvalidToken(Unauthorised):
+    """The token is not one of ours, or no longer valid."""
+
+    code = "invalid_token"
+
+    def __init__(self) -> None:
+        message = "The access token is not valid or has expired"
+        challenge = f'Bearer realm="cdp", error="invalid_token", error_description="{message}"'
+        super().__init__(message, headers={"WWW-Authenticate": challenge})
+
+
 class InsufficientScope(ApiError):
     """The token is valid but does not reach this far (RFC 6750)."""
 
     http_status = 403
     code = "insufficient_scope"
+
+    def __init__(self, required: str) -> None:
+        challenge = f'Bearer realm="cdp", error="insufficient_scope", scope="{required}"'
+        super().__init__(f"This needs the scope {required}", headers={"WWW-Authenticate": challenge})
 
 
 class OAuthError(ApiError):
@@ -92,16 +107,17 @@ def problem(
 
 
 def handle_errors(app: FastAPI, log: structlog.typing.FilteringBoundLogger) -> None:
-    """Make every error of `app` a problem; those of the server are logged and stay silent about themselves."""
+    """Make every error of `app` a problem; the server's own are logged and say nothing about themselves."""
 
     async def on_cdp_error(request: Request, error: CdpError) -> JSONResponse:
-        if error.http_status >= 500:
-            log.error("request failed", code=error.code, error=error.line(), id=request.state.request_id)
-            headers = {"Retry-After": _RETRY_SECONDS} if error.http_status == 503 else {}
-            message = _SERVER_MESSAGES[error.http_status]
-            return problem(request, error.http_status, error.code, message, headers=headers)
-        headers = error.headers if isinstance(error, ApiError) else {}
-        return problem(request, error.http_status, error.code, error.line(), headers=headers)
+        status, message = error.http_status, error.line()
+        headers = dict(error.headers) if isinstance(error, ApiError) else {}
+        if status == 503:
+            headers["Retry-After"] = _RETRY_SECONDS
+        if status >= 500 and not isinstance(error, ApiError):
+            log.error("request failed", code=error.code, error=message, id=request.state.request_id)
+            message = _SERVER_MESSAGES[status]
+        return problem(request, status, error.code, message, headers=headers)
 
     async def on_defect(request: Request, error: Exception) -> JSONResponse:
         log.error("request failed", code="defect", error=type(error).__name__, id=request.state.request_id)
@@ -141,7 +157,4 @@ def _location(parts: tuple[str | int, ...]) -> str:
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The documentation of a route's errors, for `responses=`."""
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    return {
-        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}}
-        for status in statuses
-    }
+    return {status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}} for status in statuses}

@@ -1,4 +1,4 @@
-"""The key that signs access tokens: made on first use, kept in the home folder, readable by its owner alone."""
+"""The key that signs access tokens: made on first use, kept in the home folder, for its owner alone."""
 
 from __future__ import annotations
 

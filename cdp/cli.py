@@ -17,7 +17,7 @@ import structlog
 import typer
 
 from cdp import terminal
-from cdp.errors import CdpError, NotFound, UsageError
+from cdp.errors import CdpError, UsageError
 from cdp.settings import Settings, load_settings, origin_of
 
 app = typer.Typer(
@@ -29,9 +29,7 @@ app = typer.Typer(
 clients = typer.Typer(no_args_is_help=True, help="Clients of the API: who may ask, and what.")
 app.add_typer(clients, name="clients")
 
-AsJson = Annotated[
-    bool, typer.Option("--json", help="One JSON document on standard output, nothing else there.")
-]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else there.")]
 
 
 # Simulated history ends here, so that the same arguments give the same files on any day.
@@ -77,9 +75,7 @@ def demo(as_json: AsJson = False) -> None:
 @app.command()
 def run(
     inputs: Annotated[list[str] | None, typer.Argument(help="Files, folders or globs.")] = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="Derive everything again, from landing and store.")
-    ] = False,
+    full: Annotated[bool, typer.Option("--full", help="Derive everything again, from landing and store.")] = False,
     as_of: Annotated[
         datetime | None, typer.Option(help="The time to speak for, UTC; that of the newest event by default.")
     ] = None,
@@ -110,7 +106,10 @@ def serve(
     """
     import uvicorn
 
-    load_settings()
+    from cdp.store import open_store
+
+    # A wrong setting or a missing store is one line here, not a worker that dies.
+    open_store(load_settings().effective_store_url).close()
     uvicorn.run(
         "api.app:app_factory",
         factory=True,
@@ -200,9 +199,9 @@ def rejects(
     """
     with _published(load_settings()) as warehouse:
         rows = warehouse.query(
-            "select r.source, r.reason, r.detail, f.path || ':' || r.line_number as line from landing.rejects r "
-            "join landing.files f using (file_id) where ($1 is null or r.source = $1) and ($2 is null or r.reason = $2) "
-            "order by all limit $3",
+            "select r.source, r.reason, r.detail, f.path || ':' || r.line_number as line "
+            "from landing.rejects r join landing.files f using (file_id) "
+            "where ($1 is null or r.source = $1) and ($2 is null or r.reason = $2) order by all limit $3",
             [source, reason, limit],
         )
     terminal.out.print(terminal.frame(rows))
@@ -212,10 +211,7 @@ def rejects(
 def config() -> None:
     """The settings in force, and where each value came from."""
     settings = load_settings()
-    rows = [
-        [f"CDP_{name.upper()}", _masked(name, settings), origin_of(name)]
-        for name in type(settings).model_fields
-    ]
+    rows = [[f"CDP_{name.upper()}", _masked(name, settings), origin_of(name)] for name in type(settings).model_fields]
     terminal.out.print(terminal.table("", ["setting", "value", "from"], rows))
 
 
@@ -296,8 +292,7 @@ def remove_client_command(client_id: str) -> None:
     from cdp.store.clients import remove_client
 
     with _store(load_settings()) as store, store.write() as connection:
-        if not remove_client(connection, client_id):
-            raise NotFound("there is no such client", where=client_id, hint="See `cdp clients list`")
+        remove_client(connection, client_id, datetime.now(UTC))
 
 
 def _run(
@@ -365,7 +360,8 @@ def _show_demo(settings: Settings, warehouse: Any, report: dict[str, Any], findi
     show(terminal.table("\nin the warehouse", ["table", "rows"], findings.counts.items()))
     identity = findings.identity
     show(
-        f"\nidentity against the sample's truth: precision {identity.precision:.4f}, recall {identity.recall:.4f} "
+        "\nidentity against the sample's truth: "
+        f"precision {identity.precision:.4f}, recall {identity.recall:.4f} "
         f"(pairs of observations that are one person: {identity.true_pairs:,})"
     )
     show(terminal.table("\nsegments", ["segment", "profiles"], findings.segments.iter_rows()))

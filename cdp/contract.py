@@ -36,7 +36,8 @@ class Reference:
 class Rule:
     """A law of the table that no column can say alone.
 
-    `violations` is SQL that returns the rows that break it. It runs in the DuckDB shell as it stands and names its tables in full.
+    `violations` is SQL that returns the rows that break it. It runs in the DuckDB shell as it stands and names
+    its tables in full.
     """
 
     name: str
@@ -107,8 +108,7 @@ class Table:
         rules = "".join(f"- {rule.meaning}\n" for rule in self.rules)
         return (
             f"### `{self.full_name}`\n\nA row is {self.row}.\n\n{key}"
-            f"| column | type | required | meaning |\n|---|---|---|---|\n{rows}\n"
-            + (f"\n{rules}" if rules else "")
+            f"| column | type | required | meaning |\n|---|---|---|---|\n{rows}\n" + (f"\n{rules}" if rules else "")
         )
 
     def _of_column(self, column: Column) -> Iterator[Expectation]:
@@ -117,9 +117,7 @@ class Table:
             yield self._expect("not_null", name, "is always present", f"{value} is null")
         if kind.allowed:
             values = ", ".join(f"'{word}'" for word in kind.allowed)
-            yield self._expect(
-                "allowed", name, "is one of the known words", f"{value} not in ({values})", kind.allowed
-            )
+            yield self._expect("allowed", name, "is one of the known words", f"{value} not in ({values})", kind.allowed)
         if kind.pattern:
             broken = f"not regexp_matches({value}, '{kind.pattern}')"
             yield self._expect("pattern", name, f"looks like: {kind.meaning}", broken)

@@ -86,4 +86,13 @@ class NotFound(CdpError):
 
 
 class StatementFailed(CdpError):
-    """A SQL statement of ours failed: a defect. Names the table and shows the statement."""
+    """A SQL statement of ours failed: a defect.
+
+    The line names the table and the kind of failure; the database's own message may quote a value, so it stands
+    in the traceback (`--debug`) only, as the cause, with the statement.
+    """
+
+    def __init__(self, table: str, kind: str, statement: str = "") -> None:
+        super().__init__(f"its SQL failed: {kind}", where=table, hint="--debug shows the statement")
+        self.statement = statement
+        self.add_note(statement)

@@ -60,18 +60,14 @@ Language = FieldType("language", "VARCHAR", pl.String, "ISO 639 code", pattern=r
 
 Channel = FieldType("channel", "VARCHAR", pl.String, "a way to reach or meet people", allowed=CHANNELS)
 EventType = FieldType("event_type", "VARCHAR", pl.String, "what happened", allowed=EVENT_TYPES)
-Purpose = FieldType(
-    "purpose", "VARCHAR", pl.String, "what a message is for", allowed=("marketing", "transactional")
-)
+Purpose = FieldType("purpose", "VARCHAR", pl.String, "what a message is for", allowed=("marketing", "transactional"))
 ConsentState = FieldType(
     "consent_state", "VARCHAR", pl.String, "consent", allowed=("granted", "denied", "withdrawn", "pending")
 )
 ConsentScope = FieldType(
     "consent_scope", "VARCHAR", pl.String, "how far it reaches", allowed=("topic", "channel", "all")
 )
-IdentifierType = FieldType(
-    "identifier_type", "VARCHAR", pl.String, "kind of identifier", allowed=IDENTIFIER_TYPES
-)
+IdentifierType = FieldType("identifier_type", "VARCHAR", pl.String, "kind of identifier", allowed=IDENTIFIER_TYPES)
 Quality = FieldType(
     "quality", "VARCHAR", pl.String, "what a value is worth", allowed=("unique", "shared", "generic", "junk")
 )
@@ -80,14 +76,10 @@ ChangeReason = FieldType(
     "change_reason", "VARCHAR", pl.String, "what befell it", allowed=("created", "merged", "split", "retired")
 )
 
-ProfileId = FieldType(
-    "profile_id", "VARCHAR", pl.String, "a unified person", pattern=r"^prf_[0-9A-HJKMNP-TV-Z]{26}$"
-)
+ProfileId = FieldType("profile_id", "VARCHAR", pl.String, "a unified person", pattern=r"^prf_[0-9A-HJKMNP-TV-Z]{26}$")
 ObservationId = FieldType("observation_id", "VARCHAR", pl.String, "an observation", pattern=r"^[0-9a-f]{32}$")
 EventId = FieldType("event_id", "VARCHAR", pl.String, "an event", pattern=r"^[0-9a-f]{32}$")
 FileId = FieldType("file_id", "VARCHAR", pl.String, "a landed file", pattern=r"^[0-9a-f]{16}$")
-LineNumber = FieldType(
-    "line_number", "BIGINT", pl.Int64, "1-based line, or element of a JSON list", minimum="1"
-)
+LineNumber = FieldType("line_number", "BIGINT", pl.Int64, "1-based line, or element of a JSON list", minimum="1")
 RunId = FieldType("run_id", "VARCHAR", pl.String, "a run", pattern=r"^run_\d{8}T\d{6}_[0-9a-f]{6}$")
 Hash = FieldType("hash", "VARCHAR", pl.String, "hexadecimal digest", pattern=r"^[0-9a-f]{16,64}$")

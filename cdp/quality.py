@@ -189,8 +189,7 @@ def _count_violations(warehouse: Warehouse, expectation: Expectation) -> int:
     count = int(warehouse.scalar(f"select count(*) from ({expectation.violations})"))
     if count == 0:
         raise StatementFailed(
-            f"Great Expectations does not find what its SQL bears out: {expectation.meaning}",
-            where=expectation.table,
+            expectation.table, f"the gate could not check that {expectation.meaning}", expectation.violations
         )
     return count
 

@@ -38,9 +38,7 @@ class Settings(BaseSettings):
         (), description="sources whose values win over more recent ones, most trusted first"
     )
     threads: int = Field(os.cpu_count() or 1, ge=1, description="worker threads of the warehouse")
-    memory_limit: MemorySize = Field(
-        "4GB", description="memory the warehouse may use before it spills to disk"
-    )
+    memory_limit: MemorySize = Field("4GB", description="memory the warehouse may use before it spills to disk")
 
     @classmethod
     def settings_customise_sources(

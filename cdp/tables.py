@@ -62,9 +62,7 @@ EVENTS = Table(
     "events",
     "something that happened on a channel",
     (
-        Column(
-            "event_id", f.EventId, True, "hash of the source and the provider's event id, or of the payload"
-        ),
+        Column("event_id", f.EventId, True, "hash of the source and the provider's event id, or of the payload"),
         Column("source", f.Text, True),
         Column("channel", f.Channel, True),
         Column("event_type", f.EventType, True),
@@ -211,9 +209,7 @@ EDGES = Table(
         Reference("left_id", "conformed.observations", "observation_id"),
         Reference("right_id", "conformed.observations", "observation_id"),
     ),
-    rules=(
-        Rule("apart", "an edge joins two", "select left_id from identity.edges where left_id = right_id"),
-    ),
+    rules=(Rule("apart", "an edge joins two", "select left_id from identity.edges where left_id = right_id"),),
 )
 
 MEMBERS = Table(
@@ -339,11 +335,7 @@ METRICS = Table(
         Column("first_order_at", f.UtcTime),
         Column("last_order_at", f.UtcTime),
         Column("last_cart_at", f.UtcTime, False, "last time something was put into a cart"),
-        *(
-            Column(f"{channel}_{what}_count", f.Count, True)
-            for channel in f.MESSAGE_CHANNELS
-            for what in ENGAGEMENT
-        ),
+        *(Column(f"{channel}_{what}_count", f.Count, True) for channel in f.MESSAGE_CHANNELS for what in ENGAGEMENT),
     ),
     key=("profile_id",),
     references=(Reference("profile_id", "profiles.profiles", "profile_id"),),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,12 @@ FILE_NAME = "warehouse.duckdb"
 
 # Small helpers that sources' SELECTs and the tables' SQL share. Each returns NULL where it cannot.
 MACROS = """
+create or replace temp macro plausible(t) as
+    case when t between timestamptz '1900-01-01' and timestamptz '2200-01-01' then t end;
 create or replace temp macro from_unix(seconds) as
-    to_timestamp(nullif(try_cast(seconds as double), 'nan'::double));
+    plausible(to_timestamp(try_cast(try_cast(seconds as decimal(16, 6)) as double)));
 create or replace temp macro from_iso(text) as
-    try_cast(replace(cast(text as varchar), ' UTC', '+00') as timestamptz);
+    plausible(try_cast(replace(cast(text as varchar), ' UTC', '+00') as timestamptz));
 create or replace temp macro from_rfc2822(text) as
     try_strptime(cast(text as varchar), '%a, %d %b %Y %H:%M:%S %z');
 create or replace temp macro crockford(number) as translate(
@@ -39,6 +41,8 @@ create or replace temp macro crockford(number) as translate(
 create or replace temp macro iso(t) as strftime(t, '%Y-%m-%dT%H:%M:%S.%gZ');
 """
 
+Parameters = Sequence[Any] | Mapping[str, Any] | None
+
 
 class Warehouse:
     """An open DuckDB connection with the project's settings, helpers and errors."""
@@ -48,19 +52,17 @@ class Warehouse:
         connection.execute("set timezone = 'UTC'")
         connection.execute("set autoinstall_known_extensions = false")
 
-    def run(
-        self, statement: str, parameters: Sequence[Any] | None = None, *, name: str = "statement"
-    ) -> None:
+    def run(self, statement: str, parameters: Parameters = None, *, name: str = "statement") -> None:
         """Execute `statement`; `name` (the table it makes) appears in the error should it fail."""
         with _translated(name, statement):
             self.connection.execute(statement, parameters)
 
-    def query(self, statement: str, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
+    def query(self, statement: str, parameters: Parameters = None) -> pl.DataFrame:
         """The result of `statement` as a Polars frame."""
         with _translated("query", statement):
             return pl.DataFrame(self.connection.execute(statement, parameters).to_arrow_table())
 
-    def scalar(self, statement: str, parameters: Sequence[Any] | None = None) -> Any:
+    def scalar(self, statement: str, parameters: Parameters = None) -> Any:
         """The first value of the first row."""
         with _translated("query", statement):
             row = self.connection.execute(statement, parameters).fetchone()
@@ -128,9 +130,7 @@ def open_published(settings: Settings) -> Warehouse:
     """
     path = published_path(settings.home)
     if not path.exists():
-        raise Unavailable(
-            "there is no warehouse yet", where=str(path), hint="Run `cdp run INPUT` or `cdp demo`"
-        )
+        raise Unavailable("there is no warehouse yet", where=str(path), hint="Run `cdp run INPUT` or `cdp demo`")
     return _open(path, settings, settings.home / "work", read_only=True)
 
 
@@ -239,7 +239,7 @@ def _translated(name: str, statement: str) -> Iterator[None]:
     except duckdb.Error as error:
         if "No space left" in str(error):
             raise _resource_error(error, name) from error
-        raise StatementFailed(f"{error}\n\n{statement}", where=name) from error
+        raise StatementFailed(name, type(error).__name__, statement) from error
 
 
 def _resource_error(error: duckdb.Error, name: str) -> CdpError:

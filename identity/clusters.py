@@ -31,7 +31,7 @@ REFUSAL_SCHEMA = pl.Schema(
 
 @dataclass(frozen=True)
 class Clustering:
-    """`clusters`: observation_id, component_id (its smallest observation id). `refusals`: the forbidden edges."""
+    """clusters: observation_id, component_id (its smallest observation id). refusals: the forbidden edges."""
 
     clusters: pl.DataFrame
     refusals: pl.DataFrame
@@ -46,13 +46,9 @@ def connected_components(nodes: pl.Series, edges: pl.DataFrame) -> pl.DataFrame:
     """
     ids = nodes.sort()
     position = pl.DataFrame({"id": ids}).with_row_index("position")
-    ends = edges.select(
-        left=_positions(edges["left_id"], position), right=_positions(edges["right_id"], position)
-    )
+    ends = edges.select(left=_positions(edges["left_id"], position), right=_positions(edges["right_id"], position))
     shape = (len(ids), len(ids))
-    links = coo_matrix(
-        (np.ones(len(ends), np.int8), (ends["left"].to_numpy(), ends["right"].to_numpy())), shape
-    )
+    links = coo_matrix((np.ones(len(ends), np.int8), (ends["left"].to_numpy(), ends["right"].to_numpy())), shape)
     _, labels = _label_components(links, directed=False)
     return pl.DataFrame({"observation_id": ids, "label": labels}).select(
         "observation_id", component_id=pl.col("observation_id").min().over("label")
@@ -73,9 +69,7 @@ def cluster(observations: pl.DataFrame, edges: pl.DataFrame, unlinked: pl.DataFr
         return Clustering(components, pl.DataFrame(schema=REFUSAL_SCHEMA))
     suspects = components.join(broken, on="component_id", how="semi")
     inside = edges.join(suspects, left_on="left_id", right_on="observation_id", how="semi")
-    rebuilt, refusals = _rebuild(
-        observations.join(suspects, on="observation_id", how="semi"), inside, unlinked
-    )
+    rebuilt, refusals = _rebuild(observations.join(suspects, on="observation_id", how="semi"), inside, unlinked)
     whole = components.join(broken, on="component_id", how="anti")
     return Clustering(pl.concat([whole, rebuilt]).sort("observation_id"), refusals)
 
@@ -84,9 +78,7 @@ def _positions(ids: pl.Series, position: pl.DataFrame) -> pl.Series:
     return ids.to_frame("id").join(position, on="id", how="left", maintain_order="left")["position"]
 
 
-def _broken_components(
-    components: pl.DataFrame, observations: pl.DataFrame, unlinked: pl.DataFrame
-) -> pl.DataFrame:
+def _broken_components(components: pl.DataFrame, observations: pl.DataFrame, unlinked: pl.DataFrame) -> pl.DataFrame:
     """The components that might break a constraint: a superset, found set-wise."""
     described = components.join(observations, on="observation_id")
     crowded = (
@@ -139,9 +131,7 @@ def _rebuild(
         else:
             _unite(left, right, groups)
     rows = [(member, min(group.members)) for group in _distinct(groups.values()) for member in group.members]
-    clusters = pl.DataFrame(
-        rows, schema={"observation_id": pl.String, "component_id": pl.String}, orient="row"
-    )
+    clusters = pl.DataFrame(rows, schema={"observation_id": pl.String, "component_id": pl.String}, orient="row")
     return clusters, pl.DataFrame(refusals, schema=REFUSAL_SCHEMA, orient="row")
 
 
@@ -175,7 +165,7 @@ def _forbidding(left: _Group, right: _Group) -> str | None:
 
 
 def _near(left: set[str], right: set[str]) -> bool:
-    """Whether two sets of birthdays can be one: some two of them differ in one character or swap two at most."""
+    """Whether two sets of birthdays can be one: some two of them differ in two characters at most."""
     return any(_typos(a, b) <= 2 for a in left for b in right)
 
 

@@ -37,9 +37,7 @@ def assign(
     kept = _one_to_one(overlaps)
     fresh = _new_ids(clusters, founding, kept, _ids_ever_given(old_members, old_aliases))
     ids = pl.concat([kept.select("component_id", "profile_id"), fresh])
-    members = (
-        clusters.join(ids, on="component_id").select("observation_id", "profile_id").sort("observation_id")
-    )
+    members = clusters.join(ids, on="component_id").select("observation_id", "profile_id").sort("observation_id")
     retired = _retired(old_members, overlaps, ids)
     aliases = _flattened(old_aliases, retired, ids)
     changes = _changes(fresh, overlaps, ids, retired)
@@ -47,7 +45,7 @@ def assign(
 
 
 def _overlaps(clusters: pl.DataFrame, old_members: pl.DataFrame) -> pl.DataFrame:
-    """component_id, profile_id, overlap, oldest_run: largest overlap first, ties by age of the id, then id."""
+    """component_id, profile_id, overlap, oldest_run: largest overlap first, then the older id, then the id."""
     age = old_members.group_by("profile_id").agg(pl.col("run_id").min().alias("oldest_run"))
     return (
         clusters.join(old_members, on="observation_id")
@@ -70,9 +68,7 @@ def _one_to_one(overlaps: pl.DataFrame) -> pl.DataFrame:
             & (pl.col("rank") == pl.col("rank").min().over("profile_id"))
         )
         taken.append(best)
-        open_pairs = open_pairs.join(best, on="component_id", how="anti").join(
-            best, on="profile_id", how="anti"
-        )
+        open_pairs = open_pairs.join(best, on="component_id", how="anti").join(best, on="profile_id", how="anti")
     empty = overlaps.with_row_index("rank").clear()
     return pl.concat([empty, *taken]).select("component_id", "profile_id")
 
@@ -87,9 +83,7 @@ def _ids_ever_given(old_members: pl.DataFrame, old_aliases: pl.DataFrame) -> pl.
     ).unique()
 
 
-def _new_ids(
-    clusters: pl.DataFrame, founding: pl.DataFrame, kept: pl.DataFrame, given: pl.DataFrame
-) -> pl.DataFrame:
+def _new_ids(clusters: pl.DataFrame, founding: pl.DataFrame, kept: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
     """component_id, profile_id of clusters that kept none: the first candidate that was never given out."""
     new = clusters.select("component_id").unique().join(kept, on="component_id", how="anti")
     return (
@@ -121,9 +115,7 @@ def _retired(old_members: pl.DataFrame, overlaps: pl.DataFrame, ids: pl.DataFram
 
 def _flattened(old_aliases: pl.DataFrame, retired: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
     """Aliases after this run; one whose survivor retired follows it, one that lives again is dropped."""
-    fresh = retired.filter(pl.col("survivor").is_not_null()).select(
-        old_profile_id="profile_id", profile_id="survivor"
-    )
+    fresh = retired.filter(pl.col("survivor").is_not_null()).select(old_profile_id="profile_id", profile_id="survivor")
     followed = old_aliases.join(
         fresh.rename({"old_profile_id": "profile_id", "profile_id": "survivor"}), on="profile_id", how="left"
     ).select("old_profile_id", profile_id=pl.coalesce("survivor", "profile_id"))
@@ -135,9 +127,7 @@ def _flattened(old_aliases: pl.DataFrame, retired: pl.DataFrame, ids: pl.DataFra
     )
 
 
-def _changes(
-    fresh: pl.DataFrame, overlaps: pl.DataFrame, ids: pl.DataFrame, retired: pl.DataFrame
-) -> pl.DataFrame:
+def _changes(fresh: pl.DataFrame, overlaps: pl.DataFrame, ids: pl.DataFrame, retired: pl.DataFrame) -> pl.DataFrame:
     """profile_id, other_profile_id, reason."""
     parents = overlaps.group_by("component_id", maintain_order=True).agg(
         pl.col("profile_id").first().alias("other_profile_id")
@@ -145,9 +135,7 @@ def _changes(
     born = fresh.join(parents, on="component_id", how="left").select(
         "profile_id",
         "other_profile_id",
-        reason=pl.when(pl.col("other_profile_id").is_null())
-        .then(pl.lit("created"))
-        .otherwise(pl.lit("split")),
+        reason=pl.when(pl.col("other_profile_id").is_null()).then(pl.lit("created")).otherwise(pl.lit("split")),
     )
     gone = retired.select(
         "profile_id",

@@ -5,16 +5,14 @@ Only this folder imports splink.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from splink import Linker, SettingsCreator
 from splink.backends.duckdb import DuckDBAPI
+from splink.blocking_rule_library import CustomRule
 
 from cdp.warehouse import Warehouse
 from identity.model import BLOCKING_RULES, COMPARISONS, Comparison, Model
-
-logging.getLogger("splink").setLevel(logging.ERROR)
 
 
 def settings(model: Model) -> SettingsCreator:
@@ -23,7 +21,7 @@ def settings(model: Model) -> SettingsCreator:
         link_type="dedupe_only",
         probability_two_random_records_match=model.match_rate,
         comparisons=[_comparison(comparison, model) for comparison in COMPARISONS],
-        blocking_rules_to_generate_predictions=list(BLOCKING_RULES),
+        blocking_rules_to_generate_predictions=[*map(CustomRule, BLOCKING_RULES)],
         retain_matching_columns=False,
         retain_intermediate_calculation_columns=True,
     )
@@ -36,13 +34,13 @@ def score(warehouse: Warehouse, table: str, model: Model, *, threshold: float) -
     mw_<comparison>. Pairs below `threshold` are left out.
     """
     api = DuckDBAPI(connection=warehouse.connection)
-    linker = Linker(api.register(table), settings(model))
+    linker = Linker(api.register(table), settings(model), log_level=None)
     pairs = linker.inference.predict(threshold_match_probability=threshold)
     warehouse.run(
         f"create or replace temp table scored_pairs as select * from {pairs.physical_name}",
         name="scored_pairs",
     )
-    linker.table_management.delete_tables_created_by_splink_from_db()
+    linker.table_management.delete_tables_created_by_splink_from_db()  # type: ignore[no-untyped-call]
 
 
 def _comparison(comparison: Comparison, model: Model) -> dict[str, Any]:

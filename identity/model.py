@@ -1,4 +1,4 @@
-"""The linkage model, as one declaration: what is compared, how alike counts as alike, which pairs are looked at.
+"""The linkage model, as one declaration: what is compared, what counts as alike, which pairs are looked at.
 
 Edit comparisons, blocking rules and thresholds here; the trained parameters (how often each level occurs
 among matches, `m`, and among other pairs, `u`) stand in `model.json`, to be reviewed, not edited. The records
@@ -98,8 +98,7 @@ COMPARISONS: tuple[Comparison, ...] = (
             Level("equal", "street_l = street_r and (postcode_l = postcode_r or city_l = city_r)"),
             Level(
                 "street_typo",
-                "jaro_winkler_similarity(street_l, street_r) >= 0.9 "
-                "and (postcode_l = postcode_r or city_l = city_r)",
+                "jaro_winkler_similarity(street_l, street_r) >= 0.9 and (postcode_l = postcode_r or city_l = city_r)",
             ),
             Level("same_postcode", "postcode_l = postcode_r"),
             Level("same_city", "city_l = city_r"),

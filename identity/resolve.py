@@ -39,9 +39,7 @@ class Resolution:
     splits: int
 
 
-def resolve(
-    warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataFrame, *, run_id: str
-) -> Resolution:
+def resolve(warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataFrame, *, run_id: str) -> Resolution:
     """Resolve all observations and write the tables of `identity`.
 
     Args:
@@ -50,9 +48,7 @@ def resolve(
     values.judge(warehouse, patterns)
     edges.gather(warehouse, model, known.links)
     clustering = cluster(
-        warehouse.query(
-            "select observation_id, given_name, given_forms, date_of_birth, suffix from features"
-        ),
+        warehouse.query("select observation_id, given_name, given_forms, date_of_birth, suffix from features"),
         warehouse.query("select left_id, right_id, rule, probability, weight from identity.edges"),
         known.unlinks,
     )
@@ -69,15 +65,11 @@ def resolve(
     )
 
 
-def _write(
-    warehouse: Warehouse, known: Known, assignment: Assignment, refusals: pl.DataFrame, run_id: str
-) -> None:
+def _write(warehouse: Warehouse, known: Known, assignment: Assignment, refusals: pl.DataFrame, run_id: str) -> None:
     with warehouse.frame("new_members", assignment.members), warehouse.frame("known_members", known.members):
         warehouse.run(statement("members"), {"run_id": run_id}, name="identity.members")
     warehouse.replace_rows(tables.ALIASES, assignment.aliases)
     changes = assignment.changes.with_columns(run_id=pl.lit(run_id))
-    warehouse.replace_rows(
-        tables.PROFILE_CHANGES, pl.concat([known.changes, changes], how="diagonal_relaxed")
-    )
+    warehouse.replace_rows(tables.PROFILE_CHANGES, pl.concat([known.changes, changes], how="diagonal_relaxed"))
     with warehouse.frame("new_refusals", refusals):
         warehouse.run(statement("refusals"), name="identity.refusals")

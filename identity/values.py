@@ -29,16 +29,12 @@ create or replace temp macro date_parts_equal(a, b) as
 
 
 def given_forms() -> pl.DataFrame:
-    """Nicknames: frame of given_name and forms, the list of the full names that it stands for, itself included.
+    """Nicknames: frame of given_name and forms, the full names that it stands for, itself included.
 
     Source: the `nicknames` package. Bill and Will share the form william, so they may be one person.
     """
     pairs = pl.DataFrame(
-        [
-            (triplet.name2, triplet.name1)
-            for triplet in name_triplets()
-            if triplet.relationship == "has_nickname"
-        ],
+        [(triplet.name2, triplet.name1) for triplet in name_triplets() if triplet.relationship == "has_nickname"],
         schema=["given_name", "form"],
         orient="row",
     )
@@ -53,7 +49,7 @@ def given_forms() -> pl.DataFrame:
 
 
 def judge(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
-    """Write identity.identifiers and identity.identifier_values, and the temporary tables that edges start from.
+    """Write identity.identifiers and identity.identifier_values, and the tables that edges start from.
 
     Args:
         patterns: frame of type, pattern (a regular expression over the lower-cased value), quality, reason.
@@ -61,12 +57,31 @@ def judge(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
     warehouse.run(NAMES_ALIKE, name="names_alike")
     with warehouse.frame("incoming_forms", given_forms()):
         warehouse.run("create or replace temp table given_forms as select * from incoming_forms")
-    with warehouse.frame("incoming_patterns", patterns):
-        warehouse.run("create or replace temp table value_patterns as select * from incoming_patterns")
-    limits = {"max_names": MAX_NAMES, "max_people": MAX_PEOPLE}
     warehouse.run(statement("features"), name="features")
     warehouse.run(statement("identifiers"), name="identity.identifiers")
+    _list_patterned(warehouse, patterns)
     warehouse.run(statement("holders"), {"max_names": MAX_NAMES}, name="holders")
     warehouse.run(statement("recycled"), {"max_people": MAX_PEOPLE}, name="recycled")
-    warehouse.run(statement("identifier_values"), limits, name="identity.identifier_values")
+    warehouse.run(statement("identifier_values"), {"max_people": MAX_PEOPLE}, name="identity.identifier_values")
     warehouse.run(statement("valued_holders"), name="valued_holders")
+
+
+def _list_patterned(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
+    """Write the temporary table listed_values: values that are junk or generic by their looks.
+
+    A statement a pattern, because DuckDB compiles a pattern once only where it is a constant.
+    """
+    warehouse.run(
+        "create or replace temp table listed_values (type varchar, value varchar, quality varchar, reason varchar)"
+    )
+    for kind, pattern, quality, reason in patterns.select("type", "pattern", "quality", "reason").iter_rows():
+        warehouse.run(
+            "insert into listed_values select distinct type, value, $quality, $reason from identity.identifiers "
+            f"where type = $type and regexp_full_match(lower(value), {_literal(pattern)})",
+            {"type": kind, "quality": quality, "reason": reason},
+            name=f"pattern of {kind}",
+        )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

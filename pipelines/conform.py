@@ -89,9 +89,7 @@ def _map_rows(warehouse: Warehouse, files: list[LandedFile], select: str) -> Non
     landed = pl.DataFrame({"file_id": [f.file_id for f in files], "landed_at": [f.landed_at for f in files]})
     parquet = [str(f.parquet) for f in files]
     with warehouse.frame("landed_now", landed):
-        warehouse.run(
-            statement("raw").replace("$parquet", _sql_list(parquet)), name=f"raw rows of {files[0].source}"
-        )
+        warehouse.run(statement("raw").replace("$parquet", _sql_list(parquet)), name=f"raw rows of {files[0].source}")
         source = files[0].source.replace("'", "''")
         warehouse.run(
             f"insert into mapped by name select * replace ('{source}' as source) from "
@@ -107,9 +105,7 @@ def _sql_list(values: list[str]) -> str:
     return f"[{quoted}]"
 
 
-def _normalise(
-    warehouse: Warehouse, reference: Mapping[str, pl.DataFrame], *, region: str, today: date
-) -> None:
+def _normalise(warehouse: Warehouse, reference: Mapping[str, pl.DataFrame], *, region: str, today: date) -> None:
     """Write the temporary tables clean_<kind>: distinct raw values (with their country) and the clean value."""
     countries = normalise.normalise_countries(_distinct(warehouse, "country"), reference["countries"])
     _keep(warehouse, "country", countries)
@@ -118,9 +114,7 @@ def _normalise(
     _keep(warehouse, "email", normalise.normalise_emails(_distinct(warehouse, "email")))
     _keep(warehouse, "language", normalise.normalise_languages(_distinct(warehouse, "language")))
     _keep(warehouse, "device_token", normalise.normalise_device_tokens(_distinct(warehouse, "device_token")))
-    _keep(
-        warehouse, "phone", normalise.normalise_phones(_distinct(warehouse, "phone", by_country=True), region)
-    )
+    _keep(warehouse, "phone", normalise.normalise_phones(_distinct(warehouse, "phone", by_country=True), region))
     _keep(
         warehouse,
         "postcode",

@@ -42,9 +42,7 @@ def find(warehouse: Warehouse, truth: Path) -> Findings:
 
 def with_truth(warehouse: Warehouse, truth: Path) -> pl.DataFrame:
     """record_id, cluster_id, entity_id of every observation whose first line the truth knows."""
-    known = pl.read_csv(
-        truth, columns=["file", "line_number", "person_id"], schema_overrides={"person_id": pl.String}
-    )
+    known = pl.read_csv(truth, columns=["file", "line_number", "person_id"], schema_overrides={"person_id": pl.String})
     placed = warehouse.query(
         "select o.observation_id as record_id, m.profile_id as cluster_id, "
         "parse_filename(f.path) as file, o.line_number "

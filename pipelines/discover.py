@@ -127,9 +127,7 @@ class readable:
             problem = f"cannot read: {error.strerror or error}"
         else:
             return
-        raise InputRefused(
-            problem, where=str(self.path), hint="Fetch it again; nothing of this run was taken in"
-        )
+        raise InputRefused(problem, where=str(self.path), hint="Fetch it again; nothing of this run was taken in")
 
 
 def _expand(given: str) -> Iterator[Path]:
@@ -157,9 +155,7 @@ def _is_input(path: Path) -> bool:
 
 
 def _claimed_by_name(path: Path, sources: Mapping[str, Source]) -> Source | None:
-    claims = [
-        source for source in sources.values() if source.claims_name(path.name) and not source.needs_mapping
-    ]
+    claims = [source for source in sources.values() if source.claims_name(path.name) and not source.needs_mapping]
     return claims[0] if len(claims) == 1 else None
 
 
@@ -198,16 +194,12 @@ def _json_layout(path: Path, text: str) -> Layout:
     if len(lines) > 1 and (_parsed(lines[0]) is not None or ".jsonl" in path.name or ".ndjson" in path.name):
         return "lines"
     value = _parsed(lines[0])
-    wraps_records = isinstance(value, list) or (
-        isinstance(value, dict) and any(map(_is_records, value.values()))
-    )
+    wraps_records = isinstance(value, list) or (isinstance(value, dict) and any(map(_is_records, value.values())))
     return "lines" if isinstance(value, dict) and not wraps_records else "document"
 
 
 def _json_records(text: str, layout: Layout) -> Iterator[dict[str, Any]]:
-    values = (
-        map(_parsed, text.splitlines()[:SNIFFED_RECORDS]) if layout == "lines" else iter(_first_element(text))
-    )
+    values = map(_parsed, text.splitlines()[:SNIFFED_RECORDS]) if layout == "lines" else iter(_first_element(text))
     for value in values:
         yield from _records_in(value)
 

@@ -85,9 +85,7 @@ class Run:
         """
         if self.given_as_of:
             return self.given_as_of
-        newest = self.warehouse.scalar(
-            "select least(max(occurred_at), $1) from conformed.events", [self.started_at]
-        )
+        newest = self.warehouse.scalar("select least(max(occurred_at), $1) from conformed.events", [self.started_at])
         return newest.astimezone(UTC) if newest else self.started_at
 
 
@@ -95,9 +93,7 @@ def _land(run: Run) -> int:
     """Raw rows of the inputs to Parquet; files that are landed already are passed over."""
     warehouse = run.warehouse
     known = set(warehouse.query("select file_id from landing.files")["file_id"])
-    adopted = [
-        landed for landed in landed_files(run.settings.home / "landing") if landed.file_id not in known
-    ]
+    adopted = [landed for landed in landed_files(run.settings.home / "landing") if landed.file_id not in known]
     known |= {landed.file_id for landed in adopted}
     for number, input_file in enumerate(run.inputs, 1):
         sha256 = land.digest(input_file.path)
@@ -118,9 +114,7 @@ def _land(run: Run) -> int:
     run.new_files = [*adopted, *landed_files(run.scratch / "landing")]
     land.list_files(warehouse, run.new_files)
     return int(
-        warehouse.scalar(
-            "select coalesce(sum(row_count), 0) from landing.files where run_id = $1", [run.run_id]
-        )
+        warehouse.scalar("select coalesce(sum(row_count), 0) from landing.files where run_id = $1", [run.run_id])
     )
 
 
@@ -248,14 +242,8 @@ def run(
     catalogue, model = load_catalogue(settings.segments), load_model()
     with run_lock(settings.home), _opened_store(settings) as store:
         publishing.catch_up(settings, store, now=now)
-        if (
-            not files
-            and not published_path(settings.home).exists()
-            and not landed_files(settings.home / "landing")
-        ):
-            raise UsageError(
-                "there is nothing to run on", hint="Name files, folders or globs, or try `cdp demo`"
-            )
+        if not files and not published_path(settings.home).exists() and not landed_files(settings.home / "landing"):
+            raise UsageError("there is nothing to run on", hint="Name files, folders or globs, or try `cdp demo`")
         with _scratch(settings.home, now) as (run_id, scratch):
             with store.read() as connection:
                 history = known_segment_changes(connection).drop("seq")
@@ -291,9 +279,7 @@ def _execute(this: Run) -> dict[str, Any]:
     except QualityGateFailed:
         report = _report(this, published=False)
         with this.store.write() as connection:
-            record_run(
-                connection, this.run_id, this.started_at, this.started_at, published=False, report=report
-            )
+            record_run(connection, this.run_id, this.started_at, this.started_at, published=False, report=report)
         raise
     return _report(this, published=True)
 
@@ -329,7 +315,7 @@ def _gate(this: Run, schemas: Sequence[str]) -> int:
 
 def _report(this: Run, *, published: bool) -> dict[str, Any]:
     """What `cdp run --json` prints: figures of this run, and of the state after it."""
-    lines = {outcome: 0 for outcome in conform.OUTCOMES}
+    lines = dict.fromkeys(conform.OUTCOMES, 0)
     for row in this.report.get("tally", []):
         lines[row["outcome"]] += row["lines"]
     stages = this.report["stages"]

@@ -183,9 +183,7 @@ def _line_blocks(path: Path) -> Iterator[pl.DataFrame]:
 
 def _numbered(block: bytes, first_number: int) -> pl.DataFrame:
     text, is_utf8 = _decoded(block)
-    rows = pl.DataFrame({"payload": [text.removeprefix("\ufeff")]}).select(
-        pl.col("payload").str.split("\n").explode()
-    )
+    rows = pl.DataFrame({"payload": [text.removeprefix("\ufeff")]}).select(pl.col("payload").str.split("\n").explode())
     return (
         rows.with_row_index("line_number", offset=first_number)
         .with_columns(
@@ -236,9 +234,7 @@ def _document_rows(warehouse: Warehouse, path: Path, source: Source) -> pl.DataF
 
 def _csv_rows(warehouse: Warehouse, path: Path) -> Iterator[pl.DataFrame]:
     """A CSV file's records as JSON objects; the header is line 1. Records that do not fit it are rejects."""
-    options = (
-        "all_varchar = true, header = true, store_rejects = true, null_padding = false, sample_size = 1000"
-    )
+    options = "all_varchar = true, header = true, store_rejects = true, null_padding = false, sample_size = 1000"
     with readable(path), open_bytes(path) as stream:
         while stream.read(BLOCK_BYTES):
             pass  # DuckDB stops silently at the end of a truncated gzip: read it whole first

@@ -17,9 +17,7 @@ select observation_id, profile_id from identity.members where valid_to_run is nu
 """
 
 
-def link(
-    warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataFrame, *, run_id: str
-) -> Resolution:
+def link(warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataFrame, *, run_id: str) -> Resolution:
     """Write the tables of `identity`, and the temporary view `people` (observation_id, profile_id)."""
     resolution = resolve(warehouse, known, model, patterns, run_id=run_id)
     warehouse.run(CURRENT_MEMBERS, name="people")

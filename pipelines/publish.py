@@ -7,7 +7,7 @@ the next run adopts the files; killed after the second, the next run brings the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,8 @@ from cdp.warehouse import Warehouse, disk_errors, open_published, published_path
 from pipelines.link import CURRENT_MEMBERS
 from pipelines.sql import statement
 
-# Documents handed to the store at a time: bounds the memory of a first publish.
-DOCUMENTS_AT_A_TIME = 50_000
+# Documents made and handed over at a time: bounds the memory of a first publish.
+DOCUMENTS_AT_A_TIME = 20_000
 
 
 def write_history(warehouse: Warehouse, reports: Sequence[Mapping[str, Any]]) -> None:
@@ -91,31 +91,17 @@ def catch_up(settings: Settings, store: Store, *, now: datetime) -> None:
         warehouse.close()
 
 
-def update_store(
-    warehouse: Warehouse, store: Store, report: Mapping[str, Any], *, published_at: datetime
-) -> None:
+def update_store(warehouse: Warehouse, store: Store, report: Mapping[str, Any], *, published_at: datetime) -> None:
     """Bring the store to what the warehouse says, writing only what differs, and record the run."""
     run_id = report["run_id"]
     warehouse.run(CURRENT_MEMBERS, name="people")
-    warehouse.run(statement("documents"), name="documents")
-    warehouse.run(
-        "create or replace temp table hashed as select profile_id, md5(document) as document_hash from documents"
-    )
     with store.read() as connection:
-        gone, changed = _differing(
-            warehouse, "hashed", profile_hashes(connection), ["profile_id", "document_hash"]
-        )
+        gone = _write_changed_documents(warehouse, profile_hashes(connection))
         changes = _changes(warehouse, connection, run_id, published_at)
     with store.write() as connection:
-        for names in changed.select("profile_id").iter_slices(DOCUMENTS_AT_A_TIME):
-            with warehouse.frame("wanted", names):
-                documents = warehouse.query(
-                    "select profile_id, document, md5(document) as document_hash from documents "
-                    "semi join wanted using (profile_id)"
-                )
+        for documents in _slices(warehouse, "changed_documents"):
             apply_publish(connection, PublishedChanges(published_at, profiles_upsert=documents))
-        retired = gone.select("profile_id").join(changed, on="profile_id", how="anti")
-        apply_publish(connection, PublishedChanges(published_at, profiles_delete=retired, **changes))
+        apply_publish(connection, PublishedChanges(published_at, profiles_delete=gone, **changes))
         record_run(
             connection,
             run_id,
@@ -123,6 +109,31 @@ def update_store(
             _time(report["started_at"]),
             published=True,
             report=report,
+        )
+
+
+def _write_changed_documents(warehouse: Warehouse, known: pl.DataFrame) -> pl.DataFrame:
+    """Write the temporary table `changed_documents` (profile_id, document, document_hash): those that the store lacks
+    or holds otherwise. Returns the profile_id of those that it holds in vain."""
+    warehouse.run(
+        "create or replace temp table changed_documents (profile_id varchar, document varchar, document_hash varchar)"
+    )
+    profile_ids = warehouse.query("select profile_id from profiles.profiles order by profile_id")
+    for wanted in profile_ids.iter_slices(DOCUMENTS_AT_A_TIME):
+        here = known.join(wanted, on="profile_id", how="semi")
+        with warehouse.frame("wanted", wanted), warehouse.frame("known_hashes", here):
+            warehouse.run(
+                f"insert into changed_documents from ({statement('documents')}) "
+                "anti join known_hashes using (profile_id, document_hash)",
+                name="documents",
+            )
+    return known.select("profile_id").join(profile_ids, on="profile_id", how="anti")
+
+
+def _slices(warehouse: Warehouse, table: str) -> Iterator[pl.DataFrame]:
+    for offset in range(0, warehouse.count(table), DOCUMENTS_AT_A_TIME):
+        yield warehouse.query(
+            f"select * from {table} where rowid between $1 and $2", [offset, offset + DOCUMENTS_AT_A_TIME - 1]
         )
 
 
@@ -146,20 +157,14 @@ def _changes(
         warehouse, "served_members", known_members(connection), ["observation_id", "profile_id", "run_id"]
     )
     known = known_aliases(connection).select("old_profile_id", "profile_id")
-    aliases_gone, aliases_new = _differing(
-        warehouse, "identity.aliases", known, ["old_profile_id", "profile_id"]
-    )
+    aliases_gone, aliases_new = _differing(warehouse, "identity.aliases", known, ["old_profile_id", "profile_id"])
     return {
         "identifiers_insert": identifiers_new,
         "identifiers_delete": identifiers_gone,
         "members_upsert": members_new,
-        "members_delete": members_gone.join(members_new, on="observation_id", how="anti").select(
-            "observation_id"
-        ),
+        "members_delete": members_gone.join(members_new, on="observation_id", how="anti").select("observation_id"),
         "aliases_upsert": aliases_new.with_columns(run_id=pl.lit(run_id)),
-        "aliases_delete": aliases_gone.join(aliases_new, on="old_profile_id", how="anti").select(
-            "old_profile_id"
-        ),
+        "aliases_delete": aliases_gone.join(aliases_new, on="old_profile_id", how="anti").select("old_profile_id"),
         "profile_changes_insert": _of_run(warehouse, "identity.profile_changes", run_id),
         "segment_changes_insert": _of_run(warehouse, "segments.changes", run_id),
     }

@@ -166,9 +166,7 @@ def memberships(facts: pl.LazyFrame, catalogue: Catalogue, as_of: datetime) -> p
     )
 
 
-def segment(
-    warehouse: Warehouse, catalogue: Catalogue, history: pl.DataFrame, *, as_of: datetime, run_id: str
-) -> None:
+def segment(warehouse: Warehouse, catalogue: Catalogue, history: pl.DataFrame, *, as_of: datetime, run_id: str) -> None:
     """Write segments.memberships and segments.changes.
 
     Args:
@@ -182,9 +180,7 @@ def segment(
         .select("profile_id", "segment", entered_at="changed_at")
     )
     current = now_in.join(entered_before, on=["profile_id", "segment"], how="left")
-    entered = current.filter(pl.col("entered_at").is_null()).select(
-        "profile_id", "segment", change=pl.lit("entered")
-    )
+    entered = current.filter(pl.col("entered_at").is_null()).select("profile_id", "segment", change=pl.lit("entered"))
     left = entered_before.join(now_in, on=["profile_id", "segment"], how="anti").select(
         "profile_id", "segment", change=pl.lit("left")
     )

@@ -67,9 +67,7 @@ def normalise_names(values: pl.DataFrame) -> pl.DataFrame:
         .select(name.str.replace(_LEADING_TITLES, "$1").str.strip_chars())
         .with_columns(titled=_title_case(name))
         # A few characters (ŉ) change again when cased twice; left as they are, the result is stable.
-        .select(
-            name=pl.when(_has_one_case(name) & (titled == _title_case(titled))).then(titled).otherwise(name)
-        )
+        .select(name=pl.when(_has_one_case(name) & (titled == _title_case(titled))).then(titled).otherwise(name))
         .select(pl.when(name.str.contains(r"\p{L}") & ~_is_placeholder(name)).then(name))
     )
     return values.with_columns(names["name"])

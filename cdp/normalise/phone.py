@@ -121,14 +121,10 @@ class _Plan:
             rewrites = number.str.extract(self.national_prefix, self.national_prefix_groups).is_not_null()
             rewritten = number.str.replace(self.national_prefix, self.national_prefix_replacement)
             stripped = pl.when(rewrites).then(rewritten).otherwise(stripped)
-        return (
-            pl.when(self.is_national(number) & ~self.is_national(stripped)).then(number).otherwise(stripped)
-        )
+        return pl.when(self.is_national(number) & ~self.is_national(stripped)).then(number).otherwise(stripped)
 
 
-def _by_plan(
-    rows: pl.DataFrame, key: str, step: Callable[[pl.LazyFrame, _Plan], pl.LazyFrame]
-) -> pl.DataFrame:
+def _by_plan(rows: pl.DataFrame, key: str, step: Callable[[pl.LazyFrame, _Plan], pl.LazyFrame]) -> pl.DataFrame:
     """Apply `step` to the rows of each plan that column `key` names."""
     plans = _plans()
     parts = rows.partition_by(key, as_dict=True)

@@ -2,8 +2,8 @@
 
 A source's file defines `SOURCE`, a `Source`: what its payloads look like and one SELECT that maps them. The
 SELECT reads the relation `raw` (file_id, line_number, item_number, payload JSON, received_at) and returns any
-of the columns of `MAPPED`, by name; columns that it leaves out are NULL. The same text maps a log of millions of lines and
-a single webhook.
+of the columns of `MAPPED`, by name; columns that it leaves out are NULL. The same text maps a log of millions
+of lines and a single webhook.
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ MAPPED = Table(
         Column("source", f.Text, True, "filled in by the engine"),
         Column("refused", f.Text, False, "reason code; the item is a reject"),
         Column("refused_detail", f.Text, False, "which field is wrong; never a value"),
-        Column(
-            "event_key", f.Text, False, "the provider's id of the event; the payload's hash where it has none"
-        ),
+        Column("event_key", f.Text, False, "the provider's id of the event; the payload's hash where it has none"),
         Column("channel", f.Text),
         Column("event_type", f.Text, False, "none: the item only describes a person"),
         Column("event_name", f.Text),
@@ -120,8 +118,6 @@ def load_sources() -> Mapping[str, Source]:
         if source is None:
             continue
         if source.name in found:
-            raise ConfigurationError(
-                f"two sources are named {source.name}", where=f"cdp/sources/{module.name}.py"
-            )
+            raise ConfigurationError(f"two sources are named {source.name}", where=f"cdp/sources/{module.name}.py")
         found[source.name] = source
     return found

@@ -29,7 +29,10 @@ from cdp.fields import CHANNELS, EVENT_TYPES, IDENTIFIER_TYPES
 from cdp.sources import MAPPED, contacts, events, headers
 
 _MAPPED_NAMES = tuple(MAPPED.column_names())
-PERSON_FIELDS = (*_MAPPED_NAMES[_MAPPED_NAMES.index("customer_id") : _MAPPED_NAMES.index("consent_channel")], "full_name")
+PERSON_FIELDS = (
+    *_MAPPED_NAMES[_MAPPED_NAMES.index("customer_id") : _MAPPED_NAMES.index("consent_channel")],
+    "full_name",
+)
 CONTACT_FIELDS = (*PERSON_FIELDS, "updated_at")
 EVENT_FIELDS = (
     *("occurred_at", "channel", "event_type", "event_name", "event_key", "message_ref", "campaign_ref"),
@@ -46,7 +49,7 @@ _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
 class ConsentColumn(BaseModel):
-    """A column that states a consent: which cell texts mean what, in any case. An empty cell states nothing."""
+    """A column that states a consent: which texts mean what, in any case. An empty cell states nothing."""
 
     model_config = _STRICT
 
@@ -131,7 +134,7 @@ def load_mapping(path: Path) -> ColumnMapping:
 _HINT = "It needs source, kind, files and columns"
 
 
-def _mapping_error(path: Path, tree: yaml.Node, error: ValidationError) -> ConfigurationError:
+def _mapping_error(path: Path, tree: yaml.Node | None, error: ValidationError) -> ConfigurationError:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
@@ -139,8 +142,10 @@ def _mapping_error(path: Path, tree: yaml.Node, error: ValidationError) -> Confi
     return ConfigurationError(what, where=f"{path}:{_line_of(tree, first['loc'])}", hint=_HINT)
 
 
-def _line_of(node: yaml.Node, loc: Sequence[int | str]) -> int:
+def _line_of(node: yaml.Node | None, loc: Sequence[int | str]) -> int:
     """The 1-based line of what `loc` leads to, or of the innermost part of it that is there."""
+    if node is None:
+        return 1
     if not loc:
         return int(node.start_mark.line) + 1
     if isinstance(node, yaml.MappingNode):
@@ -152,9 +157,7 @@ def _line_of(node: yaml.Node, loc: Sequence[int | str]) -> int:
     return int(node.start_mark.line) + 1
 
 
-def guess_mapping(
-    columns: Sequence[str], source: str, sample: pl.DataFrame | None = None
-) -> ColumnMapping | None:
+def guess_mapping(columns: Sequence[str], source: str, sample: pl.DataFrame | None = None) -> ColumnMapping | None:
     """A mapping made from usual headers, or None where no column identifies a person.
 
     Args:
@@ -193,7 +196,8 @@ def select_for(mapping: ColumnMapping) -> str:
     time = "updated_at" if mapping.kind == "contacts" else "occurred_at"
     return f"""
 with cell as (
-    select file_id, line_number, received_at, payload, json_extract_string(payload, [{_paths(mapping)}]) as cells
+    select file_id, line_number, received_at, payload,
+        json_extract_string(payload, [{_paths(mapping)}]) as cells
     from raw
 ),
 field as (
@@ -228,35 +232,38 @@ statement as (
     select * exclude (found), unnest(found) as consent, generate_subscripts(found, 1) as position
     from (select * replace (
         case when refusal is not null then [null]
-            when len(found) = 0 or found[1].state is null then list_prepend(null, found) else found end as found)
+            when len(found) = 0 or found[1].state is null then list_prepend(null, found)
+            else found end as found)
         from judged)
 )
 {source_select}"""
 
 
-# ISO, or as spreadsheets write it, or Unix seconds or milliseconds. Times without a zone are UTC.
+# ISO, or as spreadsheets write it, or Unix seconds (below 10^11) or milliseconds. Without a zone it is UTC.
 _TIME = r"""coalesce(
             from_iso({text}),
-            from_unix(if(try_cast({text} as decimal(18, 3)) < 100000000000, try_cast({text} as decimal(18, 3)),
-                try_cast({text} as decimal(18, 3)) / 1000)),
+            from_unix(try_cast({text} as decimal(14, 3))),
+            from_unix(try_cast({text} as decimal(18, 3)) / 1000),
             timezone('UTC', try_strptime({text}, ['%d.%m.%Y %H:%M:%S', '%d.%m.%Y %H:%M', '%d.%m.%Y',
-                '%m/%d/%Y %I:%M:%S %p', '%m/%d/%Y %I:%M %p', '%m/%d/%Y %H:%M:%S', '%m/%d/%Y %H:%M', '%m/%d/%Y'])))"""
+                '%m/%d/%Y %I:%M:%S %p', '%m/%d/%Y %I:%M %p', '%m/%d/%Y %H:%M:%S', '%m/%d/%Y %H:%M',
+                '%m/%d/%Y'])))"""
 
-# A comma with one or two digits after it is the decimal sign, as in 1.234,50; elsewhere it parts the thousands.
+# A comma with one or two digits after it is the decimal sign, as in 1.234,50; elsewhere it parts thousands.
 _MONEY = r"""coalesce(
             try_cast({text} as decimal(18, 2)),
             if({text} like '%-%' or {text} like '(%', -1, 1) * try_cast(list_transform(
-                [regexp_replace(regexp_extract({text}, '^[^0-9]*([0-9][0-9.,'' \x{{A0}}]*)[^0-9]*$', 1), '[^0-9.,]', '', 'g')],
+                [regexp_replace(
+                    regexp_extract({text}, '^[^0-9]*([0-9][0-9.,'' \x{{A0}}]*)[^0-9]*$', 1),
+                    '[^0-9.,]', '', 'g')],
                 lambda digits: case
-                    when regexp_matches(digits, ',\d{{1,2}}$') then replace(replace(digits, '.', ''), ',', '.')
+                    when regexp_matches(digits, ',\d{{1,2}}$')
+                        then replace(replace(digits, '.', ''), ',', '.')
                     when regexp_matches(digits, '\.\d{{3}}\.') then replace(digits, '.', '')
                     else replace(digits, ',', '') end)[1] as decimal(18, 2)))"""
 
 _WORD = "trim(regexp_replace(lower({text}), '[^a-z0-9]+', '_', 'g'), '_')"
 
-_NOBODY = (
-    f"coalesce({', '.join(IDENTIFIER_TYPES)}) is null and (given_name is null or family_name is null)"
-)
+_NOBODY = f"coalesce({', '.join(IDENTIFIER_TYPES)}) is null and (given_name is null or family_name is null)"
 
 
 def _flag(name: str) -> str:
@@ -322,7 +329,8 @@ def _consents(mapping: ColumnMapping) -> str:
         f"'state': {_state(mapping, consent)}}}"
         for consent in mapping.consents
     )
-    shape = "struct(channel varchar, purpose varchar, topic varchar, field varchar, given varchar, state varchar)[]"
+    names = ("channel", "purpose", "topic", "field", "given", "state")
+    shape = f"struct({', '.join(f'{name} varchar' for name in names)})[]"
     return f"list_filter([{structs}]::{shape}, lambda statement: statement.given is not null)"
 
 

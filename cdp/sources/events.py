@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from cdp.fields import CHANNELS, EVENT_TYPES
 from cdp.sources import Source
 
-SOURCE = Source(
-    name="events", title="Events by a mapping file", files=("*events*",), keys=(), needs_mapping=True
-)
+SOURCE = Source(name="events", title="Events by a mapping file", files=("*events*",), keys=(), needs_mapping=True)
 
 # How other systems call what we call by the key; lower case, words joined by `_`.
 EVENT_WORDS: Mapping[str, tuple[str, ...]] = {
@@ -29,10 +27,27 @@ EVENT_WORDS: Mapping[str, tuple[str, ...]] = {
     "complained": ("complaint", "spam", "spamreport", "spam_report", "marked_as_spam"),
     "unsubscribed": ("unsubscribe", "opt_out", "optout", "opted_out", "stop"),
     "resubscribed": ("resubscribe", "subscribe", "subscribed", "opt_in", "optin", "opted_in", "start"),
-    "viewed": ("view", "page", "page_view", "pageview", "page_viewed", "screen", "screen_view", "visit", "visited"),
+    "viewed": (
+        "view",
+        "page",
+        "page_view",
+        "pageview",
+        "page_viewed",
+        "screen",
+        "screen_view",
+        "visit",
+        "visited",
+    ),
     "identified": ("identify", "login", "logged_in", "signed_in"),
     "product_viewed": ("product_view", "view_item", "item_viewed", "product_detail_viewed"),
-    "added_to_cart": ("add_to_cart", "product_added", "cart", "addtocart", "added_to_basket", "add_to_basket"),
+    "added_to_cart": (
+        "add_to_cart",
+        "product_added",
+        "cart",
+        "addtocart",
+        "added_to_basket",
+        "add_to_basket",
+    ),
     "checkout_started": ("checkout", "begin_checkout", "checkout_begun", "start_checkout"),
     "ordered": (
         *("order", "orders", "purchase", "purchased", "sale", "sold", "transaction", "bought", "buy"),
@@ -82,7 +97,8 @@ select
     happened_at as occurred_at, message_ref, campaign_ref,
     is_machine, money as amount, currency,
     if(position = 1, properties, null) as properties,
-    customer_id, given_name as first_name, family_name as last_name, email, phone, date_of_birth, street, city,
+    customer_id, given_name as first_name, family_name as last_name, email, phone, date_of_birth, street,
+        city,
     region, postcode, country, language, timezone, device_token, anonymous_id, external_ids, is_verified,
     consent.channel as consent_channel, consent.purpose as consent_purpose, consent.topic as consent_topic,
     consent.state as consent_state, if(consent.topic is null, 'channel', 'topic') as consent_scope,

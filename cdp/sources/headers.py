@@ -19,12 +19,14 @@ _SPELLINGS: Mapping[str, str] = {
     "occurred_at": (
         "occurredat eventtime eventtimestamp eventdate eventdatetime timestamp transactiontimestamp "
         "transactiondate transactiontime orderdate orderedat orderdatetime purchasedate purchasedat saledate "
-        "redemptiondate invoicedate visitdate datetime happenedat zeitpunkt zeitstempel bestelldatum kaufdatum "
+        "redemptiondate invoicedate visitdate datetime happenedat zeitpunkt zeitstempel "
+        "bestelldatum kaufdatum "
         "datecommande fechapedido fecha"
     ),
     "channel": "channel eventchannel kanal canal",
     "amount": (
-        "amount orderamount totalamount ordertotal total totalprice grandtotal revenue salesvalue salesamount "
+        "amount orderamount totalamount ordertotal total totalprice grandtotal revenue "
+        "salesvalue salesamount "
         "ordervalue transactionamount price betrag gesamtbetrag umsatz montant importe"
     ),
     "currency": "currency currencycode ordercurrency wahrung waehrung devise moneda",
@@ -32,7 +34,8 @@ _SPELLINGS: Mapping[str, str] = {
     "campaign_ref": "campaignid campaign campaignname utmcampaign kampagne",
     "message_ref": "messageid messageref",
     "customer_id": (
-        "customerid contactid customernumber customerno customerkey customer userid clientid memberid personid "
+        "customerid contactid customernumber customerno customerkey customer userid "
+        "clientid memberid personid "
         "householdid accountid subscriberid crmid loyaltyid loyaltynumber cardnumber recid recordid id "
         "kundennummer kundennr kundenid idclient numeroclient idcliente"
     ),
@@ -41,17 +44,21 @@ _SPELLINGS: Mapping[str, str] = {
         "personalemail email1 emailadresse mailadresse courriel adressemail correo correoelectronico"
     ),
     "phone": (
-        "phone phonenumber mobilephone mobile mobilenumber mobilephonenumber cell cellphone cellnumber telephone "
-        "tel telephonenumber primaryphone contactphone customerphone msisdn phone1 homephone handy handynr handynummer "
+        "phone phonenumber mobilephone mobile mobilenumber mobilephonenumber cell "
+        "cellphone cellnumber telephone "
+        "tel telephonenumber primaryphone contactphone customerphone msisdn phone1 "
+        "homephone handy handynr handynummer "
         "mobilnummer telefon telefonnummer mobiltelefon portable numerotelephone telefono movil"
     ),
     "first_name": "firstname givenname forename fname first vorname prenom nombre nome voornaam",
-    "last_name": "lastname surname familyname lname last nachname familienname nomdefamille apellido apellidos "
+    "last_name": "lastname surname familyname lname last nachname familienname nomdefamille "
+    "apellido apellidos "
     "cognome achternaam",
     "full_name": "name fullname customername contactname displayname",
     "date_of_birth": "dateofbirth dob birthdate birthday birthdt geburtsdatum geburtstag datedenaissance "
     "fechadenacimiento fechanacimiento",
-    "street": "street streetaddress address address1 addressline1 street1 mailingstreet strasse straße anschrift "
+    "street": "street streetaddress address address1 addressline1 street1 mailingstreet "
+    "strasse straße anschrift "
     "adresse rue direccion",
     "city": "city town mailingcity suburb locality ort stadt wohnort ville ciudad",
     "region": "state region province stateprovince statecode county mailingstate bundesland provincia",
@@ -62,7 +69,8 @@ _SPELLINGS: Mapping[str, str] = {
     "timezone": "timezone tz timezonename zeitzone",
     "device_token": "devicetoken pushtoken fcmtoken registrationtoken",
     "anonymous_id": "anonymousid cookieid visitorid deviceid",
-    "updated_at": "updatedat lastmodified lastmodifieddate modifiedat modifieddate lastupdated lastupdate updated "
+    "updated_at": "updatedat lastmodified lastmodifieddate modifiedat modifieddate "
+    "lastupdated lastupdate updated "
     "changedat aktualisiertam geandertam createdat createddate created",
 }
 _SPELLED = {field: spellings.split() for field, spellings in _SPELLINGS.items()}
@@ -80,9 +88,9 @@ def recognise(columns: Sequence[str], sample: pl.DataFrame | None = None) -> dic
         by_plain.setdefault(_plain(column), column)
     found: dict[str, str] = {}
     for field, spellings in _SPELLED.items():
-        column = next((by_plain[plain] for plain in spellings if plain in by_plain), None)
-        if column is not None and column not in found.values() and _fits(field, column, sample):
-            found[field] = column
+        usual = _first(by_plain, spellings)
+        if usual and usual not in found.values() and _fits(field, usual, sample):
+            found[field] = usual
     return _with_weak_time(found, by_plain)
 
 
@@ -96,10 +104,14 @@ def names_a_store(columns: Sequence[str]) -> bool:
     return any(_plain(column) in _STORE for column in columns)
 
 
+def _first(by_plain: Mapping[str, str], spellings: Sequence[str]) -> str | None:
+    return next((by_plain[plain] for plain in spellings if plain in by_plain), None)
+
+
 def _with_weak_time(found: dict[str, str], by_plain: Mapping[str, str]) -> dict[str, str]:
     if "occurred_at" in found or not found.keys() & {"event_type", "event_name", "amount"}:
         return found
-    weak = next((by_plain[plain] for plain in _WEAK_TIMES if plain in by_plain), None)
+    weak = _first(by_plain, _WEAK_TIMES)
     kept = {field: column for field, column in found.items() if column != weak}
     return {**kept, "occurred_at": weak} if weak else found
 

@@ -1,30 +1,31 @@
 """Segment's calls, as the tracking API takes them or an archive holds them; Rudder's are the same.
 
-Format: https://www.twilio.com/docs/segment/connections/spec (common fields, and the e-commerce, e-mail and mobile
-specs). `timestamp` is the server's: receivedAt − (sentAt − originalTimestamp); where only the client's clock
-told the time, the same correction is made here.
+Format: https://www.twilio.com/docs/segment/connections/spec (common fields, and the e-commerce, e-mail and
+mobile specs). `timestamp` is the server's: receivedAt − (sentAt − originalTimestamp); where only the
+client's clock told the time, the same correction is made here.
 """
 
 from __future__ import annotations
 
 from cdp.sources import Source
 
-_TRAITS = """{"email": "VARCHAR", "phone": "VARCHAR", "name": "VARCHAR", "firstName": "VARCHAR", "first_name": "VARCHAR",
-            "lastName": "VARCHAR", "last_name": "VARCHAR", "birthday": "VARCHAR", "city": "VARCHAR", "country": "VARCHAR",
+_TRAITS = """{"email": "VARCHAR", "phone": "VARCHAR", "name": "VARCHAR", "firstName": "VARCHAR",
+    "first_name": "VARCHAR",
+            "lastName": "VARCHAR", "last_name": "VARCHAR", "birthday": "VARCHAR", "city": "VARCHAR",
+                "country": "VARCHAR",
             "address": {"street": "VARCHAR", "city": "VARCHAR", "state": "VARCHAR", "postalCode": "VARCHAR",
                 "postal_code": "VARCHAR", "zip": "VARCHAR", "country": "VARCHAR"}}"""
 
 # Columns of the person stand in the observation; the other traits of an identify call are its properties.
 _PERSON_TRAITS = """{"email": null, "phone": null, "name": null, "firstName": null, "first_name": null,
-            "lastName": null, "last_name": null, "birthday": null, "address": null, "city": null, "country": null}"""
+            "lastName": null, "last_name": null, "birthday": null, "address": null, "city": null,
+                "country": null}"""
 
 
 def _id_text(key: str) -> str:
     """SQL of an id, null for what careless clients send in place of one."""
-    return (
-        f"""if(regexp_matches(lower(trim("{key}")), '^(|null|undefined|none|nan|true|false|0|[{{\\[].*)$'),
+    return f"""if(regexp_matches(lower(trim("{key}")), '^(|null|undefined|none|nan|true|false|0|[{{\\[].*)$'),
             null, trim("{key}"))"""
-    )
 
 
 def _is_date(text: str) -> str:
@@ -57,7 +58,8 @@ with named(event_word, event_channel, event_type) as (
         ('email marked as spam', 'email', 'complained'), ('unsubscribed', 'email', 'unsubscribed'),
         ('email unsubscribed', 'email', 'unsubscribed'), ('email resubscribed', 'email', 'resubscribed'),
         ('sms sent', 'sms', 'sent'), ('sms delivered', 'sms', 'delivered'), ('sms clicked', 'sms', 'clicked'),
-        ('sms link clicked', 'sms', 'clicked'), ('sms bounced', 'sms', 'bounced'), ('sms failed', 'sms', 'failed'),
+        ('sms link clicked', 'sms', 'clicked'), ('sms bounced', 'sms', 'bounced'), ('sms failed', 'sms',
+        'failed'),
         ('sms replied', 'sms', 'replied'), ('sms unsubscribed', 'sms', 'unsubscribed'),
         ('sms resubscribed', 'sms', 'resubscribed'),
         ('push notification sent', 'push', 'sent'), ('push notification received', 'push', 'delivered'),
@@ -66,7 +68,8 @@ with named(event_word, event_channel, event_type) as (
 ),
 item as (
     select file_id, line_number, received_at, unnest(from_json(payload, '{{
-        "type": "VARCHAR", "event": "VARCHAR", "name": "VARCHAR", "messageId": "VARCHAR", "channel": "VARCHAR",
+        "type": "VARCHAR", "event": "VARCHAR", "name": "VARCHAR", "messageId": "VARCHAR",
+            "channel": "VARCHAR",
         "userId": "VARCHAR", "anonymousId": "VARCHAR", "previousId": "VARCHAR", "groupId": "VARCHAR",
         "timestamp": "VARCHAR", "originalTimestamp": "VARCHAR", "sentAt": "VARCHAR", "receivedAt": "VARCHAR",
         "traits": "JSON", "properties": "JSON",
@@ -80,16 +83,18 @@ item as (
     from raw
 ),
 call as (
-    select * replace (lower(trim("type")) as "type", if(json_type(properties) = 'OBJECT', properties, null) as properties),
+    select * replace (lower(trim("type")) as "type", if(json_type(properties) = 'OBJECT', properties,
+        null) as properties),
         -- The traits of a group call are the group's.
-        from_json(if(lower("type") = 'group', null, traits), '{_TRAITS}') as own,
+        from_json(if(lower(trim("type")) = 'group', null, traits), '{_TRAITS}') as own,
         from_json(context.traits, '{_TRAITS}') as known,
         from_json(properties, '{{"order_id": "VARCHAR", "orderId": "VARCHAR", "total": "VARCHAR",
             "revenue": "VARCHAR", "value": "VARCHAR", "currency": "VARCHAR", "campaign_id": "VARCHAR",
             "campaign_name": "VARCHAR", "campaign": {{"name": "VARCHAR"}}, "email_id": "VARCHAR",
             "message_id": "VARCHAR", "list_id": "VARCHAR"}}') as p,
         nullif(trim(event), '') as event_text,
-        trim(regexp_replace(lower(event), '[^a-z0-9]+', ' ', 'g')) as event_word,
+        if(lower(trim("type")) = 'track', trim(regexp_replace(lower(event), '[^a-z0-9]+', ' ', 'g')),
+            null) as event_word,
         {_id_text("userId")} as user_id,
         {_id_text("anonymousId")} as visitor_id,
         {_id_text("previousId")} as previous_id,
@@ -120,7 +125,8 @@ person as (
             when regexp_matches(lower(context.library.name), 'javascript|analytics\.js') then 'web'
             when coalesce(context.device.token, context.device."type", context.device.model, context.app.name,
                 context.app.version) is not null
-                or regexp_matches(lower(context.library.name), 'android|ios|swift|kotlin|flutter|react-native') then 'app'
+                or regexp_matches(lower(context.library.name),
+                    'android|ios|swift|kotlin|flutter|react-native') then 'app'
             else 'web'
         end as place
     from call
@@ -135,7 +141,7 @@ read as (
             when "type" = 'group' then 'custom'
         end as kind
     from person
-    left join named on "type" = 'track' and named.event_word = person.event_word
+    left join named using (event_word)
 )
 select
     file_id, line_number, received_at,
@@ -145,11 +151,13 @@ select
         when isfinite(happened_at) is not true then 'bad_time'
     end as refused,
     case refused when 'unknown_event' then if("type" = 'track', 'event', 'type')
-        when 'no_identifier' then 'userId, anonymousId' when 'bad_time' then 'timestamp' end as refused_detail,
+        when 'no_identifier' then 'userId,
+            anonymousId' when 'bad_time' then 'timestamp' end as refused_detail,
     nullif("messageId", '') as event_key,
     way as channel,
     kind as event_type,
-    case when "type" = 'track' then event_text when "type" in ('page', 'screen') then coalesce(nullif(name, ''), "type")
+    case when "type" = 'track' then event_text when "type" in ('page', 'screen') then coalesce(nullif(name,
+        ''), "type")
         else "type" end as event_name,
     happened_at as occurred_at,
     coalesce(p.email_id, p.message_id) as message_ref,
@@ -158,8 +166,10 @@ select
     try_cast(coalesce(p.total, p.revenue, p.value) as decimal(18, 2)) as amount,
     p.currency as currency,
     case
-        when "type" = 'identify' then json_merge_patch(coalesce(traits, context.traits), '{_PERSON_TRAITS}'::json)
-        when "type" = 'group' then json_merge_patch(json_object('group_id', "groupId"), coalesce(traits, '{{}}'))
+        when "type" = 'identify' then json_merge_patch(coalesce(traits, context.traits),
+            '{_PERSON_TRAITS}'::json)
+        when "type" = 'group' then json_merge_patch(json_object('group_id', "groupId"), coalesce(traits,
+            '{{}}'))
         when p.order_id is null and p."orderId" is not null
             then json_merge_patch(properties, json_object('order_id', p."orderId"))
         else properties

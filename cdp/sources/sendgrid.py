@@ -1,8 +1,8 @@
 """SendGrid's Event Webhook, as JSON arrays (one POST body) or as lines.
 
 Format: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event. Opens that Apple Mail
-Privacy Protection made carry `sg_machine_open`; bounces may lack the custom arguments; `category` is a text or
-a list of texts.
+Privacy Protection made carry `sg_machine_open`; bounces may lack the custom arguments; `category` is a text
+or a list of texts.
 """
 
 from __future__ import annotations

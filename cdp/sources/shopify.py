@@ -16,7 +16,8 @@ _ADDRESS = """{"address1": "VARCHAR", "address2": "VARCHAR", "city": "VARCHAR", 
 _CONSENT = '{"state": "VARCHAR", "opt_in_level": "VARCHAR", "consent_updated_at": "VARCHAR"}'
 
 _CUSTOMER = f"""{{
-        "id": "VARCHAR", "email": "VARCHAR", "phone": "VARCHAR", "first_name": "VARCHAR", "last_name": "VARCHAR",
+        "id": "VARCHAR", "email": "VARCHAR", "phone": "VARCHAR", "first_name": "VARCHAR",
+            "last_name": "VARCHAR",
         "verified_email": "BOOLEAN", "created_at": "VARCHAR", "updated_at": "VARCHAR", "locale": "VARCHAR",
         "accepts_marketing": "BOOLEAN", "accepts_marketing_updated_at": "VARCHAR",
         "email_marketing_consent": {_CONSENT}, "sms_marketing_consent": {_CONSENT},
@@ -39,35 +40,36 @@ SOURCE = Source(
     ),
     lists=("orders", "customers", "checkouts"),
     select=rf"""
-with body as (
-    select file_id, line_number, received_at, payload,
-        from_json(payload, '{{"id": "VARCHAR", "order": "JSON", "customer": "JSON", "checkout": "JSON"}}') as wrapper
-    from raw
-),
-document as (
+with document as (
     select file_id, line_number, received_at,
-        if(wrapper.id is null, coalesce(wrapper."order", wrapper.checkout, wrapper.customer), payload) as document,
-        from_json(document, '{{"id": "VARCHAR", "name": "VARCHAR", "email": "VARCHAR", "contact_email": "VARCHAR",
+        if(payload->>'$.id' is not null, payload,
+            coalesce(payload->'$.order', payload->'$.checkout', payload->'$.customer')) as document,
+        from_json(document, '{{"id": "VARCHAR", "name": "VARCHAR", "email": "VARCHAR",
+            "contact_email": "VARCHAR",
             "phone": "VARCHAR", "created_at": "VARCHAR", "processed_at": "VARCHAR", "cancelled_at": "VARCHAR",
             "currency": "VARCHAR", "total_price": "VARCHAR", "source_name": "VARCHAR", "test": "BOOLEAN",
             "customer_locale": "VARCHAR", "financial_status": "VARCHAR", "abandoned_checkout_url": "VARCHAR",
             "buyer_accepts_marketing": "BOOLEAN", "token": "VARCHAR", "checkout_token": "VARCHAR",
-            "first_name": "VARCHAR", "last_name": "VARCHAR", "orders_count": "VARCHAR", "verified_email": "VARCHAR",
+            "first_name": "VARCHAR", "last_name": "VARCHAR", "orders_count": "VARCHAR",
+                "verified_email": "VARCHAR",
             "billing_address": {_ADDRESS},
             "customer": "JSON",
             "discount_codes": [{{"code": "VARCHAR"}}],
-            "line_items": [{{"product_id": "VARCHAR", "sku": "VARCHAR", "title": "VARCHAR", "quantity": "VARCHAR",
+            "line_items": [{{"product_id": "VARCHAR", "sku": "VARCHAR", "title": "VARCHAR",
+                "quantity": "VARCHAR",
                 "price": "VARCHAR"}}],
-            "refunds": [{{"id": "VARCHAR", "created_at": "VARCHAR", "processed_at": "VARCHAR", "transactions": [
+            "refunds": [{{"id": "VARCHAR", "created_at": "VARCHAR", "processed_at": "VARCHAR",
+                "transactions": [
                 {{"kind": "VARCHAR", "status": "VARCHAR", "amount": "VARCHAR"}}]}}]}}') as o
-    from body
+    from raw
 ),
 told as (
     select file_id, line_number, received_at, o,
         case
             when o.abandoned_checkout_url is not null then 'checkout'
             when o.total_price is not null then 'order'
-            when coalesce(o.orders_count, o.verified_email, o.email, o.phone, o.first_name, o.last_name) is not null
+            when coalesce(o.orders_count, o.verified_email, o.email, o.phone, o.first_name,
+                o.last_name) is not null
                 then 'customer'
         end as kind,
         from_json(if(kind = 'customer', document, o.customer), '{_CUSTOMER}') as c
@@ -94,21 +96,26 @@ person as (
     from housed
 ),
 fact as (
-    select *, 'item' as part, case kind when 'order' then 'ordered' when 'checkout' then 'checkout_started' end
+    select *, 'item' as part,
+        case kind when 'order' then 'ordered' when 'checkout' then 'checkout_started' end
             as event_type,
         kind || ':' || o.id as event_key,
-        if(kind = 'customer', coalesce(from_iso(c.updated_at), from_iso(c.created_at)), placed_at) as happened_at,
+        if(kind = 'customer', coalesce(from_iso(c.updated_at), from_iso(c.created_at)),
+            placed_at) as happened_at,
         total as paid,
-        if(kind = 'order' and o.buyer_accepts_marketing and address is not null, 'email', null) as consent_channel,
-        'granted' as consent_state, 'checkout' as consent_method, placed_at as consent_at
+        if(kind = 'order' and o.buyer_accepts_marketing and address is not null, 'email',
+            null) as consent_channel,
+        'granted' as consent_state, 'checkout' as consent_method
     from person
     union all by name
-    select * exclude (refund), 'refund' as part, 'refunded' as event_type, 'refund:' || refund.id as event_key,
+    select * exclude (refund), 'refund' as part, 'refunded' as event_type,
+        'refund:' || refund.id as event_key,
         refund."at" as happened_at, refund.amount as paid
     from (select *, unnest(refunds) as refund from person where kind = 'order')
     where refund.amount > 0
     union all by name
-    select * exclude (rest), 'cancellation' as part, 'refunded' as event_type, 'cancellation:' || o.id as event_key,
+    select * exclude (rest), 'cancellation' as part, 'refunded' as event_type,
+        'cancellation:' || o.id as event_key,
         from_iso(o.cancelled_at) as happened_at, rest as paid
     from (
         select *, total - coalesce(list_sum(list_transform(refunds, lambda refund: refund.amount)), 0) as rest
@@ -118,7 +125,7 @@ fact as (
     union all by name
     select * exclude (stated), 'consent' as part, coalesce(from_iso(c.updated_at), placed_at) as happened_at,
         stated.channel as consent_channel, stated.state as consent_state, stated.method as consent_method,
-        from_iso(stated."at") as consent_at
+        from_iso(if(stated."at" like '____-__-__%', stated."at", null)) as consent_at
     from (
         select *, unnest([
             {{'channel': 'email', 'state': lower(c.email_marketing_consent.state),
@@ -132,7 +139,8 @@ fact as (
                 'state': case
                     when c.email_marketing_consent.state is not null then null
                     when c.accepts_marketing then 'subscribed'
-                    when from_iso(c.accepts_marketing_updated_at) > from_iso(c.created_at) then 'unsubscribed' end}}
+                    when from_iso(c.accepts_marketing_updated_at) > from_iso(c.created_at)
+                        then 'unsubscribed' end}}
         ]) as stated
         from person
     )
@@ -148,9 +156,11 @@ select
         when part <> 'consent' and isfinite(happened_at) is not true then 'bad_time'
         when kind = 'order' and total is null then 'bad_amount'
     end as refused,
-    case refused when 'unsupported' then 'neither an order nor a customer nor a checkout' when 'test_order' then 'test'
+    case refused when 'unsupported'
+        then 'neither an order nor a customer nor a checkout' when 'test_order' then 'test'
         when 'no_identifier' then 'customer' when 'bad_amount' then 'total_price'
-        when 'bad_time' then case part when 'cancellation' then 'cancelled_at' when 'refund' then 'refunds.created_at'
+        when 'bad_time' then case part when 'cancellation' then 'cancelled_at' when 'refund'
+            then 'refunds.created_at'
             else 'created_at' end end as refused_detail,
     event_key,
     case when event_type is not null then if(o.source_name = 'pos', 'store', 'web') end as channel,
@@ -181,7 +191,8 @@ select
     c.verified_email and nullif(c.email, '') is not null as is_verified,
     consent_channel,
     'marketing' as consent_purpose,
-    case consent_state when 'subscribed' then 'granted' when 'unsubscribed' then 'withdrawn' else consent_state end
+    case consent_state when 'subscribed' then 'granted' when 'unsubscribed'
+        then 'withdrawn' else consent_state end
         as consent_state,
     'channel' as consent_scope,
     'consent' as consent_basis,

@@ -3,8 +3,8 @@
 Formats: https://www.twilio.com/docs/messaging/api/message-resource (the log and the list),
 https://www.twilio.com/docs/messaging/guides/webhook-request (inbound),
 https://www.twilio.com/docs/messaging/guides/track-outbound-message-status (callbacks). The log and the list
-hold the last status of a message only. Keywords: https://help.twilio.com/articles/223134027, whole message and
-any case; `OptOutType` says what Advanced Opt-Out made of a keyword of one's own.
+hold the last status of a message only. Keywords: https://help.twilio.com/articles/223134027, whole message
+and any case; `OptOutType` says what Advanced Opt-Out made of a keyword of one's own.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ read as (
         nullif(regexp_extract(address, '^(?:whatsapp:|rcs:)?(\+?[0-9(][0-9 ().-]{6,})$', 1), '') as number,
         case
             when is_inbound then
-                case keyword when 'STOP' then 'unsubscribed' when 'START' then 'resubscribed' else 'replied' end
+                case keyword when 'STOP' then 'unsubscribed' when 'START'
+                    then 'resubscribed' else 'replied' end
             when status in ('queued', 'accepted', 'scheduled') then 'queued'
             when status in ('sending', 'sent') then 'sent'
             when status = 'delivered' then 'delivered'

@@ -1,8 +1,8 @@
 """WhatsApp Cloud API webhook bodies: statuses of our messages, people's messages, marketing preferences.
 
-Format: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples. A body holds entries,
-an entry changes, a change any number of statuses, messages or preferences. `wa_id` is a number without its plus
-sign. What a person's message says is read for keywords only and not kept.
+Format: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples. A body holds
+entries, an entry changes, a change any number of statuses, messages or preferences. `wa_id` is a number
+without its plus sign. What a person's message says is read for keywords only and not kept.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ SOURCE = Source(
     keys=(frozenset({"object", "entry"}),),
     select=r"""
 with body as (
-    select file_id, line_number, received_at, from_json(payload, '{"object": "VARCHAR", "entry": [{"changes": [{
+    select file_id, line_number, received_at, from_json(payload, '{"object": "VARCHAR",
+        "entry": [{"changes": [{
         "field": "VARCHAR",
         "value": {
             "contacts": [{"wa_id": "VARCHAR", "profile": {"name": "VARCHAR"}}],
-            "statuses": [{"id": "VARCHAR", "status": "VARCHAR", "timestamp": "VARCHAR", "recipient_id": "VARCHAR",
-                "biz_opaque_callback_data": "VARCHAR", "pricing": {"category": "VARCHAR"}, "errors": [{"code": "VARCHAR", "title": "VARCHAR"}]}],
+            "statuses": [{"id": "VARCHAR", "status": "VARCHAR", "timestamp": "VARCHAR",
+                "recipient_id": "VARCHAR",
+                "biz_opaque_callback_data": "VARCHAR", "pricing": {"category": "VARCHAR"},
+                    "errors": [{"code": "VARCHAR", "title": "VARCHAR"}]}],
             "messages": [{"id": "VARCHAR", "from": "VARCHAR", "timestamp": "VARCHAR", "type": "VARCHAR",
                 "text": {"body": "VARCHAR"}, "button": {"text": "VARCHAR"},
                 "interactive": {"type": "VARCHAR", "button_reply": {"id": "VARCHAR", "title": "VARCHAR"},
@@ -42,17 +45,20 @@ change as (
 ),
 item as (
     select file_id, line_number, received_at, 'status' as part, s.id as ref, s.recipient_id as wa_id,
-        s."timestamp" as told_at, s.status as word, s.pricing.category as detail, s.errors[1].code as error_code,
+        s."timestamp" as told_at, s.status as word, s.pricing.category as detail,
+            s.errors[1].code as error_code,
         null::varchar as name, null::varchar as reply_to, s.biz_opaque_callback_data as campaign
     from (select *, unnest(told.statuses) as s from change)
     union all
     select file_id, line_number, received_at, 'message', m.id, m."from", m."timestamp",
         upper(trim(coalesce(m.text.body, m.button.text, m.interactive.button_reply.title))),
         coalesce(m."type", 'message'), null,
-        list_filter(told.contacts, lambda contact: contact.wa_id = m."from")[1].profile.name, m.context.id, null
+        list_filter(told.contacts, lambda contact: contact.wa_id = m."from")[1].profile.name, m.context.id,
+            null
     from (select *, unnest(told.messages) as m from change)
     union all
-    select file_id, line_number, received_at, 'preference', null, p.wa_id, p."timestamp", p.value, p.category, null,
+    select file_id, line_number, received_at, 'preference', null, p.wa_id, p."timestamp", p.value,
+        p.category, null,
         list_filter(told.contacts, lambda contact: contact.wa_id = p.wa_id)[1].profile.name, null, null
     from (select *, unnest(told.user_preferences) as p from change)
     union all

@@ -29,9 +29,7 @@ def read_frame(connection: sa.Connection, table: sa.Table, *columns: str) -> pl.
     is_text = connection.dialect.name == "sqlite"
     schema = {column.name: _polars_type(column, times_are_text=is_text) for column in chosen}
     frame = pl.DataFrame(rows, schema=schema, orient="row")
-    return (
-        frame.with_columns(pl.col(times).str.to_datetime(_SQLITE_TIME, time_zone="UTC")) if is_text else frame
-    )
+    return frame.with_columns(pl.col(times).str.to_datetime(_SQLITE_TIME, time_zone="UTC")) if is_text else frame
 
 
 def _polars_type(column: sa.Column[Any], *, times_are_text: bool) -> pl.DataType | type[pl.DataType]:
@@ -44,9 +42,7 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> No
     """Insert `rows`; a row whose key is there takes the place of the one that is there."""
     key = _key(table)
     others = [name for name in rows.columns if name not in key]
-    update = (
-        f"update set {', '.join(f'{name} = excluded.{name}' for name in others)}" if others else "nothing"
-    )
+    update = f"update set {', '.join(f'{name} = excluded.{name}' for name in others)}" if others else "nothing"
     _load(connection, table, rows.sort(key), f"on conflict ({', '.join(key)}) do {update}")
 
 
@@ -56,16 +52,15 @@ def insert(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> No
 
 
 def delete(connection: sa.Connection, table: sa.Table, keys: pl.DataFrame) -> None:
-    """Delete the rows that have these keys; keys that are not there are no error."""
-    key, rows = _key(table), keys.select(_key(table)).sort(_key(table))
-    if rows.is_empty():
+    """Delete the rows that equal one of `keys` in its columns; keys that are not there are no error."""
+    if keys.is_empty():
         return
     if connection.dialect.name == "sqlite":
-        condition = " and ".join(f"{name} = ?" for name in key)
-        _execute_many(connection, f"delete from {table.name} where {condition}", rows)
+        condition = " and ".join(f"{name} = ?" for name in keys.columns)
+        _execute_many(connection, f"delete from {table.name} where {condition}", keys.sort(keys.columns))
         return
-    staged = _stage(connection, table, rows)
-    condition = " and ".join(f"{table.name}.{name} = {staged}.{name}" for name in key)
+    staged = _stage(connection, table, keys)
+    condition = " and ".join(f"{table.name}.{name} = {staged}.{name}" for name in keys.columns)
     connection.exec_driver_sql(f"delete from {table.name} using {staged} where {condition}")
     connection.exec_driver_sql(f"drop table {staged}")
 
@@ -81,9 +76,7 @@ def _load(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame, on_con
             _execute_many(connection, statement, rows)
         return
     staged = _stage(connection, table, rows)
-    connection.exec_driver_sql(
-        f"insert into {table.name} ({names}) select {names} from {staged} {on_conflict}"
-    )
+    connection.exec_driver_sql(f"insert into {table.name} ({names}) select {names} from {staged} {on_conflict}")
     connection.exec_driver_sql(f"drop table {staged}")
 
 

@@ -16,10 +16,14 @@ from argon2.exceptions import VerifyMismatchError
 from cdp.errors import NotFound, UsageError
 from cdp.store.schema import clients
 
-SCOPES = (
-    *("profiles:read", "segments:read", "decisions:read"),
-    *("events:write", "consents:read", "consents:write"),
-)
+SCOPES = {
+    "profiles:read": "read profiles",
+    "segments:read": "read segments and their members",
+    "decisions:read": "ask whether, where and when to write to somebody",
+    "events:write": "send events and descriptions of people",
+    "consents:read": "read consents",
+    "consents:write": "record consents",
+}
 
 # OWASP's least for argon2id. A secret is 256 random bits, so nobody guesses it; more memory would only help
 # those who flood the token endpoint.
@@ -28,14 +32,13 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
 @dataclass(frozen=True)
 class Client:
-    """A client as listed; it may call what its scopes name until it is disabled."""
+    """A client that may call what its scopes name."""
 
     client_id: str
     name: str
     scopes: tuple[str, ...]
     created_at: datetime
     rotated_at: datetime | None
-    disabled_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,7 @@ def add_client(connection: sa.Connection, name: str, scopes: Iterable[str], now:
     """
     granted = _known_scopes(scopes)
     if connection.scalar(sa.select(_is_current(name).exists())):
-        raise UsageError(
-            f"there is already a client named {name!r}", hint="Choose another name, or rotate it"
-        )
+        raise UsageError(f"there is already a client named {name!r}", hint="Choose another name, or rotate it")
     new = NewClient(f"client_{secrets.token_hex(12)}", _new_secret())
     connection.execute(
         clients.insert().values(
@@ -71,8 +72,9 @@ def add_client(connection: sa.Connection, name: str, scopes: Iterable[str], now:
 
 
 def list_clients(connection: sa.Connection) -> list[Client]:
-    """All clients, oldest first; removed ones have `disabled_at`."""
-    rows = connection.execute(sa.select(clients).order_by(clients.c.created_at, clients.c.client_id))
+    """The clients that are not removed, oldest first."""
+    current = sa.select(clients).where(clients.c.disabled_at.is_(None))
+    rows = connection.execute(current.order_by(clients.c.created_at, clients.c.client_id))
     return [_client(row) for row in rows]
 
 
@@ -98,14 +100,14 @@ def remove_client(connection: sa.Connection, client: str, now: datetime) -> None
 
 
 def authenticate(connection: sa.Connection, client_id: str, secret: str) -> Client | None:
-    """The client, if the secret is its own and it is not disabled. Takes as long for an unknown id."""
-    row = connection.execute(sa.select(clients).where(clients.c.client_id == client_id)).first()
-    is_known = row is not None and row.disabled_at is None
+    """The client, if the secret is its own and it is not removed. Takes as long for an unknown id."""
+    current = sa.select(clients).where(clients.c.client_id == client_id, clients.c.disabled_at.is_(None))
+    row = connection.execute(current).first()
     try:
         _HASHER.verify(row.secret_hash if row is not None else _nobodys_hash(), secret)
     except VerifyMismatchError:
         return None
-    return _client(row) if row is not None and is_known else None
+    return _client(row) if row is not None else None
 
 
 _ACTIVE = sa.select(clients.c.client_id).where(
@@ -159,5 +161,4 @@ def _client(row: sa.Row[Any]) -> Client:
         scopes=tuple(row.scopes.split()),
         created_at=row.created_at,
         rotated_at=row.rotated_at,
-        disabled_at=row.disabled_at,
     )

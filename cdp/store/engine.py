@@ -166,7 +166,7 @@ def _translated(url: sa.URL) -> Iterator[None]:
     except exc.DatabaseError as error:
         if _is_not_a_store(error):
             raise _unavailable(error, url) from error
-        raise StatementFailed(_reason(error), where="profile store") from error
+        raise StatementFailed("profile store", _reason(error)) from error
 
 
 def _is_not_a_store(error: exc.DatabaseError) -> bool:

@@ -66,14 +66,15 @@ class Match:
 
 
 def apply_publish(connection: sa.Connection, changes: PublishedChanges) -> None:
-    """Write what a run changed. All of it or nothing: call it once a run, in one write transaction.
+    """Write what a run changed; all of it or nothing, given one write transaction.
 
-    Applying the same changes again alters nothing: a run's history is written once.
+    A profile that is deleted takes its identifiers with it. Applying the same changes again alters nothing:
+    the history of a run (`*_changes_insert`) is written once, so it must come whole, in one call.
     """
     stamped = changes.profiles_upsert.with_columns(updated_at=pl.lit(changes.published_at, _UTC))
     upsert(connection, schema.profiles, stamped)
     delete(connection, schema.identifiers, changes.identifiers_delete)
-    # A profile takes its remaining identifiers with it.
+    delete(connection, schema.identifiers, changes.profiles_delete)
     delete(connection, schema.profiles, changes.profiles_delete)
     upsert(connection, schema.identifiers, changes.identifiers_insert)
     delete(connection, schema.members, changes.members_delete)
@@ -134,9 +135,7 @@ _BY_ID = sa.select(schema.profiles.c.profile_id, schema.profiles.c.document).whe
 def _by_alias() -> sa.Select[str, str]:
     first = sa.select(schema.aliases.c.profile_id).where(schema.aliases.c.old_profile_id == _ASKED)
     chain = first.cte("chain", recursive=True)
-    later = sa.select(schema.aliases.c.profile_id).join(
-        chain, schema.aliases.c.old_profile_id == chain.c.profile_id
-    )
+    later = sa.select(schema.aliases.c.profile_id).join(chain, schema.aliases.c.old_profile_id == chain.c.profile_id)
     # UNION, not UNION ALL: a circle of aliases comes to an end.
     survivors = chain.union(later)
     return sa.select(schema.profiles.c.profile_id, schema.profiles.c.document).join(
@@ -165,9 +164,7 @@ def lookup(connection: sa.Connection, identifiers: Sequence[tuple[str, str]]) ->
     for row in connection.execute(_holders(identifiers)):
         matched.setdefault(row.profile_id, []).append((row.type, row.value))
     found = [Match(profile_id, tuple(sorted(pairs, key=_rank))) for profile_id, pairs in matched.items()]
-    return sorted(
-        found, key=lambda match: (_rank(match.matched[0])[0], -len(match.matched), match.profile_id)
-    )
+    return sorted(found, key=lambda match: (_rank(match.matched[0])[0], -len(match.matched), match.profile_id))
 
 
 def _holders(identifiers: Sequence[tuple[str, str]]) -> sa.Select[str, str, str]:

@@ -47,6 +47,8 @@ def _sequence() -> sa.Column[Any]:
     return sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
 
 
+# No foreign keys to profiles: a run writes all these tables in one transaction, and to check a million
+# identifiers one by one would take half of its time. Members and aliases outlive profiles anyway.
 profiles = sa.Table(
     "profiles",
     metadata,
@@ -61,24 +63,13 @@ identifiers = sa.Table(
     metadata,
     _text("type", key=True),
     _text("value", key=True),
-    sa.Column(
-        "profile_id",
-        sa.Text,
-        sa.ForeignKey("profiles.profile_id", ondelete="CASCADE"),
-        primary_key=True,
-        index=True,
-    ),
+    sa.Column("profile_id", sa.Text, primary_key=True, index=True),
     sqlite_with_rowid=False,
 )
 
-# Members and aliases tell which ids were ever given out. They outlive profiles, so nothing ties them to one.
-members = sa.Table(
-    "members", metadata, _text("observation_id", key=True), _text("profile_id"), _text("run_id")
-)
+members = sa.Table("members", metadata, _text("observation_id", key=True), _text("profile_id"), _text("run_id"))
 
-aliases = sa.Table(
-    "aliases", metadata, _text("old_profile_id", key=True), _text("profile_id"), _text("run_id")
-)
+aliases = sa.Table("aliases", metadata, _text("old_profile_id", key=True), _text("profile_id"), _text("run_id"))
 
 profile_changes = sa.Table(
     "profile_changes",

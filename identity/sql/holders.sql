@@ -1,5 +1,7 @@
 -- Who carries a value, and the person they name. `person` is the value's own numbering of the people behind it: a
 -- given name that is like an earlier one (equal, a nickname of the same name, a typo, an initial) is the same person.
+-- Names are compared only where a value has a few of them: one needs no comparison, and with very many the value is
+-- nobody's anyway.
 create or replace temp table holders as
 with carried as (
     select i.type, i.value, i.observation_id, i.first_seen_at, i.last_seen_at, f.given_name, f.given_forms,
@@ -10,24 +12,28 @@ given as (
     select type, value, given_name, any_value(given_forms) as given_forms
     from carried
     where given_name is not null
-    group by all
+    group by type, value, given_name
 ),
-crowded as (
-    select type, value from given group by all having count(*) > $max_names
+contested as (
+    select * from given
+    qualify count(*) over (partition by type, value) between 2 and $max_names
+),
+alike as (
+    select a.type, a.value, a.given_name, b.given_name as earlier_name
+    from contested a
+    join contested b on b.type = a.type and b.value = a.value and b.given_name < a.given_name
+    where names_alike(a.given_name, a.given_forms, b.given_name, b.given_forms)
 ),
 heads as (
     -- The names of a value that are like no name before them: one a person.
-    select a.type, a.value, a.given_name, a.given_forms
-    from given a
-    where not exists (
-        select 1 from given b
-        where b.type = a.type and b.value = a.value and b.given_name < a.given_name
-            and names_alike(a.given_name, a.given_forms, b.given_name, b.given_forms)
-    ) and not exists (select 1 from crowded c where c.type = a.type and c.value = a.value)
+    select type, value, given_name from contested anti join alike using (type, value, given_name)
+),
+followers as (
+    select a.type, a.value, a.given_name, min(h.given_name) as person
+    from alike a
+    join heads h on h.type = a.type and h.value = a.value and h.given_name = a.earlier_name
+    group by a.type, a.value, a.given_name
 )
-select c.*, min(h.given_name) as person
+select c.*, coalesce(f.person, c.given_name) as person
 from carried c
-left join heads h
-    on h.type = c.type and h.value = c.value
-    and names_alike(c.given_name, c.given_forms, h.given_name, h.given_forms)
-group by all
+left join followers f on f.type = c.type and f.value = c.value and f.given_name = c.given_name

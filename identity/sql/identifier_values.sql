@@ -12,7 +12,6 @@ with epochs as (
 ),
 counted as (
     select type, value, epoch, any_value(is_recycled) as is_recycled, count(*) as holder_count,
-        count(distinct given_name) as given_count,
         count(distinct person) as named_people,
         count(distinct customer) - count(distinct split_part(customer, ':', 1)) as spare_customers,
         count(distinct date_of_birth) as birthdays,
@@ -22,10 +21,9 @@ counted as (
 ),
 judged as (
     select c.*, p.quality as listed_quality, p.reason as listed_reason,
-        greatest(named_people, if(given_count > $max_names, given_count, 0),
-            if(c.type in ('device_token', 'anonymous_id') and spare_customers > 0, spare_customers + 1, 0)) as people
+        greatest(named_people, if(c.type in ('device_token', 'anonymous_id') and spare_customers > 0, spare_customers + 1, 0)) as people
     from counted c
-    left join value_patterns p on p.type = c.type and regexp_full_match(lower(c.value), p.pattern)
+    left join listed_values p on p.type = c.type and p.value = c.value
 )
 select type, value, epoch,
     case

@@ -1,28 +1,40 @@
 -- An exact component as one record: its most frequent name, birthday and address, and all of its contact points that
--- belong to it alone. Components without a full name have nothing that the model could weigh.
+-- belong to few. Components without a full name have nothing that the model could weigh.
 create or replace temp table super_records as
-with contact_points as (
-    select c.component_id,
-        list_sort(list(distinct v.value) filter (v.type = 'email')) as emails,
-        list_sort(list(distinct v.value) filter (v.type = 'phone')) as phones
-    from components c
-    join valued_holders v using (observation_id)
-    where v.quality in ('unique', 'shared') and v.type in ('email', 'phone')
-    group by c.component_id
+with named as (
+    select distinct component_id
+    from components join features using (observation_id)
+    where given_name is not null and surname is not null
 ),
-described as (
-    select c.component_id,
-        mode(f.given_name order by f.given_name) as given_name,
-        mode(f.surname order by f.surname) as surname,
-        mode(f.suffix order by f.suffix) as suffix,
-        mode(f.date_of_birth order by f.date_of_birth) as date_of_birth,
-        mode(lower(strip_accents(o.street)) order by lower(strip_accents(o.street))) as street,
-        mode(upper(o.postcode) order by upper(o.postcode)) as postcode,
-        mode(lower(strip_accents(o.city)) order by lower(strip_accents(o.city))) as city
+placed as (
+    select c.component_id, c.observation_id, f.given_name, f.surname, f.suffix, f.date_of_birth,
+        lower(strip_accents(o.street)) as street, o.postcode, lower(strip_accents(o.city)) as city
     from components c
+    semi join named using (component_id)
     join features f using (observation_id)
     join conformed.observations o using (observation_id)
-    group by c.component_id
+),
+described as (
+    select component_id,
+        mode(given_name order by given_name) as given_name,
+        mode(surname order by surname) as surname,
+        mode(suffix order by suffix) as suffix,
+        mode(date_of_birth order by date_of_birth) as date_of_birth,
+        mode(street order by street) as street,
+        mode(postcode order by postcode) as postcode,
+        mode(city order by city) as city
+    from placed
+    where coalesce(given_name, surname, suffix, street, postcode, city) is not null or date_of_birth is not null
+    group by component_id
+),
+contact_points as (
+    select p.component_id,
+        list_sort(list(distinct v.value) filter (v.type = 'email')) as emails,
+        list_sort(list(distinct v.value) filter (v.type = 'phone')) as phones
+    from placed p
+    join valued_holders v using (observation_id)
+    where v.quality in ('unique', 'shared') and v.type in ('email', 'phone')
+    group by p.component_id
 )
 select
     d.component_id as unique_id, d.given_name, coalesce(g.forms, [d.given_name]) as given_forms, d.surname, d.suffix,
@@ -33,4 +45,3 @@ select
 from described d
 left join contact_points p using (component_id)
 left join given_forms g using (given_name)
-where d.given_name is not null and d.surname is not null

@@ -92,9 +92,7 @@ def _check(people: int, days: int, end: datetime) -> None:
     if people < 1 or days < 1:
         raise UsageError("a simulation needs at least one person and one day")
     if end.tzinfo is None:
-        raise UsageError(
-            "the end of the simulated period has no time zone", hint="Give it as 2026-11-20T00:00Z"
-        )
+        raise UsageError("the end of the simulated period has no time zone", hint="Give it as 2026-11-20T00:00Z")
 
 
 class _Run:

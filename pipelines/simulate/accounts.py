@@ -66,9 +66,7 @@ def _email(rng: Rng, people: pl.DataFrame, shares: dict[str, float]) -> pl.Serie
 
 def _known_first_name(rng: Rng, people: pl.DataFrame, nickname_share: float) -> pl.Series:
     nick = pl.Series(chance(rng, nickname_share, people.height))
-    return people.select(
-        pl.when(nick).then(pl.coalesce("nickname", "first_name")).otherwise("first_name")
-    ).to_series()
+    return people.select(pl.when(nick).then(pl.coalesce("nickname", "first_name")).otherwise("first_name")).to_series()
 
 
 def _with_shop_account(rng: Rng, clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
@@ -87,12 +85,8 @@ def _with_crm_contact(rng: Rng, clock: Clock, people: pl.DataFrame) -> pl.DataFr
     count = people.height
     shares = {"main": 0.42, "other": 0.2, "family": 0.22, "typo": 0.06, "junk": 0.012, "none": 0.088}
     day_first = (pl.col("birth").dt.day() <= 12) & pl.Series(chance(rng, 0.04, count))
-    swapped = pl.date(
-        pl.col("birth").dt.year(), pl.col("birth").dt.day().clip(1, 12), pl.col("birth").dt.month()
-    )
-    birth = people.select(
-        pl.when(day_first).then(swapped).otherwise("birth").dt.strftime("%Y-%m-%d")
-    ).to_series()
+    swapped = pl.date(pl.col("birth").dt.year(), pl.col("birth").dt.day().clip(1, 12), pl.col("birth").dt.month())
+    birth = people.select(pl.when(day_first).then(swapped).otherwise("birth").dt.strftime("%Y-%m-%d")).to_series()
     junk_birth, no_birth, junk_name = (pl.Series(chance(rng, share, count)) for share in (0.012, 0.15, 0.004))
     first = misspelt(rng, _known_first_name(rng, people, 0.3), 0.03)
     return people.with_columns(
@@ -144,14 +138,12 @@ def _with_browsers(rng: Rng, clock: Clock, people: pl.DataFrame) -> pl.DataFrame
         browser_changed_at=pl.Series(
             np.where(chance(rng, 0.25, count), clock.at_fraction(rng.uniform(0.2, 0.9, count)), clock.end)
         ),
-        web_identified_at=pl.Series(
-            np.where(identifies, clock.at_fraction(rng.uniform(0, 0.9, count)), clock.end)
-        ),
+        web_identified_at=pl.Series(np.where(identifies, clock.at_fraction(rng.uniform(0, 0.9, count)), clock.end)),
         web_email=_email(rng, people, {"main": 0.8, "other": 0.19, "junk": 0.01}),
         web_gives_name=pl.Series(chance(rng, 0.4, count)),
-        web_user_id=pl.when(
-            pl.col("has_app") & pl.col("app_logs_in") & pl.Series(chance(rng, 0.6, count))
-        ).then("user_id"),
+        web_user_id=pl.when(pl.col("has_app") & pl.col("app_logs_in") & pl.Series(chance(rng, 0.6, count))).then(
+            "user_id"
+        ),
     )
 
 

@@ -60,9 +60,7 @@ def assign(rng: Rng, people: pl.DataFrame, campaigns: list[Campaign]) -> pl.Data
     return pl.concat([_assign_one(rng, people, campaign, buys, reach) for campaign in campaigns])
 
 
-def _assign_one(
-    rng: Rng, people: pl.DataFrame, campaign: Campaign, buys: Flags, reach: Flags
-) -> pl.DataFrame:
+def _assign_one(rng: Rng, people: pl.DataFrame, campaign: Campaign, buys: Flags, reach: Flags) -> pl.DataFrame:
     person = np.flatnonzero(buys & reach.any(axis=1) & chance(rng, 0.5, people.height))
     taste = rng.random((len(person), len(CHANNELS))) * reach[person]
     inclination = people["discount_inclination"].to_numpy()[person]
@@ -119,9 +117,7 @@ def _with_answers(rng: Rng, clock: Clock, people: pl.DataFrame, messages: pl.Dat
     count = messages.height
     person = messages["person"].to_numpy()
     by_channel = people.select(f"p_{channel}" for channel in CHANNELS).to_numpy()
-    column = (
-        messages["channel"].replace_strict({name: place for place, name in enumerate(CHANNELS)}).to_numpy()
-    )
+    column = messages["channel"].replace_strict({name: place for place, name in enumerate(CHANNELS)}).to_numpy()
     p = by_channel[person, column]
     gets_it = (column != CHANNELS.index("email")) | people["list_email_works"].to_numpy()[person]
     zone, hour = (people[name].to_numpy()[person] for name in ("zone", "best_hour"))
@@ -152,9 +148,9 @@ def opt_out_times(messages: pl.DataFrame, count: int) -> pl.DataFrame:
     outs = messages.filter("opts_out").select("person", "channel", "reacted_at")
     everybody = pl.DataFrame({"person": np.arange(count)})
     return everybody.select(
-        everybody.join(
-            outs.filter(pl.col("channel") == channel), on="person", how="left", maintain_order="left"
-        )["reacted_at"].alias(f"out_{channel}")
+        everybody.join(outs.filter(pl.col("channel") == channel), on="person", how="left", maintain_order="left")[
+            "reacted_at"
+        ].alias(f"out_{channel}")
         for channel in CHANNELS
     )
 
@@ -180,9 +176,7 @@ def _caused_orders(rng: Rng, clock: Clock, people: pl.DataFrame, assignment: pl.
     zone, hour = (people[name].to_numpy()[person] for name in ("zone", "best_hour"))
     start = caused["at"].to_numpy()
     later = start + (rng.random(len(person)) * (caused["window"].to_numpy() - DAY)).clip(0).astype(np.int64)
-    at = np.minimum(
-        reaction_times(rng, clock, later, zone, hour), start + caused["window"].to_numpy() - MINUTE
-    )
+    at = np.minimum(reaction_times(rng, clock, later, zone, hour), start + caused["window"].to_numpy() - MINUTE)
     return caused.select("person", at=pl.Series(at), caused_by="campaign", campaign_code="code")
 
 

@@ -48,9 +48,7 @@ def _line() -> pl.Expr:
             "instance_id": "instance_id",
             "message_type": pl.lit("DISPLAY_NOTIFICATION"),
             "sdk_platform": pl.when(ios).then(pl.lit("IOS")).otherwise(pl.lit("ANDROID")),
-            "app_name": pl.when(ios)
-            .then(pl.lit("com.example.shop.ios"))
-            .otherwise(pl.lit("com.example.shop")),
+            "app_name": pl.when(ios).then(pl.lit("com.example.shop.ios")).otherwise(pl.lit("com.example.shop")),
             "collapse_key": pl.when("promo").then(pl.lit("promo")),
             "priority": pl.lit("10"),
             "ttl": pl.lit(str(DAY // SECOND)),

@@ -69,9 +69,7 @@ class Redelivered:
 
 def json_object(fields: Fields) -> pl.Expr:
     """The fields as one struct a row."""
-    return pl.struct(
-        (pl.col(value) if isinstance(value, str) else value).alias(key) for key, value in fields.items()
-    )
+    return pl.struct((pl.col(value) if isinstance(value, str) else value).alias(key) for key, value in fields.items())
 
 
 def given(name: str, value: pl.Expr) -> pl.Expr:
@@ -128,13 +126,9 @@ def _sound(rows: pl.DataFrame) -> pl.DataFrame:
 def _with_faults(rng: Rng, log: LogFile, rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with a few lines broken; `fault` says how (-1: sound)."""
     kinds = pl.Series(rng.integers(0, len(log.faults), rows.height))
-    rows = rows.with_columns(
-        fault=pl.when(pl.Series(chance(rng, BROKEN_SHARE, rows.height))).then(kinds).otherwise(-1)
-    )
+    rows = rows.with_columns(fault=pl.when(pl.Series(chance(rng, BROKEN_SHARE, rows.height))).then(kinds).otherwise(-1))
     broken = [
-        rows.filter(pl.col("fault") == kind).with_columns(
-            pl.col("line").str.replace(fault.pattern, fault.replacement)
-        )
+        rows.filter(pl.col("fault") == kind).with_columns(pl.col("line").str.replace(fault.pattern, fault.replacement))
         for kind, fault in enumerate(log.faults)
     ]
     return pl.concat([rows.filter(pl.col("fault") == -1), *broken])

@@ -141,9 +141,7 @@ def _landlines(rng: Rng, homes: pl.DataFrame) -> pl.Series:
     calling = {country.code: country.calling_code for country in COUNTRIES}
     starts = pl.Series([f"+{calling[city.country]}{city.area_code}" for city in CITIES])
     widths = pl.Series([digits[city.country] for city in CITIES]).gather(homes["city_index"])
-    frame = pl.DataFrame(
-        {"start": starts.gather(homes["city_index"]), "home": homes["home"], "width": widths}
-    )
+    frame = pl.DataFrame({"start": starts.gather(homes["city_index"]), "home": homes["home"], "width": widths})
     number = ((pl.col("home") * 7_919) % 10 ** pl.col("width")).cast(pl.String)
     padded = pl.when(pl.col("width") == 6).then(number.str.zfill(6)).otherwise(number.str.zfill(7))
     has_one = pl.Series(chance(rng, 0.45, homes.height))
@@ -214,9 +212,7 @@ def _handed_on(rng: Rng, people: pl.DataFrame, changes: Flags) -> tuple[Ints, In
     country = people["country"].to_numpy()
     order = rng.permutation(people.height)
     givers, takers = order[changes[order]][: max(1, people.height // 80)], order[~changes[order]]
-    pairs = [
-        _pair(givers[country[givers] == code], takers[country[takers] == code]) for code in np.unique(country)
-    ]
+    pairs = [_pair(givers[country[givers] == code], takers[country[takers] == code]) for code in np.unique(country)]
     return np.concatenate([giver for giver, _ in pairs]), np.concatenate([taker for _, taker in pairs])
 
 
@@ -229,9 +225,7 @@ def _mobiles(people: pl.DataFrame, slot: int, seed: int) -> pl.Series:
     """The person's `slot`-th mobile number: never the same for two people."""
     index = people["index"].to_numpy() * MOBILES_A_PERSON + slot
     numbers = {country.code: _numbers_of(country, index, seed) for country in COUNTRIES}
-    choice = pl.coalesce(
-        pl.when(people["country"] == code).then(pl.lit(number)) for code, number in numbers.items()
-    )
+    choice = pl.coalesce(pl.when(people["country"] == code).then(pl.lit(number)) for code, number in numbers.items())
     return pl.select(choice).to_series()
 
 
@@ -264,9 +258,7 @@ def _with_emails(rng: Rng, people: pl.DataFrame, seed: int) -> pl.DataFrame:
     number = pl.Series(scrambled(people["index"].to_numpy(), 9_999_991, seed)).cast(pl.String)
     main_domain = indices(rng, count, zipf_weights(len(EMAIL_DOMAINS)))
     other_domain = (main_domain + rng.integers(1, len(EMAIL_DOMAINS), count)) % len(EMAIL_DOMAINS)
-    frame = people.select(
-        _plain("first_name"), _plain("last_name"), _plain("surname"), "home", "family_draw", "role"
-    )
+    frame = people.select(_plain("first_name"), _plain("last_name"), _plain("surname"), "home", "family_draw", "role")
     domains = pl.Series(EMAIL_DOMAINS)
     style = pl.Series(rng.integers(0, 5, count))
     family_domain = domains.gather(people["home"].to_numpy() % len(EMAIL_DOMAINS))
@@ -280,9 +272,7 @@ def _with_emails(rng: Rng, people: pl.DataFrame, seed: int) -> pl.DataFrame:
     return people.with_columns(
         email_main=local["main"] + "@" + domains.gather(main_domain),
         email_other=local["other"] + "@" + domains.gather(other_domain),
-        email_family=pl.when((people["family_draw"] < 0.3) & ~alone).then(
-            local["family"] + "@" + family_domain
-        ),
+        email_family=pl.when((people["family_draw"] < 0.3) & ~alone).then(local["family"] + "@" + family_domain),
     )
 
 

@@ -140,9 +140,7 @@ def _web_identifies(clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
         "last_name",
         "browser_changed_at", at="web_identified_at",
     ).filter("has_web", pl.col("at") < clock.end)  # fmt: skip
-    again = who.filter(
-        (pl.col("browser_changed_at") < clock.end) & (pl.col("browser_changed_at") > pl.col("at"))
-    )
+    again = who.filter((pl.col("browser_changed_at") < clock.end) & (pl.col("browser_changed_at") > pl.col("at")))
     calls = pl.concat([who, again.with_columns(at=pl.col("browser_changed_at") + MINUTE)])
     return calls.select(
         "person", "at", kind=pl.lit("identify"), email="web_email",
@@ -155,17 +153,11 @@ def _groups(rng: Rng, clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
     member = people.select(
         pl.int_range(pl.len()).alias("person"), "has_web", "web_user_id", "web_identified_at", "browser_1"
     )
-    member = member.filter(
-        "has_web", pl.col("web_user_id").is_not_null(), pl.col("web_identified_at") < clock.end
-    )
+    member = member.filter("has_web", pl.col("web_user_id").is_not_null(), pl.col("web_identified_at") < clock.end)
     roll = pl.Series(rng.random(member.height))
     at = pl.col("web_identified_at") + 30 * SECOND
-    clubs = member.filter(roll < 0.15).select(
-        "person", at=at, kind=pl.lit("group"), group_id=pl.lit("loyalty-club")
-    )
-    aliases = member.filter(roll > 0.94).select(
-        "person", at=at, kind=pl.lit("alias"), previous_id="browser_1"
-    )
+    clubs = member.filter(roll < 0.15).select("person", at=at, kind=pl.lit("group"), group_id=pl.lit("loyalty-club"))
+    aliases = member.filter(roll > 0.94).select("person", at=at, kind=pl.lit("alias"), previous_id="browser_1")
     return pl.concat([clubs, aliases], how="diagonal")
 
 
@@ -184,9 +176,7 @@ def _as_seen_on_web(rng: Rng, people: pl.DataFrame, events: pl.DataFrame) -> pl.
         pl.all().gather(events["person"])
     )
     seen = events.hstack(who).with_columns(
-        anonymous_id=pl.when(pl.col("at") < pl.col("browser_changed_at"))
-        .then("browser_1")
-        .otherwise("browser_2"),
+        anonymous_id=pl.when(pl.col("at") < pl.col("browser_changed_at")).then("browser_1").otherwise("browser_2"),
         user_id=pl.when(pl.col("at") >= pl.col("web_identified_at")).then("web_user_id"),
         library=pl.lit("analytics.js"),
         version=pl.lit("next-1.77.0"),
@@ -249,9 +239,7 @@ def _app_identifies(clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
 def _as_seen_in_app(people: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     """Add what the app's library sends along: device, token, and the account after the login."""
     names = ["app_anonymous_id", "instance_id", "token_tail", "device_type", "app_login_at", "app_logs_in"]
-    who = people.select(*names, "locale", "timezone", account="user_id").select(
-        pl.all().gather(events["person"])
-    )
+    who = people.select(*names, "locale", "timezone", account="user_id").select(pl.all().gather(events["person"]))
     ios = pl.col("device_type") == "ios"
     return events.hstack(who).with_columns(
         anonymous_id="app_anonymous_id",
@@ -290,9 +278,7 @@ def _line() -> pl.Expr:
 
 def _context() -> pl.Expr:
     page: Fields = {"url": "url", "path": pl.lit("/"), "title": pl.lit("Outdoor shop")}
-    source = pl.col("medium").replace_strict(
-        {"email": "sendgrid", "sms": "twilio", "push": "fcm"}, default=None
-    )
+    source = pl.col("medium").replace_strict({"email": "sendgrid", "sms": "twilio", "push": "fcm"}, default=None)
     campaign: Fields = {"name": "campaign", "source": source, "medium": "medium"}
     device: Fields = {"id": pl.col("instance_id").str.slice(0, 16), "type": "device_type", "token": "token"}
     return json_object(

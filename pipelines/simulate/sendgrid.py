@@ -14,9 +14,7 @@ from pipelines.simulate.files import TRUNCATED, Fault, LogFile, json_lines, log_
 _NO_EMAIL = Fault(r'"email":"[^"]*",', "")
 _IMPOSSIBLE_TIME = Fault(r'"timestamp":\d+', '"timestamp":-99999999999999', names_a_person=True)
 EVENTS = LogFile("sendgrid_events", ".jsonl.gz", (TRUNCATED, _NO_EMAIL, _IMPOSSIBLE_TIME))
-BODY = LogFile(
-    "sendgrid_events", ".json", (_NO_EMAIL, _IMPOSSIBLE_TIME), opening="[", separator=",\r\n", closing="]\n"
-)
+BODY = LogFile("sendgrid_events", ".json", (_NO_EMAIL, _IMPOSSIBLE_TIME), opening="[", separator=",\r\n", closing="]\n")
 
 _HOSTS = ("5bc6f4c9d-x8zqk", "5bc6f4c9d-2lmtv", "7f84d6b55b-9w4hd", "7f84d6b55b-kk2rs", "66d7d5b8c7-pv6nx")
 _APPLE_PROXY = "Mozilla/5.0"
@@ -75,9 +73,7 @@ def _mails(rng: Rng, people: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFra
     dead = ~pl.col("list_email_works") & ~pl.col("blocked")
     full = pl.Series(chance(rng, 0.007, count)) & ~messages["answered"] & ~messages["opts_out"]
     blocks = full & ~pl.col("blocked") & ~dead
-    return mails.with_columns(
-        drops=pl.col("blocked") | (dead & ~first), bounces=(dead & first) | blocks, blocks=blocks
-    )
+    return mails.with_columns(drops=pl.col("blocked") | (dead & ~first), bounces=(dead & first) | blocks, blocks=blocks)
 
 
 def _ips(rng: Rng, count: int) -> pl.Series:

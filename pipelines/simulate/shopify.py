@@ -51,9 +51,7 @@ def priced_orders(rng: Rng, people: pl.DataFrame, orders: pl.DataFrame) -> pl.Da
     who = people.select("index", "currency").select(pl.all().gather(orders["person"]))
     prices = pl.Series([price for _, _, price in PRODUCTS])
     first = prices.gather(orders["product"])
-    second = prices.gather(orders["second_product"].clip(0)) * (orders["second_product"] >= 0).cast(
-        pl.Float64
-    )
+    second = prices.gather(orders["second_product"].clip(0)) * (orders["second_product"] >= 0).cast(pl.Float64)
     orders = orders.hstack(who).with_columns(subtotal=first * orders["quantity"] + second)
     off = pl.when(pl.col("code").is_not_null()).then((pl.col("subtotal") * 0.15).round(2)).otherwise(0.0)
     return orders.with_columns(
@@ -96,9 +94,7 @@ def _as_customers(known: pl.DataFrame) -> pl.DataFrame:
         .then("landline")
     )
     typed = pl.when(pl.col("index") % 97 == 0).then(pl.lit("0000000000")).otherwise(national(pl.col("phone")))
-    return known.with_columns(phone=by_kind).with_columns(
-        typed_phone=pl.when(pl.col("index") % 3 == 0).then(typed)
-    )
+    return known.with_columns(phone=by_kind).with_columns(typed_phone=pl.when(pl.col("index") % 3 == 0).then(typed))
 
 
 def national(phone: pl.Expr) -> pl.Expr:

@@ -75,10 +75,7 @@ def contact_rows(rng: Rng, people: pl.DataFrame) -> pl.DataFrame:
     loud = pl.Series(chance(rng, 0.03, count))
     contacts = known.with_columns(
         pl.col("crm_id").alias("Contact ID"),
-        pl.when(loud)
-        .then(pl.col("crm_first_name").str.to_uppercase())
-        .otherwise("crm_first_name")
-        .alias("First Name"),
+        pl.when(loud).then(pl.col("crm_first_name").str.to_uppercase()).otherwise("crm_first_name").alias("First Name"),
         pl.when(loud).then(wrong.str.to_uppercase()).otherwise(wrong).alias("Last Name"),
         pl.when(loud).then(pl.col("crm_email").str.to_uppercase()).otherwise("crm_email").alias("Email"),
         pl.when(pl.Series(chance(rng, 0.6, count))).then(national(phone)).otherwise(phone).alias("Mobile"),
@@ -90,10 +87,7 @@ def contact_rows(rng: Rng, people: pl.DataFrame) -> pl.DataFrame:
         pl.col("city").alias("City"),
         pl.col("region").alias("State"),
         pl.col("postcode").alias("Postcode"),
-        pl.when(pl.Series(chance(rng, 0.1, count)))
-        .then("country_name")
-        .otherwise("country")
-        .alias("Country"),
+        pl.when(pl.Series(chance(rng, 0.1, count))).then("country_name").otherwise("country").alias("Country"),
         pl.col("locale").str.slice(0, 2).alias("Language"),
         pl.col("can_email").cast(pl.String).alias("Email Opt In"),
         pl.when("has_card", pl.Series(chance(rng, 0.35, count))).then("card").alias("Loyalty Card"),

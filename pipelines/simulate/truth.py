@@ -31,9 +31,7 @@ def _reachable_chance(channel: str) -> pl.Expr:
 def _best_channel() -> pl.Expr:
     chances = [pl.col(f"p_{channel}") for channel in CHANNELS]
     highest = pl.max_horizontal(chances)
-    named = [
-        pl.when(one == highest).then(pl.lit(channel)) for one, channel in zip(chances, CHANNELS, strict=True)
-    ]
+    named = [pl.when(one == highest).then(pl.lit(channel)) for one, channel in zip(chances, CHANNELS, strict=True)]
     return pl.coalesce(named).alias("best_channel")
 
 
@@ -43,11 +41,7 @@ def campaign_truth(people: pl.DataFrame, assignment: pl.DataFrame, orders: pl.Da
     `effect` is the number of further orders that treatment causes on average within `window_days` of
     `assigned_at`, `orders` all orders in that window, `caused` those that would not have been without it.
     """
-    person = (
-        people.select("person_id", "index")
-        .with_row_index("person")
-        .with_columns(pl.col("person").cast(pl.Int64))
-    )
+    person = people.select("person_id", "index").with_row_index("person").with_columns(pl.col("person").cast(pl.Int64))
     followed = (
         assignment.select("campaign", "person", "at", "window")
         .join(orders.select("person", "caused_by", ordered_at="at"), on="person")

@@ -88,9 +88,7 @@ def twilio_rows(
 
 
 def _texted(rng: Rng, people: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
-    known = as_known(people, messages["person"], messages["at"]).select(
-        "mobile", "country", "city", "postcode"
-    )
+    known = as_known(people, messages["person"], messages["at"]).select("mobile", "country", "city", "postcode")
     body = pl.format("{}: see what is new https://shp.example/{} Reply STOP to opt out", "campaign", "short")
     return messages.hstack(known).with_columns(
         sid="SM" + texts(rng, messages.height, "%" * 32), short=texts(rng, messages.height, "******")
@@ -101,9 +99,7 @@ def _with_outcome(rng: Rng, texted: pl.DataFrame) -> pl.DataFrame:
     count = texted.height
     outcome = pick(rng, ["delivered", "undelivered", "failed", "sent"], count, [0.955, 0.02, 0.005, 0.02])
     answered = pl.col("answered") | pl.col("opts_out")
-    status = (
-        pl.when("blocked").then(pl.lit("failed")).when(answered).then(pl.lit("delivered")).otherwise(outcome)
-    )
+    status = pl.when("blocked").then(pl.lit("failed")).when(answered).then(pl.lit("delivered")).otherwise(outcome)
     return texted.with_columns(status=status).with_columns(
         error=pl.when("blocked")
         .then(pl.lit(21610))
@@ -117,9 +113,7 @@ def _with_outcome(rng: Rng, texted: pl.DataFrame) -> pl.DataFrame:
 
 def _inbound(rng: Rng, clock: Clock, texted: pl.DataFrame) -> pl.DataFrame:
     replies = texted.filter(pl.col("answered") & ~pl.col("clicked"))
-    replies = replies.with_columns(
-        body=pick(rng, _REPLIES, replies.height), opt=pl.lit(None, dtype=pl.String)
-    )
+    replies = replies.with_columns(body=pick(rng, _REPLIES, replies.height), opt=pl.lit(None, dtype=pl.String))
     stops = texted.filter("opts_out").with_columns(body=pl.lit("STOP"), opt=pl.lit("STOP"))
     starts = stops.filter(pl.Series(chance(rng, 0.12, stops.height))).with_columns(
         body=pl.lit("START"), opt=pl.lit("START"), reacted_at=pl.col("reacted_at") + 2 * DAY
@@ -128,9 +122,7 @@ def _inbound(rng: Rng, clock: Clock, texted: pl.DataFrame) -> pl.DataFrame:
         body=pl.lit("HELP"), opt=pl.lit("HELP")
     )
     inbound = pl.concat([replies, stops, starts, helps], how="diagonal").with_columns(at=pl.col("reacted_at"))
-    return inbound.with_columns(sid="SM" + texts(rng, inbound.height, "%" * 32)).filter(
-        pl.col("at") < clock.end
-    )
+    return inbound.with_columns(sid="SM" + texts(rng, inbound.height, "%" * 32)).filter(pl.col("at") < clock.end)
 
 
 def _export_time() -> pl.Expr:

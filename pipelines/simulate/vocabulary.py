@@ -106,9 +106,7 @@ CITIES = (
 def postcode_endings(country: str) -> list[str]:
     """What may follow a city's first postcode characters."""
     if country == "GB":
-        return [
-            f"{a} {b}{c}" for a in range(1, 10) for b in range(1, 10) for c in ("AB", "DX", "JT", "LW", "QP")
-        ]
+        return [f"{a} {b}{c}" for a in range(1, 10) for b in range(1, 10) for c in ("AB", "DX", "JT", "LW", "QP")]
     if country == "NL":
         return [f"{a:02d} {b}" for a in range(11, 99) for b in ("AB", "CX", "GH", "KL", "RT", "VW")]
     if country == "BR":

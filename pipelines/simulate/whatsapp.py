@@ -32,9 +32,7 @@ _REPLIES = (
 
 def whatsapp_rows(rng: Rng, people: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
     """One webhook body a row."""
-    known = as_known(people, messages["person"], messages["at"]).select(
-        "mobile", "first_name", "nickname", "last_name"
-    )
+    known = as_known(people, messages["person"], messages["at"]).select("mobile", "first_name", "nickname", "last_name")
     messages = messages.hstack(known).with_columns(
         wa_id=pl.col("mobile").str.strip_prefix("+"),
         wamid=_message_ids(rng, messages.height),
@@ -140,9 +138,7 @@ def _contacts() -> pl.Expr:
 
 def _replies(rng: Rng, messages: pl.DataFrame) -> pl.DataFrame:
     replies = messages.filter("answered").with_columns(at=pl.col("reacted_at") + 40 * SECOND)
-    replies = replies.with_columns(
-        reply_id=_message_ids(rng, replies.height), text=pick(rng, _REPLIES, replies.height)
-    )
+    replies = replies.with_columns(reply_id=_message_ids(rng, replies.height), text=pick(rng, _REPLIES, replies.height))
     message = json_object(
         {
             "context": json_object({"from": pl.lit(_NUMBER), "id": "wamid"}),

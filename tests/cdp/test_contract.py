@@ -54,10 +54,7 @@ def warehouse() -> Iterator[Warehouse]:
 
 def violations(warehouse: Warehouse, table: Table) -> dict[str, int]:
     """What is broken: meaning -> rows that the violations SQL returns."""
-    counts = {
-        one.meaning: warehouse.scalar(f"select count(*) from ({one.violations})")
-        for one in table.expectations()
-    }
+    counts = {one.meaning: warehouse.scalar(f"select count(*) from ({one.violations})") for one in table.expectations()}
     return {meaning: count for meaning, count in counts.items() if count}
 
 
@@ -95,9 +92,7 @@ def test_violations_of_columns_and_key(
         (f"('{ANN}', '2025-01-01', [3])", {"nobody comes at night": 1}),
     ],
 )
-def test_violations_of_compound_key_reference_and_rule(
-    warehouse: Warehouse, rows: str, broken: dict[str, int]
-) -> None:
+def test_violations_of_compound_key_reference_and_rule(warehouse: Warehouse, rows: str, broken: dict[str, int]) -> None:
     warehouse.append_rows(PEOPLE, people((ANN,)))
     warehouse.run(f"insert into contract_test.visits values {rows}")
     assert violations(warehouse, VISITS) == broken

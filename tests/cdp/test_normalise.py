@@ -25,9 +25,7 @@ Normalise = Callable[[pl.DataFrame], pl.DataFrame]
 Value = tuple[str | None, str | None]
 
 TODAY = date(2026, 6, 30)
-REFERENCE = pl.read_csv(
-    Path(__file__).resolve().parents[2] / "data/reference/countries.csv", infer_schema=False
-)
+REFERENCE = pl.read_csv(Path(__file__).resolve().parents[2] / "data/reference/countries.csv", infer_schema=False)
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 FORMATS = [
     phonenumbers.PhoneNumberFormat.E164,
@@ -70,9 +68,7 @@ def disagreements(values: list[Value]) -> list[tuple[Value, str | None, str | No
     """(value, the library's answer, ours) where they differ; padded so that the queries are used."""
     padding: list[Value] = [(f"020 7946 {i:04}", "GB") for i in range(1000)]
     phones = normalise_phones(table(values + padding), "US")["phone"].to_list()
-    answers = (
-        (v, as_phonenumbers_says(v[0], v[1] or "US"), phone) for v, phone in zip(values, phones, strict=False)
-    )
+    answers = ((v, as_phonenumbers_says(v[0], v[1] or "US"), phone) for v, phone in zip(values, phones, strict=False))
     return [(value, theirs, ours) for value, theirs, ours in answers if theirs != ours]
 
 
@@ -143,8 +139,7 @@ def test_phone_agrees_with_phonenumbers_on_valid_numbers_of_every_region() -> No
 def test_phone_agrees_with_phonenumbers_on_random_digits_and_junk() -> None:
     draw = random.Random(2)
     values: list[Value] = [
-        (generated_digits(draw, region), draw.choice([region, region, None, "US", "ZZ"]))
-        for region in REGIONS * 100
+        (generated_digits(draw, region), draw.choice([region, region, None, "US", "ZZ"])) for region in REGIONS * 100
     ]
     assert disagreements(values) == []
 
@@ -183,9 +178,7 @@ PHONE_LIKE = st.text(alphabet="0123456789" * 4 + "+ -.()/x#;,~*\u00a0\u2013\uff0
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(
-        st.tuples(
-            PHONE_LIKE | st.text(), st.none() | st.sampled_from([*REGIONS, "us", "ZZ", "001", "+800", ""])
-        ),
+        st.tuples(PHONE_LIKE | st.text(), st.none() | st.sampled_from([*REGIONS, "us", "ZZ", "001", "+800", ""])),
         min_size=20,
         max_size=200,
     )

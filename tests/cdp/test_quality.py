@@ -78,9 +78,7 @@ def page_text(docs: Path) -> str:
 
 
 def test_good_rows_pass(warehouse: Warehouse, tmp_path: Path) -> None:
-    insert(
-        warehouse, PEOPLE, (IDS[0], "ann@example.com", "email", 30), (IDS[1], "bo@example.org", None, None)
-    )
+    insert(warehouse, PEOPLE, (IDS[0], "ann@example.com", "email", 30), (IDS[1], "bo@example.org", None, None))
     insert(warehouse, ORDERS, ("o1", IDS[0], "soon"), ("o2", None, None))
     verdicts = check(warehouse, TABLES, tmp_path, "run 1")
     assert verdicts == [
@@ -146,8 +144,7 @@ def test_verdicts_agree_with_the_contracts_sql(
     insert(warehouse, PEOPLE, *rows)
     (verdict,) = check(warehouse, [PEOPLE], tmp_path, "run 1")
     counted = {
-        one.meaning: warehouse.scalar(f"select count(*) from ({one.violations})")
-        for one in PEOPLE.expectations()
+        one.meaning: warehouse.scalar(f"select count(*) from ({one.violations})") for one in PEOPLE.expectations()
     }
     assert {one.expectation: one.violation_count for one in verdict.failed} == {
         meaning: count for meaning, count in counted.items() if count
@@ -191,9 +188,7 @@ class Outward(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found += [tag] if tag in ("script", "link", "img", "iframe") else []
-        self.found += [
-            value for name, value in attrs if name in ("src", "href") and value and value[0] != "#"
-        ]
+        self.found += [value for name, value in attrs if name in ("src", "href") and value and value[0] != "#"]
 
 
 def test_the_page_needs_nothing_but_itself(warehouse: Warehouse, tmp_path: Path) -> None:

@@ -68,9 +68,7 @@ def resolved(
 ) -> dict[str, str]:
     """Resolve; profile id by observation name."""
     resolve(warehouse, known, load_model(), PATTERNS, run_id=run_id)
-    members = warehouse.query(
-        "select observation_id, profile_id from identity.members where valid_to_run is null"
-    )
+    members = warehouse.query("select observation_id, profile_id from identity.members where valid_to_run is null")
     by_id = dict(members.iter_rows())
     return {name: by_id[observation_id(name)] for name in names}
 

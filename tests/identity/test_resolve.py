@@ -32,7 +32,12 @@ def together(*names: str) -> frozenset[str]:
 CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
     "a unique e-mail joins what carries it": (
         {
-            "shop": {"source": "shopify", "email": "ann@mail.example", "first_name": "Ann", "last_name": "Lee"},
+            "shop": {
+                "source": "shopify",
+                "email": "ann@mail.example",
+                "first_name": "Ann",
+                "last_name": "Lee",
+            },
             "mail": {"source": "sendgrid", "email": "ann@mail.example"},
         },
         {together("shop", "mail")},
@@ -48,7 +53,12 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
     "a family's address joins only who agrees on the name": (
         {
             "ann crm": {"email": "lees@mail.example", "first_name": "Ann", "last_name": "Lee"},
-            "ann shop": {"source": "shopify", "email": "lees@mail.example", "first_name": "Ann", "last_name": "Lee"},
+            "ann shop": {
+                "source": "shopify",
+                "email": "lees@mail.example",
+                "first_name": "Ann",
+                "last_name": "Lee",
+            },
             "bob crm": {"email": "lees@mail.example", "first_name": "Bob", "last_name": "Lee"},
             "mail": {"source": "sendgrid", "email": "lees@mail.example"},
         },
@@ -57,7 +67,12 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
     "a nickname is the same name": (
         {
             "bill": {"email": "w@mail.example", "first_name": "Bill", "last_name": "Hart"},
-            "william": {"source": "shopify", "email": "w@mail.example", "first_name": "William", "last_name": "Hart"},
+            "william": {
+                "source": "shopify",
+                "email": "w@mail.example",
+                "first_name": "William",
+                "last_name": "Hart",
+            },
         },
         {together("bill", "william")},
     ),
@@ -99,7 +114,11 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
                 "first_seen_at": LATER + timedelta(days=1),
                 "last_seen_at": LATER + timedelta(days=2),
             },
-            "sms to either": {"source": "whatsapp", "phone": "+14155550188", "last_seen_at": LATER + timedelta(days=9)},
+            "sms to either": {
+                "source": "whatsapp",
+                "phone": "+14155550188",
+                "last_seen_at": LATER + timedelta(days=9),
+            },
         },
         {together("ann"), together("kim", "sms to kim"), together("sms to either")},
     ),
@@ -161,8 +180,18 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
     ),
     "siblings at one address are two": (
         {
-            "tom": {"first_name": "Tom", "last_name": "Marsh", "date_of_birth": date(1990, 1, 2), "street": "4 Hill Road"},
-            "eve": {"first_name": "Eve", "last_name": "Marsh", "date_of_birth": date(1992, 5, 6), "street": "4 Hill Road"},
+            "tom": {
+                "first_name": "Tom",
+                "last_name": "Marsh",
+                "date_of_birth": date(1990, 1, 2),
+                "street": "4 Hill Road",
+            },
+            "eve": {
+                "first_name": "Eve",
+                "last_name": "Marsh",
+                "date_of_birth": date(1992, 5, 6),
+                "street": "4 Hill Road",
+            },
         },
         {together("tom"), together("eve")},
     ),
@@ -191,13 +220,17 @@ def test_a_merge_keeps_the_larger_profile_and_leaves_an_alias() -> None:
     warehouse = warehouse_of(start)
     before = resolved(warehouse, list(start))
     add_observations(
-        warehouse, {"crm": {"email": "ann@mail.example", "phone": "+14155550123"}}, "run_20260201T000000_000000"
+        warehouse,
+        {"crm": {"email": "ann@mail.example", "phone": "+14155550123"}},
+        "run_20260201T000000_000000",
     )
     after = resolved(warehouse, [*start, "crm"], known_after(warehouse), "run_20260201T000000_000000")
     assert set(after.values()) == {before["shop"]}
     aliases = warehouse.query("from identity.aliases").rows()
     assert aliases == [(before["sms"], before["shop"])]
-    merged = warehouse.query("select profile_id, other_profile_id from identity.profile_changes where reason = 'merged'")
+    merged = warehouse.query(
+        "select profile_id, other_profile_id from identity.profile_changes where reason = 'merged'"
+    )
     assert merged.rows() == [(before["sms"], before["shop"])]
 
 
@@ -211,9 +244,10 @@ def test_a_steward_s_unlink_parts_and_a_link_joins() -> None:
     parted = replace(NOTHING_KNOWN, unlinks=pl.DataFrame(pair))
     warehouse = warehouse_of(people)
     assert groups(resolved(warehouse, list(people), parted)) == {together("a"), together("b"), together("c")}
-    assert warehouse.scalar("select \"constraint\" from identity.refusals") == "steward_unlink"
+    assert warehouse.scalar('select "constraint" from identity.refusals') == "steward_unlink"
     joined = replace(
-        NOTHING_KNOWN, links=pl.DataFrame({"left_id": [observation_id("c")], "right_id": [observation_id("a")]})
+        NOTHING_KNOWN,
+        links=pl.DataFrame({"left_id": [observation_id("c")], "right_id": [observation_id("a")]}),
     )
     assert groups(resolved(warehouse_of(people), list(people), joined)) == {together("a", "b", "c")}
 

@@ -159,18 +159,13 @@ def test_impossible_arguments_are_refused(tmp_path: Path, arguments: dict[str, A
 
 def test_people_come_in_chunks_with_part_files_of_their_own(tmp_path: Path) -> None:
     done: list[tuple[int, int]] = []
-    simulate(
-        tmp_path, people=25, end=END, chunk_people=10, progress=lambda now, all_: done.append((now, all_))
-    )
+    simulate(tmp_path, people=25, end=END, chunk_people=10, progress=lambda now, all_: done.append((now, all_)))
     assert done == [(10, 25), (20, 25), (25, 25)]
     assert [path.name for path in sorted(tmp_path.glob("crm_contacts-*.csv"))] == [
         f"crm_contacts-{part:04d}.csv" for part in (1, 2, 3)
     ]
     contacts = [
-        row.content["Contact ID"]
-        for path in tmp_path.glob("crm_contacts-*")
-        for row in _rows_of(path)
-        if row.content
+        row.content["Contact ID"] for path in tmp_path.glob("crm_contacts-*") for row in _rows_of(path) if row.content
     ]
     assert len(set(contacts)) > 0.98 * len(contacts)
     with (tmp_path / "truth.csv").open() as file:
@@ -269,13 +264,9 @@ def test_typed_phone_numbers_are_valid_in_their_country_or_junk(rows: dict[str, 
 
 
 def test_e_mail_domains_are_reserved_ones(rows: dict[str, list[Row]]) -> None:
-    emails = {
-        row.content["email"] for row in rows["sendgrid_events"] if row.content and "email" in row.content
-    }
+    emails = {row.content["email"] for row in rows["sendgrid_events"] if row.content and "email" in row.content}
     emails |= {
-        row.content["Email"].lower()
-        for row in rows["crm_contacts"]
-        if row.content and "@" in row.content["Email"]
+        row.content["Email"].lower() for row in rows["crm_contacts"] if row.content and "@" in row.content["Email"]
     }
     allowed = (".example", ".test", "@example.com", "@example.org", "@example.net")
     assert {email for email in emails if not email.endswith(allowed)} <= set(JUNK_EMAILS)
@@ -313,8 +304,7 @@ def test_a_few_rows_are_broken_and_some_come_twice(rows: dict[str, list[Row]]) -
         if row.content is None or (row.content.get("email") is None and family == "sendgrid_events")
     ]
     total = sum(
-        len(rows[family])
-        for family in ("sendgrid_events", "segment_events", "fcm_delivery", "whatsapp_webhooks")
+        len(rows[family]) for family in ("sendgrid_events", "segment_events", "fcm_delivery", "whatsapp_webhooks")
     )
     assert total / 10_000 < len(broken) < total / 1_000
     parts: dict[str, list[str]] = defaultdict(list)
@@ -367,9 +357,7 @@ def test_fcm_rows_are_as_bigquery_exports_them(rows: dict[str, list[Row]]) -> No
         "MESSAGE_DELIVERED",
         "MISSING_REGISTRATIONS",
     }
-    good = [
-        event["event_timestamp"] for event in events if not event["event_timestamp"].startswith("2026-02-31")
-    ]
+    good = [event["event_timestamp"] for event in events if not event["event_timestamp"].startswith("2026-02-31")]
     times = [datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f UTC").replace(tzinfo=UTC) for text in good]
     assert max(times) < END
     tokens = {
@@ -449,9 +437,7 @@ def test_people_click_around_their_preferred_local_hour(
         if event and event["event"] == "click" and event["timestamp"] > 0 and event.get("email") in who:
             known = who[event["email"]]
             hour = datetime.fromtimestamp(event["timestamp"], ZoneInfo(known["timezone"])).hour
-            near.append(
-                min((hour - int(known["best_hour"])) % 24, (int(known["best_hour"]) - hour) % 24) <= 1
-            )
+            near.append(min((hour - int(known["best_hour"])) % 24, (int(known["best_hour"]) - hour) % 24) <= 1)
     assert len(near) > 300
     assert 0.65 < np.mean(near) < 0.95
 
@@ -461,9 +447,7 @@ def test_best_channel_is_the_reachable_one_with_the_highest_chance(
 ) -> None:
     for known in truth.values():
         chances = {
-            name: float(known[f"p_{name}"])
-            for name in ("email", "sms", "push", "whatsapp")
-            if known[f"p_{name}"]
+            name: float(known[f"p_{name}"]) for name in ("email", "sms", "push", "whatsapp") if known[f"p_{name}"]
         }
         if chances:
             assert chances[known["best_channel"]] == max(chances.values())

@@ -35,13 +35,7 @@ def _create_profiles() -> None:
         "identifiers",
         sa.Column("type", sa.Text, primary_key=True),
         sa.Column("value", sa.Text, primary_key=True),
-        sa.Column(
-            "profile_id",
-            sa.Text,
-            sa.ForeignKey("profiles.profile_id", ondelete="CASCADE"),
-            primary_key=True,
-            index=True,
-        ),
+        sa.Column("profile_id", sa.Text, primary_key=True, index=True),
         sqlite_with_rowid=False,
     )
 
@@ -120,6 +114,4 @@ def _create_clients() -> None:
         sa.Column("disabled_at", TIME),
     )
     current = sa.text("disabled_at is null")
-    op.create_index(
-        "uq_clients_name", "clients", ["name"], unique=True, sqlite_where=current, postgresql_where=current
-    )
+    op.create_index("uq_clients_name", "clients", ["name"], unique=True, sqlite_where=current, postgresql_where=current)

@@ -1,0 +1,230 @@
+"""The token endpoint, and what tokens are worth afterwards."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet, OctKey
+
+from api.keys import load_signing_key
+from cdp.errors import ConfigurationError
+from cdp.store.clients import remove_client, rotate_client
+from tests.api.service import ANN, NOW, Service, assert_problem
+
+ISSUER = "https://cdp.example.com"
+FORM = {"grant_type": "client_credentials"}
+
+
+def test_a_token_says_what_rfc_9068_asks_for(service: Service) -> None:
+    response = service.ask_token(service.reader)
+    assert response.status_code == 200
+    assert response.headers["cache-control"] == "no-store"
+    body = response.json()
+    assert {key: body[key] for key in ("token_type", "expires_in", "scope")} == {
+        "token_type": "Bearer",
+        "expires_in": 3600,
+        "scope": "profiles:read segments:read",
+    }
+    keys = KeySet.import_key_set(service.http.get("/.well-known/jwks.json").json())
+    token = jwt.decode(body["access_token"], keys, algorithms=["ES256"])
+    assert token.header["typ"] == "at+jwt"
+    assert token.header["kid"] == keys.keys[0].kid
+    issued_at = int(NOW.timestamp())
+    assert token.claims.pop("jti")
+    assert token.claims == {
+        **{"iss": ISSUER, "aud": ISSUER, "iat": issued_at, "exp": issued_at + 3600},
+        **{"sub": service.reader.client_id, "client_id": service.reader.client_id},
+        "scope": "profiles:read segments:read",
+    }
+
+
+def test_the_key_set_shows_no_private_key(service: Service) -> None:
+    (key,) = service.http.get("/.well-known/jwks.json").json()["keys"]
+    assert "d" not in key
+    assert {key["kty"], key["crv"], key["alg"], key["use"]} == {"EC", "P-256", "ES256", "sig"}
+
+
+def test_the_metadata_names_the_endpoints(service: Service) -> None:
+    found = service.http.get("/.well-known/oauth-authorization-server").json()
+    assert found["issuer"] == ISSUER
+    assert found["token_endpoint"] == f"{ISSUER}/oauth/token"
+    assert found["jwks_uri"] == f"{ISSUER}/.well-known/jwks.json"
+    assert found["grant_types_supported"] == ["client_credentials"]
+    assert "profiles:read" in found["scopes_supported"]
+
+
+def test_credentials_may_stand_in_the_form(service: Service) -> None:
+    credentials = {"client_id": service.reader.client_id, "client_secret": service.reader.client_secret}
+    assert service.http.post("/oauth/token", data={**FORM, **credentials}).status_code == 200
+
+
+def test_a_narrower_scope_may_be_asked_for(service: Service) -> None:
+    assert service.ask_token(service.reader, scope="segments:read").json()["scope"] == "segments:read"
+
+
+def test_a_wider_scope_is_refused(service: Service) -> None:
+    response = service.ask_token(service.reader, scope="segments:read events:write")
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_scope")
+
+
+def _basic(text: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
+
+
+@pytest.mark.parametrize(
+    ("form", "headers", "status", "error"),
+    [
+        ({}, {}, 400, "invalid_request"),
+        ({"grant_type": ""}, {}, 400, "invalid_request"),
+        ({"grant_type": ["client_credentials"] * 2}, {}, 400, "invalid_request"),
+        ({"grant_type": "password", "username": "ann@example.com"}, {}, 400, "unsupported_grant_type"),
+        (FORM, {"Content-Type": "application/json"}, 400, "invalid_request"),
+        (FORM, {}, 401, "invalid_client"),
+        ({**FORM, "client_id": "client_nobody", "client_secret": "x"}, {}, 401, "invalid_client"),
+        ({**FORM, "client_id": "client\0", "client_secret": "x"}, {}, 401, "invalid_client"),
+        ({**FORM, "client_secret": "x"}, _basic("a:b"), 400, "invalid_request"),
+        (FORM, _basic("client_nobody:x"), 401, "invalid_client"),
+        (FORM, _basic("no colon"), 401, "invalid_client"),
+        (FORM, {"Authorization": "Basic ä".encode("latin-1")}, 401, "invalid_client"),
+        (FORM, {"Authorization": "Bearer x"}, 401, "invalid_client"),
+    ],
+)
+def test_refusals_are_those_of_rfc_6749(
+    service: Service, form: dict[str, Any], headers: dict[str, Any], status: int, error: str
+) -> None:
+    response = service.http.post("/oauth/token", data=form, headers=headers)
+    assert (response.status_code, response.json()["error"]) == (status, error)
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers.get("www-authenticate", "").startswith("Basic") == (status == 401)
+    assert {"error", "error_description", "code", "message"} == response.json().keys()
+    assert "example.com" not in response.text
+
+
+def test_a_body_that_is_not_utf_8_is_refused(service: Service) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    response = service.http.post("/oauth/token", content=b"grant_type=\xff", headers=form)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+
+
+def test_a_long_form_is_refused(service: Service) -> None:
+    response = service.http.post("/oauth/token", data={**FORM, "client_secret": "x" * 20_000})
+    assert_problem(response, 413, "payload_too_large")
+
+
+def test_the_wrong_secret_is_refused(service: Service) -> None:
+    response = service.http.post("/oauth/token", data=FORM, auth=(service.reader.client_id, "wrong"))
+    assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
+
+
+def test_a_rotated_secret_is_void(service: Service) -> None:
+    with service.store.write() as connection:
+        new = rotate_client(connection, "reader", NOW)
+    assert service.ask_token(service.reader).status_code == 401
+    assert service.ask_token(new).status_code == 200
+
+
+def _read(service: Service, token: str) -> int:
+    response = service.http.get(f"/v1/profiles/{ANN}", headers={"Authorization": f"Bearer {token}"})
+    if response.status_code == 401:
+        assert_problem(response, 401, "invalid_token")
+        assert 'error="invalid_token"' in response.headers["www-authenticate"]
+    return response.status_code
+
+
+def test_a_token_is_good_for_an_hour(service: Service) -> None:
+    token = service.ask_token(service.reader).json()["access_token"]
+    service.clock.advance(minutes=59, seconds=59)
+    assert _read(service, token) == 200
+    service.clock.advance(seconds=1)
+    assert _read(service, token) == 401
+
+
+def test_a_removed_client_is_out_at_once(service: Service) -> None:
+    token = service.ask_token(service.reader).json()["access_token"]
+    assert _read(service, token) == 200
+    with service.store.write() as connection:
+        remove_client(connection, "reader", NOW)
+    assert _read(service, token) == 401
+
+
+def _changed(**claims: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda found: {name: value for name, value in {**found, **claims}.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("header", "change", "status"),
+    [
+        ({}, _changed(), 200),
+        ({"typ": "application/at+jwt"}, _changed(), 200),
+        ({"typ": "JWT"}, _changed(), 401),
+        ({}, _changed(aud="https://other.example.com"), 401),
+        ({}, _changed(aud=None), 401),
+        ({}, _changed(iss="https://other.example.com"), 401),
+        ({}, _changed(iss=None), 401),
+        ({}, _changed(exp=None), 401),
+        ({}, _changed(exp="tomorrow"), 401),
+        ({}, _changed(iat=4_000_000_000), 401),
+        ({}, _changed(scope=None), 401),
+        ({}, _changed(client_id=["a"]), 401),
+        ({}, _changed(client_id="client_nobody"), 401),
+    ],
+)
+def test_only_tokens_for_this_api_are_good(
+    service: Service, header: dict[str, str], change: Callable[[dict[str, Any]], dict[str, Any]], status: int
+) -> None:
+    key = load_signing_key(service.home)
+    genuine = jwt.decode(service.ask_token(service.reader).json()["access_token"], key)
+    token = jwt.encode({**genuine.header, **header}, change(genuine.claims), key, algorithms=["ES256"])
+    assert _read(service, token) == status
+
+
+def test_a_token_signed_by_another_is_refused(service: Service) -> None:
+    genuine = service.ask_token(service.reader).json()["access_token"]
+    claims = jwt.decode(genuine, load_signing_key(service.home)).claims
+    header, payload, signature = genuine.split(".")
+    wider = base64.urlsafe_b64encode(json.dumps({**claims, "scope": "profiles:read x"}).encode())
+    unsigned = base64.urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt"}').rstrip(b"=").decode()
+    public = service.http.get("/.well-known/jwks.json").json()["keys"][0]
+    as_secret = OctKey.import_key(json.dumps(public))
+    strangers_key = ECKey.generate_key("P-256")
+    forged = [
+        f"{header}.{wider.rstrip(b'=').decode()}.{signature}",
+        f"{unsigned}.{payload}.",
+        f"{unsigned}.{payload}.{signature}",
+        jwt.encode({"alg": "ES256", "typ": "at+jwt"}, claims, strangers_key),
+        jwt.encode({"alg": "HS256", "typ": "at+jwt"}, claims, as_secret),
+        *(genuine[:-1], genuine + "x", "x", "..", "a.b.c", "e30.e30.e30", header),
+    ]
+    assert [_read(service, token) for token in forged] == [401] * len(forged)
+    assert _read(service, genuine) == 200
+
+
+def test_the_key_is_made_once_and_its_owners_alone(tmp_path: Path) -> None:
+    first = load_signing_key(tmp_path)
+    assert load_signing_key(tmp_path).thumbprint() == first.thumbprint()
+    (file,) = (tmp_path / "keys").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
+
+
+def test_workers_that_start_at_once_share_a_key(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(8) as pool:
+        keys = list(pool.map(load_signing_key, [tmp_path] * 8))
+    assert len({key.thumbprint() for key in keys}) == 1
+    assert [file.name for file in (tmp_path / "keys").iterdir()] == ["signing.pem"]
+
+
+@pytest.mark.parametrize("text", ["", "no key", "-----BEGIN PRIVATE KEY-----\n"])
+def test_a_broken_key_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "signing.pem").write_text(text)
+    with pytest.raises(ConfigurationError, match=r"signing\.pem"):
+        load_signing_key(tmp_path)
