@@ -1,13 +1,16 @@
-"""What the command line shows: tables, bars and progress. No figure is computed here."""
+"""What the command line shows with: tables, bars, progress and plain files of rows. No figure is computed here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from rich.console import Console
+import polars.selectors as cs
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +19,9 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 BAR_WIDTH = 32
+GAP = 2
+# A text that is folded into a narrower column than this cannot be read.
+NARROWEST_FOLD = 16
 
 
 class StageProgress:
@@ -23,12 +29,14 @@ class StageProgress:
 
     def __init__(self, console: Console = err) -> None:
         self.console = console
+        # The stage table that follows a run says it all again: the bars go when they are done.
         self.bars = Progress(
             TextColumn("{task.description:<12}"),
             BarColumn(bar_width=BAR_WIDTH),
             TextColumn("{task.fields[rows]:>14}"),
             TimeElapsedColumn(),
             console=console,
+            transient=True,
             disable=not console.is_terminal,
         )
         self.tasks: dict[str, TaskID] = {}
@@ -53,33 +61,96 @@ class StageProgress:
             self.console.print(f"{name:<12} {rows:>12,} rows {seconds:>8.1f} s")
 
     def guessed(self, path: Path, description: str) -> None:
-        self.console.print(f"{path.name}: no mapping file; guessed from its headers:")
+        self.console.print(f"{path.name}: no mapping file; guessed from its headers:", markup=False)
         self.console.print(description, markup=False)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """A table; numbers stand right."""
+def heading(text: str) -> None:
+    out.print(f"\n[bold]{text}[/bold]")
+
+
+def say(text: str) -> None:
+    """A line of prose, wrapped at words."""
+    out.print(text, markup=False)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """A table; numbers stand right. Where it is too wide for the terminal, its widest column folds."""
     shown = [list(row) for row in rows]
-    made = Table(title=title or None, title_justify="left", title_style="bold", header_style="dim", box=None)
+    widths = _widths(columns, shown)
+    made = Table(header_style="dim", box=None, padding=(0, GAP, 0, 0), pad_edge=False)
     for position, name in enumerate(columns):
-        numeric = all(isinstance(row[position], (int, float)) for row in shown)
-        made.add_column(name, justify="right" if numeric and shown else "left")
+        numeric = bool(shown) and all(_is_number(row[position]) for row in shown)
+        folds = widths[position] == max(widths)
+        made.add_column(name, justify="right" if numeric else "left", no_wrap=not folds, overflow="fold")
     for row in shown:
         made.add_row(*(Text(_cell(value)) for value in row))
     return made
 
 
-def frame(rows: pl.DataFrame) -> Table:
-    return table("", rows.columns, rows.iter_rows())
+def frame(rows: pl.DataFrame, width: int | None = None) -> RenderableType:
+    """A frame as a table, or as one record below the other where a table of that many columns has no room."""
+    values = list(rows.iter_rows())
+    widths = sorted(_widths(rows.columns, values))
+    narrowest = sum(widths[:-1]) + min(widths[-1], NARROWEST_FOLD) + GAP * (len(widths) - 1)
+    if narrowest <= (width or out.width):
+        return table(rows.columns, values)
+    return Group(*(_record(number, rows.columns, row) for number, row in enumerate(values, 1)))
 
 
-def bars(title: str, shares: Mapping[str, tuple[float, str]]) -> Table:
+def bars(shares: Mapping[str, tuple[float, str]]) -> Table:
     """A small bar chart: label → (length relative to the others, what stands behind the bar)."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False)
+    made = Table(box=None, show_header=False, padding=(0, GAP, 0, 0), pad_edge=False)
     longest = max((length for length, _ in shares.values()), default=0) or 1
     for label, (length, caption) in shares.items():
         made.add_row(label, Text("█" * max(1, round(BAR_WIDTH * length / longest)), style="cyan"), caption)
     return made
+
+
+def csv_text(rows: pl.DataFrame) -> str:
+    """CSV with a header; lists and structs as JSON."""
+    nested = [_as_json(name) for name in rows.select(cs.nested()).columns]
+    return rows.with_columns(nested).write_csv()
+
+
+def json_text(rows: pl.DataFrame) -> str:
+    """A JSON array of objects; decimals as numbers, times as ISO 8601."""
+    return rows.with_columns(cs.decimal().cast(pl.Float64)).write_json() + "\n"
+
+
+def minute(time: str | datetime) -> str:
+    """A time for the eye: 2026-11-19 23:13."""
+    moment = datetime.fromisoformat(time) if isinstance(time, str) else time
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _record(number: int, columns: Sequence[str], row: Sequence[Any]) -> Table:
+    made = Table(
+        title=f"row {number}", title_justify="left", title_style="dim", box=None, show_header=False, pad_edge=False
+    )
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in zip(columns, row, strict=True):
+        made.add_row(name, Text(_cell(value)))
+    return made
+
+
+def _widths(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[int]:
+    widths = [cell_len(name) for name in columns] or [0]
+    for row in rows:
+        widths = [max(width, cell_len(_cell(value))) for width, value in zip(widths, row, strict=True)]
+    return widths
+
+
+def _as_json(name: str) -> pl.Expr:
+    """Only structs can be encoded, so the value is wrapped in one, which is taken off again."""
+    wrapped = pl.struct(pl.col(name).alias("v")).struct.json_encode()
+    bare = wrapped.str.strip_prefix('{"v":').str.strip_suffix("}")
+    return pl.when(pl.col(name).is_not_null()).then(bare).alias(name)
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
 
 
 def _cell(value: Any) -> str:

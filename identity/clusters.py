@@ -18,6 +18,10 @@ from scipy.sparse.csgraph import connected_components as _label_components
 MAX_GIVEN_NAMES = 2
 MAX_BIRTHDAYS = 2
 
+# A component is rebuilt along a steward's word first, then along what is shared, then along what is alike; within
+# one kind by weight.
+STRENGTH = {"steward": 0, "exact": 1, "model": 2}
+
 REFUSAL_SCHEMA = pl.Schema(
     {
         "left_id": pl.String,
@@ -60,7 +64,7 @@ def cluster(observations: pl.DataFrame, edges: pl.DataFrame, unlinked: pl.DataFr
 
     Args:
         observations: observation_id, given_name, given_forms, date_of_birth, suffix.
-        edges: left_id, right_id, rule, probability, weight.
+        edges: left_id, right_id, kind, rule, probability, weight.
         unlinked: left_id, right_id: pairs that a steward has parted.
     """
     components = connected_components(observations["observation_id"], edges)
@@ -118,7 +122,8 @@ def _rebuild(
     it runs over suspect components only."""
     groups = _singletons(observations, unlinked)
     refusals = []
-    ordered = edges.sort(["weight", "left_id", "right_id", "rule"], descending=[True, False, False, False])
+    strongest_first = [pl.col("kind").replace_strict(STRENGTH), -pl.col("weight")]
+    ordered = edges.sort([*strongest_first, "left_id", "right_id", "rule"])
     for left_id, right_id, rule, probability in ordered.select(
         "left_id", "right_id", "rule", "probability"
     ).iter_rows():

@@ -18,11 +18,8 @@ RULE_PROBABILITIES = {
     "phone": 0.998,
     "anonymous_id": 0.997,
     "device_token": 0.995,
-    "customer_id+name": 0.997,
     "email+name": 0.995,
     "phone+name": 0.993,
-    "anonymous_id+name": 0.99,
-    "device_token+name": 0.985,
 }
 STEWARD_PROBABILITY = 0.999999
 STEWARD_WEIGHT = 20.0

@@ -9,29 +9,39 @@ from typing import Any
 import polars as pl
 
 from cdp.warehouse import Warehouse
+from identity.clusters import connected_components
 from identity.evaluate import Pairwise, pairwise
 
 
 @dataclass(frozen=True)
 class Findings:
-    """identity: against the truth. segments: segment, profiles. channels: channel, profiles (whose best it is),
-    response_rate. profile_id: a person worth a look."""
+    """What a simulation's warehouse holds.
+
+    people: how many are behind the observations. identity: against the truth. findable: against what the logs can
+    show of it. segments: segment, profiles. channels: channel, profiles (whose best it is), response_rate.
+    profile_id: a person worth a look.
+    """
 
     counts: dict[str, int]
+    people: int
     identity: Pairwise
+    findable: Pairwise
     segments: pl.DataFrame
     channels: pl.DataFrame
     profile_id: str
 
 
-COUNTS = ("landing.rejects", "conformed.events", "conformed.observations", "profiles.profiles")
+COUNTS = ("conformed.events", "conformed.observations", "conformed.consents", "landing.rejects", "profiles.profiles")
 
 
 def find(warehouse: Warehouse, truth: Path) -> Findings:
     """Sum up a warehouse that holds a simulation whose truth is in the file `truth`."""
+    records = with_truth(warehouse, truth)
     return Findings(
         counts={name: warehouse.count(name) for name in COUNTS},
-        identity=pairwise(with_truth(warehouse, truth)),
+        people=records["entity_id"].n_unique(),
+        identity=pairwise(records),
+        findable=pairwise(as_findable(records, warehouse.query(EVIDENCE))),
         segments=warehouse.query(
             "select segment, count(*) as profiles from segments.memberships group by segment order by profiles desc"
         ),
@@ -54,6 +64,23 @@ def with_truth(warehouse: Warehouse, truth: Path) -> pl.DataFrame:
     )
 
 
+def as_findable(records: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
+    """`records` with a person split where nothing in the logs joins the parts.
+
+    Records of one person stay together if they share a piece of evidence, directly or through a chain of the
+    person's own records.
+
+    Args:
+        records: record_id, cluster_id, entity_id.
+        evidence: record_id, evidence: what a record shows, such as an e-mail address.
+    """
+    shared = evidence.join(records, on="record_id").select(
+        left_id="record_id", right_id=pl.col("record_id").min().over("entity_id", "evidence")
+    )
+    parts = connected_components(records["record_id"], shared).rename({"observation_id": "record_id"})
+    return records.join(parts, on="record_id").select("record_id", "cluster_id", entity_id="component_id")
+
+
 def whole_profile(warehouse: Warehouse, profile_id: str) -> dict[str, pl.DataFrame]:
     """A profile with its evidence: traits down to the line, the links that hold it, its channels, its segments."""
     return {name: warehouse.query(sql, [profile_id]) for name, sql in PROFILE_PARTS.items()}
@@ -65,6 +92,17 @@ def best_channel_bars(channels: pl.DataFrame) -> dict[str, tuple[float, str]]:
         for row in channels.iter_rows(named=True)
     }
 
+
+# What a record shows that can tell who it is: each identifier that is not junk, and full name with birthday.
+EVIDENCE = """
+select i.observation_id as record_id, i.type || ' ' || i.value as evidence
+from identity.identifiers i
+semi join (from identity.identifier_values where quality <> 'junk') v on v.type = i.type and v.value = i.value
+union all
+select observation_id, concat_ws(' ', first_name, last_name, date_of_birth)
+from conformed.observations
+where first_name is not null and last_name is not null and date_of_birth is not null
+"""
 
 BEST_CHANNELS = """
 with best as (
@@ -80,40 +118,44 @@ from best join rates using (channel)
 group by channel order by profiles desc
 """
 
-# Somebody whom several sources describe, some of them only by the model's judgement.
+# Somebody whom several sources describe, some of them only by the model's judgement, and who is in segments.
 WORTH_A_LOOK = """
 select p.profile_id
 from profiles.profiles p
 join identity.members m on m.profile_id = p.profile_id and m.valid_to_run is null
 join identity.edges e on e.left_id = m.observation_id
+left join (select profile_id, count(*) as segment_count from segments.memberships group by profile_id) s
+    on s.profile_id = p.profile_id
 where p.first_name is not null and p.observation_count <= 12
-group by p.profile_id, p.source_count
-order by count(*) filter (e.kind = 'model') > 0 desc, p.source_count desc, p.profile_id
+group by p.profile_id, p.source_count, s.segment_count
+order by count(*) filter (e.kind = 'model') > 0 desc, p.source_count desc, s.segment_count desc nulls last, p.profile_id
 limit 1
 """
 
 PROFILE_PARTS: dict[str, str] = {
-    "the golden record": """
-        select trait, value, source, file || ':' || line_number as line
-        from (select t.*, parse_filename(f.path) as file from profiles.traits t join landing.files f using (file_id))
-        where profile_id = $1 and is_current order by trait
+    "the golden record, each value down to its line": """
+        select t.trait, t.value, parse_filename(f.path) as file, t.line_number as line
+        from profiles.traits t join landing.files f using (file_id)
+        where t.profile_id = $1 and t.is_current order by t.trait
     """,
     "held together by": """
-        select distinct e.kind, e.rule, round(e.probability, 4) as probability, round(e.weight, 1) as weight,
-            o.source || ' – ' || r.source as sources
+        select least(o.source, r.source) || ' – ' || greatest(o.source, r.source) as sources,
+            e.kind, e.rule, count(*) as links, round(max(e.probability), 4) as probability, round(max(e.weight), 1) as weight
         from identity.edges e
         join identity.members m on m.observation_id = e.left_id and m.valid_to_run is null
         join identity.members n on n.observation_id = e.right_id and n.valid_to_run is null
         join conformed.observations o on o.observation_id = e.left_id
         join conformed.observations r on r.observation_id = e.right_id
-        where m.profile_id = $1 and n.profile_id = $1 order by all
+        where m.profile_id = $1 and n.profile_id = $1 group by all order by all
     """,
     "channels": """
         select channel, reachable, score, low, high, received_count as received, response_count as responses,
             best_hours
         from segments.channel_preferences where profile_id = $1 order by score desc nulls last
     """,
-    "segments": "select segment, entered_at from segments.memberships where profile_id = $1 order by segment",
+    "segments": """
+        select segment, entered_at::date as since from segments.memberships where profile_id = $1 order by segment
+    """,
 }
 
 
@@ -123,6 +165,8 @@ def summary(findings: Findings) -> dict[str, Any]:
     return {
         "counts": findings.counts,
         "pairwise": {"precision": identity.precision, "recall": identity.recall, "f1": identity.f1},
+        "recall_of_what_evidence_allows": findings.findable.recall,
+        "people": findings.people,
         "segments": dict(findings.segments.iter_rows()),
         "best_channels": dict(findings.channels.select("channel", "profiles").iter_rows()),
         "profile_id": findings.profile_id,

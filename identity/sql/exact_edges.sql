@@ -1,5 +1,6 @@
 -- One edge from each holder of a value to the value's first holder: n - 1 edges, never n squared. A shared value
--- joins only those of its holders who also agree on the name; junk and generic values join nobody.
+-- joins only those of its holders who also agree on the name (a shared device is shared by its accounts, whatever their
+-- names); junk and generic values join nobody.
 create or replace temp table exact_edges as
 with grouped as (
     select type, value, epoch, observation_id, type as rule, '' as second_factor
@@ -8,7 +9,7 @@ with grouped as (
     union all
     select type, value, epoch, observation_id, type || '+name' as rule, person || ' ' || surname as second_factor
     from valued_holders
-    where quality = 'shared' and person is not null and surname is not null
+    where quality = 'shared' and type in ('email', 'phone') and person is not null and surname is not null
 ),
 stars as (
     select *, min(observation_id) over (partition by type, value, epoch, second_factor, rule) as hub_id

@@ -1,5 +1,6 @@
 -- An exact component as one record: its most frequent name, birthday and address, and all of its contact points that
--- belong to few. Components without a full name have nothing that the model could weigh.
+-- are its own: a family's address would make a family of one surname at one street look like one person. Components
+-- without a full name have nothing that the model could weigh.
 create or replace temp table super_records as
 with named as (
     select distinct component_id
@@ -16,6 +17,7 @@ placed as (
 ),
 described as (
     select component_id,
+        min(observation_id) filter (given_name is not null and surname is not null) as speaker_id,
         mode(given_name order by given_name) as given_name,
         mode(surname order by surname) as surname,
         mode(suffix order by suffix) as suffix,
@@ -33,14 +35,16 @@ contact_points as (
         list_sort(list(distinct v.value) filter (v.type = 'phone')) as phones
     from placed p
     join valued_holders v using (observation_id)
-    where v.quality in ('unique', 'shared') and v.type in ('email', 'phone')
+    where v.quality = 'unique' and v.type in ('email', 'phone')
     group by p.component_id
 )
 select
-    d.component_id as unique_id, d.given_name, coalesce(g.forms, [d.given_name]) as given_forms, d.surname, d.suffix,
-    cast(d.date_of_birth as varchar) as date_of_birth, d.street, d.postcode, d.city,
+    d.speaker_id as unique_id, d.given_name, coalesce(g.forms, [d.given_name]) as given_forms, d.surname, d.suffix,
+    cast(d.date_of_birth as varchar) as date_of_birth, d.street,
+    regexp_replace(d.street, '[^0-9]', '', 'g') as house_number, d.postcode, d.city,
     coalesce(p.emails, []) as emails,
     list_transform(coalesce(p.emails, []), lambda e: split_part(e, '@', 1)) as mailbox_names,
+    list_transform(mailbox_names, lambda e: regexp_replace(e, '[^0-9]', '', 'g')) as mailbox_numbers,
     coalesce(p.phones, []) as phones
 from described d
 left join contact_points p using (component_id)

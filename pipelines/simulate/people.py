@@ -253,9 +253,13 @@ def _with_changes(rng: Rng, clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_emails(rng: Rng, people: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """A main and a second address; the number in them makes them unique. Some families share one more."""
+    """A main and a second address; a number makes each unique, and few people take theirs along from one to the
+    other. Some families share one more."""
     count = people.height
-    number = pl.Series(scrambled(people["index"].to_numpy(), 9_999_991, seed)).cast(pl.String)
+    number = scrambled(people["index"].to_numpy(), 9_999_991, seed)
+    another = scrambled(people["index"].to_numpy(), 9_999_973, seed + 2)
+    main_number = pl.Series(number).cast(pl.String)
+    other_number = pl.Series(np.where(chance(rng, 0.15, count), number, another)).cast(pl.String)
     main_domain = indices(rng, count, zipf_weights(len(EMAIL_DOMAINS)))
     other_domain = (main_domain + rng.integers(1, len(EMAIL_DOMAINS), count)) % len(EMAIL_DOMAINS)
     frame = people.select(_plain("first_name"), _plain("last_name"), _plain("surname"), "home", "family_draw", "role")
@@ -265,8 +269,8 @@ def _with_emails(rng: Rng, people: pl.DataFrame, seed: int) -> pl.DataFrame:
     home = pl.Series(scrambled(people["home"].to_numpy(), 9_999_991, seed + 1)).cast(pl.String)
     alone = people.select(pl.len().over("home") == 1).to_series()
     local = frame.select(
-        main=_local_part(style) + number,
-        other=_local_part((style + 2) % 5) + number,
+        main=_local_part(style) + main_number,
+        other=_local_part((style + 2) % 5) + other_number,
         family=pl.col("surname") + ".family" + home,
     )
     return people.with_columns(
