@@ -75,8 +75,11 @@ def say(text: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """A table; numbers stand right. Where it is too wide for the terminal, its widest column folds."""
-    shown = [list(row) for row in rows]
+    """A table of figures; numbers stand right. Where it has no room, its widest column folds."""
+    return _table(columns, [[_counted(value) for value in row] for row in rows])
+
+
+def _table(columns: Sequence[str], shown: Sequence[Sequence[Any]]) -> Table:
     widths = _widths(columns, shown)
     made = Table(header_style="dim", box=None, padding=(0, GAP, 0, 0), pad_edge=False)
     for position, name in enumerate(columns):
@@ -94,7 +97,7 @@ def frame(rows: pl.DataFrame, width: int | None = None) -> RenderableType:
     widths = sorted(_widths(rows.columns, values))
     narrowest = sum(widths[:-1]) + min(widths[-1], NARROWEST_FOLD) + GAP * (len(widths) - 1)
     if narrowest <= (width or out.width):
-        return table(rows.columns, values)
+        return _table(rows.columns, values)
     return Group(*(_record(number, rows.columns, row) for number, row in enumerate(values, 1)))
 
 
@@ -158,10 +161,8 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.3f}"
+        return str(round(value, 6))
     if isinstance(value, (list, pl.Series)):
-        return ", ".join(_cell(item) for item in value)
+        return ", ".join(map(_cell, value))
     return str(value)

@@ -19,11 +19,13 @@ from identity.sql import statement
 class Known:
     """What the store remembers: ids given out, ids retired, and what stewards have decided.
 
-    members: observation_id, profile_id, run_id. aliases: old_profile_id, profile_id. changes:
+    members: observation_id, profile_id, run_id. former_members: observation_id, profile_id, from_run_id, run_id.
+    aliases: old_profile_id, profile_id. changes:
     profile_id, other_profile_id, reason, run_id. links, unlinks: left_id, right_id.
     """
 
     members: pl.DataFrame
+    former_members: pl.DataFrame
     aliases: pl.DataFrame
     changes: pl.DataFrame
     links: pl.DataFrame
@@ -66,7 +68,11 @@ def resolve(warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataF
 
 
 def _write(warehouse: Warehouse, known: Known, assignment: Assignment, refusals: pl.DataFrame, run_id: str) -> None:
-    with warehouse.frame("new_members", assignment.members), warehouse.frame("known_members", known.members):
+    with (
+        warehouse.frame("new_members", assignment.members),
+        warehouse.frame("known_members", known.members),
+        warehouse.frame("former_members", known.former_members),
+    ):
         warehouse.run(statement("members"), {"run_id": run_id}, name="identity.members")
     warehouse.replace_rows(tables.ALIASES, assignment.aliases)
     changes = assignment.changes.with_columns(run_id=pl.lit(run_id))

@@ -134,13 +134,14 @@ limit 1
 
 PROFILE_PARTS: dict[str, str] = {
     "the golden record, each value down to its line": """
-        select t.trait, t.value, parse_filename(f.path) as file, t.line_number as line
+        select t.trait, t.value, parse_filename(f.path) as file, t.line_number::varchar as line
         from profiles.traits t join landing.files f using (file_id)
         where t.profile_id = $1 and t.is_current order by t.trait
     """,
     "held together by": """
         select least(o.source, r.source) || ' – ' || greatest(o.source, r.source) as sources,
-            e.kind, e.rule, count(*) as links, round(max(e.probability), 4) as probability, round(max(e.weight), 1) as weight
+            e.kind, e.rule, count(*) as links, round(max(e.probability), 4) as probability,
+            round(max(e.weight), 1) as weight
         from identity.edges e
         join identity.members m on m.observation_id = e.left_id and m.valid_to_run is null
         join identity.members n on n.observation_id = e.right_id and n.valid_to_run is null

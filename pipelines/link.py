@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from cdp.store import Store
-from cdp.store.profiles import known_aliases, known_members, known_profile_changes
+from cdp.store.profiles import known_aliases, known_former_members, known_members, known_profile_changes
 from cdp.store.stewards import known_steward_decisions
 from cdp.warehouse import Warehouse
 from identity.model import Model
@@ -30,6 +30,7 @@ def remembered(store: Store) -> Known:
         standing = _standing(known_steward_decisions(connection))
         return Known(
             members=known_members(connection),
+            former_members=known_former_members(connection),
             aliases=known_aliases(connection).select("old_profile_id", "profile_id"),
             changes=known_profile_changes(connection).drop("seq"),
             links=standing.filter(pl.col("kind") == "link").select("left_id", "right_id"),

@@ -163,6 +163,11 @@ def _changes(
         "identifiers_delete": identifiers_gone,
         "members_upsert": members_new,
         "members_delete": members_gone.join(members_new, on="observation_id", how="anti").select("observation_id"),
+        "former_members_insert": warehouse.query(
+            "select observation_id, profile_id, valid_from_run as from_run_id, valid_to_run as run_id "
+            "from identity.members where valid_to_run = $1",
+            [run_id],
+        ),
         "aliases_upsert": aliases_new.with_columns(run_id=pl.lit(run_id)),
         "aliases_delete": aliases_gone.join(aliases_new, on="old_profile_id", how="anti").select("old_profile_id"),
         "profile_changes_insert": _of_run(warehouse, "identity.profile_changes", run_id),

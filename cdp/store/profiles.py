@@ -38,6 +38,9 @@ class PublishedChanges:
     identifiers_delete: pl.DataFrame = field(default_factory=_no("type", "value", "profile_id"))
     members_upsert: pl.DataFrame = field(default_factory=_no("observation_id", "profile_id", "run_id"))
     members_delete: pl.DataFrame = field(default_factory=_no("observation_id"))
+    former_members_insert: pl.DataFrame = field(
+        default_factory=_no("observation_id", "profile_id", "from_run_id", "run_id")
+    )
     aliases_upsert: pl.DataFrame = field(default_factory=_no("old_profile_id", "profile_id", "run_id"))
     aliases_delete: pl.DataFrame = field(default_factory=_no("old_profile_id"))
     profile_changes_insert: pl.DataFrame = field(
@@ -81,6 +84,7 @@ def apply_publish(connection: sa.Connection, changes: PublishedChanges) -> None:
     upsert(connection, schema.members, changes.members_upsert)
     delete(connection, schema.aliases, changes.aliases_delete)
     upsert(connection, schema.aliases, changes.aliases_upsert)
+    _append_history(connection, schema.former_members, changes.former_members_insert)
     _append_history(connection, schema.profile_changes, changes.profile_changes_insert)
     _append_history(connection, schema.segment_changes, changes.segment_changes_insert)
 
@@ -96,6 +100,12 @@ def _append_history(connection: sa.Connection, table: sa.Table, rows: pl.DataFra
 def known_members(connection: sa.Connection) -> pl.DataFrame:
     """observation_id, profile_id, run_id: the profile that each observation was last given to."""
     return read_frame(connection, schema.members, "observation_id", "profile_id", "run_id")
+
+
+def known_former_members(connection: sa.Connection) -> pl.DataFrame:
+    """observation_id, profile_id, from_run_id, run_id: places that observations have left, and when."""
+    names = ("observation_id", "profile_id", "from_run_id", "run_id")
+    return read_frame(connection, schema.former_members, *names)
 
 
 def known_aliases(connection: sa.Connection) -> pl.DataFrame:

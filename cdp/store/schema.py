@@ -69,6 +69,18 @@ identifiers = sa.Table(
 
 members = sa.Table("members", metadata, _text("observation_id", key=True), _text("profile_id"), _text("run_id"))
 
+# Where an observation was before: from the run that put it there to the run that took it away.
+former_members = sa.Table(
+    "former_members",
+    metadata,
+    _sequence(),
+    _text("observation_id"),
+    _text("profile_id"),
+    _text("from_run_id"),
+    sa.Column("run_id", sa.Text, nullable=False, index=True),
+    sqlite_autoincrement=True,
+)
+
 aliases = sa.Table("aliases", metadata, _text("old_profile_id", key=True), _text("profile_id"), _text("run_id"))
 
 profile_changes = sa.Table(

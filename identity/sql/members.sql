@@ -14,6 +14,4 @@ select * from current
 union all
 select * from left_behind
 union all
-select observation_id, profile_id, valid_from_run, valid_to_run
-from identity.members
-where valid_to_run is not null
+select observation_id, profile_id, from_run_id as valid_from_run, run_id as valid_to_run from former_members

@@ -22,6 +22,9 @@ RUN = "run_20260101T000000_000000"
 
 NOTHING_KNOWN = Known(
     members=pl.DataFrame(schema=dict.fromkeys(("observation_id", "profile_id", "run_id"), pl.String)),
+    former_members=pl.DataFrame(
+        schema=dict.fromkeys(("observation_id", "profile_id", "from_run_id", "run_id"), pl.String)
+    ),
     aliases=pl.DataFrame(schema=dict.fromkeys(("old_profile_id", "profile_id"), pl.String)),
     changes=pl.DataFrame(schema=dict.fromkeys(("profile_id", "other_profile_id", "reason", "run_id"), pl.String)),
     links=pl.DataFrame(schema=dict.fromkeys(("left_id", "right_id"), pl.String)),
@@ -79,6 +82,10 @@ def known_after(warehouse: Warehouse) -> Known:
         members=warehouse.query(
             "select observation_id, profile_id, valid_from_run as run_id from identity.members "
             "where valid_to_run is null"
+        ),
+        former_members=warehouse.query(
+            "select observation_id, profile_id, valid_from_run as from_run_id, valid_to_run as run_id "
+            "from identity.members where valid_to_run is not null"
         ),
         aliases=warehouse.query("select old_profile_id, profile_id from identity.aliases"),
         changes=warehouse.query("select * from identity.profile_changes"),

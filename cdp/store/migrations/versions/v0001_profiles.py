@@ -48,6 +48,15 @@ def _create_given_ids() -> None:
         sa.Column("run_id", sa.Text, nullable=False),
     )
     op.create_table(
+        "former_members",
+        sa.Column("seq", SEQUENCE, primary_key=True),
+        sa.Column("observation_id", sa.Text, nullable=False),
+        sa.Column("profile_id", sa.Text, nullable=False),
+        sa.Column("from_run_id", sa.Text, nullable=False),
+        sa.Column("run_id", sa.Text, nullable=False, index=True),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "aliases",
         sa.Column("old_profile_id", sa.Text, primary_key=True),
         sa.Column("profile_id", sa.Text, nullable=False),
