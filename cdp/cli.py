@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import socket
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from urllib.parse import urlsplit
 
 import structlog
 import typer
+from typer.exceptions import TyperException
 
-from cdp import terminal
-from cdp.errors import CdpError, UsageError
+from cdp import screens, terminal
+from cdp.errors import CdpError, Unavailable, UsageError
 from cdp.settings import Settings, load_settings, origin_of
+
+# Imported where they are used, so that `cdp --help` and `cdp clients` do not wait for DuckDB and Splink.
+if TYPE_CHECKING:
+    import polars as pl
+
+    from cdp.store import Store
+    from cdp.warehouse import Warehouse
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,79 +38,229 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Customer data platform: channel logs in, one person out. Start with `cdp demo`.",
 )
-clients = typer.Typer(no_args_is_help=True, help="Clients of the API: who may ask, and what.")
+clients = typer.Typer(help="Clients of the API: who may ask, and what.")
 app.add_typer(clients, name="clients")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else there.")]
-
+Named = Annotated[str, typer.Argument(metavar="CLIENT", help="Its name or its client_id.")]
 
 # Simulated history ends here, so that the same arguments give the same files on any day.
 SIMULATION_ENDS_AT = datetime(2026, 11, 20, tzinfo=UTC)
+# Rows of an answer that are shown as a table; CSV and JSON give all.
+SHOWN_ROWS = 100
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one line and its exit code."""
+    """Run the command line. Wrong use and errors of ours are one line and an exit code."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     _log_to_stderr(debug)
     if not debug:
         sys.excepthook = _one_line
     try:
-        typer.main.get_command(app)(arguments, prog_name="cdp")
+        # Typer would catch wrong use itself and print three lines.
+        code = typer.main.get_command(app)(arguments or ["--help"], prog_name="cdp", standalone_mode=False)
     except CdpError as error:
         if debug:
             traceback.print_exc()
-        terminal.err.print(f"cdp: {error.line()}", markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+        _fail(error.line(), error.exit_code)
+    except TyperException as error:
+        _fail(f"{error.format_message()} Try `{_command_of(error)} --help`", UsageError.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        terminal.say(f"cdp {version('tributary-cdp')}")
+        raise typer.Exit
+
+
+@app.callback()
+def cdp(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and more log, with any command.")] = False,
+) -> None:
+    """Customer data platform: channel logs in, one person out. Start with `cdp demo`."""
 
 
 @app.command()
 def demo(as_json: AsJson = False) -> None:
-    """Sample logs to profiles, and what there is to see. Safe to repeat.
+    """Take in the sample logs and show what is found. Safe to repeat.
 
     Example: cdp demo
     """
-    from pipelines.demo import find, summary
+    from pipelines.demo import best_channel_bars, find, summary, whole_profile
 
     settings = load_settings()
-    truth = settings.sample / "truth.csv"
-    with _progress(quiet=as_json) as progress:
-        report = _run(settings, [str(settings.sample)], progress)
+    report = _run(settings, [str(settings.sample)])
     with _published(settings) as warehouse:
-        findings = find(warehouse, truth)
-        if as_json:
-            _print_json({"run": report, "findings": summary(findings)})
-        else:
-            _show_demo(settings, warehouse, report, findings)
+        findings = find(warehouse, settings.sample / "truth.csv")
+        parts = whole_profile(warehouse, findings.profile_id)
+    if as_json:
+        _print_json({"run": report, "findings": summary(findings)})
+    else:
+        screens.show_run(report)
+        screens.show_demo(findings, parts, best_channel_bars(findings.channels))
+
+
+def _utc_time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("give a time as 2026-11-20 or 2026-11-20T09:30:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @app.command()
 def run(
-    inputs: Annotated[list[str] | None, typer.Argument(help="Files, folders or globs.")] = None,
+    inputs: Annotated[list[str] | None, typer.Argument(metavar="[INPUT]...", help="Files, folders or globs.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Derive everything again, from landing and store.")] = False,
     as_of: Annotated[
-        datetime | None, typer.Option(help="The time to speak for, UTC; that of the newest event by default.")
+        datetime | None,
+        typer.Option(
+            parser=_utc_time, metavar="TIME", help="Speak for this time (UTC) and not for the newest event's."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """One batch run over log files.
+    """Take in log files, find out who is who, derive profiles and publish.
+
+    Files that were taken in before are passed over. Nothing is published unless all of it is sound.
 
     Examples: cdp run logs/ · cdp run 'exports/2026-*.csv' --json · cdp run --full
     """
-    settings = load_settings()
-    with _progress(quiet=as_json) as progress:
-        report = _run(settings, inputs or [], progress, full=full, as_of=as_of)
+    report = _run(load_settings(), inputs or [], full=full, as_of=as_of)
     if as_json:
         _print_json(report)
     else:
-        _show_run(report)
+        screens.show_run(report)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """The last runs and their verdicts, what is published, how fresh it is.
+
+    Example: cdp status --json
+    """
+    from pipelines.status import summarise
+
+    now = datetime.now(UTC)
+    state = summarise(load_settings(), now)
+    if as_json:
+        _print_json(state)
+    else:
+        screens.show_status(state, now)
+
+
+@app.command()
+def segments() -> None:
+    """The segments: their rules, who is in, who entered and left in the last run.
+
+    Example: cdp segments
+    """
+    from pipelines.segments import in_words, load_catalogue
+
+    settings = load_settings()
+    catalogue = load_catalogue(settings.segments)
+    with _published(settings) as warehouse:
+        sizes = {name: counts for name, *counts in warehouse.query(SEGMENT_SIZES).iter_rows()}
+    screens.show_segments(
+        (segment.name, *sizes.get(segment.name, (0, 0, 0)), f"{segment.title}: {in_words(segment.rule)}")
+        for segment in catalogue.segments
+    )
+
+
+@app.command()
+def sql(
+    query: Annotated[str | None, typer.Argument(help="A SELECT; a shell without it.")] = None,
+    format_: Annotated[Literal["table", "csv", "json"], typer.Option("--format")] = "table",
+) -> None:
+    """Read-only SQL on the published warehouse; also while a run is in progress.
+
+    In the shell, a statement ends with a semicolon; Ctrl-D leaves.
+
+    Example: cdp sql "select segment, count(*) from segments.memberships group by all"
+    """
+    settings = load_settings()
+    if query is not None:
+        _answer(settings, query, format_)
+        return
+    for statement in _statements():
+        try:
+            _answer(settings, statement, format_)
+        except UsageError as error:
+            if not sys.stdin.isatty():
+                raise
+            terminal.say(error.line())
+
+
+@app.command()
+def rejects(
+    source: Annotated[str | None, typer.Option(help="Only this source's.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only those refused for this reason.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many rows to show.")] = 20,
+) -> None:
+    """Refused rows: where they are, and why.
+
+    Example: cdp rejects --source sendgrid --reason no_identifier
+    """
+    with _published(load_settings()) as warehouse:
+        rows = warehouse.query(REJECTS, [source, reason])
+        kinds = warehouse.query(REJECT_KINDS)
+    if rows.is_empty():
+        terminal.say("No row was refused." if kinds.is_empty() else "No refused row is like that. There are:")
+        terminal.out.print(terminal.frame(kinds) if kinds.height else "", end="")
+        return
+    terminal.out.print(terminal.frame(_near(rows.head(limit))))
+    shown = f"{min(limit, rows.height):,} of {rows.height:,} refused rows."
+    terminal.say(f'\n{shown} As they came: cdp sql "select payload from landing.rejects"')
+
+
+@app.command()
+def replay(
+    reason: Annotated[str | None, typer.Option(help="Only if there are rows refused for this reason.")] = None,
+) -> None:
+    """Map refused rows again, after a source or a mapping was mended.
+
+    All that was landed is mapped again, so this takes as long as `cdp run --full`.
+
+    Example: cdp replay --reason bad_time
+    """
+    settings = load_settings()
+    refused = _refused(settings, reason)
+    if refused.is_empty():
+        terminal.say("There is no such refused row: nothing to do." if reason else "No row was refused: nothing to do.")
+        return
+    report = _run(settings, [], full=True)
+    left = refused.join(_refused(settings, reason), on=["file_id", "line_number"], how="semi")
+    screens.show_run(report)
+    terminal.say(f"{refused.height - left.height:,} of {refused.height:,} refused rows are resolved.")
+
+
+@app.command()
+def sources() -> None:
+    """The known sources and the files that they recognise.
+
+    Example: cdp sources
+    """
+    from cdp.sources import load_sources
+
+    rows = [[source.name, source.title, ", ".join(source.files)] for source in load_sources().values()]
+    terminal.out.print(terminal.table(["source", "what it is", "file names"], rows))
+    terminal.say(
+        "\nA file by another name is known by the keys of its records. Any other CSV, Parquet or JSONL file needs a "
+        "<name>.mapping.yaml beside it that says which columns are which fields (see data/sample/*.mapping.yaml), or "
+        "headers that speak for themselves."
+    )
 
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option()] = "127.0.0.1",
-    port: Annotated[int, typer.Option()] = 8000,
-    workers: Annotated[int, typer.Option(min=1)] = 1,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
 ) -> None:
     """Serve the API. Documentation is at /docs.
 
@@ -106,12 +268,13 @@ def serve(
     """
     import uvicorn
 
-    from cdp.store import open_store
-
-    # A wrong setting or a missing store is one line here, not a worker that dies.
-    open_store(load_settings().effective_store_url).close()
+    application = "api.app:app_factory"
+    # What is wrong is one line here, and not a worker that dies again and again.
+    _refuse_taken_port(host, port)
+    uvicorn.Config(application, factory=True, log_config=None).load()
+    terminal.err.print(f"The API is at http://{host}:{port}, its documentation at /docs; Ctrl-C ends it", markup=False)
     uvicorn.run(
-        "api.app:app_factory",
+        application,
         factory=True,
         host=host,
         port=port,
@@ -122,113 +285,19 @@ def serve(
 
 
 @app.command()
-def sql(
-    query: Annotated[str | None, typer.Argument(help="A SELECT; a shell without it.")] = None,
-    format_: Annotated[Literal["table", "csv", "json"], typer.Option("--format")] = "table",
-) -> None:
-    """Read-only SQL on the published warehouse.
-
-    Example: cdp sql "select segment, count(*) from segments.memberships group by all"
-    """
-    settings = load_settings()
-    if query is not None:
-        _show_query(settings, query, format_)
-        return
-    while (line := _prompt("sql> ")) is not None:
-        try:
-            _show_query(settings, line.rstrip("; \n"), format_)
-        except UsageError as error:
-            terminal.err.print(error.line(), markup=False)
-
-
-@app.command()
-def status(as_json: AsJson = False) -> None:
-    """The last runs, what is published, how fresh it is.
-
-    Example: cdp status --json
-    """
-    from pipelines.status import summarise
-
-    state = summarise(load_settings(), datetime.now(UTC))
-    if as_json:
-        _print_json(state)
-        return
-    terminal.out.print(
-        terminal.table(
-            "last runs",
-            ["run", "as of", "published", "landed", "rejected", "profiles", "seconds"],
-            [
-                [
-                    run["run_id"],
-                    run["as_of"],
-                    run["published"],
-                    run["landed"],
-                    run["rejected"],
-                    run["profiles"],
-                    run["seconds"],
-                ]
-                for run in state["runs"]
-            ],
-        )
-    )
-    terminal.out.print(terminal.table("tables", ["table", "rows"], state["tables"].items()))
-    terminal.out.print(f"model {state['model']} · newest event {state['newest_event_at'] or 'none'}")
-
-
-@app.command()
-def sources() -> None:
-    """The known sources, the files they recognise, their webhook path."""
-    from cdp.sources import load_sources
-
-    rows = [
-        [source.name, source.title, ", ".join(source.files) or "by mapping file or headers"]
-        for source in load_sources().values()
-    ]
-    terminal.out.print(terminal.table("", ["source", "what it is", "files"], rows))
-
-
-@app.command()
-def rejects(
-    source: Annotated[str | None, typer.Option(help="Only this source's.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Only those refused for this reason.")] = None,
-    limit: Annotated[int, typer.Option(min=1)] = 20,
-) -> None:
-    """Refused rows: where they are, and why.
-
-    Example: cdp rejects --source sendgrid --reason no_identifier
-    """
-    with _published(load_settings()) as warehouse:
-        rows = warehouse.query(
-            "select r.source, r.reason, r.detail, f.path || ':' || r.line_number as line "
-            "from landing.rejects r join landing.files f using (file_id) "
-            "where ($1 is null or r.source = $1) and ($2 is null or r.reason = $2) order by all limit $3",
-            [source, reason, limit],
-        )
-    terminal.out.print(terminal.frame(rows))
-
-
-@app.command()
-def config() -> None:
-    """The settings in force, and where each value came from."""
-    settings = load_settings()
-    rows = [[f"CDP_{name.upper()}", _masked(name, settings), origin_of(name)] for name in type(settings).model_fields]
-    terminal.out.print(terminal.table("", ["setting", "value", "from"], rows))
-
-
-@app.command()
 def simulate(
     people: Annotated[int, typer.Option(min=1, help="How many people.")],
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 1,
     days: Annotated[int, typer.Option(min=1, help="Days of history.")] = 90,
 ) -> None:
-    """Logs with known truth, in the sources' real formats.
+    """Write logs of invented people, with known truth, in the sources' real formats.
 
-    Example: cdp simulate --people 20000 --seed 11 --out /tmp/logs && cdp run /tmp/logs
+    Example: cdp simulate --people 20000 --seed 11 --out logs
     """
     from pipelines.simulate import simulate as write_logs
 
-    with _progress() as progress:
+    with terminal.StageProgress() as progress:
         progress.stage_started("simulate")
         summary = write_logs(
             out,
@@ -238,13 +307,24 @@ def simulate(
             end=SIMULATION_ENDS_AT,
             progress=lambda done, total: progress.stage_advanced("simulate", done, total),
         )
-    terminal.out.print(f"{summary.people:,} people, {sum(summary.rows.values()):,} rows, in {out}")
+    terminal.say(f"{summary.people:,} people, {summary.total_rows:,} rows, in {out}")
+
+
+@app.command()
+def config() -> None:
+    """The settings in force, and where each value came from.
+
+    Example: cdp config
+    """
+    settings = load_settings()
+    rows = [[f"CDP_{name.upper()}", _shown(name, settings), origin_of(name)] for name in type(settings).model_fields]
+    terminal.out.print(terminal.table(["setting", "value", "from"], rows))
 
 
 @clients.command("add")
 def add_client_command(
-    name: str,
-    scope: Annotated[list[str], typer.Option(help="May be given several times, such as profiles:read.")],
+    name: Annotated[str, typer.Argument(help="What you call it.")],
+    scope: Annotated[list[str], typer.Option(help="What it may do, such as profiles:read; may be given again.")],
     as_json: AsJson = False,
 ) -> None:
     """Add a client. Its secret is shown once and stored hashed.
@@ -259,65 +339,67 @@ def add_client_command(
 
 
 @clients.command("list")
-def list_clients_command() -> None:
-    """The clients and what they may do."""
+def list_clients_command(as_json: AsJson = False) -> None:
+    """The clients and what they may do.
+
+    Example: cdp clients list
+    """
     from cdp.store.clients import list_clients
 
     with _store(load_settings()) as store, store.read() as connection:
-        rows = [
+        found = list_clients(connection)
+    if as_json:
+        _print_json(
             [
-                client.client_id,
-                client.name,
-                ", ".join(client.scopes),
-                client.created_at.isoformat(timespec="seconds"),
+                {
+                    **{"client_id": client.client_id, "name": client.name, "scopes": client.scopes},
+                    **{"created_at": client.created_at.isoformat()},
+                }
+                for client in found
             ]
-            for client in list_clients(connection)
-        ]
-    terminal.out.print(terminal.table("", ["client_id", "name", "scopes", "since"], rows))
+        )
+    elif found:
+        rows = [[c.name, c.client_id, " ".join(c.scopes), terminal.minute(c.created_at)] for c in found]
+        terminal.out.print(terminal.table(["name", "client_id", "scopes", "since"], rows))
+    else:
+        terminal.say("No client yet. Try `cdp clients add NAME --scope profiles:read`.")
 
 
 @clients.command("rotate")
-def rotate_client_command(client_id: str, as_json: AsJson = False) -> None:
-    """Give a client a new secret; the old one ends at once."""
+def rotate_client_command(client: Named, as_json: AsJson = False) -> None:
+    """Give a client a new secret; the old one ends at once.
+
+    Example: cdp clients rotate sender
+    """
     from cdp.store.clients import rotate_client
 
     with _store(load_settings()) as store, store.write() as connection:
-        rotated = rotate_client(connection, client_id, datetime.now(UTC))
+        rotated = rotate_client(connection, client, datetime.now(UTC))
     _show_secret(rotated.client_id, rotated.client_secret, as_json)
 
 
 @clients.command("remove")
-def remove_client_command(client_id: str) -> None:
-    """Remove a client."""
+def remove_client_command(client: Named) -> None:
+    """Remove a client; its tokens end at once.
+
+    Example: cdp clients remove sender
+    """
     from cdp.store.clients import remove_client
 
     with _store(load_settings()) as store, store.write() as connection:
-        remove_client(connection, client_id, datetime.now(UTC))
+        remove_client(connection, client, datetime.now(UTC))
+    terminal.say(f"{client} is removed.")
 
 
-def _run(
-    settings: Settings,
-    inputs: list[str],
-    progress: terminal.StageProgress,
-    *,
-    full: bool = False,
-    as_of: datetime | None = None,
-) -> dict[str, Any]:
+def _run(settings: Settings, inputs: list[str], *, full: bool = False, as_of: datetime | None = None) -> dict[str, Any]:
     from pipelines.flow import run as run_pipeline
 
-    speaks_for = as_of.replace(tzinfo=UTC) if as_of else None
-    return run_pipeline(settings, inputs, progress, now=datetime.now(UTC), full=full, as_of=speaks_for)
-
-
-@contextmanager
-def _progress(*, quiet: bool = False) -> Iterator[terminal.StageProgress]:
-    del quiet
     with terminal.StageProgress() as progress:
-        yield progress
+        return run_pipeline(settings, inputs, progress, now=datetime.now(UTC), full=full, as_of=as_of)
 
 
 @contextmanager
-def _published(settings: Settings) -> Iterator[Any]:
+def _published(settings: Settings) -> Iterator[Warehouse]:
     from cdp.warehouse import open_published
 
     warehouse = open_published(settings)
@@ -328,7 +410,7 @@ def _published(settings: Settings) -> Iterator[Any]:
 
 
 @contextmanager
-def _store(settings: Settings) -> Iterator[Any]:
+def _store(settings: Settings) -> Iterator[Store]:
     from cdp.store import open_store
 
     store = open_store(settings.effective_store_url)
@@ -338,81 +420,116 @@ def _store(settings: Settings) -> Iterator[Any]:
         store.close()
 
 
-def _show_run(report: dict[str, Any]) -> None:
-    rows = [[stage["name"], stage["rows"], stage["seconds"]] for stage in report["stages"]]
-    terminal.out.print(terminal.table(report["run_id"], ["stage", "rows", "seconds"], rows))
-    lines = report["lines"]
-    terminal.out.print(
-        f"{report['landed']:,} lines = "
-        + " + ".join(f"{count:,} {outcome}s" for outcome, count in lines.items() if count)
-    )
-    terminal.out.print(
-        f"{report['profiles']:,} profiles · {report['merges']:,} merged · {report['splits']:,} split · "
-        f"as of {report['as_of']}"
-    )
+SEGMENT_SIZES = """
+with last as (select run_id from runs.runs order by started_at desc limit 1),
+moved as (
+    select segment, count(*) filter (change = 'entered') as entered, count(*) filter (change = 'left') as gone
+    from segments.changes semi join last using (run_id) group by segment
+),
+sizes as (select segment, count(*) as profiles from segments.memberships group by segment)
+select segment, coalesce(profiles, 0), coalesce(entered, 0), coalesce(gone, 0)
+from sizes full join moved using (segment)
+"""
+
+REJECTS = """
+select r.source, r.reason, r.detail, f.path || ':' || r.line_number as line, r.file_id, r.line_number
+from landing.rejects r join landing.files f using (file_id)
+where ($1 is null or r.source = $1) and ($2 is null or r.reason = $2) order by all
+"""
+
+REJECT_KINDS = "select source, reason, count(*) as rows from landing.rejects group by all order by all"
 
 
-def _show_demo(settings: Settings, warehouse: Any, report: dict[str, Any], findings: Any) -> None:
-    from pipelines.demo import best_channel_bars, whole_profile
-
-    show = terminal.out.print
-    _show_run(report)
-    show(terminal.table("\nin the warehouse", ["table", "rows"], findings.counts.items()))
-    identity = findings.identity
-    show(
-        "\nidentity against the sample's truth: "
-        f"precision {identity.precision:.4f}, recall {identity.recall:.4f} "
-        f"(pairs of observations that are one person: {identity.true_pairs:,})"
-    )
-    show(terminal.table("\nsegments", ["segment", "profiles"], findings.segments.iter_rows()))
-    show(terminal.bars("\nbest channel", best_channel_bars(findings.channels)))
-    show(f"\n[bold]one person, whole[/bold]: {findings.profile_id}")
-    for title, rows in whole_profile(warehouse, findings.profile_id).items():
-        show(f"\n{title}", style="dim")
-        show(terminal.frame(rows))
-    show("\n[bold]next[/bold]")
-    show('  cdp sql "select * from profiles.profiles limit 5"', markup=False)
-    show("  cdp clients add sender --scope profiles:read && cdp serve", markup=False)
-    show("  cdp simulate --people 20000 --out logs && cdp run logs", markup=False)
+def _refused(settings: Settings, reason: str | None) -> pl.DataFrame:
+    with _published(settings) as warehouse:
+        return warehouse.query(REJECTS, [None, reason])
 
 
-def _show_query(settings: Settings, query: str, format_: str) -> None:
+def _near(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rejects as they are shown: paths below the current folder are relative to it."""
+    return rows.select("source", "reason", "detail", rows["line"].str.strip_prefix(f"{Path.cwd()}/"))
+
+
+def _answer(settings: Settings, query: str, format_: str) -> None:
     from cdp.warehouse import user_query
 
+    if not query.strip():
+        raise UsageError("there is no statement", hint='Try `cdp sql "show all tables"`')
     rows = user_query(settings, query)
     match format_:
         case "csv":
-            sys.stdout.write(rows.write_csv())
+            sys.stdout.write(terminal.csv_text(rows))
         case "json":
-            sys.stdout.write(rows.write_json() + "\n")
+            sys.stdout.write(terminal.json_text(rows))
         case _:
-            terminal.out.print(terminal.frame(rows))
+            screens.show_query(rows, SHOWN_ROWS)
+
+
+def _statements() -> Iterator[str]:
+    """Statements from standard input, each ended by a semicolon; the last one may lack it."""
+    on_terminal = sys.stdin.isatty()
+    if on_terminal:
+        import readline  # noqa: F401  lets `input` edit lines and remember them
+    statement = ""
+    try:
+        while True:
+            statement += input(("...> " if statement else "sql> ") if on_terminal else "") + "\n"
+            if statement.rstrip().endswith(";"):
+                yield statement
+                statement = ""
+            statement = statement.lstrip()
+    except EOFError:
+        if statement.strip():
+            yield statement
+
+
+def _refuse_taken_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Unavailable(
+                f"cannot listen: {os.strerror(error.errno) if error.errno else error}",
+                where=f"{host}:{port}",
+                hint="Choose another --host or --port",
+            ) from error
 
 
 def _show_secret(client_id: str, secret: str, as_json: bool) -> None:
     if as_json:
         _print_json({"client_id": client_id, "client_secret": secret})
     else:
-        terminal.out.print(f"client_id      {client_id}\nclient_secret  {secret}", markup=False)
-        terminal.out.print("The secret is not shown again.")
+        screens.show_secret(client_id, secret)
 
 
-def _masked(name: str, settings: Settings) -> str:
+def _shown(name: str, settings: Settings) -> str:
     value = getattr(settings, name)
-    if name == "store_url" and value and "@" in value:
-        return str(value.split("://")[0] + "://…@" + value.rsplit("@", 1)[1])
-    return "" if value is None else str(value)
+    if name == "store_url":
+        return _without_password(settings.effective_store_url)
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _prompt(text: str) -> str | None:
-    try:
-        return input(text)
-    except EOFError:
-        return None
+def _without_password(url: str) -> str:
+    """The URL with user, password and options masked; any of them may hold a secret."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")
+    return f"{parts.scheme}://{'***@' if place[1] else ''}{place[2]}{parts.path}{'?***' if parts.query else ''}"
 
 
 def _print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+
+def _fail(line: str, exit_code: int) -> NoReturn:
+    terminal.err.print(f"cdp: {line}", markup=False, soft_wrap=True)
+    sys.exit(exit_code)
+
+
+def _command_of(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "cdp"
 
 
 def _log_to_stderr(debug: bool) -> None:
@@ -431,6 +548,5 @@ def _log_to_stderr(debug: bool) -> None:
 
 def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """An error that is none of ours is a defect: say so in a line; `--debug` shows the rest."""
-    del trace
+    del error, trace
     sys.stderr.write(f"cdp: a defect: {kind.__name__}. Run it again with --debug and report what it prints\n")
-    del error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -76,28 +76,16 @@ def say(text: str) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """A table of figures; numbers stand right. Where it has no room, its widest column folds."""
-    return _table(columns, [[_counted(value) for value in row] for row in rows])
-
-
-def _table(columns: Sequence[str], shown: Sequence[Sequence[Any]]) -> Table:
-    widths = _widths(columns, shown)
-    made = Table(header_style="dim", box=None, padding=(0, GAP, 0, 0), pad_edge=False)
-    for position, name in enumerate(columns):
-        numeric = bool(shown) and all(_is_number(row[position]) for row in shown)
-        folds = widths[position] == max(widths)
-        made.add_column(name, justify="right" if numeric else "left", no_wrap=not folds, overflow="fold")
-    for row in shown:
-        made.add_row(*(Text(_cell(value)) for value in row))
-    return made
+    return _table(columns, list(rows), _figure)
 
 
 def frame(rows: pl.DataFrame, width: int | None = None) -> RenderableType:
     """A frame as a table, or as one record below the other where a table of that many columns has no room."""
     values = list(rows.iter_rows())
-    widths = sorted(_widths(rows.columns, values))
+    widths = sorted(_widths(rows.columns, values, _cell))
     narrowest = sum(widths[:-1]) + min(widths[-1], NARROWEST_FOLD) + GAP * (len(widths) - 1)
     if narrowest <= (width or out.width):
-        return _table(rows.columns, values)
+        return _table(rows.columns, values, _cell)
     return Group(*(_record(number, rows.columns, row) for number, row in enumerate(values, 1)))
 
 
@@ -138,10 +126,22 @@ def _record(number: int, columns: Sequence[str], row: Sequence[Any]) -> Table:
     return made
 
 
-def _widths(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[int]:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], shown: Callable[[Any], str]) -> Table:
+    widths = _widths(columns, rows, shown)
+    made = Table(header_style="dim", box=None, padding=(0, GAP, 0, 0), pad_edge=False)
+    for position, name in enumerate(columns):
+        numeric = bool(rows) and all(_is_number(row[position]) for row in rows)
+        folds = widths[position] == max(widths)
+        made.add_column(name, justify="right" if numeric else "left", no_wrap=not folds, overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(shown(value)) for value in row))
+    return made
+
+
+def _widths(columns: Sequence[str], rows: Iterable[Sequence[Any]], shown: Callable[[Any], str]) -> list[int]:
     widths = [cell_len(name) for name in columns] or [0]
     for row in rows:
-        widths = [max(width, cell_len(_cell(value))) for width, value in zip(widths, row, strict=True)]
+        widths = [max(width, cell_len(shown(value))) for width, value in zip(widths, row, strict=True)]
     return widths
 
 
@@ -154,6 +154,12 @@ def _as_json(name: str) -> pl.Expr:
 
 def _is_number(value: Any) -> bool:
     return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return _cell(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
 
 
 def _cell(value: Any) -> str:

@@ -145,8 +145,9 @@ def _joined(lines: pl.DataFrame, continues: np.ndarray) -> pl.DataFrame:
 def _fields(delimiter: str) -> pl.Expr:
     """The list of a record's fields; null where a quoted field is followed by more than a delimiter."""
     text, mark = pl.col("text"), re.escape(delimiter)
-    start = _field_start(delimiter)
-    found = text.str.extract_all(rf'{start}(?:{_QUOTED}|[^"{mark}][^{mark}]*|)')
+    # Led by a delimiter every field looks alike.
+    led = delimiter + text
+    found = led.str.extract_all(rf'{mark}(?:{_QUOTED}|[^"{mark}][^{mark}]*|)')
     field = pl.element().str.strip_prefix(delimiter)
     unquoted = (
         pl.when(field.str.starts_with('"'))
@@ -154,8 +155,8 @@ def _fields(delimiter: str) -> pl.Expr:
         .otherwise(field)
     )
     return (
-        pl.when(~text.str.contains(start + '"'))
+        pl.when(~led.str.contains(mark + '"'))
         .then(text.str.split(delimiter))
-        .when(found.list.join("") == text)
+        .when(found.list.join("") == led)
         .then(found.list.eval(unquoted))
     )

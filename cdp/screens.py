@@ -1,0 +1,141 @@
+"""What the commands print for people, from the documents that `--json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from rich.padding import Padding
+
+from cdp import tables, terminal
+from cdp.terminal import heading, minute, out, say
+
+OUTCOMES = {
+    "event": "events",
+    "observation": "descriptions of people",
+    "consent": "consents",
+    "duplicate": "duplicates",
+    "reject": "refused",
+}
+MEANINGS = {table.full_name: table.row for table in tables.TABLES}
+
+
+def show_run(report: Mapping[str, Any]) -> None:
+    """A run's stages, what became of its lines, and what it left behind."""
+    heading(report["run_id"])
+    rows = [[stage["name"], stage["rows"], stage["seconds"]] for stage in report["stages"]]
+    out.print(terminal.table(["stage", "rows", "seconds"], rows))
+    say(f"\n{_files_in_words(report)}")
+    say(
+        f"{report['profiles']:,} profiles, {report['merges']:,} merged, {report['splits']:,} split, "
+        f"as of {minute(report['as_of'])} UTC"
+    )
+
+
+def show_demo(findings: Any, parts: Mapping[str, pl.DataFrame], channels: Mapping[str, tuple[float, str]]) -> None:
+    """What `cdp demo` found. `parts`: one profile whole. `channels`: bars."""
+    heading("In the warehouse")
+    counts = [[name, count, MEANINGS[name]] for name, count in findings.counts.items()]
+    out.print(terminal.table(["table", "rows", "a row is"], counts))
+    _show_identity(findings)
+    heading("Segments")
+    sizes = {segment: (size, f"{size:,} profiles") for segment, size in findings.segments.iter_rows()}
+    out.print(terminal.bars(sizes))
+    heading("Best channel")
+    out.print(terminal.bars(channels))
+    heading(f"One person, whole: {findings.profile_id}")
+    for title, rows in parts.items():
+        out.print(f"\n{title}", style="dim")
+        out.print(terminal.frame(rows) if rows.height else "none")
+    heading("Try next")
+    say('  cdp sql "select * from profiles.profiles limit 5"')
+    say("  cdp clients add sender --scope profiles:read && cdp serve")
+    say("  cdp simulate --people 20000 --out logs && cdp run logs")
+
+
+def show_status(state: Mapping[str, Any], now: datetime) -> None:
+    """The last runs and why any was refused, what is published, how fresh it is."""
+    if state["running"]:
+        say(f"{state['running']} is in progress")
+    if not state["runs"]:
+        say("No run yet. Try `cdp demo`, or `cdp run` with files, folders or globs.")
+        return
+    heading("Last runs")
+    runs = [
+        [
+            *(run["run_id"], run["as_of"][:10], "published" if run["published"] else "refused"),
+            *(run["landed"], run["rejected"], run["profiles"]),
+        ]
+        for run in state["runs"]
+    ]
+    out.print(terminal.table(["run", "as of", "result", "landed", "rejects", "profiles"], runs))
+    for run in state["runs"]:
+        _show_broken(run)
+    if state["tables"]:
+        heading("Published")
+        out.print(terminal.table(["table", "rows"], state["tables"].items()))
+        say(f"\nnewest event {_age(state['newest_event_at'], now)}, identity model {state['model']}")
+    else:
+        say("\nNothing is published yet.")
+
+
+def show_segments(sizes: Iterable[Sequence[Any]]) -> None:
+    """`sizes`: segment, profiles, entered, left, the rule in words."""
+    rows = list(sizes)
+    width = max((len(row[0]) for row in rows), default=0)
+    out.print(f"{'segment':<{width}}  profiles  entered     left", style="dim")
+    for segment, profiles, entered, left, words in rows:
+        out.print(f"[bold]{segment:<{width}}[/bold]  {profiles:>8,}  {entered:>7,}  {left:>7,}")
+        out.print(Padding(words, (0, 0, 0, 2)), markup=False, style="dim")
+
+
+def show_query(rows: pl.DataFrame, limit: int) -> None:
+    """The first rows of an answer, and how many there are when that is not all."""
+    out.print(terminal.frame(rows.head(limit)))
+    if rows.height > limit:
+        say(f"{limit:,} of {rows.height:,} rows; --format csv prints all")
+
+
+def show_secret(client_id: str, secret: str) -> None:
+    """A client's credentials."""
+    out.print(f"client_id      {client_id}\nclient_secret  {secret}", markup=False, soft_wrap=True)
+    say("The secret is not shown again.")
+
+
+def _files_in_words(report: Mapping[str, Any]) -> str:
+    known = f"{report['files_known']:,} files were known already" if report["files_known"] else ""
+    if not report["files"]:
+        return f"Nothing new: {known}." if known else "No new file."
+    counts = [f"{report['lines'][outcome]:,} {words}" for outcome, words in OUTCOMES.items()]
+    taken = f"{report['files']:,} files, {report['landed']:,} lines: {', '.join(counts)}."
+    refused = " `cdp rejects` shows those refused." if report["rejected"] else ""
+    return f"{taken}{refused}{f' {known}.' if known else ''}"
+
+
+def _show_identity(findings: Any) -> None:
+    identity, findable = findings.identity, findings.findable
+    heading(f"Who is who, against the sample's truth ({findings.people:,} people)")
+    rates = [
+        ["precision", f"{identity.precision:.1%}", "of the pairs of observations that it joins are one person"],
+        ["recall", f"{identity.recall:.1%}", "of all pairs that are one person are joined"],
+        ["of the findable", f"{findable.recall:.1%}", "of those that share an identifier, or name and birthday"],
+    ]
+    out.print(terminal.table(["", "", ""], rates))
+
+
+def _show_broken(run: Mapping[str, Any]) -> None:
+    for verdict in run["quality"]:
+        for failure in verdict["failed"]:
+            say(
+                f"{run['run_id']} was refused: {verdict['table']}: {failure['expectation']} "
+                f"(broken {failure['violation_count']:,} times)"
+            )
+
+
+def _age(newest: str | None, now: datetime) -> str:
+    if newest is None:
+        return "none"
+    days = (now - datetime.fromisoformat(newest)).days
+    return f"{minute(newest)} UTC ({days:,} days ago)"
