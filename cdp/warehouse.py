@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 
 from cdp.contract import Table
 from cdp.errors import CdpError, ConfigurationError, InputRefused, StatementFailed, Unavailable, UsageError
@@ -222,12 +223,14 @@ def _open(path: Path, settings: Settings, scratch: Path, *, read_only: bool) -> 
 
 @contextmanager
 def refusing(path: Path, problem: str) -> Iterator[None]:
-    """Turn DuckDB's complaint about an input file into a refusal of that file."""
+    """Turn a reader's complaint about an input file into a refusal of that file.
+
+    DuckDB's own message stands in the traceback only: it quotes the input.
+    """
     try:
         yield
-    except duckdb.Error as error:
-        first_line = str(error).splitlines()[0][:200]
-        raise InputRefused(f"{problem} ({first_line})", where=str(path)) from None
+    except (duckdb.InvalidInputException, duckdb.ConversionException, pa.ArrowInvalid) as error:
+        raise InputRefused(problem, where=str(path), hint="Fetch it again, or take it out of the input") from error
 
 
 @contextmanager

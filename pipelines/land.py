@@ -1,6 +1,6 @@
 """Landing: raw rows as they came, one immutable Parquet file a landed file.
 
-A landed file's name is the hash of its source and content, so the same file landed twice is landed once. Its
+A landed file's name is the hash of its source, content and mapping, so the same file landed twice is landed once. Its
 metadata says all that `landing.files` says: the warehouse can be made again from the landing folder alone.
 """
 
@@ -19,15 +19,17 @@ import pyarrow.parquet as pq
 
 from cdp import tables
 from cdp.errors import InputRefused
-from cdp.sources import Source
 from cdp.sources.columns import ColumnMapping
 from cdp.warehouse import Warehouse, disk_errors, refusing
-from pipelines.discover import InputFile, open_bytes, readable
+from pipelines.delimited import MAX_RECORD_LINES, Dialect, dialect_of, join_lines, records
+from pipelines.discover import InputFile, Layout, open_bytes, readable
 
 METADATA_KEY = b"landing"
 BLOCK_BYTES = 16 * 1024 * 1024
 MAX_LINE_BYTES = 256 * 1024 * 1024
 MAX_DOCUMENT_BYTES = 1024 * 1024 * 1024
+PARQUET_ROWS = 50_000
+DAMAGED_PARQUET = "the Parquet file is damaged"
 
 ROWS = pa.schema(
     [
@@ -42,9 +44,8 @@ ROWS = pa.schema(
 
 CHECKED_ROWS = """
 select line_number, payload, md5(payload) as payload_hash,
-    case when not readable then 'not_utf8' when not json_valid(payload) then 'broken_json' end as reject_reason,
-    case when not readable then 'the bytes are not UTF-8'
-        when not json_valid(payload) then 'the line is not JSON' end as reject_detail
+    coalesce(reject_reason, if(json_valid(payload), null, 'broken_json')) as reject_reason,
+    coalesce(reject_detail, if(json_valid(payload), null, 'the line is not JSON')) as reject_detail
 from incoming_rows order by line_number
 """
 
@@ -66,7 +67,11 @@ class LandedFile:
 
 
 def file_id_of(input_file: InputFile, sha256: str) -> str:
-    return hashlib.sha256(f"{input_file.source_name}:{sha256}".encode()).hexdigest()[:16]
+    """The file's id: the same content under another name has the same, under another mapping it has not."""
+    parts = [input_file.source_name, sha256]
+    if input_file.mapping:
+        parts.append(input_file.mapping.model_dump_json(exclude={"files"}))
+    return hashlib.sha256(":".join(parts).encode()).hexdigest()[:16]
 
 
 def digest(path: Path) -> str:
@@ -115,7 +120,13 @@ def land(
 def landed_files(folder: Path) -> list[LandedFile]:
     """All landed files below `folder`, in landing order."""
     found = [_described(path) for path in folder.glob("source=*/*.parquet")]
-    return sorted(found, key=lambda landed: (landed.landed_at, landed.file_id))
+    return sorted(found, key=_landing_order)
+
+
+def in_force(landed: Iterable[LandedFile]) -> list[LandedFile]:
+    """Without files that were landed again under a changed mapping: of the same content, the last one counts."""
+    latest = {(file.source, file.sha256): file for file in sorted(landed, key=_landing_order)}
+    return sorted(latest.values(), key=_landing_order)
 
 
 def list_files(warehouse: Warehouse, landed: Sequence[LandedFile]) -> None:
@@ -135,6 +146,10 @@ def list_files(warehouse: Warehouse, landed: Sequence[LandedFile]) -> None:
     warehouse.append_rows(tables.FILES, pl.DataFrame(rows, schema=tables.FILES.polars_schema()))
 
 
+def _landing_order(landed: LandedFile) -> tuple[datetime, str]:
+    return landed.landed_at, landed.file_id
+
+
 def _described(parquet: Path) -> LandedFile:
     values = json.loads(pq.read_schema(parquet).metadata[METADATA_KEY])
     mapping = values.pop("mapping")
@@ -149,25 +164,27 @@ def _described(parquet: Path) -> LandedFile:
 
 def _rows(warehouse: Warehouse, input_file: InputFile) -> Iterator[pl.DataFrame]:
     """Frames of line_number, payload, payload_hash, reject_reason, reject_detail."""
-    match input_file.layout:
-        case "lines":
-            yield from _checked(warehouse, _line_blocks(input_file.path))
-        case "document":
-            yield from _checked(warehouse, [_document_rows(warehouse, input_file.path, input_file.source)])
-        case "csv":
-            yield from _csv_rows(warehouse, input_file.path)
-        case "parquet":
-            yield _parquet_rows(warehouse, input_file.path)
-
-
-def _checked(warehouse: Warehouse, blocks: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    for block in blocks:
+    path = input_file.path
+    for block in _blocks(warehouse, input_file.layout, path, input_file.source.lists):
         with warehouse.frame("incoming_rows", block):
             yield warehouse.query(CHECKED_ROWS)
 
 
+def _blocks(warehouse: Warehouse, layout: Layout, path: Path, lists: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Frames of line_number, payload, reject_reason, reject_detail: what the layout alone can tell."""
+    match layout:
+        case "lines":
+            yield from map(_json_rows, _line_blocks(path))
+        case "document":
+            yield _document_rows(warehouse, path, lists)
+        case "csv":
+            yield from _csv_blocks(path)
+        case "parquet":
+            yield from _parquet_blocks(warehouse, path)
+
+
 def _line_blocks(path: Path) -> Iterator[pl.DataFrame]:
-    """Frames of line_number, payload, readable; blank lines are counted and left out."""
+    """Frames of line_number, text, is_utf8: every line of the file, blank ones too."""
     first_number, rest = 1, b""
     with readable(path), open_bytes(path) as stream:
         while chunk := stream.read(BLOCK_BYTES):
@@ -182,99 +199,110 @@ def _line_blocks(path: Path) -> Iterator[pl.DataFrame]:
 
 
 def _numbered(block: bytes, first_number: int) -> pl.DataFrame:
-    text, is_utf8 = _decoded(block)
-    rows = pl.DataFrame({"payload": [text.removeprefix("\ufeff")]}).select(pl.col("payload").str.split("\n").explode())
-    return (
-        rows.with_row_index("line_number", offset=first_number)
-        .with_columns(
-            pl.col("line_number").cast(pl.Int64),
-            pl.col("payload").str.strip_chars("\r \t"),
-        )
-        .filter(pl.col("payload") != "")
-        .with_columns(readable=pl.lit(True) if is_utf8 else ~pl.col("payload").str.contains("\ufffd"))
+    try:
+        text = pl.DataFrame({"text": [block.decode()]}).select(pl.col("text").str.split("\n").explode())
+        lines = text.with_columns(is_utf8=pl.lit(True))
+    except UnicodeDecodeError:
+        lines = _partly_unreadable(block.split(b"\n"))
+    return lines.select(
+        pl.int_range(first_number, first_number + pl.len(), dtype=pl.Int64).alias("line_number"),
+        pl.col("text").str.strip_prefix("\ufeff").str.strip_suffix("\r"),
+        "is_utf8",
     )
 
 
-def _decoded(block: bytes) -> tuple[str, bool]:
-    """The block's text, and whether all of it was UTF-8; what was not is replaced by U+FFFD."""
-    try:
-        return block.decode(), True
-    except UnicodeDecodeError:
-        return block.decode(errors="replace"), False
+def _partly_unreadable(lines: list[bytes]) -> pl.DataFrame:
+    """text, is_utf8; bytes that are not UTF-8 are replaced by U+FFFD."""
+    raw = pl.Series("text", lines, dtype=pl.Binary)
+    text = [line.decode(errors="replace") for line in lines]
+    return pl.DataFrame({"text": text, "is_utf8": raw.cast(pl.String, strict=False).is_not_null()})
 
 
-def _document_rows(warehouse: Warehouse, path: Path, source: Source) -> pl.DataFrame:
-    """The elements of one JSON document: a list, or a list wrapped under one of the source's keys."""
+def _json_rows(lines: pl.DataFrame) -> pl.DataFrame:
+    unreadable = ~pl.col("is_utf8")
+    return (
+        lines.with_columns(payload=pl.col("text").str.strip_chars(" \t"))
+        .filter(pl.col("payload") != "")
+        .select(
+            "line_number",
+            "payload",
+            reject_reason=pl.when(unreadable).then(pl.lit("not_utf8")),
+            reject_detail=pl.when(unreadable).then(pl.lit("the bytes are not UTF-8")),
+        )
+    )
+
+
+def _csv_blocks(path: Path) -> Iterator[pl.DataFrame]:
+    """A CSV file's records as JSON objects by the names in its header."""
+    dialect, carried = None, None
+    for block, is_last in _with_last(_line_blocks(path)):
+        lines = block if carried is None else pl.concat([carried, block])
+        dialect, lines = (dialect, lines) if dialect else _header_taken(lines)
+        lines, carried = join_lines(lines, dialect.delimiter, is_last=is_last)
+        yield records(lines, dialect)
+
+
+def _header_taken(lines: pl.DataFrame) -> tuple[Dialect, pl.DataFrame]:
+    """The header, which may span lines, and the lines after it."""
+    written = lines.filter(pl.col("text") != "")
+    delimiter = dialect_of(written["text"][0]).delimiter
+    header = join_lines(written.head(MAX_RECORD_LINES), delimiter, is_last=True)[0]["text"][0]
+    taken = written["line_number"][0] + header.count("\n")
+    return dialect_of(header), lines.filter(pl.col("line_number") > taken)
+
+
+def _with_last(blocks: Iterator[pl.DataFrame]) -> Iterator[tuple[pl.DataFrame, bool]]:
+    """The blocks, each with whether it is the last one."""
+    held = next(blocks, None)
+    for block in blocks:
+        if held is not None:
+            yield held, False
+        held = block
+    if held is not None:
+        yield held, True
+
+
+def _document_rows(warehouse: Warehouse, path: Path, lists: Sequence[str]) -> pl.DataFrame:
+    """The elements of one JSON document: a list, or a list wrapped under one of the keys in `lists`."""
     with readable(path), open_bytes(path) as stream:
         content = stream.read(MAX_DOCUMENT_BYTES + 1)
     if len(content) > MAX_DOCUMENT_BYTES:
         raise InputRefused(
             "a JSON document larger than 1 GB", where=str(path), hint="Split it, or write a record a line"
         )
-    text, is_utf8 = _decoded(content)
-    if not is_utf8:
-        raise InputRefused("the document is not UTF-8", where=str(path))
-    document = pl.DataFrame({"document": [text.removeprefix("\ufeff")]})
-    with warehouse.frame("incoming_document", document), refusing(path, "the document is not JSON"):
-        wrapped = " ".join(
-            f"when json_type(document, '$.{key}') = 'ARRAY' then json_extract(document, '$.{key}[*]')"
-            for key in source.lists
-        )
+    try:
+        text = content.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        raise InputRefused("the document is not UTF-8", where=str(path)) from None
+    wrapped = " ".join(
+        f"when json_type(document, '$.{key}') = 'ARRAY' then json_extract(document, '$.{key}[*]')" for key in lists
+    )
+    with (
+        warehouse.frame("incoming_document", pl.DataFrame({"document": [text]})),
+        refusing(path, "the document is not JSON"),
+    ):
         elements = warehouse.connection.execute(
             "select unnest(case when json_type(document) = 'ARRAY' then json_extract(document, '$[*]') "
-            f"{wrapped} else [document::json] end) as payload from incoming_document"
+            f"{wrapped} else [document::json] end)::varchar as payload from incoming_document"
         )
-        rows = pl.DataFrame(elements.to_arrow_table())
-    return rows.select(
-        pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("line_number"),
-        pl.col("payload").cast(pl.String),
-        pl.lit(True).alias("readable"),
+        return _unrefused(pl.DataFrame(elements.to_arrow_table()), 1)
+
+
+def _parquet_blocks(warehouse: Warehouse, path: Path) -> Iterator[pl.DataFrame]:
+    """A Parquet file's rows as JSON objects, in the order of the file."""
+    first_number = 1
+    with readable(path), refusing(path, DAMAGED_PARQUET), pq.ParquetFile(path) as parquet:
+        for batch in parquet.iter_batches(PARQUET_ROWS):
+            with warehouse.frame("parquet_rows", pl.DataFrame(batch)), warehouse.in_order():
+                rows = warehouse.query("select cast(to_json(r) as varchar) as payload from parquet_rows r")
+            yield _unrefused(rows, first_number)
+            first_number += rows.height
+
+
+def _unrefused(payloads: pl.DataFrame, first_number: int) -> pl.DataFrame:
+    return payloads.select(
+        pl.int_range(first_number, first_number + pl.len(), dtype=pl.Int64).alias("line_number"),
+        "payload",
+        pl.lit(None, pl.String).alias("reject_reason"),
+        pl.lit(None, pl.String).alias("reject_detail"),
     )
-
-
-def _csv_rows(warehouse: Warehouse, path: Path) -> Iterator[pl.DataFrame]:
-    """A CSV file's records as JSON objects; the header is line 1. Records that do not fit it are rejects."""
-    options = "all_varchar = true, header = true, store_rejects = true, null_padding = false, sample_size = 1000"
-    with readable(path), open_bytes(path) as stream:
-        while stream.read(BLOCK_BYTES):
-            pass  # DuckDB stops silently at the end of a truncated gzip: read it whole first
-    with warehouse.in_order(), refusing(path, "the file is not a CSV file"):
-        warehouse.connection.execute("drop table if exists reject_errors")
-        warehouse.connection.execute("drop table if exists reject_scans")
-        warehouse.connection.execute(
-            "create or replace temp table csv_rows as select row_number() over () as row_number, "
-            f"cast(to_json(t) as varchar) as payload from read_csv($path, {options}) t",
-            {"path": str(path)},
-        )
-        rejected = pl.DataFrame(
-            warehouse.connection.execute(
-                "select line::bigint as line_number, any_value(csv_line) as payload, "
-                "any_value(error_type)::varchar as error_type from reject_errors group by line"
-            ).to_arrow_table()
-        )
-    with warehouse.frame("csv_rejects", rejected):
-        yield warehouse.query(
-            "with numbers as (select line_number, row_number() over (order by line_number) as row_number "
-            "from range(2, 2 + (select count(*) from csv_rows) + (select count(*) from csv_rejects)) "
-            "lines(line_number) anti join csv_rejects using (line_number)) "
-            "select line_number, payload, md5(payload) as payload_hash, null::varchar as reject_reason, "
-            "null::varchar as reject_detail from csv_rows join numbers using (row_number) "
-            "union all select line_number, payload, md5(payload), 'broken_csv', "
-            "'the record does not fit the header: ' || lower(error_type) from csv_rejects order by line_number"
-        )
-    warehouse.run("drop table csv_rows")
-
-
-def _parquet_rows(warehouse: Warehouse, path: Path) -> pl.DataFrame:
-    with warehouse.in_order(), refusing(path, "the Parquet file is damaged"):
-        rows = warehouse.connection.execute(
-            "select row_number() over () as line_number, cast(to_json(t) as varchar) as payload "
-            "from read_parquet($path) t",
-            {"path": str(path)},
-        )
-        frame = pl.DataFrame(rows.to_arrow_table())
-    with warehouse.frame("parquet_rows", frame):
-        return warehouse.query(
-            "select line_number, payload, md5(payload) as payload_hash, null::varchar as reject_reason, "
-            "null::varchar as reject_detail from parquet_rows order by line_number"
-        )

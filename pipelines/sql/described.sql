@@ -1,24 +1,26 @@
--- Each description with its cleaned values and the observation that it amounts to.
+-- Each description with its cleaned values and the observation that it amounts to. Ids and places keep their spelling,
+-- without control characters: PostgreSQL takes no NUL.
+create or replace temp macro written(text) as nullif(trim(regexp_replace(text, '[\x00-\x1F\x7F]+', ' ', 'g')), '');
 create or replace temp table described as
 with cleaned as (
     select
         d.description_key, d.source,
-        nullif(trim(d.customer_id), '') as customer_id,
+        written(d.customer_id) as customer_id,
         first_name.clean as first_name,
         last_name.clean as last_name,
         email.clean as email,
         phone.clean as phone,
         date_of_birth.clean as date_of_birth,
-        nullif(trim(d.street), '') as street,
-        nullif(trim(d.city), '') as city,
-        nullif(trim(d.region), '') as region,
+        written(d.street) as street,
+        written(d.city) as city,
+        written(d.region) as region,
         postcode.clean as postcode,
         country.clean as country,
         language.clean as language,
         zone.name as timezone,
         device_token.clean as device_token,
-        nullif(trim(d.anonymous_id), '') as anonymous_id,
-        nullif(d.external_ids::varchar, '{}') as external_ids
+        written(d.anonymous_id) as anonymous_id,
+        if(contains(d.external_ids::varchar, '\u0000'), null, nullif(d.external_ids::varchar, '{}')) as external_ids
     from descriptions d
     left join pg_timezone_names() zone on zone.name = trim(d.timezone)
     left join clean_country country on country.raw = d.country

@@ -21,6 +21,7 @@ select
     case when regexp_matches(upper(m.currency), '^[A-Z]{3}$') then upper(m.currency) end as currency, m.properties,
     coalesce(m.is_verified, false) as is_verified,
     m.consent_channel, m.consent_purpose, m.consent_topic, m.consent_state, m.consent_scope, m.consent_basis,
-    m.consent_method, coalesce(m.consent_at, m.occurred_at, m.received_at) as consent_at
+    m.consent_method, case when m.consent_at between timestamptz '1990-01-01' and m.received_at + interval 1 day then m.consent_at
+        else coalesce(m.occurred_at, m.received_at) end as consent_at
 from keyed m
 left join described d on d.description_key = m.description_key and d.source = m.source

@@ -1,5 +1,6 @@
 -- A message counts once for each thing that became of it, however often a provider reported it; whatever was delivered,
 -- opened or clicked was sent. An order that shop and web tracking both report counts once, the shop's figures first.
+-- Refunds are taken off their order, up to its amount: one that is refunded and cancelled is not lost twice.
 create or replace table profiles.metrics as
 with totals as (
     select profile_id, count(*) as event_count, min(occurred_at) as first_event_at, max(occurred_at) as last_event_at,
@@ -65,31 +66,52 @@ orders as (
     order by profile_id, order_id, (source = 'segment'), amount is null, occurred_at, event_id
 ),
 main_currency as (
-    select profile_id, mode(currency order by currency) as currency from orders group by profile_id
+    select distinct on (profile_id) profile_id, currency
+    from (select profile_id, currency, count(*) as order_count from orders group by profile_id, currency)
+    order by profile_id, currency is null, order_count desc, currency
+),
+reported_refunds as (
+    select profile_id, properties->>'$.order_id' as order_id, currency, source, sum(abs(amount)) as refunded
+    from person_events
+    where event_type = 'refunded'
+    group by all
 ),
 refunds as (
-    select e.profile_id, sum(e.amount) as refunded
-    from person_events e join main_currency c on c.profile_id = e.profile_id and c.currency = e.currency
-    where e.event_type = 'refunded'
-    group by e.profile_id
+    -- Shop and web tracking may both report a refund.
+    select profile_id, order_id, currency, max(refunded) as refunded from reported_refunds group by all
+),
+net_orders as (
+    select o.profile_id, o.occurred_at, o.is_discounted, o.currency, o.amount,
+        least(o.amount, coalesce(r.refunded, 0)) as refunded
+    from orders o
+    left join refunds r on r.profile_id = o.profile_id and r.order_id = o.order_id
+        and r.currency is not distinct from o.currency
+),
+unplaced_refunds as (
+    select r.profile_id, sum(r.refunded) as refunded
+    from refunds r join main_currency c on c.profile_id = r.profile_id and c.currency is not distinct from r.currency
+    where r.order_id is null
+    group by r.profile_id
 ),
 purchases as (
     select o.profile_id, any_value(c.currency) as currency, count(*) as order_count,
         count(*) filter (o.occurred_at > $as_of - interval 90 days) as order_count_90d,
         count(*) filter (o.is_discounted) as discount_order_count,
-        sum(o.amount) filter (o.currency = c.currency) as gross_value,
+        sum(o.amount) filter (o.currency is not distinct from c.currency) as gross_value,
+        sum(o.refunded) filter (o.currency is not distinct from c.currency) as refunded,
+        count(o.amount) filter (o.currency is not distinct from c.currency) as valued_count,
         min(o.occurred_at) as first_order_at, max(o.occurred_at) as last_order_at
-    from orders o join main_currency c using (profile_id)
+    from net_orders o join main_currency c using (profile_id)
     group by o.profile_id
 )
 select p.profile_id,
     coalesce(t.event_count, 0) as event_count, t.first_event_at, t.last_event_at, t.last_active_at,
-    greatest(0, date_diff('day', t.last_active_at, $as_of)) as recency_days,
+    date_sub('day', t.last_active_at, $as_of) as recency_days,
     coalesce(b.order_count, 0) as order_count,
     coalesce(b.order_count_90d, 0) as order_count_90d,
-    cast(greatest(0, coalesce(b.gross_value, 0) - coalesce(r.refunded, 0)) as decimal(18, 2)) as order_value,
+    cast(greatest(0, coalesce(b.gross_value, 0) - coalesce(b.refunded, 0) - coalesce(r.refunded, 0)) as decimal(18, 2)) as order_value,
     b.currency,
-    cast(b.gross_value / nullif(b.order_count, 0) as decimal(18, 2)) as average_order_value,
+    cast(b.gross_value / nullif(b.valued_count, 0) as decimal(18, 2)) as average_order_value,
     coalesce(b.discount_order_count, 0) as discount_order_count,
     b.first_order_at, b.last_order_at, t.last_cart_at,
     coalesce(m.email_sent_count, 0) as email_sent_count, coalesce(m.email_delivered_count, 0) as email_delivered_count,
@@ -112,4 +134,4 @@ from profiles.profiles p
 left join totals t using (profile_id)
 left join engagement m using (profile_id)
 left join purchases b using (profile_id)
-left join refunds r using (profile_id)
+left join unplaced_refunds r using (profile_id)

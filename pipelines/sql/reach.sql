@@ -9,21 +9,26 @@ with addresses as (
     where v.quality in ('unique', 'shared') and i.type in ('email', 'phone', 'device_token')
 ),
 used as (
+    -- Of two things at one time the worse counts. Reading an old message takes back no opt-out.
     select profile_id, channel,
-        arg_max(event_type, occurred_at) filter (event_type in ('bounced', 'delivered', 'opened', 'clicked',
-            'replied', 'unsubscribed', 'complained', 'resubscribed')) as last_word
+        max(occurred_at) filter (event_type in ('unsubscribed', 'complained')) as left_at,
+        max(occurred_at) filter (event_type = 'resubscribed') as returned_at,
+        max(occurred_at) filter (event_type = 'bounced') as bounced_at,
+        max(occurred_at) filter (event_type in ('delivered', 'opened', 'clicked', 'replied')) as arrived_at
     from person_events
     group by profile_id, channel
 ),
 stated as (
-    select m.profile_id, c.channel, arg_max(c.state, (c.occurred_at, c.consent_id)) as state
+    select m.profile_id, c.channel,
+        arg_max(c.state, (c.occurred_at, c.state in ('denied', 'withdrawn'), c.consent_id)) as state
     from conformed.consents c
     join people m on m.observation_id = c.observation_id
-    where c.purpose = 'marketing' and c.topic is null
+    where c.purpose = 'marketing' and c.topic is null and c.occurred_at <= $as_of
     group by m.profile_id, c.channel
 )
 select a.profile_id, a.channel,
-    coalesce(u.last_word, '') not in ('bounced', 'unsubscribed', 'complained')
+    coalesce(u.left_at < u.returned_at, u.left_at is null)
+        and coalesce(u.bounced_at < u.arrived_at, u.bounced_at is null)
         and coalesce(s.state, '') not in ('denied', 'withdrawn')
         -- Not every phone has WhatsApp: only one that was met there.
         and (a.channel <> 'whatsapp' or u.profile_id is not null) as reachable

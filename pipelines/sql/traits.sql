@@ -17,7 +17,9 @@ junk as (
 ranked as (
     select m.profile_id, u.trait, u.value, u.source, u.last_seen_at as observed_at, u.observation_id, u.file_id,
         u.line_number, j.value is not null as is_junk, coalesce(p.rank, 1000) as source_rank,
-        u.is_verified and u.trait in ('email', 'phone') as is_proven
+        
+        u.trait in ('email', 'phone')
+            and bool_or(u.is_verified) over (partition by m.profile_id, u.trait, u.value) as is_proven
     from unpivoted u
     join people m on m.observation_id = u.observation_id
     left join junk j on j.type = u.trait and j.value = u.value
