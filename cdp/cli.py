@@ -65,7 +65,7 @@ def main() -> None:
             traceback.print_exc()
         _fail(error.line(), error.exit_code)
     except TyperException as error:
-        _fail(f"{error.format_message()} Try `{_command_of(error)} --help`", UsageError.exit_code)
+        _fail(f"{error.format_message().rstrip('.')}. Try `{_command_of(error)} --help`", UsageError.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -115,7 +115,7 @@ def _utc_time(text: str) -> datetime:
 
 @app.command()
 def run(
-    inputs: Annotated[list[str] | None, typer.Argument(metavar="[INPUT]...", help="Files, folders or globs.")] = None,
+    inputs: Annotated[list[str] | None, typer.Argument(metavar="INPUT", help="Files, folders or globs.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Derive everything again, from landing and store.")] = False,
     as_of: Annotated[
         datetime | None,
@@ -125,7 +125,7 @@ def run(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in log files, find out who is who, derive profiles and publish.
+    """Take in log files, find out who is who, publish profiles.
 
     Files that were taken in before are passed over. Nothing is published unless all of it is sound.
 
@@ -140,7 +140,7 @@ def run(
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """The last runs and their verdicts, what is published, how fresh it is.
+    """The last runs, what is published, how fresh it is.
 
     Example: cdp status --json
     """
@@ -156,7 +156,7 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def segments() -> None:
-    """The segments: their rules, who is in, who entered and left in the last run.
+    """The segments: who is in by which rule, who came and went.
 
     Example: cdp segments
     """
@@ -174,12 +174,13 @@ def segments() -> None:
 
 @app.command()
 def sql(
-    query: Annotated[str | None, typer.Argument(help="A SELECT; a shell without it.")] = None,
+    query: Annotated[str | None, typer.Argument(metavar="QUERY", help="A SELECT; a shell without it.")] = None,
     format_: Annotated[Literal["table", "csv", "json"], typer.Option("--format")] = "table",
 ) -> None:
-    """Read-only SQL on the published warehouse; also while a run is in progress.
+    """Read-only SQL on the published warehouse.
 
-    In the shell, a statement ends with a semicolon; Ctrl-D leaves.
+    It answers from the last published state, also while a run is in progress. In the shell, a statement ends with a
+    semicolon; Ctrl-D leaves.
 
     Example: cdp sql "select segment, count(*) from segments.memberships group by all"
     """
@@ -208,14 +209,8 @@ def rejects(
     """
     with _published(load_settings()) as warehouse:
         rows = warehouse.query(REJECTS, [source, reason])
-        kinds = warehouse.query(REJECT_KINDS)
-    if rows.is_empty():
-        terminal.say("No row was refused." if kinds.is_empty() else "No refused row is like that. There are:")
-        terminal.out.print(terminal.frame(kinds) if kinds.height else "", end="")
-        return
-    terminal.out.print(terminal.frame(_near(rows.head(limit))))
-    shown = f"{min(limit, rows.height):,} of {rows.height:,} refused rows."
-    terminal.say(f'\n{shown} As they came: cdp sql "select payload from landing.rejects"')
+        kinds = warehouse.query("select source, reason, count(*) from landing.rejects group by all order by all")
+    screens.show_rejects(rows, kinds, limit, Path.cwd())
 
 
 @app.command()
@@ -291,7 +286,9 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 1,
     days: Annotated[int, typer.Option(min=1, help="Days of history.")] = 90,
 ) -> None:
-    """Write logs of invented people, with known truth, in the sources' real formats.
+    """Write logs of invented people whose truth is known.
+
+    The logs are in the sources' real formats; truth.csv says who is behind which line.
 
     Example: cdp simulate --people 20000 --seed 11 --out logs
     """
@@ -323,7 +320,7 @@ def config() -> None:
 
 @clients.command("add")
 def add_client_command(
-    name: Annotated[str, typer.Argument(help="What you call it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it.")],
     scope: Annotated[list[str], typer.Option(help="What it may do, such as profiles:read; may be given again.")],
     as_json: AsJson = False,
 ) -> None:
@@ -432,22 +429,15 @@ from sizes full join moved using (segment)
 """
 
 REJECTS = """
-select r.source, r.reason, r.detail, f.path || ':' || r.line_number as line, r.file_id, r.line_number
+select r.source, r.reason, r.detail, f.path, r.line_number, r.file_id
 from landing.rejects r join landing.files f using (file_id)
 where ($1 is null or r.source = $1) and ($2 is null or r.reason = $2) order by all
 """
-
-REJECT_KINDS = "select source, reason, count(*) as rows from landing.rejects group by all order by all"
 
 
 def _refused(settings: Settings, reason: str | None) -> pl.DataFrame:
     with _published(settings) as warehouse:
         return warehouse.query(REJECTS, [None, reason])
-
-
-def _near(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rejects as they are shown: paths below the current folder are relative to it."""
-    return rows.select("source", "reason", "detail", rows["line"].str.strip_prefix(f"{Path.cwd()}/"))
 
 
 def _answer(settings: Settings, query: str, format_: str) -> None:

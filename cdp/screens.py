@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -91,6 +92,26 @@ def show_segments(sizes: Iterable[Sequence[Any]]) -> None:
         out.print(Padding(words, (0, 0, 0, 2)), markup=False, style="dim")
 
 
+def show_rejects(rows: pl.DataFrame, kinds: pl.DataFrame, limit: int, folder: Path) -> None:
+    """Refused rows below what is wrong with them, as file:line; paths below `folder` are relative to it.
+
+    Args:
+        rows: source, reason, detail, path, line_number; sorted.
+        kinds: source, reason and the number of rows of each, whatever was asked for.
+    """
+    if rows.is_empty():
+        say("No refused row is like that; there are:" if kinds.height else "No row was refused.")
+        for source, reason, count in kinds.iter_rows():
+            say(f"  {source} {reason} ({count:,})")
+        return
+    for (source, reason, detail), alike in rows.head(limit).group_by("source", "reason", "detail", maintain_order=True):
+        out.print(f"[bold]{source} {reason}[/bold]: {detail}")
+        for path, line_number in alike.select("path", "line_number").iter_rows():
+            out.print(f"  {path.removeprefix(f'{folder}/')}:{line_number}", markup=False, soft_wrap=True)
+    say(f"\n{min(limit, rows.height):,} of {rows.height:,} refused rows. As they came:")
+    say('  cdp sql "select payload from landing.rejects"')
+
+
 def show_query(rows: pl.DataFrame, limit: int) -> None:
     """The first rows of an answer, and how many there are when that is not all."""
     out.print(terminal.frame(rows.head(limit)))
@@ -108,7 +129,8 @@ def _files_in_words(report: Mapping[str, Any]) -> str:
     known = f"{report['files_known']:,} files were known already" if report["files_known"] else ""
     if not report["files"]:
         return f"Nothing new: {known}." if known else "No new file."
-    counts = [f"{report['lines'][outcome]:,} {words}" for outcome, words in OUTCOMES.items()]
+    lines = report["lines"]
+    counts = [f"{lines[outcome]:,} {words}" for outcome, words in OUTCOMES.items() if lines[outcome]]
     taken = f"{report['files']:,} files, {report['landed']:,} lines: {', '.join(counts)}."
     refused = " `cdp rejects` shows those refused." if report["rejected"] else ""
     return f"{taken}{refused}{f' {known}.' if known else ''}"
@@ -116,13 +138,14 @@ def _files_in_words(report: Mapping[str, Any]) -> str:
 
 def _show_identity(findings: Any) -> None:
     identity, findable = findings.identity, findings.findable
-    heading(f"Who is who, against the sample's truth ({findings.people:,} people)")
-    rates = [
-        ["precision", f"{identity.precision:.1%}", "of the pairs of observations that it joins are one person"],
-        ["recall", f"{identity.recall:.1%}", "of all pairs that are one person are joined"],
-        ["of the findable", f"{findable.recall:.1%}", "of those that share an identifier, or name and birthday"],
-    ]
-    out.print(terminal.table(["", "", ""], rates))
+    heading(f"Who is who, against the truth ({findings.people:,} people)")
+    shares = {
+        "precision": (identity.precision, "of joined pairs are one person"),
+        "recall": (identity.recall, "of all pairs of one person are joined"),
+        "": (findable.recall, "of those whose logs share a clue"),
+    }
+    out.print(terminal.bars({label: (share, f"{share:.1%} {words}") for label, (share, words) in shares.items()}))
+    say("Pairs of observations. A clue is an identifier or full name and birthday, also through a chain.")
 
 
 def _show_broken(run: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from rich.text import Text
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-BAR_WIDTH = 32
+BAR_WIDTH = 24
 GAP = 2
 # A text that is folded into a narrower column than this cannot be read.
 NARROWEST_FOLD = 16

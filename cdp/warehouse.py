@@ -145,15 +145,25 @@ def open_working_copy(settings: Settings, scratch: Path, *, empty: bool) -> Ware
     return _open(path, settings, scratch, read_only=False)
 
 
-def publish(warehouse: Warehouse, scratch: Path, home: Path) -> None:
-    """Close the working copy and put it in the published one's place, in one step."""
+def publish(warehouse: Warehouse, scratch: Path, settings: Settings) -> Warehouse:
+    """Close the working copy and put it in the published one's place, in one step; return it, open for reading.
+
+    It is opened before it moves: DuckDB takes a path that this process has open already for the same database.
+    """
     with _translated("warehouse", "checkpoint"):
         warehouse.connection.execute("checkpoint")
     warehouse.close()
-    with disk_errors(home):
-        with (scratch / FILE_NAME).open("rb") as written:
-            os.fsync(written.fileno())
-        (scratch / FILE_NAME).replace(published_path(home))
+    published = _open(scratch / FILE_NAME, settings, scratch, read_only=True)
+    with disk_errors(settings.home):
+        flush(scratch / FILE_NAME)
+        (scratch / FILE_NAME).replace(published_path(settings.home))
+    return published
+
+
+def flush(path: Path) -> None:
+    """Make a file's content survive a power cut."""
+    with path.open("rb") as written:
+        os.fsync(written.fileno())
 
 
 @contextmanager

@@ -32,6 +32,20 @@ class Known:
     unlinks: pl.DataFrame
 
 
+def _empty(*columns: str) -> pl.DataFrame:
+    return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+
+
+NOTHING_KNOWN = Known(
+    members=_empty("observation_id", "profile_id", "run_id"),
+    former_members=_empty("observation_id", "profile_id", "from_run_id", "run_id"),
+    aliases=_empty("old_profile_id", "profile_id"),
+    changes=_empty("profile_id", "other_profile_id", "reason", "run_id"),
+    links=_empty("left_id", "right_id"),
+    unlinks=_empty("left_id", "right_id"),
+)
+
+
 @dataclass(frozen=True)
 class Resolution:
     """How many profile ids were created, merged and split."""

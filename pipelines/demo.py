@@ -150,8 +150,8 @@ PROFILE_PARTS: dict[str, str] = {
         where m.profile_id = $1 and n.profile_id = $1 group by all order by all
     """,
     "channels": """
-        select channel, reachable, score, low, high, received_count as received, response_count as responses,
-            best_hours
+        select channel, reachable, round(score, 3) as score, round(low, 3) as low, round(high, 3) as high,
+            received_count as received, response_count as responses, best_hours
         from segments.channel_preferences where profile_id = $1 order by score desc nulls last
     """,
     "segments": """

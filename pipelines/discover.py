@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from glob import glob
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
 import polars as pl
 
-from cdp.errors import InputRefused
+from cdp.errors import ConfigurationError, InputRefused
 from cdp.sources import Source
 from cdp.sources.columns import ColumnMapping, guess_mapping, load_mapping
+from pipelines.delimited import dialect_of
 
 Layout = Literal["lines", "document", "csv", "parquet"]
 
-DATA_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".parquet", ".gz")
+DATA_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".gz")
+LINE_SUFFIXES = {".jsonl", ".ndjson"}
 # Written by the simulator beside its logs: what is true, not what was seen.
 NOT_INPUT = ("truth.csv", "campaigns_truth.csv")
 SNIFFED_BYTES = 256 * 1024
+SNIFFED_TEXT = 1024
 SNIFFED_RECORDS = 50
+# A file without a header shows a person's data where names of fields would stand.
+PERSONAL = re.compile(r"@|\d{4}")
 
 
 @dataclass(frozen=True)
@@ -70,8 +76,9 @@ def recognise(path: Path, sources: Mapping[str, Source]) -> InputFile:
     guess = guess_mapping(head.columns(), path.name.split(".")[0].lower(), None)
     if guess:
         return InputFile(path, sources[guess.kind], head.layout, guess, guessed=True)
+    fields = [name for name in head.columns() if not PERSONAL.search(name)]
     raise InputRefused(
-        f"no source knows this file (its fields: {', '.join(head.columns()[:12]) or 'none'})",
+        f"no source knows this file (its fields: {', '.join(fields[:12]) or 'none'})",
         where=str(path),
         hint="See `cdp sources`, or put a mapping file beside it",
     )
@@ -89,13 +96,15 @@ class _Head:
         with readable(path), open_bytes(path) as stream:
             head = stream.read(SNIFFED_BYTES)
         if head.startswith(b"PAR1"):
-            return cls("parquet", (frozenset(pl.read_parquet_schema(path)),))
+            return cls("parquet", (frozenset(_parquet_columns(path)),))
         text = head.decode("utf-8", errors="replace").lstrip("\ufeff")
         if not text.strip():
             raise InputRefused("the file is empty", where=str(path))
-        if text.lstrip()[0] not in "{[":
-            return cls("csv", (frozenset(_csv_header(text)),))
-        layout = _json_layout(path, text)
+        if "\0" in text[:SNIFFED_TEXT]:
+            raise InputRefused("neither UTF-8 text nor Parquet", where=str(path), hint="Save it as UTF-8")
+        layout = _text_layout(path, text)
+        if layout == "csv":
+            return cls(layout, (frozenset(dialect_of(text.lstrip().splitlines()[0]).names),))
         return cls(layout, tuple(frozenset(record) for record in _json_records(text, layout)))
 
     def columns(self) -> list[str]:
@@ -133,25 +142,35 @@ class readable:
 def _expand(given: str) -> Iterator[Path]:
     path = Path(given)
     if path.is_dir():
-        found = [file for file in sorted(path.rglob("*")) if _is_input(file)]
+        found = list(_log_files(path))
         if not found:
             raise InputRefused("the folder holds no log files", where=given, hint="See `cdp sources`")
     elif path.exists():
-        found = [path]
+        # Named with the others where a shell expands `folder/*`.
+        found = [] if _is_side_file(path) else [path]
     else:
-        found = [Path(name) for name in sorted(glob(given, recursive=True)) if _is_input(Path(name))]
+        found = [file for name in glob(given, recursive=True) for file in _log_files(Path(name))]
         if not found:
             raise InputRefused("there is no such file", where=given, hint="Name a file, a folder or a glob")
     yield from found
+
+
+def _log_files(path: Path) -> Iterator[Path]:
+    """The path itself, or all below it, if it is a log file."""
+    yield from filter(_is_input, path.rglob("*") if path.is_dir() else [path])
 
 
 def _is_input(path: Path) -> bool:
     return (
         path.is_file()
         and not path.name.startswith(".")
-        and path.name not in NOT_INPUT
+        and not _is_side_file(path)
         and path.suffix.lower() in DATA_SUFFIXES
     )
+
+
+def _is_side_file(path: Path) -> bool:
+    return path.name in NOT_INPUT or path.name.endswith(".mapping.yaml")
 
 
 def _claimed_by_name(path: Path, sources: Mapping[str, Source]) -> Source | None:
@@ -166,11 +185,12 @@ def _claimed_by_keys(head: _Head, sources: Mapping[str, Source]) -> Source | Non
 
 
 def _mapping_beside(path: Path) -> ColumnMapping | None:
-    for candidate in sorted(path.parent.glob("*.mapping.yaml")):
-        mapping = load_mapping(candidate)
-        if path.match(mapping.files):
-            return mapping
-    return None
+    mappings = {file: load_mapping(file) for file in sorted(path.parent.glob("*.mapping.yaml"))}
+    fitting = [file for file, mapping in mappings.items() if fnmatch(path.name.lower(), mapping.files.lower())]
+    if len(fitting) > 1:
+        names = " and ".join(file.name for file in fitting)
+        raise ConfigurationError(f"two mapping files claim this file: {names}", where=str(path))
+    return mappings[fitting[0]] if fitting else None
 
 
 def _require_columns(path: Path, head: _Head, source: Source) -> None:
@@ -183,19 +203,27 @@ def _require_columns(path: Path, head: _Head, source: Source) -> None:
         )
 
 
-def _csv_header(text: str) -> list[str]:
-    first = text.splitlines()[0]
-    delimiter = max(",;\t|", key=first.count)
-    return [name.strip() for name in next(csv.reader([first], delimiter=delimiter))]
+def _parquet_columns(path: Path) -> list[str]:
+    try:
+        return list(pl.read_parquet_schema(path))
+    except pl.exceptions.PolarsError as error:
+        raise InputRefused("the Parquet file is damaged", where=str(path), hint="Fetch it again") from error
 
 
-def _json_layout(path: Path, text: str) -> Layout:
-    lines = [line for line in text.splitlines() if line.strip()]
-    if len(lines) > 1 and (_parsed(lines[0]) is not None or ".jsonl" in path.name or ".ndjson" in path.name):
+def _text_layout(path: Path, text: str) -> Layout:
+    """Lines, if the file's name or most of its lines say so; a document, if its first character does; else CSV."""
+    if LINE_SUFFIXES & {suffix.lower() for suffix in path.suffixes}:
         return "lines"
-    value = _parsed(lines[0])
-    wraps_records = isinstance(value, list) or (isinstance(value, dict) and any(map(_is_records, value.values())))
-    return "lines" if isinstance(value, dict) and not wraps_records else "document"
+    if text.lstrip()[0] not in "{[":
+        return "csv"
+    lines = [value for line in text.splitlines()[:SNIFFED_RECORDS] if line.strip() for value in [_parsed(line)]]
+    if len(lines) > 1:
+        return "lines" if 2 * sum(isinstance(value, (dict, list)) for value in lines) >= len(lines) else "document"
+    return "document" if lines[0] is None or _wraps_records(lines[0]) else "lines"
+
+
+def _wraps_records(value: Any) -> bool:
+    return isinstance(value, list) or (isinstance(value, dict) and any(map(_is_records, value.values())))
 
 
 def _json_records(text: str, layout: Layout) -> Iterator[dict[str, Any]]:

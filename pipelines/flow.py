@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 import polars as pl
+import structlog
 
 from cdp import tables
 from cdp.errors import QualityGateFailed, UsageError
@@ -27,7 +28,6 @@ from cdp.store.runs import recent_runs, record_run
 from cdp.warehouse import (
     Warehouse,
     disk_errors,
-    open_published,
     open_working_copy,
     publish,
     published_path,
@@ -40,6 +40,8 @@ from pipelines import publish as publishing
 from pipelines.discover import InputFile, discover
 from pipelines.land import LandedFile, landed_files
 from pipelines.segments import Catalogue, load_catalogue
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class Progress(Protocol):
@@ -73,6 +75,7 @@ class Run:
     segment_history: pl.DataFrame
     progress: Progress
     new_files: list[LandedFile] = field(default_factory=list)
+    superseded: list[LandedFile] = field(default_factory=list)
     known_file_count: int = 0
     report: dict[str, Any] = field(default_factory=dict)
 
@@ -92,9 +95,19 @@ class Run:
 def _land(run: Run) -> int:
     """Raw rows of the inputs to Parquet; files that are landed already are passed over."""
     warehouse = run.warehouse
-    known = set(warehouse.query("select file_id from landing.files")["file_id"])
-    adopted = [landed for landed in landed_files(run.settings.home / "landing") if landed.file_id not in known]
-    known |= {landed.file_id for landed in adopted}
+    here_before = landed_files(run.settings.home / "landing")
+    _land_inputs(run, {file.file_id for file in land.in_force(here_before)})
+    landed = [*here_before, *landed_files(run.scratch / "landing")]
+    current = land.in_force(landed)
+    run.superseded = [file for file in landed if file not in current]
+    run.new_files = _not_taken_in(run, current)
+    land.list_files(warehouse, run.new_files)
+    return int(
+        warehouse.scalar("select coalesce(sum(row_count), 0) from landing.files where run_id = $1", [run.run_id])
+    )
+
+
+def _land_inputs(run: Run, known: set[str]) -> None:
     for number, input_file in enumerate(run.inputs, 1):
         sha256 = land.digest(input_file.path)
         file_id = land.file_id_of(input_file, sha256)
@@ -103,7 +116,7 @@ def _land(run: Run) -> int:
         else:
             known.add(file_id)
             land.land(
-                warehouse,
+                run.warehouse,
                 input_file,
                 sha256,
                 folder=run.scratch / "landing",
@@ -111,28 +124,38 @@ def _land(run: Run) -> int:
                 run_id=run.run_id,
             )
         run.progress.stage_advanced("land", number, len(run.inputs))
-    run.new_files = [*adopted, *landed_files(run.scratch / "landing")]
-    land.list_files(warehouse, run.new_files)
-    return int(
-        warehouse.scalar("select coalesce(sum(row_count), 0) from landing.files where run_id = $1", [run.run_id])
-    )
+
+
+def _not_taken_in(run: Run, current: Sequence[LandedFile]) -> list[LandedFile]:
+    """The landed files that the warehouse does not hold. If it holds one that was landed again under a changed mapping,
+    what that file had said must go: it forgets everything and takes in all of them."""
+    taken_in = set(run.warehouse.query("select file_id from landing.files")["file_id"])
+    if taken_in.isdisjoint(file.file_id for file in run.superseded):
+        return [file for file in current if file.file_id not in taken_in]
+    _log.info("a mapping has changed: everything is derived again from landing", files=len(run.superseded))
+    for table in tables.TABLES:
+        run.warehouse.run(f"delete from {table.full_name}", name=table.full_name)
+    return list(current)
 
 
 def _conform(run: Run) -> int:
     """Every new row to an event, an observation, a consent, a duplicate or a reject."""
-    if not run.new_files:
-        run.report["tally"] = []
-        return 0
+    run.report["tally"] = _conform_new(run).to_dicts() if run.new_files else []
+    for table in ("events", "observations", "consents"):
+        run.report[table] = run.warehouse.count(f"conformed.{table}")
+    return sum(row["lines"] for row in run.report["tally"])
+
+
+def _conform_new(run: Run) -> pl.DataFrame:
+    """Lines of the new files by outcome: source, outcome, lines."""
     warehouse = run.warehouse
     conform.take_in(warehouse, run.new_files, run.sources)
     reference = {"countries": pl.read_csv(run.settings.reference / "countries.csv", infer_schema=False)}
     conform.conform(warehouse, reference, region=run.settings.default_region, today=run.started_at.date())
     conform.count_rejects(warehouse)
-    run.report["tally"] = conform.tally(warehouse).to_dicts()
+    tally = conform.tally(warehouse)
     conform.drop_scratch_tables(warehouse)
-    for table in ("events", "observations", "consents"):
-        run.report[table] = warehouse.count(f"conformed.{table}")
-    return sum(row["lines"] for row in run.report["tally"])
+    return tally
 
 
 def _check(run: Run) -> int:
@@ -180,9 +203,9 @@ def _publish(run: Run) -> int:
     count = warehouse.count("profiles.profiles")
     publishing.move_landing(run.scratch, home)
     publishing.expose_landing(warehouse, home)
-    publish(warehouse, run.scratch, home)
-    published = open_published(run.settings)
+    published = publish(warehouse, run.scratch, run.settings)
     try:
+        publishing.drop_superseded(run.superseded)
         publishing.update_store(published, run.store, report, published_at=run.started_at)
     finally:
         published.close()

@@ -74,6 +74,8 @@ def _scored(rows: pl.DataFrame) -> pl.DataFrame:
         low=pl.Series(betaincinv(alpha.clip(1e-6), beta, tail)),
         high=pl.Series(betaincinv(alpha.clip(1e-6), beta, 1 - tail)),
     )
+    # Where next to nothing is known of a channel that hardly anybody answers, the mean lies outside the interval.
+    bounds = bounds.with_columns(low=pl.min_horizontal("low", "score"), high=pl.max_horizontal("high", "score"))
     reachable = pl.col("reachable")
     return bounds.with_columns(
         pl.when(reachable).then(pl.col(name).round(6)).alias(name) for name in ("score", "low", "high")

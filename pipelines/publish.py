@@ -7,7 +7,7 @@ the next run adopts the files; killed after the second, the next run brings the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ from cdp.store.profiles import (
     profile_hashes,
 )
 from cdp.store.runs import last_published_run, record_run
-from cdp.warehouse import Warehouse, disk_errors, open_published, published_path
+from cdp.warehouse import Warehouse, disk_errors, flush, open_published, published_path
+from pipelines.land import LandedFile
 from pipelines.link import CURRENT_MEMBERS
 from pipelines.sql import statement
 
@@ -60,7 +61,14 @@ def move_landing(scratch: Path, home: Path) -> None:
         for parquet in sorted(scratch.glob("landing/source=*/*.parquet")):
             target = home / parquet.relative_to(scratch)
             target.parent.mkdir(parents=True, exist_ok=True)
+            flush(parquet)
             parquet.replace(target)
+
+
+def drop_superseded(landed: Iterable[LandedFile]) -> None:
+    """Remove landed files that were landed again under a changed mapping: nothing refers to them any more."""
+    for file in landed:
+        file.parquet.unlink(missing_ok=True)
 
 
 def expose_landing(warehouse: Warehouse, home: Path) -> None:
@@ -85,7 +93,8 @@ def catch_up(settings: Settings, store: Store, *, now: datetime) -> None:
         report = json.loads(newest["report"][0])
         with store.read() as connection:
             last = last_published_run(connection)
-        if last is None or last.run_id != report["run_id"]:
+        # Run ids sort by age. An older warehouse put back from a backup is no reason to put the store back too.
+        if last is None or last.run_id < report["run_id"]:
             update_store(warehouse, store, report, published_at=now)
     finally:
         warehouse.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -41,8 +42,9 @@ class Comparison(_Node):
 
     @model_validator(mode="after")
     def _compares_once(self) -> Self:
-        if len(self.model_fields_set - {"field"}) != 1:
-            raise ValueError("give exactly one comparison")
+        given = self.model_fields_set - {"field"}
+        if len(given) != 1 or getattr(self, next(iter(given))) is None:
+            raise ValueError("give exactly one comparison, and a value to compare with")
         return self
 
     @property
@@ -88,12 +90,12 @@ class Catalogue(_Node):
         return self
 
 
-FACT_COLUMNS: frozenset[str] = frozenset(
-    [
-        *tables.PROFILES.column_names(),
-        *tables.METRICS.column_names(),
-        *(f"{channel}_reachable" for channel in MESSAGE_CHANNELS),
-    ]
+FACTS = pl.Schema(
+    {
+        **tables.PROFILES.polars_schema(),
+        **tables.METRICS.polars_schema(),
+        **{f"{channel}_reachable": pl.Boolean() for channel in MESSAGE_CHANNELS},
+    }
 )
 
 
@@ -104,9 +106,9 @@ def load_catalogue(path: Path) -> Catalogue:
         ConfigurationError: it is missing, no YAML, breaks the form, or names a field that does not exist.
     """
     try:
-        catalogue = Catalogue.model_validate(yaml.safe_load(path.read_text()))
-    except OSError as error:
-        raise ConfigurationError(f"cannot read: {error.strerror}", where=str(path)) from error
+        catalogue = Catalogue.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read the catalogue: {error}", where=str(path)) from error
     except yaml.YAMLError as error:
         raise ConfigurationError(f"not YAML: {error}", where=str(path)) from error
     except ValidationError as error:
@@ -114,17 +116,18 @@ def load_catalogue(path: Path) -> Catalogue:
         place = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(f"{place}: {first['msg']}", where=str(path)) from error
     for segment in catalogue.segments:
-        unknown = sorted(fields_of(segment.rule) - FACT_COLUMNS)
-        if unknown:
-            raise ConfigurationError(f"segment {segment.name}: unknown field {unknown[0]}", where=str(path))
+        for problem in filter(None, map(_misfit, comparisons_of(segment.rule))):
+            raise ConfigurationError(f"segment {segment.name}: {problem}", where=str(path))
     return catalogue
 
 
-def fields_of(rule: Rule) -> set[str]:
-    """The fields that a rule looks at."""
+def comparisons_of(rule: Rule) -> Iterator[Comparison]:
+    """The comparisons at the leaves of a rule."""
     if isinstance(rule, Comparison):
-        return {rule.field}
-    return {field for child in _children(rule) for field in fields_of(child)}
+        yield rule
+    else:
+        for child in _children(rule):
+            yield from comparisons_of(child)
 
 
 def condition(rule: Rule, as_of: datetime) -> pl.Expr:
@@ -150,7 +153,8 @@ def in_words(rule: Rule) -> str:
         case AnyOf():
             return " or ".join(_nested(child) for child in rule.any_of)
         case NoneOf():
-            return "neither " + " nor ".join(_nested(child) for child in rule.none_of)
+            first = "neither" if len(rule.none_of) > 1 else "not:"
+            return f"{first} " + " nor ".join(_nested(child) for child in rule.none_of)
 
 
 def memberships(facts: pl.LazyFrame, catalogue: Catalogue, as_of: datetime) -> pl.DataFrame:
@@ -196,6 +200,28 @@ def segment(warehouse: Warehouse, catalogue: Catalogue, history: pl.DataFrame, *
     warehouse.replace_rows(
         tables.SEGMENT_CHANGES, pl.concat([history.select(changes.columns), changes], how="vertical_relaxed")
     )
+
+
+def _misfit(comparison: Comparison) -> str | None:
+    """Why a field cannot be compared like this, if it cannot."""
+    if comparison.field not in FACTS:
+        return f"unknown field {comparison.field}"
+    if comparison.operator in _compares(FACTS[comparison.field], comparison):
+        return None
+    return f"{comparison.field} cannot be compared by {comparison.operator} with this value"
+
+
+def _compares(kind: pl.DataType, comparison: Comparison) -> set[str]:
+    """The comparisons that suit a kind of field and the given values."""
+    values = comparison.one_of or (() if comparison.equals is None else (comparison.equals,))
+    if kind == pl.Datetime:
+        return {"is_present", "within_days", "not_within_days"}
+    if kind.is_numeric():
+        fit = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+        return {"is_present", "at_least", "at_most"} | ({"equals", "one_of"} if fit else set())
+    wanted = {pl.Boolean(): bool, pl.String(): str}.get(kind)
+    fit = wanted is not None and all(isinstance(value, wanted) for value in values)
+    return {"is_present"} | ({"equals", "one_of"} if fit else set())
 
 
 def _facts(warehouse: Warehouse) -> pl.LazyFrame:

@@ -1,10 +1,12 @@
 """Values by which people are described, brought to one spelling so that equal means equal.
 
-Every function takes a table with the column `raw` (and `country`, where the spelling depends on it) and gives
-back the same rows with one more column. No string raises. Callers pass distinct values.
+`normalise_descriptions` cleans whole descriptions of people. Each of the other functions takes a table with the
+column `raw` (and `country`, where the spelling depends on it) and gives back the same rows with one more column. No
+string raises. Callers pass distinct values.
 """
 
 from cdp.normalise.dates import normalise_dates
+from cdp.normalise.description import normalise_descriptions
 from cdp.normalise.person import (
     normalise_device_tokens,
     normalise_emails,
@@ -17,6 +19,7 @@ from cdp.normalise.place import normalise_countries, normalise_postcodes
 __all__ = [
     "normalise_countries",
     "normalise_dates",
+    "normalise_descriptions",
     "normalise_device_tokens",
     "normalise_emails",
     "normalise_languages",

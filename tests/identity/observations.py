@@ -13,24 +13,12 @@ import polars as pl
 from cdp import tables
 from cdp.warehouse import Warehouse, open_memory
 from identity.model import load_model
-from identity.resolve import Known, resolve
+from identity.resolve import NOTHING_KNOWN, Known, resolve
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 PATTERNS = pl.read_csv(DATA / "reference" / "identifier_values.csv")
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = "run_20260101T000000_000000"
-
-NOTHING_KNOWN = Known(
-    members=pl.DataFrame(schema=dict.fromkeys(("observation_id", "profile_id", "run_id"), pl.String)),
-    former_members=pl.DataFrame(
-        schema=dict.fromkeys(("observation_id", "profile_id", "from_run_id", "run_id"), pl.String)
-    ),
-    aliases=pl.DataFrame(schema=dict.fromkeys(("old_profile_id", "profile_id"), pl.String)),
-    changes=pl.DataFrame(schema=dict.fromkeys(("profile_id", "other_profile_id", "reason", "run_id"), pl.String)),
-    links=pl.DataFrame(schema=dict.fromkeys(("left_id", "right_id"), pl.String)),
-    unlinks=pl.DataFrame(schema=dict.fromkeys(("left_id", "right_id"), pl.String)),
-)
-
 
 def observation_id(name: str) -> str:
     return md5(name.encode()).hexdigest()

@@ -1,0 +1,74 @@
+"""A person's description, cleaned column by column: the one place where raw values become comparable ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from functools import partial
+
+import polars as pl
+
+from cdp.normalise.dates import normalise_dates
+from cdp.normalise.person import (
+    normalise_device_tokens,
+    normalise_emails,
+    normalise_languages,
+    normalise_names,
+)
+from cdp.normalise.phone import normalise_phones
+from cdp.normalise.place import normalise_countries, normalise_postcodes
+
+Normaliser = Callable[[pl.DataFrame], pl.DataFrame]
+
+TRIMMED = ("customer_id", "street", "city", "region", "timezone", "anonymous_id")
+
+
+def normalise_descriptions(
+    described: pl.DataFrame, countries: pl.DataFrame, *, default_region: str, today: date
+) -> pl.DataFrame:
+    """Clean those of the person columns of `conformed.observations` that a frame has; other columns stay.
+
+    Args:
+        described: raw values, text, a row a description.
+        countries: the reference table of countries (see `normalise_countries`).
+        default_region: country of phone numbers without prefix.
+        today: the day after which a birthday is implausible.
+
+    Returns:
+        The same rows in the same order; values that cannot be what they should are null.
+    """
+    cleaned = described.with_columns(pl.col(name).pipe(_trimmed) for name in TRIMMED if name in described.columns)
+    if "country" not in cleaned.columns:
+        cleaned = cleaned.with_columns(country=pl.lit(None, pl.String))
+    # Countries first: they tell how phones, postcodes and dates are to be read.
+    steps: dict[str, Normaliser] = {
+        "country": partial(normalise_countries, reference=countries),
+        "first_name": normalise_names,
+        "last_name": normalise_names,
+        "email": normalise_emails,
+        "phone": partial(normalise_phones, default_region=default_region),
+        "date_of_birth": partial(normalise_dates, today=today),
+        "postcode": normalise_postcodes,
+        "language": normalise_languages,
+        "device_token": normalise_device_tokens,
+    }
+    for column, normalise in steps.items():
+        if column in cleaned.columns:
+            cleaned = _with_clean(cleaned, column, normalise)
+    return cleaned
+
+
+def _with_clean(described: pl.DataFrame, column: str, normalise: Normaliser) -> pl.DataFrame:
+    """Clean the distinct values of a column, each with the country that its description names."""
+    raw, country = pl.col(column).alias("raw"), pl.col("country") if column != "country" else pl.lit(None, pl.String)
+    keyed = described.select(raw, country.alias("country"))
+    distinct = keyed.unique().filter(pl.col("raw").is_not_null())
+    clean = normalise(distinct.select("raw") if column == "country" else distinct)
+    found = distinct.with_columns(clean.get_columns()[-1].alias("clean"))
+    joined = keyed.join(found, on=["raw", "country"], how="left", nulls_equal=True, maintain_order="left")
+    return described.with_columns(joined["clean"].alias(column))
+
+
+def _trimmed(column: pl.Expr) -> pl.Expr:
+    text = column.str.strip_chars()
+    return pl.when(text != "").then(text)

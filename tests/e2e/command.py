@@ -1,0 +1,103 @@
+"""`cdp` as a user runs it: in a process of its own, or in this one where starting a process proves nothing more."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cdp import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "data" / "sample"
+CDP = Path(sys.executable).with_name("cdp")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command printed, and its exit code."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def error(self) -> str:
+        """The one line that a refused command leaves on standard error, after its stages and logs."""
+        lines = [line for line in self.stderr.splitlines() if line.startswith("cdp: ")]
+        assert len(lines) == 1, self.stderr
+        assert self.stderr.splitlines()[-1] == lines[0], self.stderr
+        assert "Traceback" not in self.stderr
+        return lines[0].removeprefix("cdp: ")
+
+
+def environment(home: Path, **settings: str) -> dict[str, str]:
+    """This process's environment with no CDP_ variable but those given."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CDP_")}
+    return {**inherited, "CDP_HOME": str(home), **settings}
+
+
+def cdp(home: Path, *arguments: str, cwd: Path = ROOT, **settings: str) -> Answer:
+    """Run a command in a process of its own, to its end."""
+    done = subprocess.run(
+        [CDP, *arguments],
+        cwd=cwd,
+        env=environment(home, **settings),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def started(home: Path, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that runs beside the test, ended with it."""
+    with subprocess.Popen(
+        [CDP, *arguments],
+        cwd=ROOT,
+        env=environment(home, **settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+Command = Callable[..., Answer]
+
+
+def in_this_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: Path, settings: Mapping[str, str]
+) -> Command:
+    """`main` itself, with the arguments, environment and streams of a command."""
+    for name in [name for name in os.environ if name.startswith("CDP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("CDP_HOME", str(home))
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    def command(*arguments: str, **more: str) -> Answer:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["cdp", *arguments])
+            patch.setattr(sys, "excepthook", sys.excepthook)
+            for name, value in more.items():
+                patch.setenv(name, value)
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        printed = capsys.readouterr()
+        return Answer(int(ended.value.code or 0), printed.out, printed.err)
+
+    return command

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.command import SAMPLE, Command, cdp, in_this_process
+
+
+@dataclass(frozen=True)
+class SampleRun:
+    """A home in which `cdp run data/sample --json` has run, and what that printed."""
+
+    home: Path
+    report: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def sample_run(tmp_path_factory: pytest.TempPathFactory) -> SampleRun:
+    """Made once; who uses it leaves its profiles as they are."""
+    home = tmp_path_factory.mktemp("sample") / "var"
+    answer = cdp(home, "run", str(SAMPLE), "--json")
+    assert answer.exit_code == 0, answer.stderr
+    return SampleRun(home, json.loads(answer.stdout))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "var"
+
+
+@pytest.fixture
+def command(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `cdp` in this process, with a home of its own."""
+    return in_this_process(monkeypatch, capsys, home, {})

@@ -1,0 +1,173 @@
+"""From sample files to an HTTP answer, as the README tells it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.command import cdp, started
+from tests.e2e.conftest import SampleRun
+
+PERSON = """
+select profile_id, email, first_name from profiles.profiles
+join (from segments.memberships where segment = 'repeat_customer') using (profile_id)
+join identity.identifier_values on type = 'email' and value = email and quality = 'unique'
+where first_name is not null order by profile_id limit 1
+"""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running `cdp serve`, and a token for it."""
+
+    http: httpx.Client
+    token: str
+
+    def call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        return self.http.request(method, path, headers={"Authorization": f"Bearer {self.token}"}, **arguments)
+
+
+@pytest.fixture(scope="module")
+def service(sample_run: SampleRun) -> Iterator[Service]:
+    client = json.loads(cdp(sample_run.home, "clients", "add", "e2e", "--scope", "profiles:read", "--json").stdout)
+    port = free_port()
+    with (
+        started(sample_run.home, "serve", "--port", str(port)) as process,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as http,
+    ):
+        wait_until_alive(http, process)
+        answer = http.post(
+            "/oauth/token",
+            data={"grant_type": "client_credentials", "scope": "profiles:read"},
+            auth=(client["client_id"], client["client_secret"]),
+        )
+        assert answer.status_code == 200, answer.text
+        yield Service(http, answer.json()["access_token"])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_alive(http: httpx.Client, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        try:
+            if http.get("/healthz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    pytest.fail("the API did not come up within a minute")
+
+
+def rows(home: Path, query: str) -> list[dict[str, Any]]:
+    answer = cdp(home, "sql", query, "--format", "json")
+    assert answer.exit_code == 0, answer.stderr
+    found: list[dict[str, Any]] = json.loads(answer.stdout)
+    return found
+
+
+def test_the_service_is_ready_with_the_run_that_was_published(sample_run: SampleRun, service: Service) -> None:
+    ready = service.http.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json()["status"] == "ready"
+    assert ready.json()["run_id"].startswith("run_")
+
+
+def test_a_person_is_found_by_an_email_written_in_another_way(sample_run: SampleRun, service: Service) -> None:
+    person = rows(sample_run.home, PERSON)[0]
+    answer = service.call(
+        "POST", "/v1/profiles/lookup", json={"identifiers": [{"type": "email", "value": f" {person['email'].upper()}"}]}
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["profile_id"] == person["profile_id"]
+    assert answer.json()["profile"]["traits"]["first_name"] == person["first_name"]
+
+
+def test_a_profile_read_by_its_id_says_what_the_warehouse_says(sample_run: SampleRun, service: Service) -> None:
+    person = rows(sample_run.home, PERSON)[0]
+    profile_id = person["profile_id"]
+    answer = service.call(
+        "GET", f"/v1/profiles/{profile_id}", params={"include": "traits,segments,preferences,metrics,identity"}
+    ).json()
+    of_person = f"where profile_id = '{profile_id}'"
+    assert answer["traits"]["email"] == person["email"]
+    assert sorted(entry["segment"] for entry in answer["segments"]) == [
+        row["segment"] for row in rows(sample_run.home, f"from segments.memberships {of_person} order by segment")
+    ]
+    metrics = rows(sample_run.home, f"select order_count, email_sent_count from profiles.metrics {of_person}")[0]
+    assert {name: answer["metrics"][name] for name in metrics} == metrics
+    preferences = rows(sample_run.home, f"from segments.channel_preferences {of_person}")
+    assert {entry["channel"] for entry in answer["preferences"]} == {row["channel"] for row in preferences}
+    members = rows(sample_run.home, f"from identity.members {of_person} and valid_to_run is null")
+    assert len(answer["identity"]["members"]) == len(members)
+    assert all(entry["file"] and entry["line_number"] for entry in answer["trait_evidence"])
+
+
+def test_without_a_token_nobody_reads_a_profile(sample_run: SampleRun, service: Service) -> None:
+    person = rows(sample_run.home, PERSON)[0]
+    answer = service.http.get(f"/v1/profiles/{person['profile_id']}")
+    assert answer.status_code == 401
+    assert person["email"] not in answer.text
+
+
+STATE = (
+    "select 'profiles' as kind, bit_xor(hash(profile_id)) as digest, count(*) as rows from profiles.profiles union all "
+    "select 'members', bit_xor(hash(observation_id, profile_id)), count(*) from identity.members union all "
+    "select 'events', bit_xor(hash(event_id)), count(*) from conformed.events union all "
+    "select 'traits', bit_xor(hash(columns(*)::varchar)), count(*) from "
+    "(select profile_id || trait || value as t from profiles.traits) union all "
+    "select 'memberships', bit_xor(hash(profile_id, segment)), count(*) from segments.memberships order by kind"
+)
+
+
+def test_the_demo_on_top_of_the_sample_changes_nothing(sample_run: SampleRun) -> None:
+    before = rows(sample_run.home, STATE)
+    again = cdp(sample_run.home, "demo")
+    assert again.exit_code == 0, again.stderr
+    assert "Nothing new" in again.stdout
+    assert rows(sample_run.home, STATE) == before
+
+
+def test_the_demo_says_how_right_it_is_and_what_to_try_next(sample_run: SampleRun) -> None:
+    found = json.loads(cdp(sample_run.home, "demo", "--json").stdout)["findings"]
+    assert found["people"] == 2_000
+    assert found["pairwise"]["precision"] > 0.97
+    # What no log shows, nobody can find: of the rest, nearly all.
+    assert found["pairwise"]["recall"] < found["recall_of_what_evidence_allows"]
+    assert found["recall_of_what_evidence_allows"] > 0.95
+    assert len(found["segments"]) == 10
+
+
+def test_an_analyst_is_answered_while_a_run_is_in_progress_and_a_rebuild_is_the_same(
+    sample_run: SampleRun, tmp_path: Path
+) -> None:
+    home = tmp_path / "var"
+    shutil.copytree(sample_run.home, home)
+    before = rows(home, STATE)
+    with started(home, "run", "--full", "--json") as run:
+        deadline = time.monotonic() + 60
+        while not any((home / "work").glob("run_*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert rows(home, STATE) == before
+        state = json.loads(cdp(home, "status", "--json").stdout)
+        assert state["running"], "the run was over before anybody could ask"
+        refused = cdp(home, "run", "--full")
+        assert (refused.exit_code, refused.error.count("another run is in progress")) == (7, 1)
+        output, problems = run.communicate(timeout=240)
+        assert run.returncode == 0, problems
+    assert json.loads(output)["landed"] == sample_run.report["landed"]
+    assert rows(home, STATE) == before
