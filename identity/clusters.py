@@ -14,9 +14,7 @@ import polars as pl
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components as _label_components
 
-# A person may have this many given names that are unlike each other (a call name, a middle name), not more.
-MAX_GIVEN_NAMES = 2
-MAX_BIRTHDAYS = 2
+from identity.names import alike
 
 # A component is rebuilt along a steward's word first, then along what is shared, then along what is alike; within
 # one kind by weight.
@@ -180,27 +178,8 @@ def _typos(a: str, b: str) -> int:
 
 def _alike(left: dict[str, frozenset[str]], right: dict[str, frozenset[str]]) -> bool:
     return any(
-        not forms.isdisjoint(other_forms) or _similar(name, other)
-        for name, forms in left.items()
-        for other, other_forms in right.items()
+        alike(name, forms, other, other_forms) for name, forms in left.items() for other, other_forms in right.items()
     )
-
-
-def _similar(a: str, b: str) -> bool:
-    """An initial, or a name with a small share of letters wrong."""
-    if min(len(a), len(b)) == 1:
-        return a[0] == b[0]
-    return _edit_distance(a, b) <= max(1, min(len(a), len(b)) // 4)
-
-
-def _edit_distance(a: str, b: str) -> int:
-    """Levenshtein's distance."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        diagonal, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (x != y))
-    return row[-1]
 
 
 def _unite(left: _Group, right: _Group, groups: dict[str, _Group]) -> None:

@@ -87,7 +87,8 @@ def b_cubed(records: pl.DataFrame) -> Shares:
 def exact_clusters(records: pl.DataFrame) -> float:
     """The share of true entities whose records are exactly one cluster."""
     exact = (pl.col("both") == pl.col("cluster")) & (pl.col("both") == pl.col("entity"))
-    return float(_sized(records).group_by("entity_id").agg(exact.all().alias("exact"))["exact"].mean() or 0.0)
+    share: float = _sized(records).group_by("entity_id").agg(exact.all().alias("exact")).select(pl.mean("exact")).item()
+    return share
 
 
 def _sized(records: pl.DataFrame) -> pl.DataFrame:

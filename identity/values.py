@@ -1,4 +1,4 @@
-"""What a value of an identifier is worth: unique, shared, generic or junk; and names that are one name.
+"""What a value of an identifier is worth: unique, shared, generic or junk.
 
 Values are judged by the distinct people behind them, counted by their names and not by their rows: a family's
 e-mail is shared however often it occurs, and one customer's is not.
@@ -7,9 +7,9 @@ e-mail is shared however often it occurs, and one customer's is not.
 from __future__ import annotations
 
 import polars as pl
-from nicknames import name_triplets
 
 from cdp.warehouse import Warehouse
+from identity.names import NAMES_ALIKE, given_forms
 from identity.sql import statement
 
 # More distinct people behind one value than this, and it says nothing about any of them.
@@ -17,35 +17,10 @@ MAX_PEOPLE = 6
 # More distinct given names behind one value than this, and they are not even compared.
 MAX_NAMES = 40
 
-NAMES_ALIKE = """
-create or replace temp macro names_alike(a, a_forms, b, b_forms) as
-    a = b
-    or list_has_any(a_forms, b_forms)
-    or (least(length(a), length(b)) = 1 and a[1] = b[1])
-    or (least(length(a), length(b)) >= 4 and jaro_winkler_similarity(a, b) >= 0.9);
+DATE_PARTS_EQUAL = """
 create or replace temp macro date_parts_equal(a, b) as
     (a[1:4] = b[1:4])::int + (a[6:7] = b[6:7])::int + (a[9:10] = b[9:10])::int;
 """
-
-
-def given_forms() -> pl.DataFrame:
-    """Nicknames: frame of given_name and forms, the full names that it stands for, itself included.
-
-    Source: the `nicknames` package. Bill and Will share the form william, so they may be one person.
-    """
-    pairs = pl.DataFrame(
-        [(triplet.name2, triplet.name1) for triplet in name_triplets() if triplet.relationship == "has_nickname"],
-        schema=["given_name", "form"],
-        orient="row",
-    )
-    itself = pairs.select("given_name", form=pl.col("given_name"))
-    return (
-        pl.concat([pairs, itself])
-        .unique()
-        .group_by("given_name")
-        .agg(pl.col("form").sort().alias("forms"))
-        .sort("given_name")
-    )
 
 
 def judge(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
@@ -54,7 +29,7 @@ def judge(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
     Args:
         patterns: frame of type, pattern (a regular expression over the lower-cased value), quality, reason.
     """
-    warehouse.run(NAMES_ALIKE, name="names_alike")
+    warehouse.run(NAMES_ALIKE + DATE_PARTS_EQUAL, name="macros of identity")
     with warehouse.frame("incoming_forms", given_forms()):
         warehouse.run("create or replace temp table given_forms as select * from incoming_forms")
     warehouse.run(statement("features"), name="features")

@@ -27,7 +27,8 @@ LINE_SUFFIXES = {".jsonl", ".ndjson"}
 # Written by the simulator beside its logs: what is true, not what was seen.
 NOT_INPUT = ("truth.csv", "campaigns_truth.csv")
 SNIFFED_BYTES = 256 * 1024
-SNIFFED_TEXT = 1024
+# So few NULs at a file's beginning are dirt in a text; more of them are UTF-16 or no text at all.
+SNIFFED_TEXT, STRAY_NULS = 1024, 8
 SNIFFED_RECORDS = 50
 # A file without a header shows a person's data where names of fields would stand.
 PERSONAL = re.compile(r"@|\d{4}")
@@ -100,7 +101,7 @@ class _Head:
         text = head.decode("utf-8", errors="replace").lstrip("\ufeff")
         if not text.strip():
             raise InputRefused("the file is empty", where=str(path))
-        if "\0" in text[:SNIFFED_TEXT]:
+        if text[:SNIFFED_TEXT].count("\0") > STRAY_NULS:
             raise InputRefused("neither UTF-8 text nor Parquet", where=str(path), hint="Save it as UTF-8")
         layout = _text_layout(path, text)
         if layout == "csv":

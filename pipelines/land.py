@@ -213,9 +213,9 @@ def _numbered(block: bytes, first_number: int) -> pl.DataFrame:
 
 def _partly_unreadable(lines: list[bytes]) -> pl.DataFrame:
     """text, is_utf8; bytes that are not UTF-8 are replaced by U+FFFD."""
-    raw = pl.Series("text", lines, dtype=pl.Binary)
     text = [line.decode(errors="replace") for line in lines]
-    return pl.DataFrame({"text": text, "is_utf8": raw.cast(pl.String, strict=False).is_not_null()})
+    is_utf8 = [read.encode() == line for read, line in zip(text, lines, strict=True)]
+    return pl.DataFrame({"text": text, "is_utf8": is_utf8})
 
 
 def _json_rows(lines: pl.DataFrame) -> pl.DataFrame:

@@ -20,6 +20,7 @@ PATTERNS = pl.read_csv(DATA / "reference" / "identifier_values.csv")
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = "run_20260101T000000_000000"
 
+
 def observation_id(name: str) -> str:
     return md5(name.encode()).hexdigest()
 

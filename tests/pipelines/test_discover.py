@@ -15,7 +15,7 @@ from pipelines.discover import discover, recognise
 from tests.pipelines.runs import CONTACTS, CONTACTS_MAPPING, SOURCES, sendgrid, write_contacts
 
 EVENTS = [sendgrid("open"), sendgrid("click")]
-ORDER = {"id": 1, "email": "a@b.example", "line_items": [], "created_at": "2026-01-01T00:00:00Z"}
+ORDER = {"id": 1, "order_number": 1001, "financial_status": "paid", "line_items": [], "total_price": "1.00"}
 LINES = "\n".join(map(json.dumps, EVENTS)) + "\n"
 
 

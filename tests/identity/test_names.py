@@ -1,0 +1,57 @@
+"""Names that may be one person's: the SQL and the Python reading of the one rule agree."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cdp.warehouse import open_memory
+from identity.names import NAMES_ALIKE, alike, given_forms
+
+FORMS = {name: frozenset(forms) for name, forms in given_forms().iter_rows()}
+
+
+def forms_of(name: str) -> frozenset[str]:
+    return FORMS.get(name, frozenset({name}))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ("ann", "ann", True),
+        ("bill", "william", True),
+        ("bill", "will", True),
+        ("j", "james", True),
+        ("j", "robert", False),
+        ("margaret", "margret", True),
+        ("zane", "zaen", True),
+        ("ann", "bob", False),
+        ("john", "jane", False),
+    ],
+)
+def test_names_that_may_be_one_person_s(a: str, b: str, expected: bool) -> None:
+    assert alike(a, forms_of(a), b, forms_of(b)) is expected
+
+
+LETTERS = st.text(alphabet="abcdehilmnorsty", min_size=1, max_size=9)
+KNOWN = st.sampled_from(sorted(FORMS))
+
+
+@settings(max_examples=25, deadline=None)
+@given(pairs=st.lists(st.tuples(LETTERS | KNOWN, LETTERS | KNOWN), min_size=1, max_size=200))
+def test_sql_and_python_agree(pairs: list[tuple[str, str]]) -> None:
+    rows = pl.DataFrame(
+        {
+            "a": [a for a, _ in pairs],
+            "a_forms": [sorted(forms_of(a)) for a, _ in pairs],
+            "b": [b for _, b in pairs],
+            "b_forms": [sorted(forms_of(b)) for _, b in pairs],
+        }
+    )
+    warehouse = open_memory()
+    warehouse.run(NAMES_ALIKE)
+    with warehouse.in_order(), warehouse.frame("pairs", rows):
+        found = warehouse.query("select a, b, names_alike(a, a_forms, b, b_forms) as alike from pairs")
+    assert found.rows() == [(a, b, alike(a, forms_of(a), b, forms_of(b))) for a, b in pairs]

@@ -1,0 +1,280 @@
+"""Conforming: each line has one outcome, and the same lines always the same one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cdp.warehouse import Warehouse
+from tests.pipelines.runs import (
+    NOW,
+    conform_files,
+    land_file,
+    new_warehouse,
+    sendgrid,
+    write_contacts,
+    write_lines,
+)
+
+
+def conformed(folder: Path, *records: Any, name: str = "sendgrid.jsonl") -> tuple[Warehouse, dict[str, int]]:
+    """What one file of JSON lines becomes: the warehouse, and lines by outcome."""
+    warehouse = new_warehouse()
+    file = land_file(warehouse, write_lines(folder / name, records), folder / "landing")
+    tally = conform_files(warehouse, [file])
+    return warehouse, dict(tally.select("outcome", "lines").rows())
+
+
+def reasons(warehouse: Warehouse) -> list[tuple[int, str]]:
+    return warehouse.query("select line_number, reason from landing.rejects order by all").rows()
+
+
+def test_outcomes_of_lines(tmp_path: Path) -> None:
+    opened = sendgrid("open")
+    warehouse, tally = conformed(
+        tmp_path,
+        opened,
+        opened,
+        "not json",
+        sendgrid("click", None),
+        sendgrid("click", "not an address"),
+        sendgrid("open", at=NOW + timedelta(days=2)),
+        sendgrid("open", timestamp=5),
+        {"timestamp": 1},
+        sendgrid("unsubscribe"),
+    )
+    assert tally == {"event": 2, "duplicate": 1, "reject": 6}
+    assert reasons(warehouse) == [
+        (3, "broken_json"), (4, "no_identifier"), (5, "no_identifier"), (6, "time_in_future"), (7, "bad_time"),
+        (8, "unknown_event"),
+    ]  # fmt: skip
+    assert warehouse.query("select line_number from conformed.duplicates").rows() == [(2,)]
+    assert warehouse.query("select channel, state from conformed.consents").rows() == [("email", "withdrawn")]
+    assert warehouse.query("select row_count, reject_count from landing.files").rows() == [(9, 6)]
+
+
+ODD_LINES = (
+    "5",
+    '"x"',
+    "null",
+    "true",
+    "[]",
+    "{}",
+    "[[]]",
+    "[null]",
+    "[1, 2]",
+    '{"a": {"b": []}}',
+    "[" * 200 + "]" * 200,
+)
+
+
+@pytest.mark.parametrize("source", ["sendgrid", "twilio", "segment", "fcm", "whatsapp", "shopify"])
+def test_json_that_is_no_record_is_refused_line_by_line(tmp_path: Path, source: str) -> None:
+    wrapped = ('{"batch": []}', '{"messages": []}', '{"orders": []}', '{"batch": 5}')
+    _, tally = conformed(tmp_path, *ODD_LINES, *wrapped, name=f"{source}.jsonl")
+    assert tally == {"reject": len(ODD_LINES) + len(wrapped)}
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("sendgrid.jsonl", [sendgrid("open", key="1"), sendgrid("click", key="2")]),
+        ("segment.jsonl", {"batch": [
+            {"type": "track", "event": "Product Viewed", "messageId": key, "userId": "u1",
+             "timestamp": "2026-11-01T00:00:00Z"} for key in "ab"
+        ]}),
+        ("twilio.jsonl", {"messages": [
+            {"sid": f"SM{key}", "account_sid": "AC", "direction": "outbound-api", "num_segments": "1",
+             "status": "delivered", "from": "+12025550100", "to": "+12025550101",
+             "date_sent": "Sun, 01 Nov 2026 00:00:00 +0000"} for key in "ab"
+        ]}),
+    ],
+)  # fmt: skip
+def test_a_line_that_holds_or_wraps_a_list_is_several_items(tmp_path: Path, name: str, line: Any) -> None:
+    warehouse, tally = conformed(tmp_path, line, name=name)
+    assert tally == {"event": 1}
+    assert warehouse.query("select line_number from conformed.events").rows() == [(1,), (1,)]
+
+
+EVENTS = [
+    sendgrid(kind, who, key=f"{kind}{who}") for kind in ("open", "click") for who in ("a@b.example", "c@d.example")
+]
+LINES = st.one_of(
+    st.sampled_from(EVENTS).map(json.dumps),
+    st.lists(st.sampled_from(EVENTS), max_size=3).map(json.dumps),
+    st.sampled_from(["", " ", "{", "5", json.dumps(sendgrid("open", None)), json.dumps({"event": "new", "email": "x@y.example"})]),
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None)
+@given(files=st.lists(st.lists(LINES, max_size=8), min_size=1, max_size=3))
+def test_every_line_has_one_outcome_and_every_event_one_row(files: list[list[str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = new_warehouse()
+        landed = []
+        for number, lines in enumerate(files):
+            path = write_lines(Path(folder) / f"sendgrid-{number}.jsonl", [f" {' ' * number}", *lines])
+            file = land_file(warehouse, path, Path(folder) / "landing")
+            landed += [file] if file not in landed else []
+        tally = conform_files(warehouse, landed)
+    total = warehouse.scalar("select sum(row_count) from landing.files")
+    assert tally["lines"].sum() == total == sum(bool(line.strip()) for lines in files for line in lines)
+    wanted = {item["sg_event_id"] for lines in files for line in lines if line.strip() for item in _items(line)}
+    assert warehouse.count("conformed.events") == len(wanted)
+
+
+def _items(line: str) -> list[Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return []
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, dict) and item.get("email") and item.get("timestamp")]
+
+
+TWICE = sendgrid("open", key="twice")
+FILES = [
+    [TWICE, sendgrid("click", key="1")],
+    [sendgrid("click", key="2"), TWICE, TWICE],
+    [{**TWICE, "email": "other@shop.example"}],
+]
+
+
+def test_the_order_of_files_makes_no_difference(tmp_path: Path) -> None:
+    found = set()
+    for order in itertools.permutations(range(3)):
+        warehouse = new_warehouse()
+        landed = [
+            land_file(warehouse, write_lines(tmp_path / f"sendgrid-{n}.jsonl", FILES[n]), tmp_path / "landing")
+            for n in order
+        ]
+        conform_files(warehouse, landed)
+        tables = ("conformed.events", "conformed.observations", "conformed.duplicates", "conformed.consents")
+        found.add(repr([sorted(map(repr, warehouse.query(f"select * from {table}").rows())) for table in tables]))
+        assert warehouse.count("conformed.events") == 3
+    assert len(found) == 1
+
+
+def test_an_event_that_comes_again_in_a_later_run_is_a_duplicate(tmp_path: Path) -> None:
+    warehouse = new_warehouse()
+    landed = [
+        land_file(warehouse, write_lines(tmp_path / f"sendgrid-{n}.jsonl", FILES[n]), tmp_path / "landing", at=NOW + n * timedelta(hours=1))
+        for n in range(3)
+    ]  # fmt: skip
+    for file in landed:
+        conform_files(warehouse, [file])
+    at_once = new_warehouse()
+    conform_files(at_once, landed)
+    for table in ("conformed.events", "conformed.observations", "conformed.duplicates", "landing.rejects"):
+        assert sorted(map(repr, warehouse.query(f"select * from {table}").rows())) == sorted(
+            map(repr, at_once.query(f"select * from {table}").rows())
+        )
+    assert warehouse.count("conformed.duplicates") == 3
+
+
+def test_observations_are_the_distinct_descriptions(tmp_path: Path) -> None:
+    at = [NOW - timedelta(days=day) for day in (9, 2, 5)]
+    warehouse, _ = conformed(
+        tmp_path, *(sendgrid("open", email, at=moment) for email, moment in zip(("A@Shop.example ", "a@shop.example", "b@shop.example"), at, strict=True))
+    )  # fmt: skip
+    assert warehouse.query(
+        "select email, event_count, first_seen_at, last_seen_at, line_number from conformed.observations order by email"
+    ).rows() == [("a@shop.example", 2, at[0], at[1], 1), ("b@shop.example", 1, at[2], at[2], 3)]
+
+
+MAPPING = """\
+source: pos
+kind: events
+files: "*.jsonl"
+columns: {event_key: id, occurred_at: at, amount: amount, currency: currency, email: email, customer_id: customer,
+    timezone: zone, city: city, country: country, date_of_birth: born, language: lang, external_ids: ids}
+constants: {event_type: ordered, channel: store}
+"""
+
+
+def event_row(folder: Path, query: str, **cells: Any) -> Any:
+    (folder / "pos.mapping.yaml").write_text(MAPPING)
+    row = {"id": "1", "at": "2026-11-01T10:00:00Z", "email": "ann@shop.example", **cells}
+    warehouse, _ = conformed(folder, row, name="pos.jsonl")
+    return warehouse.scalar(query)
+
+
+@pytest.mark.parametrize(
+    ("given", "amount"),
+    [("12.5", "12.50"), (12.5, "12.50"), ("1.234,50", "1234.50"), (None, "None"), ("free", "None"), (-3, "-3.00")],
+)
+def test_amounts(tmp_path: Path, given: Any, amount: str) -> None:
+    assert str(event_row(tmp_path, "select amount from conformed.events", amount=given)) == amount
+
+
+@pytest.mark.parametrize("given", ["1e400", 1e300, "9" * 40])
+def test_amounts_beyond_measure_are_refused(tmp_path: Path, given: Any) -> None:
+    assert event_row(tmp_path, "select reason from landing.rejects", amount=given) == "bad_amount"
+
+
+OBSERVED = "select {} from conformed.observations"
+
+
+@pytest.mark.parametrize(
+    ("query", "cells", "expected"),
+    [
+        ("select currency from conformed.events", {"amount": 1, "currency": "usd"}, "USD"),
+        ("select currency from conformed.events", {"amount": 1, "currency": "US dollars"}, None),
+        (OBSERVED.format("timezone"), {"zone": "Europe/Berlin"}, "Europe/Berlin"),
+        (OBSERVED.format("timezone"), {"zone": "Mars/Base"}, None),
+        (OBSERVED.format("country"), {"country": "Deutschland"}, "DE"),
+        (OBSERVED.format("country"), {"country": "Atlantis"}, None),
+        (OBSERVED.format("language"), {"lang": "en_US"}, "en"),
+        (OBSERVED.format("email"), {"email": " ANN@Shop.Example"}, "ann@shop.example"),
+        (OBSERVED.format("date_of_birth::varchar"), {"born": "1990-02-03"}, "1990-02-03"),
+        (OBSERVED.format("date_of_birth::varchar"), {"born": "1990-02-31"}, None),
+        # PostgreSQL refuses NUL in texts.
+        (OBSERVED.format("customer_id"), {"customer": "c\x001"}, "c 1"),
+        (OBSERVED.format("customer_id"), {"customer": "\x00"}, None),
+        (OBSERVED.format("city"), {"city": "New\tYork\x7f"}, "New York"),
+        (OBSERVED.format("external_ids::varchar"), {"ids": '{"previous_id": "a\\u0000"}'}, None),
+        (OBSERVED.format("external_ids::varchar"), {"ids": '{"previous_id": "a"}'}, '{"previous_id": "a"}'),
+        ("select properties->>'$.note' is not null from conformed.events", {"note": "\x00"}, True),
+    ],
+)
+def test_values_are_cleaned_or_dropped(tmp_path: Path, query: str, cells: dict[str, Any], expected: Any) -> None:
+    assert event_row(tmp_path, query, **cells) == expected
+
+
+def test_consents_of_a_table(tmp_path: Path) -> None:
+    warehouse = new_warehouse()
+    for name in ("one", "again"):
+        file = land_file(warehouse, write_contacts(tmp_path / name), tmp_path / name / "landing")
+    tally = conform_files(warehouse, [file])
+    assert tally.rows() == [("crm", "observation", 1), ("crm", "consent", 2)] or dict(
+        tally.select("outcome", "lines").rows()
+    ) == {"consent": 2, "observation": 1}
+    assert warehouse.query(
+        "select channel, state, scope, method, occurred_at::date::varchar, line_number from conformed.consents order by all"
+    ).rows() == [
+        ("email", "denied", "channel", "file", "2026-11-02", 3),
+        ("email", "granted", "channel", "file", "2026-11-01", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"), [("2026-11-05", "2026-11-05"), ("1970-01-01", "2026-11-01"), ("2199-01-01", "2026-11-01")]
+)
+def test_a_consent_stated_at_an_impossible_time_counts_from_its_event(
+    tmp_path: Path, stated: str, expected: str
+) -> None:
+    order = {
+        "id": 7, "created_at": "2026-11-01T00:00:00Z", "total_price": "5.00", "line_items": [], "order_number": 7,
+        "currency": "USD", "customer": {"id": 1, "email": "ann@shop.example", "email_marketing_consent": {
+            "state": "subscribed", "consent_updated_at": f"{stated}T00:00:00Z"}},
+    }  # fmt: skip
+    warehouse, _ = conformed(tmp_path, order, name="shopify.jsonl")
+    assert warehouse.query("select occurred_at::date::varchar from conformed.consents").rows() == [(expected,)]
