@@ -165,7 +165,7 @@ def summary(findings: Findings) -> dict[str, Any]:
     identity = findings.identity
     return {
         "counts": findings.counts,
-        "pairwise": {"precision": identity.precision, "recall": identity.recall, "f1": identity.f1},
+        "pairwise": {"precision": identity.precision, "recall": identity.recall},
         "recall_of_what_evidence_allows": findings.findable.recall,
         "people": findings.people,
         "segments": dict(findings.segments.iter_rows()),

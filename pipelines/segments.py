@@ -163,7 +163,7 @@ def memberships(facts: pl.LazyFrame, catalogue: Catalogue, as_of: datetime) -> p
     return (
         facts.select("profile_id", *columns)
         .unpivot(index="profile_id", variable_name="segment", value_name="is_in")
-        .filter("is_in")
+        .filter(pl.col("is_in").cast(pl.Boolean))
         .select("profile_id", "segment")
         .sort("profile_id", "segment")
         .collect()

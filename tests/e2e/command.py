@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cdp import cli
@@ -73,6 +76,44 @@ def started(home: Path, *arguments: str, **settings: str) -> Iterator[subprocess
         finally:
             process.terminate()
             process.wait(30)
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[str]:
+    """`cdp serve` on a free port, alive: its base URL."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with started(home, "serve", "--port", str(port)) as process:
+        deadline = time.monotonic() + 60
+        while not _is_alive(url):
+            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+            assert time.monotonic() < deadline, "the API did not come up within a minute"
+            time.sleep(0.1)
+        yield url
+
+
+def _is_alive(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def token(url: str, client: Mapping[str, str]) -> str:
+    """An access token for a client as `cdp clients add --json` prints it."""
+    answer = httpx.post(
+        f"{url}/oauth/token",
+        data={"grant_type": "client_credentials"},
+        auth=(client["client_id"], client["client_secret"]),
+    )
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["access_token"])
 
 
 Command = Callable[..., Answer]

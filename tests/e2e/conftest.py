@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.command import SAMPLE, Command, cdp, in_this_process
+from tests.e2e.logs import good_log
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,15 @@ def sample_run(tmp_path_factory: pytest.TempPathFactory) -> SampleRun:
     answer = cdp(home, "run", str(SAMPLE), "--json")
     assert answer.exit_code == 0, answer.stderr
     return SampleRun(home, json.loads(answer.stdout))
+
+
+@pytest.fixture(scope="session")
+def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that holds a log of ten events; for copies."""
+    folder = tmp_path_factory.mktemp("small")
+    answer = cdp(folder / "var", "run", str(good_log(folder / "logs")))
+    assert answer.exit_code == 0, answer.stderr
+    return folder / "var"
 
 
 @pytest.fixture

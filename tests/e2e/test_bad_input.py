@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import resource
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.e2e.command import CDP, SAMPLE, Answer, Command, cdp, environment
 from tests.e2e.logs import good_log, jsonl, mail, truncated_gzip
 
 EVENTS = "select count(*) as n from conformed.events"
+IN_PUBLISHED = 10
 
 
 def events(command: Command) -> int:
@@ -23,10 +25,9 @@ def events(command: Command) -> int:
 
 
 @pytest.fixture
-def published(command: Command, tmp_path: Path) -> int:
-    """A good state: how many events it holds."""
-    assert command("run", str(good_log(tmp_path / "before"))).exit_code == 0
-    return events(command)
+def published(command: Command, home: Path, small_home: Path) -> None:
+    """A good state of ten events, the first of those that `mail` makes."""
+    shutil.copytree(small_home, home)
 
 
 def unreadable(folder: Path) -> Path:
@@ -90,23 +91,28 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_bad_file_is_refused_and_the_good_one_beside_it_is_not_lost(
-    case: str, command: Command, published: int, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("published")
+def test_a_bad_file_is_refused_and_the_last_good_state_stands(case: str, command: Command, tmp_path: Path) -> None:
     make, problem = REFUSED[case]
     if case == "forbidden" and os.geteuid() == 0:
         make = unreadable  # root may read everything
     folder = tmp_path / "bad"
     folder.mkdir()
     bad = make(folder)
-    good = good_log(tmp_path / "good", first=100)
-    answer = command("run", str(good), str(bad))
+    answer = command("run", str(good_log(tmp_path / "good", first=100)), str(bad))
     assert answer.exit_code == 4
     assert problem in answer.error
     assert str(bad) in answer.error
-    assert events(command) == published
+    assert events(command) == IN_PUBLISHED
+
+
+@pytest.mark.usefixtures("published")
+def test_a_good_file_refused_with_a_bad_one_is_not_lost(command: Command, home: Path, tmp_path: Path) -> None:
+    good, bad = good_log(tmp_path, first=100), truncated_gzip(tmp_path / "twilio.jsonl.gz")
+    assert command("run", str(good), str(bad)).exit_code == 4
+    assert [path.name for path in (home / "work").iterdir()] == ["run.lock"]
     assert command("run", str(good)).exit_code == 0
-    assert events(command) == published + 10
+    assert events(command) == IN_PUBLISHED + 10
 
 
 def test_a_broken_line_is_one_reject_and_the_rest_lands(command: Command, tmp_path: Path) -> None:
@@ -118,14 +124,15 @@ def test_a_broken_line_is_one_reject_and_the_rest_lands(command: Command, tmp_pa
     assert "sendgrid.jsonl:7" in shown
 
 
-def test_mostly_refused_rows_trip_the_gate(command: Command, published: int, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("published")
+def test_mostly_refused_rows_trip_the_gate(command: Command, tmp_path: Path) -> None:
     anonymous = [mail(number, email=None if number % 4 else "someone@example.com") for number in range(100, 140)]
     log = jsonl(tmp_path / "bad" / "sendgrid.jsonl", anonymous)
     answer = command("run", str(log))
     assert answer.exit_code == 5
     assert "no source has more than 25% of its rows refused" in answer.error
     assert "someone@example.com" not in answer.stderr
-    assert events(command) == published
+    assert events(command) == IN_PUBLISHED
     status = command("status").stdout
     assert "published" in status
     assert "was refused: landing.files: no source has more than 25%" in " ".join(status.split())
@@ -134,16 +141,17 @@ def test_mostly_refused_rows_trip_the_gate(command: Command, published: int, tmp
     assert runs[0]["quality"][0]["failed"][0]["violation_count"] == 1
     # The next good file goes in as if nothing had happened.
     assert command("run", str(good_log(tmp_path / "good", first=200))).exit_code == 0
-    assert events(command) == published + 10
+    assert events(command) == IN_PUBLISHED + 10
 
 
-def test_a_second_run_at_the_same_time_is_refused(command: Command, published: int, home: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("published")
+def test_a_second_run_at_the_same_time_is_refused(command: Command, home: Path, tmp_path: Path) -> None:
     with (home / "work" / "run.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         answer = cdp(home, "run", str(good_log(tmp_path / "good", first=100)))
     assert answer.exit_code == 7
     assert "another run is in progress" in answer.error
-    assert events(command) == published
+    assert events(command) == IN_PUBLISHED
 
 
 @pytest.fixture
@@ -218,7 +226,8 @@ CATALOGUES = {
 
 
 @pytest.mark.parametrize("case", CATALOGUES)
-def test_a_bad_catalogue_of_segments(case: str, command: Command, published: int, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("published")
+def test_a_bad_catalogue_of_segments(case: str, command: Command, tmp_path: Path) -> None:
     text, problem = CATALOGUES[case]
     catalogue = tmp_path / "segments.yaml"
     catalogue.write_text(text)
@@ -226,7 +235,7 @@ def test_a_bad_catalogue_of_segments(case: str, command: Command, published: int
     assert answer.exit_code == 3
     assert problem in answer.error
     assert str(catalogue) in answer.error
-    assert events(command) == published
+    assert events(command) == IN_PUBLISHED
 
 
 @pytest.mark.parametrize("arguments", ["status", "run data/sample", "clients list", "serve --port 0", "serve"])
@@ -284,8 +293,9 @@ def test_before_the_first_run_there_is_no_warehouse(arguments: list[str], comman
         ("  ", "no statement"),
     ],
 )
-def test_wrong_sql(query: str, problem: str, command: Command, published: int) -> None:
+@pytest.mark.usefixtures("published")
+def test_wrong_sql(query: str, problem: str, command: Command) -> None:
     answer = command("sql", query)
     assert answer.exit_code == 2
     assert problem in answer.error
-    assert events(command) == published
+    assert events(command) == IN_PUBLISHED

@@ -53,12 +53,13 @@ def is_log(path: Path) -> bool:
 
 
 def test_files_with_a_known_content_are_counted_to_the_line(command: Command, tmp_path: Path) -> None:
-    items = [mail(1), mail(2), mail(1), mail(3, email=None), mail(4, "open"), mail(5, timestamp="soon"), mail(6)]
+    odd = [mail(1), mail(3, email=None), mail(4, "open"), mail(5, timestamp="soon"), mail(6)]
+    items = [mail(1), mail(2), *odd, *(mail(number) for number in range(10, 20))]
     log = jsonl(tmp_path / "logs" / "sendgrid.jsonl", items, broken_line=7)
     first = run(command, str(log))
-    assert first["lines"] == {"event": 3, "duplicate": 1, "reject": 3, "observation": 0, "consent": 0}
-    assert (first["files"], first["landed"], first["rejected"], first["events"]) == (1, 7, 3, 3)
-    assert (first["profiles"], first["merges"], first["splits"]) == (3, 0, 0)
+    assert first["lines"] == {"event": 13, "duplicate": 1, "reject": 3, "observation": 0, "consent": 0}
+    assert (first["files"], first["landed"], first["rejected"], first["events"]) == (1, 17, 3, 13)
+    assert (first["profiles"], first["merges"], first["splits"]) == (5, 0, 0)
     reasons = json.loads(
         command(
             "sql", "select reason, line_number from landing.rejects order by line_number", "--format", "json"

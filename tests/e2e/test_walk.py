@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.command import cdp, started
+from tests.e2e.command import cdp, serving, started, token
 from tests.e2e.conftest import SampleRun
 
 PERSON = """
@@ -40,37 +38,8 @@ class Service:
 @pytest.fixture(scope="module")
 def service(sample_run: SampleRun) -> Iterator[Service]:
     client = json.loads(cdp(sample_run.home, "clients", "add", "e2e", "--scope", "profiles:read", "--json").stdout)
-    port = free_port()
-    with (
-        started(sample_run.home, "serve", "--port", str(port)) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as http,
-    ):
-        wait_until_alive(http, process)
-        answer = http.post(
-            "/oauth/token",
-            data={"grant_type": "client_credentials", "scope": "profiles:read"},
-            auth=(client["client_id"], client["client_secret"]),
-        )
-        assert answer.status_code == 200, answer.text
-        yield Service(http, answer.json()["access_token"])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until_alive(http: httpx.Client, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        try:
-            if http.get("/healthz").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    pytest.fail("the API did not come up within a minute")
+    with serving(sample_run.home) as url, httpx.Client(base_url=url, timeout=10) as http:
+        yield Service(http, token(url, client))
 
 
 def rows(home: Path, query: str) -> list[dict[str, Any]]:

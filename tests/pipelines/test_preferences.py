@@ -1,0 +1,126 @@
+"""Channel preferences: the estimate against sums done by hand, and what holds of every estimate."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdp.warehouse import Warehouse
+from pipelines.preferences import prefer, preferences
+from pipelines.profiles import build_profiles, measure
+from tests.pipelines.people import event, observation, profile_id, warehouse_of
+from tests.pipelines.runs import NOW
+
+COUNTS = ("received_count", "response_count", "decayed_received", "decayed_responses")
+RESPONSES = pl.Schema(
+    {
+        **dict.fromkeys(("profile_id", "channel"), pl.String),
+        **dict.fromkeys(COUNTS[:2], pl.Int64),
+        **dict.fromkeys(COUNTS[2:], pl.Float64),
+    }
+)
+REACH = pl.Schema({"profile_id": pl.String, "channel": pl.String, "reachable": pl.Boolean})
+HOURS = pl.Schema({"profile_id": pl.String, "channel": pl.String, "best_hours": pl.List(pl.Int32)})
+
+
+def estimated(responses: list[tuple[Any, ...]], reach: list[tuple[str, str, bool]]) -> dict[tuple[str, str], Any]:
+    people = sorted({row[0] for row in (*responses, *reach)})
+    frame = preferences(
+        pl.DataFrame(responses, schema=RESPONSES, orient="row"),
+        pl.DataFrame(reach, schema=REACH, orient="row"),
+        pl.DataFrame(schema=HOURS),
+        pl.DataFrame(
+            {"profile_id": people, "timezone": [None] * len(people)}, schema_overrides={"timezone": pl.String}
+        ),
+    )
+    return {(row["profile_id"], row["channel"]): row for row in frame.iter_rows(named=True)}
+
+
+def test_scores_against_sums_done_by_hand() -> None:
+    found = estimated(
+        [("ann", "email", 30, 10, 30.0, 10.0), ("ben", "email", 10, 0, 10.0, 0.0), ("ann", "sms", 2, 2, 1.0, 1.0)],
+        [(*who.split(), True) for who in ("ann email", "ben email", "ann sms", "cat email", "cat push")],
+    )
+    # The channel's own rate is 10 of 40; it weighs as much as 10 messages.
+    assert found["ann", "email"]["prior"] == 0.25
+    assert found["ann", "email"]["score"] == pytest.approx((10 + 2.5) / (30 + 10))
+    assert found["ben", "email"]["score"] == pytest.approx((0 + 2.5) / (10 + 10))
+    assert found["cat", "email"]["score"] == found["cat", "email"]["prior"] == 0.25
+    # Beta(2.5, 7.5) holds a twentieth below and a twentieth above the interval.
+    assert beta_share_below(found["cat", "email"]["low"], 2.5, 7.5) == pytest.approx(0.05, abs=1e-4)
+    assert beta_share_below(found["cat", "email"]["high"], 2.5, 7.5) == pytest.approx(0.95, abs=1e-4)
+    # A channel nobody has used yet: no rate, no hope.
+    assert (found["cat", "push"]["prior"], found["cat", "push"]["score"]) == (0, 0)
+
+
+def beta_share_below(x: float, a: float, b: float, steps: int = 100_000) -> float:
+    density = [((n + 0.5) / steps) ** (a - 1) * (1 - (n + 0.5) / steps) ** (b - 1) for n in range(steps)]
+    return sum(density[: round(x * steps)]) / sum(density)
+
+
+def test_no_score_where_nobody_can_be_reached() -> None:
+    found = estimated([("ann", "email", 9, 9, 9.0, 9.0), ("ben", "email", 9, 0, 9.0, 0.0)], [("ann", "email", False)])
+    for person in ("ann", "ben"):
+        row = found[person, "email"]
+        assert (row["reachable"], row["score"], row["low"], row["high"]) == (False, None, None, None)
+        assert row["received_count"] == 9
+
+
+EVIDENCE = st.tuples(st.floats(0, 500), st.floats(0, 600))
+
+
+@given(people=st.lists(EVIDENCE, min_size=1, max_size=6))
+def test_the_interval_holds_the_score_and_more_evidence_narrows_it(people: list[tuple[float, float]]) -> None:
+    rows = [(f"p{n}", "email", round(got), round(did), got, did) for n, (got, did) in enumerate(people)]
+    found = estimated(rows, [(row[0], "email", True) for row in rows])
+    for row in found.values():
+        assert 0 <= row["low"] <= row["score"] <= row["high"] <= 1
+    grown = [(name, "email", 0, 0, got * 10, did * 10) for name, _, _, _, got, did in rows]
+    for key, row in estimated(grown, [(row[0], "email", True) for row in rows]).items():
+        small, large = found[key], row
+        if 0.05 < small["score"] < 0.95 and 0.05 < large["score"] < 0.95 and people[int(key[0][1:])][0] > 50:
+            assert large["high"] - large["low"] < small["high"] - small["low"]
+
+
+def preferred(events: list[dict[str, Any]], **person: Any) -> Warehouse:
+    warehouse = warehouse_of([observation("ann", email="ann@x.example", **person)], events)
+    build_profiles(warehouse, ())
+    measure(warehouse, NOW)
+    prefer(warehouse, NOW)
+    return warehouse
+
+
+def test_newer_evidence_weighs_more_and_a_message_counts_once() -> None:
+    def message(days: float, name: str, *kinds: str) -> list[dict[str, Any]]:
+        at = NOW - timedelta(days=days)
+        return [event("ann", "email", kind, at, message_ref=name) for kind in kinds]
+
+    warehouse = preferred(
+        [
+            *message(0, "m0", "delivered", "opened", "clicked", "clicked"),
+            *message(60, "m1", "delivered", "clicked"),
+            *message(120, "m2", "delivered", "opened"),
+            *message(0, "m3", "sent"),
+        ]
+    )
+    row = warehouse.query("select * from segments.channel_preferences where channel = 'email'").row(0, named=True)
+    assert (row["received_count"], row["response_count"]) == (3, 2)
+    assert row["decayed_received"] == pytest.approx(1 + 0.5 + 0.25)
+    assert row["decayed_responses"] == pytest.approx(1 + 0.5)
+
+
+def test_best_hours_are_local() -> None:
+    opens = [
+        event("ann", "email", "opened", NOW.replace(hour=hour) - timedelta(days=day), message_ref=f"{hour}-{day}")
+        for hour, times in ((6, 3), (18, 2), (20, 1), (4, 1), (9, 1))
+        for day in range(1, times + 1)
+    ]
+    [(zone, hours)] = preferred(opens, timezone="Europe/Berlin").query(
+        "select timezone, best_hours from segments.channel_preferences where profile_id = $1", [profile_id("ann")]
+    ).rows()  # fmt: skip
+    assert (zone, hours) == ("Europe/Berlin", [7, 19, 5])
