@@ -112,15 +112,28 @@ COMPARISONS: tuple[Comparison, ...] = (
     ),
 )
 
-# Pairs that agree on one of these are scored. An OR within a rule would score pairs twice: write two rules.
-BLOCKING_RULES: tuple[str, ...] = (
-    "l.given_name = r.given_name and l.surname = r.surname",
-    "l.date_of_birth = r.date_of_birth and l.surname = r.surname",
-    "l.date_of_birth = r.date_of_birth and l.given_name = r.given_name",
-    "l.postcode = r.postcode and l.surname = r.surname",
-    "l.street = r.street and l.surname = r.surname",
-    "l.date_of_birth = r.date_of_birth and l.postcode = r.postcode",
-)
+# Pairs that agree on one of these keys are scored. Each is SQL over a super-record; a null agrees with nothing.
+BLOCKING_KEYS: dict[str, str] = {
+    "name": "given_name || '|' || surname",
+    "name_swapped": "least(given_name, surname) || '|' || greatest(given_name, surname)",
+    "birthday_and_surname": "date_of_birth || '|' || surname",
+    "birthday_and_given_name": "date_of_birth || '|' || given_name",
+    "birthday_and_postcode": "date_of_birth || '|' || postcode",
+    "birthday_and_city": "date_of_birth || '|' || city",
+    "birthday_and_initials": "date_of_birth || '|' || coalesce(given_name[1], '') || coalesce(surname[1], '')",
+    "surname_and_postcode": "surname || '|' || postcode",
+    "surname_and_street": "surname || '|' || street",
+    "given_name_and_street": "given_name || '|' || street",
+    "given_name_and_postcode": "given_name || '|' || postcode",
+    "street_and_postcode": "street || '|' || postcode",
+    "surname_city_and_initial": "surname || '|' || city || '|' || given_name[1]",
+    "mailbox_name": "mailbox_names[1]",
+    "mailbox_number_and_provider": "case when length(mailbox_numbers[1]) >= 2 then mailbox_numbers[1] || '|' "
+    "|| split_part(emails[1], '@', 2) end",
+}
+
+# A key that more super-records have than this says too little: it is left out, and with it its square of pairs.
+MAX_BLOCK_SIZE = 60
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,8 @@ def drop_superseded(landed: Iterable[LandedFile]) -> None:
 
 def expose_landing(warehouse: Warehouse, home: Path) -> None:
     """Make the view landing.records over the landed files where they will stand."""
-    pattern = str((home / "landing" / "source=*" / "*.parquet").resolve()).replace("'", "''")
+    folder = escape(str((home / "landing").resolve())).replace("'", "''")
+    pattern = f"{folder}/source=*/*.parquet"
     warehouse.run(
         "create or replace view landing.records as "
         "select file_id, line_number, cast(source as varchar) as source, "

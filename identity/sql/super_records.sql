@@ -1,11 +1,11 @@
 -- An exact component as one record: its most frequent name, birthday and address, and all of its contact points that
 -- are its own: a family's address would make a family of one surname at one street look like one person. Components
--- without a full name have nothing that the model could weigh.
+-- without a name or a birthday have nothing that the model could weigh.
 create or replace temp table super_records as
 with named as (
     select distinct component_id
     from components join features using (observation_id)
-    where given_name is not null and surname is not null
+    where given_name is not null or surname is not null or date_of_birth is not null
 ),
 placed as (
     select c.component_id, c.observation_id, f.given_name, f.surname, f.suffix, f.date_of_birth,
@@ -17,7 +17,9 @@ placed as (
 ),
 described as (
     select component_id,
-        min(observation_id) filter (given_name is not null and surname is not null) as speaker_id,
+        arg_min(observation_id, (
+            (given_name is null)::int + (surname is null)::int + (date_of_birth is null)::int, observation_id)
+        ) as speaker_id,
         mode(given_name order by given_name) as given_name,
         mode(surname order by surname) as surname,
         mode(suffix order by suffix) as suffix,
@@ -39,7 +41,8 @@ contact_points as (
     group by p.component_id
 )
 select
-    d.speaker_id as unique_id, d.given_name, coalesce(g.forms, [d.given_name]) as given_forms, d.surname, d.suffix,
+    d.speaker_id as unique_id, d.given_name,
+    case when d.given_name is not null then coalesce(g.forms, [d.given_name]) end as given_forms, d.surname, d.suffix,
     cast(d.date_of_birth as varchar) as date_of_birth, d.street,
     regexp_replace(d.street, '[^0-9]', '', 'g') as house_number, d.postcode, d.city,
     coalesce(p.emails, []) as emails,

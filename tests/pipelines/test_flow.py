@@ -15,13 +15,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from cdp.errors import ConfigurationError, InputRefused, QualityGateFailed, Unavailable, UsageError
 from cdp.settings import Settings
 from cdp.store import open_store
-from cdp.warehouse import published_path, run_lock
+from cdp.warehouse import open_published, published_path, run_lock
 from pipelines import flow
 from pipelines.land import landed_files
 from tests.pipelines.runs import (
@@ -43,7 +42,10 @@ from tests.pipelines.runs import (
 LATER, LATER_STILL = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
 
 FIRST = [sendgrid("delivered"), sendgrid("open"), "broken", sendgrid("delivered", "ben@shop.example")]
-SECOND = [sendgrid("click"), sendgrid("open"), sendgrid("delivered", "dan@shop.example"), sendgrid("unsubscribe", "ben@shop.example")]  # fmt: skip
+SECOND = [
+    *(sendgrid("click"), sendgrid("open")),
+    *(sendgrid("delivered", "dan@shop.example"), sendgrid("unsubscribe", "ben@shop.example")),
+]
 
 
 def write_first(folder: Path) -> Path:
@@ -261,11 +263,10 @@ def test_a_second_run_at_the_same_time_is_refused(settings: Settings, tmp_path: 
 
 def test_readers_keep_what_they_opened(settings: Settings, tmp_path: Path) -> None:
     run(settings, write_first(tmp_path))
-    with duckdb.connect(str(published_path(settings.home)), read_only=True) as reader:
-        before = reader.execute("select count(*) from conformed.events").fetchall()
-        run(settings, write_second(tmp_path), now=LATER)
-        assert reader.execute("select count(*) from conformed.events").fetchall() == before == [(3,)]
-        assert reader.execute("select count(*) from profiles.profiles").fetchall() == [(3,)]
+    reader = open_published(settings)
+    run(settings, write_second(tmp_path), now=LATER)
+    assert (reader.count("conformed.events"), reader.count("profiles.profiles")) == (3, 3)
+    reader.close()
     assert published(settings, "select count(*) from conformed.events") == [(6,)]
     assert len(stored_tables(settings)["profiles"]) == 4
 
@@ -324,13 +325,15 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {point: base / point.replace(" ", "_") for point in ("never", *KILL_POINTS)}
     for folder in folders.values():
         shutil.copytree(base / "home", folder / "home")
-    processes = {
-        point: subprocess.Popen(
-            [sys.executable, "-c", KILLED, module, name, str(calls), str(folders[point]), str(second), LATER.isoformat()],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
-        )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    arguments = {
+        point: [module, name, str(calls), str(folders[point]), str(second), LATER.isoformat()]
         for point, (module, name, calls, _) in KILL_POINTS.items()
-    }  # fmt: skip
+    }
+    processes = {
+        point: subprocess.Popen([sys.executable, "-c", KILLED, *given], env=environment)
+        for point, given in arguments.items()
+    }
     assert {point: process.wait(timeout=120) for point, process in processes.items()} == dict.fromkeys(
         KILL_POINTS, -signal.SIGKILL
     )
