@@ -81,6 +81,10 @@ class Warehouse:
         finally:
             self.connection.unregister(name)
 
+    def beside(self) -> Warehouse:
+        """The same database over a connection of its own, for another thread; it has none of the helpers."""
+        return Warehouse(self.connection.cursor())
+
     @contextmanager
     def in_order(self) -> Iterator[None]:
         """Keep rows in the order of the file that they are read from, for as long as the block runs."""

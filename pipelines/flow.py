@@ -6,7 +6,8 @@ import json
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -108,22 +109,32 @@ def _land(run: Run) -> int:
 
 
 def _land_inputs(run: Run, known: set[str]) -> None:
-    for number, input_file in enumerate(run.inputs, 1):
+    unknown: dict[str, tuple[InputFile, str]] = {}
+    for input_file in run.inputs:
         sha256 = land.digest(input_file.path)
         file_id = land.file_id_of(input_file, sha256)
-        if file_id in known:
-            run.known_file_count += 1
-        else:
-            known.add(file_id)
-            land.land(
-                run.warehouse,
-                input_file,
-                sha256,
-                folder=run.scratch / "landing",
-                landed_at=run.started_at,
-                run_id=run.run_id,
-            )
-        run.progress.stage_advanced("land", number, len(run.inputs))
+        if file_id not in known:
+            unknown.setdefault(file_id, (input_file, sha256))
+    run.known_file_count = len(run.inputs) - len(unknown)
+    with ThreadPoolExecutor(min(run.settings.threads, MAX_FILES_AT_ONCE)) as pool:
+        landing = [pool.submit(_land_file, run, *found) for found in unknown.values()]
+        try:
+            for done, _ in enumerate(map(Future.result, landing), 1):
+                run.progress.stage_advanced("land", run.known_file_count + done, len(run.inputs))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _land_file(run: Run, input_file: InputFile, sha256: str) -> Path:
+    with closing(run.warehouse.beside()) as beside:
+        return land.land(
+            beside,
+            input_file,
+            sha256,
+            folder=run.scratch / "landing",
+            landed_at=run.started_at,
+            run_id=run.run_id,
+        )
 
 
 def _not_taken_in(run: Run, current: Sequence[LandedFile]) -> list[LandedFile]:
@@ -236,6 +247,8 @@ STAGES: tuple[Stage, ...] = (
     Stage("publish", _publish),
 )
 
+# A block of each file that is landing is in memory, of a JSON document all of it.
+MAX_FILES_AT_ONCE = 4
 # Runs kept in runs.runs: some 13 years of hourly ones.
 MAX_HISTORY = 120_000
 

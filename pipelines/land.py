@@ -293,8 +293,11 @@ def _parquet_blocks(warehouse: Warehouse, path: Path) -> Iterator[pl.DataFrame]:
     first_number = 1
     with readable(path), refusing(path, DAMAGED_PARQUET), pq.ParquetFile(path) as parquet:
         for batch in parquet.iter_batches(PARQUET_ROWS):
-            with warehouse.frame("parquet_rows", pl.DataFrame(batch)), warehouse.in_order():
-                rows = warehouse.query("select cast(to_json(r) as varchar) as payload from parquet_rows r")
+            numbered = pl.DataFrame({"record": pl.DataFrame(batch).to_struct()}).with_row_index("number")
+            with warehouse.frame("parquet_rows", numbered):
+                rows = warehouse.query(
+                    "select cast(to_json(record) as varchar) as payload from parquet_rows order by number"
+                )
             yield _unrefused(rows, first_number)
             first_number += rows.height
 

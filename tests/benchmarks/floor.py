@@ -15,12 +15,18 @@ import duckdb
 FIELDS = ["$.email", "$.timestamp", "$.event"]
 LARGEST_DOCUMENT = 1 << 30
 
-LINES = "select json_extract_string(json, $fields) from read_json_objects($paths, format = 'newline_delimited')"
+LINES = (
+    "select json_extract_string(json, $fields) "
+    "from read_json_objects($paths, format = 'newline_delimited', ignore_errors = true)"
+)
 DOCUMENTS = (
     "select json_extract_string(json, $fields) "
     f"from read_json_objects($paths, format = 'auto', maximum_object_size = {LARGEST_DOCUMENT})"
 )
-CSV = "select [columns(*)][:3] from read_csv($path, all_varchar = true, header = true)"
+CSV = (
+    "select fields[:3] from (select list_value(*columns(*)) as fields "
+    "from read_csv($path, all_varchar = true, header = true, ignore_errors = true))"
+)
 
 
 def read_all(folder: Path, database: Path) -> int:

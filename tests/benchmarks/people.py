@@ -7,8 +7,6 @@ import json
 
 import polars as pl
 
-from tests.api.service import DOCUMENT
-
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -33,6 +31,17 @@ def documents(count: int) -> pl.DataFrame:
 
 
 def _document(number: int) -> str:
-    traits = {**DOCUMENT["traits"], "email": f"person{number}@example.com"}
-    evidence = DOCUMENT["trait_evidence"] * 12
-    return json.dumps({**DOCUMENT, "profile_id": profile_id(number), "traits": traits, "trait_evidence": evidence})
+    """The parts of a published document (pipelines/sql/documents.sql), some 3 KB."""
+    seen_at = "2026-06-30T08:00:00.000Z"
+    traits = {"first_name": "Ann", "last_name": "Example", "email": f"person{number}@example.com", "city": "Bern"}
+    evidence = {"trait": "city", "value": "Bern", "is_current": True, "source": "shopify", "observed_at": seen_at}
+    preference = {"channel": "email", "reachable": True, "score": 0.2, "low": 0.1, "high": 0.3, "best_hours": [9, 18]}
+    document = {
+        **{"profile_id": profile_id(number), "traits": traits, "created_at": seen_at, "last_seen_at": seen_at},
+        **{"trait_evidence": [{**evidence, "file": "orders.jsonl.gz", "line_number": line} for line in range(12)]},
+        **{"identifiers": [{"type": "email", "value": traits["email"], "quality": "unique", "sources": ["shopify"]}]},
+        **{"segments": [{"segment": "loyal", "entered_at": seen_at}], "preferences": [preference] * 4},
+        **{"metrics": {"order_count": 3, "order_value": 120.5, "currency": "CHF"}},
+        **{"identity": {"observation_count": 4, "source_count": 2, "members": ["0" * 32] * 4, "aliases": []}},
+    }
+    return json.dumps(document)

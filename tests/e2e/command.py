@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
@@ -61,15 +62,10 @@ def cdp(home: Path, *arguments: str, cwd: Path = ROOT, **settings: str) -> Answe
 
 
 @contextmanager
-def started(home: Path, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """A command that runs beside the test, ended with it."""
+def started(home: Path, *arguments: str, log: int | IO[str] = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
+    """A command that runs beside the test, ended with it; `log` takes its standard error."""
     with subprocess.Popen(
-        [CDP, *arguments],
-        cwd=ROOT,
-        env=environment(home, **settings),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        [CDP, *arguments], cwd=ROOT, env=environment(home), stdout=subprocess.PIPE, stderr=log, text=True
     ) as process:
         try:
             yield process
@@ -83,10 +79,12 @@ def serving(home: Path) -> Iterator[str]:
     """`cdp serve` on a free port, alive: its base URL."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with started(home, "serve", "--port", str(port)) as process:
+    # A file, because nobody would empty a pipe, and a full one stops the service.
+    log = home / "serve.log"
+    with log.open("w") as stream, started(home, "serve", "--port", str(port), log=stream) as process:
         deadline = time.monotonic() + 60
         while not _is_alive(url):
-            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+            assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, "the API did not come up within a minute"
             time.sleep(0.1)
         yield url

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from cdp.cli import app
 from cdp.tables import reference_page
@@ -92,15 +93,17 @@ def test_the_examples_of_the_readme_print_what_it_shows(tmp_path: Path) -> None:
         assert lost is None, f"{example.command}\nshows: {lost}\nbut prints:\n{done.stdout}"
 
 
-def commands(group: typer.main.TyperGroup, prefix: str = "cdp") -> Iterator[str]:
+def commands(group: TyperGroup, prefix: str = "cdp") -> Iterator[str]:
     for name, command in group.commands.items():
         yield f"{prefix} {name}"
-        if isinstance(command, typer.main.TyperGroup):
+        if isinstance(command, TyperGroup):
             yield from commands(command, f"{prefix} {name}")
 
 
 def test_every_command_that_the_readme_names_exists() -> None:
-    known = set(commands(typer.main.get_command(app)))  # type: ignore[arg-type]
+    whole = typer.main.get_command(app)
+    assert isinstance(whole, TyperGroup)
+    known = set(commands(whole))
     groups = {" ".join(command.split()[:2]) for command in known if command.count(" ") == 2}
     code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", README, flags=re.DOTALL))
     named = re.findall(r"\bcdp ([a-z]+)(?: ([a-z]+))?", code)
