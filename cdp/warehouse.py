@@ -85,15 +85,6 @@ class Warehouse:
         """The same database over a connection of its own, for another thread; it has none of the helpers."""
         return Warehouse(self.connection.cursor())
 
-    @contextmanager
-    def in_order(self) -> Iterator[None]:
-        """Keep rows in the order of the file that they are read from, for as long as the block runs."""
-        self.run("set preserve_insertion_order = true")
-        try:
-            yield
-        finally:
-            self.run("set preserve_insertion_order = false")
-
     def replace_rows(self, table: Table, rows: pl.DataFrame) -> None:
         """Make `rows` the whole content of `table`; columns are matched by name."""
         self.run(f"delete from {table.full_name}", name=table.full_name)

@@ -178,11 +178,6 @@ def _link(run: Run) -> int:
     """Which observations are one person."""
     patterns = pl.read_csv(run.settings.reference / "identifier_values.csv")
     resolution = link.link(run.warehouse, run.known, run.model, patterns, run_id=run.run_id)
-    # An observation that a changed mapping has done away with leaves no place behind.
-    run.warehouse.run(
-        "delete from identity.members where observation_id not in (select observation_id from conformed.observations)",
-        name=tables.MEMBERS.full_name,
-    )
     run.report["profiles"] = resolution.profiles
     run.report["merges"] = resolution.merges
     run.report["splits"] = resolution.splits

@@ -1,4 +1,5 @@
--- Current places with the run they began in; places that ended in this run or before keep their history.
+-- Current places with the run they began in; places that ended in this run or before keep their history, except those of
+-- observations that a changed mapping has done away with.
 create or replace table identity.members as
 with current as (
     select n.observation_id, n.profile_id, coalesce(k.run_id, $run_id) as valid_from_run, null::varchar as valid_to_run
@@ -12,6 +13,10 @@ left_behind as (
 )
 select * from current
 union all
-select * from left_behind
-union all
-select observation_id, profile_id, from_run_id as valid_from_run, run_id as valid_to_run from former_members
+select left_places.*
+from (
+    select * from left_behind
+    union all
+    select observation_id, profile_id, from_run_id as valid_from_run, run_id as valid_to_run from former_members
+) left_places
+semi join conformed.observations using (observation_id)

@@ -15,6 +15,7 @@ from typing import IO
 
 import httpx
 import pytest
+import structlog
 
 from cdp import cli
 
@@ -136,6 +137,7 @@ def in_this_process(
             capsys.readouterr()
             with pytest.raises(SystemExit) as ended:
                 cli.main()
+            structlog.reset_defaults()  # `main` has logs go to the stream that ends with this test
         printed = capsys.readouterr()
         return Answer(int(ended.value.code or 0), printed.out, printed.err)
 
