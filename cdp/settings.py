@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -34,11 +36,16 @@ class Settings(BaseSettings):
     public_url: str = Field("http://127.0.0.1:8000", description="how clients and providers reach the API")
     default_region: Region = Field("US", description="ISO country of phone numbers without a prefix")
     segments: Path = Field(DATA / "segments.yaml", description="the catalogue of segments")
-    source_priority: tuple[str, ...] = Field(
-        (), description="sources whose values win over more recent ones, most trusted first"
+    source_priority: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="sources whose values win over more recent ones, most trusted first; parted by commas"
     )
     threads: int = Field(os.cpu_count() or 1, ge=1, description="worker threads of the warehouse")
     memory_limit: MemorySize = Field("4GB", description="memory the warehouse may use before it spills to disk")
+
+    @field_validator("source_priority", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @classmethod
     def settings_customise_sources(
@@ -71,10 +78,12 @@ def load_settings() -> Settings:
     """Read the settings in force.
 
     Raises:
-        ConfigurationError: a value does not fit, or `cdp.toml` has an unknown key.
+        ConfigurationError: a value does not fit, or `cdp.toml` is not TOML or has an unknown key.
     """
     try:
         return Settings()
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"not TOML: {error}", where="cdp.toml") from None
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

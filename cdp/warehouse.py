@@ -27,7 +27,7 @@ FILE_NAME = "warehouse.duckdb"
 # Small helpers that sources' SELECTs and the tables' SQL share. Each returns NULL where it cannot.
 MACROS = """
 create or replace temp macro plausible(t) as
-    case when t between timestamptz '1900-01-01' and timestamptz '2200-01-01' then t end;
+    case when t > timestamptz '1900-01-01' and t < timestamptz '2200-01-01' then t end;
 create or replace temp macro from_unix(seconds) as
     plausible(to_timestamp(try_cast(try_cast(seconds as decimal(16, 6)) as double)));
 create or replace temp macro from_iso(text) as
@@ -198,13 +198,19 @@ def user_query(settings: Settings, statement: str) -> pl.DataFrame:
     """An analyst's own SQL on the published warehouse, read-only.
 
     Raises:
-        UsageError: the statement is wrong; the message is DuckDB's.
+        UsageError: the statement is wrong. The message is DuckDB's where that speaks of the statement; where it
+            may quote a value of a row, its kind alone.
     """
     warehouse = open_published(settings)
     try:
         return pl.DataFrame(warehouse.connection.execute(statement).to_arrow_table())
-    except duckdb.Error as error:
+    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
         raise UsageError(str(error).splitlines()[0], where="sql") from None
+    except duckdb.Error as error:
+        kind = type(error).__name__.removesuffix("Exception")
+        raise UsageError(
+            f"the statement failed: {kind}", where="sql", hint="Look for a cast that some value does not fit"
+        ) from None
     finally:
         warehouse.close()
 

@@ -244,9 +244,9 @@ _TIME = r"""coalesce(
             from_iso({text}),
             from_unix(try_cast({text} as decimal(14, 3))),
             from_unix(try_cast({text} as decimal(18, 3)) / 1000),
-            timezone('UTC', try_strptime({text}, ['%d.%m.%Y %H:%M:%S', '%d.%m.%Y %H:%M', '%d.%m.%Y',
+            plausible(timezone('UTC', try_strptime({text}, ['%d.%m.%Y %H:%M:%S', '%d.%m.%Y %H:%M', '%d.%m.%Y',
                 '%m/%d/%Y %I:%M:%S %p', '%m/%d/%Y %I:%M %p', '%m/%d/%Y %H:%M:%S', '%m/%d/%Y %H:%M',
-                '%m/%d/%Y'])))"""
+                '%m/%d/%Y']))))"""
 
 # A comma with one or two digits after it is the decimal sign, as in 1.234,50; elsewhere it parts thousands.
 _MONEY = r"""coalesce(

@@ -1,0 +1,45 @@
+"""Settings: where values come from, and what a wrong one is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cdp.errors import ConfigurationError
+from cdp.settings import load_settings, origin_of
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("CDP_HOME", "CDP_SOURCE_PRIORITY", "CDP_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("cdp.toml").write_text('home = "from-file"\ndefault_region = "DE"\n')
+    monkeypatch.setenv("CDP_HOME", "from-environment")
+    settings = load_settings()
+    assert (settings.home, settings.default_region, settings.threads > 0) == (Path("from-environment"), "DE", True)
+    assert [origin_of(name) for name in ("home", "default_region", "threads")] == ["environment", "cdp.toml", "default"]
+
+
+@pytest.mark.parametrize(("text", "expected"), [("crm", ("crm",)), ("crm, shopify", ("crm", "shopify")), ("", ())])
+def test_sources_are_parted_by_commas(text: str, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDP_SOURCE_PRIORITY", text)
+    assert load_settings().source_priority == expected
+
+
+def test_a_list_in_the_file_is_a_list() -> None:
+    Path("cdp.toml").write_text('source_priority = ["crm", "shopify"]\n')
+    assert load_settings().source_priority == ("crm", "shopify")
+
+
+@pytest.mark.parametrize("content", ["home = ", "unknown_key = 1", 'default_region = "Germany"', "threads = 0"])
+def test_a_wrong_file_is_one_line(content: str) -> None:
+    Path("cdp.toml").write_text(content + "\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert "cdp.toml" in caught.value.line()
+    assert "\n" not in caught.value.line()
