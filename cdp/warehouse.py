@@ -207,6 +207,8 @@ def user_query(settings: Settings, statement: str) -> pl.DataFrame:
     except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
         raise UsageError(str(error).splitlines()[0], where="sql") from None
     except duckdb.Error as error:
+        if "read-only" in str(error):
+            raise UsageError("the warehouse is read-only", where="sql", hint="Runs write it; SQL only asks") from None
         kind = type(error).__name__.removesuffix("Exception")
         raise UsageError(
             f"the statement failed: {kind}", where="sql", hint="Look for a cast that some value does not fit"

@@ -291,6 +291,7 @@ def test_before_the_first_run_there_is_no_warehouse(arguments: list[str], comman
         ("delete from conformed.events", "read-only"),
         ("create table mine (a int)", "read-only"),
         ("  ", "no statement"),
+        ("select cast(email as integer) from conformed.observations", "the statement failed: Conversion"),
     ],
 )
 @pytest.mark.usefixtures("published")
@@ -298,4 +299,5 @@ def test_wrong_sql(query: str, problem: str, command: Command) -> None:
     answer = command("sql", query)
     assert answer.exit_code == 2
     assert problem in answer.error
+    assert "@" not in answer.error
     assert events(command) == IN_PUBLISHED
