@@ -12,8 +12,9 @@ from itertools import groupby
 
 import polars as pl
 
-from cdp import normalise, tables
+from cdp import tables
 from cdp.contract import Table
+from cdp.normalise import normalise_descriptions
 from cdp.sources import MAPPED, Source
 from cdp.sources.columns import select_for
 from cdp.warehouse import Warehouse
@@ -41,18 +42,18 @@ def take_in(warehouse: Warehouse, landed: Sequence[LandedFile], sources: Mapping
         _map_rows(warehouse, files, select, source.lists)
 
 
-def conform(warehouse: Warehouse, reference: Mapping[str, pl.DataFrame], *, region: str, today: date) -> None:
+def conform(warehouse: Warehouse, countries: pl.DataFrame, *, region: str, today: date) -> None:
     """Turn `mapped` into conformed rows.
 
     Args:
-        reference: the shipped lists by name (`countries`).
+        countries: the reference table of countries.
         region: country of phone numbers without prefix.
         today: the day after which a birthday is implausible.
     """
     for name in ("keyed", "descriptions"):
         warehouse.run(statement(name), name=name)
-    _normalise(warehouse, reference, region=region, today=today)
-    for name in ("described", "items", "outcomes"):
+    _describe(warehouse, countries, region=region, today=today)
+    for name in ("items", "outcomes"):
         warehouse.run(statement(name), name=name)
     for table in (tables.OBSERVATIONS, tables.EVENTS, tables.CONSENTS, tables.DUPLICATES, tables.REJECTS):
         warehouse.run(statement(table.name), name=table.full_name)
@@ -114,37 +115,10 @@ def _sql_list(values: list[str]) -> str:
     return f"[{quoted}]"
 
 
-def _normalise(warehouse: Warehouse, reference: Mapping[str, pl.DataFrame], *, region: str, today: date) -> None:
-    """Write the temporary tables clean_<kind>: distinct raw values (with their country) and the clean value."""
-    countries = normalise.normalise_countries(_distinct(warehouse, "country"), reference["countries"])
-    _keep(warehouse, "country", countries)
-    for name in ("first_name", "last_name"):
-        _keep(warehouse, name, normalise.normalise_names(_distinct(warehouse, name)))
-    _keep(warehouse, "email", normalise.normalise_emails(_distinct(warehouse, "email")))
-    _keep(warehouse, "language", normalise.normalise_languages(_distinct(warehouse, "language")))
-    _keep(warehouse, "device_token", normalise.normalise_device_tokens(_distinct(warehouse, "device_token")))
-    _keep(warehouse, "phone", normalise.normalise_phones(_distinct(warehouse, "phone", by_country=True), region))
-    _keep(
-        warehouse,
-        "postcode",
-        normalise.normalise_postcodes(_distinct(warehouse, "postcode", by_country=True)),
-    )
-    dates = normalise.normalise_dates(_distinct(warehouse, "date_of_birth", by_country=True), today=today)
-    _keep(warehouse, "date_of_birth", dates)
-
-
-def _distinct(warehouse: Warehouse, column: str, *, by_country: bool = False) -> pl.DataFrame:
-    country = "country.clean" if by_country else "null::varchar"
-    join = "left join clean_country country on country.raw = d.country" if by_country else ""
-    return warehouse.query(
-        f"select distinct d.{column} as raw, {country} as country from descriptions d {join} "
-        f"where d.{column} is not null"
-    )
-
-
-def _keep(warehouse: Warehouse, column: str, cleaned: pl.DataFrame) -> None:
-    """Keep the frame (raw, country?, <clean value>) as the temporary table `clean_<column>`."""
-    country = pl.col("country") if column != "country" else pl.lit(None, pl.String)
-    rows = cleaned.select("raw", country.alias("country"), pl.col(cleaned.columns[-1]).alias("clean"))
-    with warehouse.frame("cleaned_rows", rows):
-        warehouse.run(f"create or replace temp table clean_{column} as select * from cleaned_rows")
+def _describe(warehouse: Warehouse, countries: pl.DataFrame, *, region: str, today: date) -> None:
+    """Write the temporary table `described`: the descriptions, cleaned, each with its observation id."""
+    columns = ", ".join(name for name in DESCRIPTION if name != "external_ids")
+    raw = warehouse.query(f"select rowid as description, {columns} from descriptions")
+    cleaned = normalise_descriptions(raw, countries, default_region=region, today=today)
+    with warehouse.frame("cleaned", cleaned):
+        warehouse.run(statement("described"), name="described")

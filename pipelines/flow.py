@@ -161,8 +161,8 @@ def _conform_new(run: Run) -> pl.DataFrame:
     """Lines of the new files by outcome: source, outcome, lines."""
     warehouse = run.warehouse
     conform.take_in(warehouse, run.new_files, run.sources)
-    reference = {"countries": pl.read_csv(run.settings.reference / "countries.csv", infer_schema=False)}
-    conform.conform(warehouse, reference, region=run.settings.default_region, today=run.started_at.date())
+    countries = pl.read_csv(run.settings.reference / "countries.csv", infer_schema=False)
+    conform.conform(warehouse, countries, region=run.settings.default_region, today=run.started_at.date())
     conform.count_rejects(warehouse)
     tally = conform.tally(warehouse)
     conform.drop_scratch_tables(warehouse)

@@ -70,5 +70,6 @@ def _with_clean(described: pl.DataFrame, column: str, normalise: Normaliser) -> 
 
 
 def _trimmed(column: pl.Expr) -> pl.Expr:
-    text = column.str.strip_chars()
+    # Ids and places keep their spelling, without control characters: PostgreSQL takes no NUL.
+    text = column.str.replace_all(r"[\x00-\x1F\x7F]+", " ").str.strip_chars()
     return pl.when(text != "").then(text)

@@ -84,7 +84,7 @@ def conform_files(warehouse: Warehouse, files: Sequence[LandedFile]) -> pl.DataF
     """Conform landed files into `warehouse`; returns the tally."""
     land.list_files(warehouse, files)
     conform.take_in(warehouse, files, SOURCES)
-    conform.conform(warehouse, {"countries": COUNTRIES}, region="US", today=NOW.date())
+    conform.conform(warehouse, COUNTRIES, region="US", today=NOW.date())
     conform.count_rejects(warehouse)
     tally = conform.tally(warehouse)
     conform.drop_scratch_tables(warehouse)
