@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import polars as pl
 
 from cdp import tables
-from cdp.errors import InputRefused
 from cdp.normalise import normalise_descriptions
 from cdp.warehouse import Warehouse, open_memory
 from identity.model import Model
@@ -33,9 +31,6 @@ class Shares:
     def f1(self) -> float:
         both = self.precision + self.recall
         return 2 * self.precision * self.recall / both if both else 0.0
-
-    def rounded(self) -> dict[str, float]:
-        return {"precision": round(self.precision, 4), "recall": round(self.recall, 4), "f1": round(self.f1, 4)}
 
 
 @dataclass(frozen=True)
@@ -148,17 +143,6 @@ def _observe(warehouse: Warehouse, records: pl.DataFrame) -> None:
     missing = {} if "source" in known else {"source": pl.lit("records")}
     constants = {name: pl.lit(value) for name, value in fixed.items()}
     warehouse.append_rows(tables.OBSERVATIONS, observed.select(*known).with_columns(**constants, **missing))
-
-
-def require_columns(frame: pl.DataFrame, needed: Sequence[str], where: str) -> None:
-    """Refuse a table that lacks columns.
-
-    Raises:
-        InputRefused: naming them.
-    """
-    missing = [name for name in needed if name not in frame.columns]
-    if missing:
-        raise InputRefused(f"missing columns: {', '.join(missing)}", where=where)
 
 
 def _pairs(records: pl.DataFrame, *columns: str) -> int:

@@ -37,6 +37,7 @@ def judge(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
     _list_patterned(warehouse, patterns)
     warehouse.run(statement("holders"), {"max_names": MAX_NAMES}, name="holders")
     warehouse.run(statement("recycled"), {"max_people": MAX_PEOPLE}, name="recycled")
+    warehouse.run(statement("epochs"), name="epochs")
     warehouse.run(statement("identifier_values"), {"max_people": MAX_PEOPLE}, name="identity.identifier_values")
     warehouse.run(statement("valued_holders"), name="valued_holders")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from cdp.errors import IdentityError
-from identity.evaluate import pairwise
+from identity.evaluate import b_cubed, exact_clusters, pairwise
 from identity.model import COMPARISONS, SHIPPED, load_model
 
 
@@ -39,12 +40,15 @@ def test_a_model_of_other_comparisons_is_refused(tmp_path: Path) -> None:
         load_model(path)
 
 
-def test_pairs_are_counted() -> None:
-    import polars as pl
-
-    counted = pairwise(
-        pl.DataFrame({"cluster_id": ["x", "x", "x", "y"], "entity_id": ["a", "a", "b", "b"], "record_id": range(4)})
+def test_the_measures_on_four_records() -> None:
+    records = pl.DataFrame(
+        {"cluster_id": ["x", "x", "x", "y"], "entity_id": ["a", "a", "b", "b"], "record_id": range(4)}
     )
+    counted = pairwise(records)
     assert (counted.true_pairs, counted.predicted_pairs, counted.shared_pairs) == (2, 3, 1)
     assert counted.precision == pytest.approx(1 / 3)
     assert counted.recall == pytest.approx(1 / 2)
+    assert b_cubed(records).precision == pytest.approx((2 / 3 + 2 / 3 + 1 / 3 + 1) / 4)
+    assert b_cubed(records).recall == pytest.approx((1 + 1 + 1 / 2 + 1 / 2) / 4)
+    assert exact_clusters(records) == 0.0
+    assert exact_clusters(records.with_columns(cluster_id=pl.col("entity_id"))) == 1.0
