@@ -77,6 +77,9 @@ ChangeReason = FieldType(
 )
 
 ProfileId = FieldType("profile_id", "VARCHAR", pl.String, "a unified person", pattern=r"^prf_[0-9A-HJKMNP-TV-Z]{26}$")
+ContactPointId = FieldType(
+    "contact_point_id", "VARCHAR", pl.String, "an address, by its hash", pattern=r"^cpt_[0-9A-HJKMNP-TV-Z]{26}$"
+)
 ObservationId = FieldType("observation_id", "VARCHAR", pl.String, "an observation", pattern=r"^[0-9a-f]{32}$")
 EventId = FieldType("event_id", "VARCHAR", pl.String, "an event", pattern=r"^[0-9a-f]{32}$")
 FileId = FieldType("file_id", "VARCHAR", pl.String, "a landed file", pattern=r"^[0-9a-f]{16}$")

@@ -7,12 +7,21 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -21,7 +30,83 @@ from cdp.errors import ConfigurationError
 DATA = Path(__file__).resolve().parent.parent / "data"
 
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+HttpUrlText = Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+$")]
 MemorySize = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$")]
+
+
+class _Secrets(BaseModel):
+    """Secrets of one provider. One that is empty is not set: nothing may be verified with it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        text = ",".join(map(str, value)) if isinstance(value, list) else value
+        return (text.strip() or None) if isinstance(text, str) else text
+
+
+class SendgridSecrets(_Secrets):
+    """What SendGrid signs its event webhook with."""
+
+    public_key: SecretStr | None = Field(None, description="the verification key of the signed event webhook")
+
+
+class TwilioSecrets(_Secrets):
+    """What Twilio signs its requests with."""
+
+    auth_token: SecretStr | None = Field(None, description="the account's auth token")
+
+
+class MailgunSecrets(_Secrets):
+    """What Mailgun signs its webhooks with."""
+
+    signing_key: SecretStr | None = Field(None, description="the HTTP webhook signing key")
+
+
+class PostmarkSecrets(_Secrets):
+    """HTTP Basic credentials, which Postmark's webhooks are given."""
+
+    username: SecretStr | None = Field(None, description="the user name in the webhook's settings")
+    password: SecretStr | None = Field(None, description="the password in the webhook's settings")
+
+
+class SesSecrets(_Secrets):
+    """Where Amazon SES may publish from; SNS signs with certificates of its own."""
+
+    topic_arns: SecretStr | None = Field(None, description="the SNS topics that may call; parted by commas")
+
+
+class WhatsappSecrets(_Secrets):
+    """What Meta signs WhatsApp's webhooks with, and says first."""
+
+    app_secret: SecretStr | None = Field(None, description="the Meta app's secret")
+    verify_token: SecretStr | None = Field(None, description="what Meta must say to subscribe")
+
+
+class StandardSecrets(_Secrets):
+    """What Standard Webhooks are signed with, for every source that has no scheme of its own."""
+
+    secret: SecretStr | None = Field(None, description="the Standard Webhooks secret, whsec_…")
+
+
+class WebhookSecrets(BaseModel):
+    """What providers' webhooks are verified with: `CDP_WEBHOOKS__{PROVIDER}__{SECRET}`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sendgrid: SendgridSecrets = SendgridSecrets()
+    twilio: TwilioSecrets = TwilioSecrets()
+    mailgun: MailgunSecrets = MailgunSecrets()
+    postmark: PostmarkSecrets = PostmarkSecrets()
+    ses: SesSecrets = SesSecrets()
+    whatsapp: WhatsappSecrets = WhatsappSecrets()
+    standard: StandardSecrets = StandardSecrets()
+
+    def of(self, provider: str) -> dict[str, SecretStr | None]:
+        """A provider's secrets by name; None where one is not set."""
+        found: _Secrets = getattr(self, provider)
+        return {name: getattr(found, name) for name in type(found).model_fields}
 
 
 class Settings(BaseSettings):
@@ -36,9 +121,15 @@ class Settings(BaseSettings):
     public_url: str = Field("http://127.0.0.1:8000", description="how clients and providers reach the API")
     default_region: Region = Field("US", description="ISO country of phone numbers without a prefix")
     segments: Path = Field(DATA / "segments.yaml", description="the catalogue of segments")
+    policy: Path = Field(DATA / "policy.yaml", description="what senders may do: quiet hours, caps, consent, scores")
     source_priority: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="sources whose values win over more recent ones, most trusted first; parted by commas"
     )
+    oidc_issuer: HttpUrlText | None = Field(
+        None, description="an authorisation server whose access tokens are accepted beside our own"
+    )
+    rate_limit: int = Field(300_000, ge=1, description="requests that a client may make in a minute, on each worker")
+    webhooks: WebhookSecrets = Field(WebhookSecrets(), description="what providers' webhooks are verified with")
     threads: int = Field(os.cpu_count() or 1, ge=1, description="worker threads of the warehouse")
     memory_limit: MemorySize = Field("4GB", description="memory the warehouse may use before it spills to disk")
 
@@ -74,6 +165,9 @@ class Settings(BaseSettings):
         return DATA / "sample"
 
 
+_NESTED_HINT = "Set each of its values by itself, such as CDP_WEBHOOKS__TWILIO__AUTH_TOKEN"
+
+
 def load_settings() -> Settings:
     """Read the settings in force.
 
@@ -84,19 +178,28 @@ def load_settings() -> Settings:
         return Settings()
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"not TOML: {error}", where="cdp.toml") from None
+    except SettingsError:
+        raise ConfigurationError("a nested setting is not JSON", where="CDP_WEBHOOKS", hint=_NESTED_HINT) from None
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(
             f"the setting {name} is not valid: {first['msg']}",
-            where=f"CDP_{name.upper()} or cdp.toml",
+            where=f"{variable_of(name)} or cdp.toml",
             hint="See `cdp config` for what is in force",
         ) from None
 
 
+def variable_of(name: str) -> str:
+    """The environment variable of a setting; a nested one is named with dots, such as webhooks.twilio.auth_token."""
+    return f"CDP_{name.replace('.', '__').upper()}"
+
+
 def origin_of(name: str) -> str:
     """Where the value of the setting `name` came from: environment, cdp.toml or default."""
-    if f"CDP_{name.upper()}" in {key.upper() for key in os.environ}:
+    if variable_of(name) in {key.upper() for key in os.environ}:
         return "environment"
-    toml = TomlConfigSettingsSource(Settings)()
-    return "cdp.toml" if name in toml else "default"
+    content: object = TomlConfigSettingsSource(Settings)()
+    for part in name.split("."):
+        content = content.get(part) if isinstance(content, dict) else None
+    return "default" if content is None else "cdp.toml"

@@ -39,6 +39,17 @@ create or replace temp macro crockford(number) as translate(
         || to_base(((number >> 60::uhugeint) & 1152921504606846975::uhugeint)::bigint, 32, 12)
         || to_base((number & 1152921504606846975::uhugeint)::bigint, 32, 12),
     'IJKLMNOPQRSTUV', 'JKMNPQRSTVWXYZ');
+create or replace temp macro identifiers_of(
+    source, customer_id, email, phone, device_token, anonymous_id, external_ids
+) as
+    list_filter([
+        {'type': 'email', 'value': email},
+        {'type': 'phone', 'value': phone},
+        {'type': 'device_token', 'value': device_token},
+        {'type': 'anonymous_id', 'value': anonymous_id},
+        {'type': 'anonymous_id', 'value': external_ids->>'$.previous_id'},
+        {'type': 'customer_id', 'value': source || ':' || customer_id}
+    ], lambda held: held.value is not null);
 create or replace temp macro iso(t) as strftime(t, '%Y-%m-%dT%H:%M:%S.%gZ');
 """
 
@@ -62,6 +73,11 @@ class Warehouse:
         """The result of `statement` as a Polars frame."""
         with _translated("query", statement):
             return pl.DataFrame(self.connection.execute(statement, parameters).to_arrow_table())
+
+    def rows(self, statement: str, *, name: str = "query") -> list[tuple[Any, ...]]:
+        """The result of `statement` as Python values: for few rows, where a frame costs more than it saves."""
+        with _translated(name, statement):
+            return self.connection.execute(statement).fetchall()
 
     def scalar(self, statement: str, parameters: Parameters = None) -> Any:
         """The first value of the first row."""

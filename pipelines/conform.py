@@ -1,7 +1,7 @@
 """Conforming: raw rows of every source become events, observations, consents, duplicates or rejects.
 
-Each item of each line has exactly one of these outcomes or more; none has none. The SQL of each produced
-table is in `sql/`.
+Each item of each line has exactly one of these outcomes or more; none has none. What turns raw rows into items is
+shared with the live path (`cdp/conform/`); the SQL of each produced table is in `sql/`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from itertools import groupby
 
 import polars as pl
 
+from cdp import conform as conforming
 from cdp import tables
-from cdp.contract import Table
-from cdp.normalise import normalise_descriptions
-from cdp.sources import MAPPED, Source
+from cdp.sources import Source
 from cdp.sources.columns import select_for
 from cdp.warehouse import Warehouse
 from pipelines.land import LandedFile
@@ -24,12 +23,10 @@ from pipelines.sql import statement
 # One outcome a line: where its items had several, the first of these.
 OUTCOMES = ("reject", "event", "observation", "consent", "duplicate")
 
-DESCRIPTION = tuple(column.name for column in tables.PERSON_COLUMNS)
-
 
 def take_in(warehouse: Warehouse, landed: Sequence[LandedFile], sources: Mapping[str, Source]) -> None:
     """Map the rows of newly landed files into the temporary table `mapped`."""
-    warehouse.run(f"create or replace temp table mapped ({_columns_of(MAPPED)})", name="mapped")
+    warehouse.run(conforming.create_mapped(), name="mapped")
     warehouse.run(
         statement("landed_rows").replace("$parquet", _sql_list([str(f.parquet) for f in landed])),
         name="landed_rows",
@@ -50,11 +47,11 @@ def conform(warehouse: Warehouse, countries: pl.DataFrame, *, region: str, today
         region: country of phone numbers without prefix.
         today: the day after which a birthday is implausible.
     """
-    for name in ("keyed", "descriptions"):
-        warehouse.run(statement(name), name=name)
+    warehouse.run(f"create or replace temp view keyed as {conforming.statement('keyed')}", name="keyed")
+    _make(warehouse, "descriptions")
     _describe(warehouse, countries, region=region, today=today)
-    for name in ("items", "outcomes"):
-        warehouse.run(statement(name), name=name)
+    _make(warehouse, "items")
+    warehouse.run(statement("outcomes"), name="outcomes")
     for table in (tables.OBSERVATIONS, tables.EVENTS, tables.CONSENTS, tables.DUPLICATES, tables.REJECTS):
         warehouse.run(statement(table.name), name=table.full_name)
 
@@ -71,43 +68,34 @@ def tally(warehouse: Warehouse) -> pl.DataFrame:
 
 def drop_scratch_tables(warehouse: Warehouse) -> None:
     """Free what conforming needed: it is as large as the input."""
-    for name in ("outcomes", "items", "described", "descriptions"):
+    for name in ("outcomes", "items", "described", "descriptions", "timezones"):
         warehouse.run(f"drop table {name}")
     warehouse.run("drop view keyed")
     warehouse.run("drop table mapped")
 
 
-def _reader_of(landed: LandedFile) -> tuple[str, str, str]:
+def _reader_of(landed: LandedFile) -> tuple[str, str, str, bool]:
     mapping = landed.mapping.model_dump_json() if landed.mapping else ""
-    return landed.format, landed.source, mapping
-
-
-def _columns_of(table: Table) -> str:
-    return ", ".join(f"{column.name} {column.type.sql}" for column in table.columns)
+    return landed.format, landed.source, mapping, landed.is_inbox
 
 
 def _map_rows(warehouse: Warehouse, files: list[LandedFile], select: str, lists: Sequence[str]) -> None:
-    landed = pl.DataFrame({"file_id": [f.file_id for f in files], "landed_at": [f.landed_at for f in files]})
-    parquet = [str(f.parquet) for f in files]
-    with warehouse.frame("landed_now", landed):
-        raw = statement("raw").replace("$parquet", _sql_list(parquet)).replace("$lists", _wrapped_lists(lists))
-        warehouse.run(raw, name=f"raw rows of {files[0].source}")
-        source = files[0].source.replace("'", "''")
-        warehouse.run(
-            f"insert into mapped by name select * replace ('{source}' as source) from "
-            f"(select null::varchar as source, * from ({select}))",
-            name=f"mapping of {files[0].format}",
-        )
-        warehouse.run(statement("unmapped"), [files[0].source], name=f"unmapped rows of {files[0].source}")
+    read = pl.DataFrame({"file_id": [f.file_id for f in files], "landed_at": [f.landed_at for f in files]})
+    parquet = _sql_list([str(f.parquet) for f in files])
+    source = files[0].source
+    with warehouse.frame("landed_now", read):
+        landed = statement("landed").replace("$parquet", parquet)
+        warehouse.run(landed.replace("$received_at", _received_at(files[0])), name=f"landed rows of {source}")
+        warehouse.run(f"create or replace temp view raw as {conforming.raw(lists)}", name=f"raw rows of {source}")
+        warehouse.run(conforming.insert_mapped(source, select), name=f"mapping of {files[0].format}")
+        warehouse.run(conforming.insert_unmapped(), [source], name=f"unmapped rows of {source}")
     warehouse.run("drop view raw")
+    warehouse.run("drop view landed")
 
 
-def _wrapped_lists(keys: Sequence[str]) -> str:
-    """WHEN branches: the path of the list that a payload wraps. Few do: a search for the key spares the parsing."""
-    return " ".join(
-        f"""when contains(r.payload, '"{key}"') and json_type(r.payload, '$.{key}') = 'ARRAY' then '$.{key}'"""
-        for key in keys
-    )
+def _received_at(landed: LandedFile) -> str:
+    """A file is received when it lands; each payload of the inbox was received at a time of its own."""
+    return "r.received_at" if landed.is_inbox else "l.landed_at"
 
 
 def _sql_list(values: list[str]) -> str:
@@ -117,8 +105,12 @@ def _sql_list(values: list[str]) -> str:
 
 def _describe(warehouse: Warehouse, countries: pl.DataFrame, *, region: str, today: date) -> None:
     """Write the temporary table `described`: the descriptions, cleaned, each with its observation id."""
-    columns = ", ".join(name for name in DESCRIPTION if name != "external_ids")
-    raw = warehouse.query(f"select rowid as description, {columns} from descriptions")
-    cleaned = normalise_descriptions(raw, countries, default_region=region, today=today)
-    with warehouse.frame("cleaned", cleaned):
-        warehouse.run(statement("described"), name="described")
+    raw = warehouse.query(conforming.RAW_DESCRIPTIONS)
+    cleaned = conforming.clean(raw, countries, region=region, today=today)
+    warehouse.run(conforming.TIMEZONES, name="timezones")
+    with warehouse.frame("cleaned", conforming.with_all_columns(cleaned)):
+        _make(warehouse, "described")
+
+
+def _make(warehouse: Warehouse, name: str) -> None:
+    warehouse.run(f"create or replace temp table {name} as {conforming.statement(name)}", name=name)

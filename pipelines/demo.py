@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
+from cdp.errors import IdentityError
 from cdp.warehouse import Warehouse
-from identity.clusters import connected_components
-from identity.evaluate import Pairwise, pairwise
+from identity.evaluate import Evaluation, Pairwise, as_findable, pairwise
+from identity.records import read_line_truth
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,12 @@ COUNTS = ("conformed.events", "conformed.observations", "conformed.consents", "l
 
 def find(warehouse: Warehouse, truth: Path) -> Findings:
     """Sum up a warehouse that holds a simulation whose truth is in the file `truth`."""
-    records = with_truth(warehouse, truth)
+    evaluation = evaluate(warehouse, truth)
     return Findings(
         counts={name: warehouse.count(name) for name in COUNTS},
-        people=records["entity_id"].n_unique(),
-        identity=pairwise(records),
-        findable=pairwise(as_findable(records, warehouse.query(EVIDENCE))),
+        people=evaluation.records["entity_id"].n_unique(),
+        identity=pairwise(evaluation.records),
+        findable=pairwise(evaluation.findable),
         segments=warehouse.query(
             "select segment, count(*) as profiles from segments.memberships group by segment order by profiles desc"
         ),
@@ -51,34 +52,33 @@ def find(warehouse: Warehouse, truth: Path) -> Findings:
 
 
 def with_truth(warehouse: Warehouse, truth: Path) -> pl.DataFrame:
-    """record_id, cluster_id, entity_id of every observation whose first line the truth knows."""
-    known = pl.read_csv(truth, columns=["file", "line_number", "person_id"], schema_overrides={"person_id": pl.String})
+    """record_id, cluster_id, entity_id of every observation whose first line the truth knows.
+
+    Raises:
+        InputRefused: `truth` is no such file.
+        IdentityError: it knows none of the lines that were taken in.
+    """
+    known = read_line_truth(truth)
     placed = warehouse.query(
         "select o.observation_id as record_id, m.profile_id as cluster_id, "
         "parse_filename(f.path) as file, o.line_number "
         "from conformed.observations o join landing.files f using (file_id) "
         "join identity.members m on m.observation_id = o.observation_id and m.valid_to_run is null"
     )
-    return placed.join(known, on=["file", "line_number"]).select(
+    records = placed.join(known, on=["file", "line_number"]).select(
         "record_id", "cluster_id", pl.col("person_id").alias("entity_id")
     )
+    if records.is_empty():
+        raise IdentityError(
+            "the truth knows none of the published lines", where=str(truth), hint="Give the truth.csv of these logs"
+        )
+    return records
 
 
-def as_findable(records: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
-    """`records` with a person split where nothing in the logs joins the parts.
-
-    Records of one person stay together if they share a piece of evidence, directly or through a chain of the
-    person's own records.
-
-    Args:
-        records: record_id, cluster_id, entity_id.
-        evidence: record_id, evidence: what a record shows, such as an e-mail address.
-    """
-    shared = evidence.join(records, on="record_id").select(
-        left_id="record_id", right_id=pl.col("record_id").min().over("entity_id", "evidence")
-    )
-    parts = connected_components(records["record_id"], shared).rename({"observation_id": "record_id"})
-    return records.join(parts, on="record_id").select("record_id", "cluster_id", entity_id="component_id")
+def evaluate(warehouse: Warehouse, truth: Path) -> Evaluation:
+    """The published identities against the truth of a simulation."""
+    records = with_truth(warehouse, truth)
+    return Evaluation(records, as_findable(records, warehouse.query(EVIDENCE)))
 
 
 def whole_profile(warehouse: Warehouse, profile_id: str) -> dict[str, pl.DataFrame]:

@@ -20,10 +20,12 @@ import structlog
 
 from cdp import tables
 from cdp.errors import QualityGateFailed, UsageError
+from cdp.policy import Policy, load_policy
 from cdp.settings import Settings
 from cdp.sources import Source, load_sources
 from cdp.sources.columns import describe
 from cdp.store import Store, open_store
+from cdp.store.inbox import has_unlanded
 from cdp.store.profiles import known_segment_changes
 from cdp.store.runs import recent_runs, record_run
 from cdp.warehouse import (
@@ -34,9 +36,10 @@ from cdp.warehouse import (
     published_path,
     run_lock,
 )
-from identity.model import Model, load_model
+from identity.model import Model
+from identity.registry import model_in_use
 from identity.resolve import Known
-from pipelines import conform, land, link, preferences, profiles, segments
+from pipelines import conform, inbox, land, link, preferences, profiles, segments
 from pipelines import publish as publishing
 from pipelines.discover import InputFile, discover
 from pipelines.land import LandedFile, landed_files
@@ -72,6 +75,7 @@ class Run:
     sources: Mapping[str, Source]
     model: Model
     catalogue: Catalogue
+    policy: Policy
     known: Known
     segment_history: pl.DataFrame
     progress: Progress
@@ -94,10 +98,13 @@ class Run:
 
 
 def _land(run: Run) -> int:
-    """Raw rows of the inputs to Parquet; files that are landed already are passed over."""
+    """Raw rows of the inputs and of the inbox to Parquet; what is landed already is passed over."""
     warehouse = run.warehouse
     here_before = landed_files(run.settings.home / "landing")
     _land_inputs(run, {file.file_id for file in land.in_force(here_before)})
+    inbox.land_waiting(
+        run.store, here_before, warehouse, run.scratch / "landing", landed_at=run.started_at, run_id=run.run_id
+    )
     landed = [*here_before, *landed_files(run.scratch / "landing")]
     current = land.in_force(landed)
     run.superseded = [file for file in landed if file not in current]
@@ -177,7 +184,8 @@ def _check(run: Run) -> int:
 def _link(run: Run) -> int:
     """Which observations are one person."""
     patterns = pl.read_csv(run.settings.reference / "identifier_values.csv")
-    resolution = link.link(run.warehouse, run.known, run.model, patterns, run_id=run.run_id)
+    known = link.with_live(run.known, run.store, run.warehouse, run_id=run.run_id)
+    resolution = link.link(run.warehouse, known, run.model, patterns, run_id=run.run_id)
     run.report["profiles"] = resolution.profiles
     run.report["merges"] = resolution.merges
     run.report["splits"] = resolution.splits
@@ -199,7 +207,7 @@ def _segments(run: Run) -> int:
 
 def _preferences(run: Run) -> int:
     """Which channel serves whom."""
-    preferences.prefer(run.warehouse, run.as_of)
+    preferences.prefer(run.warehouse, run.as_of, run.policy.scores)
     return run.warehouse.count("segments.channel_preferences")
 
 
@@ -217,7 +225,7 @@ def _publish(run: Run) -> int:
     published = publish(warehouse, run.scratch, run.settings)
     try:
         publishing.drop_superseded(run.superseded)
-        publishing.update_store(published, run.store, report, published_at=run.started_at)
+        publishing.update_store(published, run.store, report, landing=home / "landing", published_at=run.started_at)
     finally:
         published.close()
     return count
@@ -275,10 +283,11 @@ def run(
     for file in files:
         if file.guessed and file.mapping:
             progress.guessed(file.path, describe(file.mapping))
-    catalogue, model = load_catalogue(settings.segments), load_model()
+    catalogue, policy = load_catalogue(settings.segments), load_policy(settings.policy)
+    model = model_in_use(settings.home)
     with run_lock(settings.home), _opened_store(settings) as store:
         publishing.catch_up(settings, store, now=now)
-        if not files and not published_path(settings.home).exists() and not landed_files(settings.home / "landing"):
+        if not files and not _has_work(settings, store):
             raise UsageError("there is nothing to run on", hint="Name files, folders or globs, or try `cdp demo`")
         with _scratch(settings.home, now) as (run_id, scratch):
             with store.read() as connection:
@@ -296,6 +305,7 @@ def run(
                 sources=sources,
                 model=model,
                 catalogue=catalogue,
+                policy=policy,
                 known=link.remembered(store),
                 segment_history=history,
                 progress=progress,
@@ -304,6 +314,14 @@ def run(
                 return _execute(this)
             finally:
                 warehouse.close()
+
+
+def _has_work(settings: Settings, store: Store) -> bool:
+    """Whether a run without inputs has anything to derive from."""
+    if published_path(settings.home).exists() or landed_files(settings.home / "landing"):
+        return True
+    with store.read() as connection:
+        return has_unlanded(connection)
 
 
 def _execute(this: Run) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -20,11 +21,14 @@ import pyarrow.parquet as pq
 from cdp import tables
 from cdp.errors import InputRefused
 from cdp.sources.columns import ColumnMapping
+from cdp.store.inbox import Batch
 from cdp.warehouse import Warehouse, disk_errors, refusing
 from pipelines.delimited import MAX_RECORD_LINES, Dialect, dialect_of, join_lines, records
 from pipelines.discover import InputFile, Layout, open_bytes, readable
 
 METADATA_KEY = b"landing"
+# What the path of a batch of the inbox starts with.
+INBOX = "inbox:"
 BLOCK_BYTES = 16 * 1024 * 1024
 MAX_LINE_BYTES = 256 * 1024 * 1024
 MAX_DOCUMENT_BYTES = 1024 * 1024 * 1024
@@ -41,6 +45,9 @@ ROWS = pa.schema(
         ("reject_detail", pa.string()),
     ]
 )
+
+# Each payload of the inbox came at a time of its own.
+INBOX_ROWS = ROWS.append(pa.field("received_at", pa.timestamp("us", "UTC")))
 
 CHECKED_ROWS = """
 select line_number, payload, md5(payload) as payload_hash,
@@ -64,6 +71,11 @@ class LandedFile:
     mapping: ColumnMapping | None
     landed_at: datetime
     run_id: str
+
+    @property
+    def is_inbox(self) -> bool:
+        """Whether it holds payloads that came over HTTP; their line number is their number in the inbox."""
+        return self.path.startswith(INBOX)
 
 
 def file_id_of(input_file: InputFile, sha256: str) -> str:
@@ -94,10 +106,8 @@ def land(
     Raises:
         InputRefused: the file cannot be read to its end.
     """
-    file_id = file_id_of(input_file, sha256)
-    parquet = folder / f"source={input_file.source_name}" / f"{file_id}.parquet"
     metadata = {
-        "file_id": file_id,
+        "file_id": file_id_of(input_file, sha256),
         "source": input_file.source_name,
         "format": input_file.source.name,
         "path": input_file.path.as_posix(),
@@ -107,14 +117,59 @@ def land(
         "landed_at": landed_at.isoformat(),
         "run_id": run_id,
     }
-    schema = ROWS.with_metadata({METADATA_KEY: json.dumps(metadata).encode()})
+    return _write(folder, metadata, _rows(warehouse, input_file), ROWS)
+
+
+def _write(folder: Path, metadata: Mapping[str, Any], frames: Iterable[pl.DataFrame], columns: pa.Schema) -> Path:
+    """Write frames that have the `columns`, but for the file's id, to the Parquet file of a landed file."""
+    file_id = metadata["file_id"]
+    parquet = folder / f"source={metadata['source']}" / f"{file_id}.parquet"
+    schema = columns.with_metadata({METADATA_KEY: json.dumps(metadata).encode()})
     with disk_errors(folder):
         parquet.parent.mkdir(parents=True, exist_ok=True)
         with pq.ParquetWriter(parquet, schema, compression="zstd", compression_level=1) as writer:
-            for rows in _rows(warehouse, input_file):
-                table = rows.with_columns(file_id=pl.lit(file_id)).select(ROWS.names).to_arrow()
+            for rows in frames:
+                table = rows.with_columns(file_id=pl.lit(file_id)).select(columns.names).to_arrow()
                 writer.write_table(table.cast(schema))
     return parquet
+
+
+def land_inbox(batch: Batch, warehouse: Warehouse, *, folder: Path, landed_at: datetime, run_id: str) -> Path:
+    """Write payloads of the inbox below `folder`, each with the time at which it came; return the Parquet file.
+
+    Their number in the inbox is their line number.
+    """
+    rows = batch.rows.select(
+        "received_at",
+        line_number="seq",
+        payload="payload",
+        reject_reason=pl.lit(None, pl.String),
+        reject_detail=pl.lit(None, pl.String),
+    )
+    sha256 = _digest_of(rows)
+    file_id = hashlib.sha256(f"{batch.source}:{sha256}".encode()).hexdigest()[:16]
+    metadata = {
+        "file_id": file_id,
+        "source": batch.source,
+        "format": batch.format,
+        "path": f"{INBOX}{batch.source}:{rows['line_number'][0]}-{rows['line_number'][-1]}",
+        "sha256": sha256,
+        "byte_count": int(rows["payload"].str.len_bytes().sum()),
+        "mapping": None,
+        "landed_at": landed_at.isoformat(),
+        "run_id": run_id,
+    }
+    with warehouse.frame("incoming_rows", rows):
+        checked = warehouse.query(CHECKED_ROWS)
+    checked = checked.join(rows.select("line_number", "received_at"), on="line_number", maintain_order="left")
+    return _write(folder, metadata, [checked], INBOX_ROWS)
+
+
+def _digest_of(rows: pl.DataFrame) -> str:
+    digest = hashlib.sha256()
+    for row in rows.select("line_number", "received_at", "payload").iter_rows():
+        digest.update(repr(row).encode())
+    return digest.hexdigest()
 
 
 def landed_files(folder: Path) -> list[LandedFile]:
@@ -167,7 +222,8 @@ def _rows(warehouse: Warehouse, input_file: InputFile) -> Iterator[pl.DataFrame]
     path = input_file.path
     for block in _blocks(warehouse, input_file.layout, path, input_file.source.lists):
         with warehouse.frame("incoming_rows", block):
-            yield warehouse.query(CHECKED_ROWS)
+            checked = warehouse.query(CHECKED_ROWS)
+        yield checked
 
 
 def _blocks(warehouse: Warehouse, layout: Layout, path: Path, lists: Sequence[str]) -> Iterator[pl.DataFrame]:

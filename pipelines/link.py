@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from cdp.store import Store
+from cdp.store.live import known_live_members
 from cdp.store.profiles import known_aliases, known_former_members, known_members, known_profile_changes
-from cdp.store.stewards import known_steward_decisions
+from cdp.store.stewards import standing_steward_decisions
 from cdp.warehouse import Warehouse
 from identity.model import Model
 from identity.resolve import Known, Resolution, resolve
@@ -27,7 +30,7 @@ def link(warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataFram
 def remembered(store: Store) -> Known:
     """What the store knows of identities: the ids given out and what stewards have decided."""
     with store.read() as connection:
-        standing = _standing(known_steward_decisions(connection))
+        standing = standing_steward_decisions(connection)
         return Known(
             members=known_members(connection),
             former_members=known_former_members(connection),
@@ -38,10 +41,25 @@ def remembered(store: Store) -> Known:
         )
 
 
-def _standing(decisions: pl.DataFrame) -> pl.DataFrame:
-    """The last decision on each pair, whichever way round it was named."""
-    pair = {
-        "one": pl.min_horizontal("left_id", "right_id"),
-        "other": pl.max_horizontal("left_id", "right_id"),
-    }
-    return decisions.with_columns(**pair).unique(["one", "other"], keep="last", maintain_order=True)
+def with_live(known: Known, store: Store, warehouse: Warehouse, *, run_id: str) -> Known:
+    """`known`, with the profile ids that were given out live, as far as this run has landed their observations.
+
+    They are read after the inbox was: every landed row's are there. Those of rows that came later wait for their run.
+    An observation that was put with somebody known is no claim to that one's id: the evidence decides.
+    """
+    with store.read() as connection:
+        met = known_live_members(connection)
+    landed = warehouse.query("select observation_id from conformed.observations")
+    given = (
+        met.join(landed, on="observation_id", how="semi")
+        .join(known.members, on="observation_id", how="anti")
+        .join(known.members, on="profile_id", how="anti")
+        .with_columns(run_id=pl.lit(run_id))
+    )
+    created = (
+        given.select("profile_id")
+        .unique()
+        .sort("profile_id")
+        .with_columns(other_profile_id=pl.lit(None, pl.String), reason=pl.lit("created"), run_id=pl.lit(run_id))
+    )
+    return replace(known, members=pl.concat([known.members, given]), changes=pl.concat([known.changes, created]))

@@ -5,35 +5,31 @@ from __future__ import annotations
 from datetime import datetime
 
 import polars as pl
-from scipy.special import betaincinv
 
 from cdp import tables
+from cdp.policy import Scores
+from cdp.scores import posterior
 from cdp.warehouse import Warehouse
 from pipelines.sql import statement
 
-HALF_LIFE_DAYS = 60.0
-# How many messages' worth of trust the channel's own rate has over a person's.
-PRIOR_WEIGHT = 10.0
-INTERVAL = 0.90
 
-
-def prefer(warehouse: Warehouse, as_of: datetime) -> None:
-    """Write segments.channel_preferences as of a time."""
-    responses = warehouse.query(statement("responses"), {"as_of": as_of, "half_life_days": HALF_LIFE_DAYS})
+def prefer(warehouse: Warehouse, as_of: datetime, rules: Scores) -> None:
+    """Write segments.channel_preferences as of a time, by the policy's rules."""
+    parameters = {"as_of": as_of, "half_life_days": rules.half_life_days, "reply_weight": rules.reply_weight}
+    responses = warehouse.query(statement("responses"), parameters)
     reach = warehouse.query("select profile_id, channel, reachable from reach")
     hours = warehouse.query(statement("best_hours"))
     timezones = warehouse.query("select profile_id, timezone from profiles.profiles")
-    warehouse.replace_rows(tables.CHANNEL_PREFERENCES, preferences(responses, reach, hours, timezones))
+    warehouse.replace_rows(tables.CHANNEL_PREFERENCES, preferences(responses, reach, hours, timezones, rules))
 
 
 def preferences(
-    responses: pl.DataFrame, reach: pl.DataFrame, hours: pl.DataFrame, timezones: pl.DataFrame
+    responses: pl.DataFrame, reach: pl.DataFrame, hours: pl.DataFrame, timezones: pl.DataFrame, rules: Scores
 ) -> pl.DataFrame:
     """One row per profile and channel that it has an address or a history on.
 
-    The score is the mean of a Beta posterior, (decayed responses + m·prior) / (decayed received + m), where
-    the prior is the channel's own decayed rate over all profiles; low and high are its 90% interval. Without
-    an address there is no score.
+    The score is that of `cdp/scores.py`; the prior is the channel's own decayed rate over all profiles. Without an
+    address there is no score.
 
     Args:
         responses: profile_id, channel, received_count, response_count, decayed_received, decayed_responses.
@@ -49,7 +45,7 @@ def preferences(
         .join(_priors(responses), on="channel", how="left")
         .with_columns(pl.col("reachable").fill_null(False), pl.col(*counts, "prior").fill_null(0))
     )
-    return _scored(joined).sort("profile_id", "channel")
+    return _scored(joined, rules.prior_weight).sort("profile_id", "channel")
 
 
 def _priors(responses: pl.DataFrame) -> pl.DataFrame:
@@ -60,22 +56,10 @@ def _priors(responses: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _scored(rows: pl.DataFrame) -> pl.DataFrame:
-    # Somebody may answer more often than messages came, on WhatsApp say: a share stays a share.
-    answered = pl.min_horizontal("decayed_responses", "decayed_received")
-    shaped = rows.with_columns(
-        alpha=answered + PRIOR_WEIGHT * pl.col("prior"),
-        beta=pl.col("decayed_received") - answered + PRIOR_WEIGHT * (1 - pl.col("prior")),
-    )
-    alpha, beta = shaped["alpha"].to_numpy(), shaped["beta"].to_numpy()
-    tail = (1 - INTERVAL) / 2
-    bounds = shaped.with_columns(
-        score=pl.col("alpha") / (pl.col("alpha") + pl.col("beta")),
-        low=pl.Series(betaincinv(alpha.clip(1e-6), beta, tail)),
-        high=pl.Series(betaincinv(alpha.clip(1e-6), beta, 1 - tail)),
-    )
-    # Where next to nothing is known of a channel that hardly anybody answers, the mean lies outside the interval.
-    bounds = bounds.with_columns(low=pl.min_horizontal("low", "score"), high=pl.max_horizontal("high", "score"))
+def _scored(rows: pl.DataFrame, prior_weight: float) -> pl.DataFrame:
+    received, answered, prior = (rows[name].to_numpy() for name in ("decayed_received", "decayed_responses", "prior"))
+    score, low, high = posterior(received, answered, prior, prior_weight)
+    bounds = rows.with_columns(score=pl.Series(score), low=pl.Series(low), high=pl.Series(high))
     reachable = pl.col("reachable")
     return bounds.with_columns(
         pl.when(reachable).then(pl.col(name).round(6)).alias(name) for name in ("score", "low", "high")

@@ -23,11 +23,14 @@ from cdp.store.profiles import (
     apply_publish,
     known_aliases,
     known_identifiers,
+    known_junk,
     known_members,
     profile_hashes,
 )
 from cdp.store.runs import last_published_run, record_run
 from cdp.warehouse import Warehouse, disk_errors, flush, open_published, published_path
+from pipelines import inbox
+from pipelines.consents import record_consents
 from pipelines.land import LandedFile
 from pipelines.link import CURRENT_MEMBERS
 from pipelines.sql import statement
@@ -97,18 +100,25 @@ def catch_up(settings: Settings, store: Store, *, now: datetime) -> None:
             last = last_published_run(connection)
         # Run ids sort by age. An older warehouse put back from a backup is no reason to put the store back too.
         if last is None or last.run_id < report["run_id"]:
-            update_store(warehouse, store, report, published_at=now)
+            update_store(warehouse, store, report, landing=settings.home / "landing", published_at=now)
     finally:
         warehouse.close()
 
 
-def update_store(warehouse: Warehouse, store: Store, report: Mapping[str, Any], *, published_at: datetime) -> None:
-    """Bring the store to what the warehouse says, writing only what differs, and record the run."""
+def update_store(
+    warehouse: Warehouse, store: Store, report: Mapping[str, Any], *, landing: Path, published_at: datetime
+) -> None:
+    """Bring the store to what the warehouse says, writing only what differs, and record the run.
+
+    What came in live and is in this warehouse is said by it from now on; what came in since stays as it is.
+    """
+    record_consents(warehouse, store, published_at)
     run_id = report["run_id"]
     warehouse.run(CURRENT_MEMBERS, name="people")
     with store.read() as connection:
         gone = _write_changed_documents(warehouse, profile_hashes(connection))
         changes = _changes(warehouse, connection, run_id, published_at)
+    absorbed = inbox.landed_unnoted(warehouse, store, landing)
     with store.write() as connection:
         for documents in _slices(warehouse, "changed_documents"):
             apply_publish(connection, PublishedChanges(published_at, profiles_upsert=documents))
@@ -121,6 +131,7 @@ def update_store(warehouse: Warehouse, store: Store, report: Mapping[str, Any], 
             published=True,
             report=report,
         )
+        inbox.let_go(connection, absorbed, run_id, now=published_at)
 
 
 def _write_changed_documents(warehouse: Warehouse, known: pl.DataFrame) -> pl.DataFrame:
@@ -167,11 +178,18 @@ def _changes(
     members_gone, members_new = _differing(
         warehouse, "served_members", known_members(connection), ["observation_id", "profile_id", "run_id"]
     )
+    warehouse.run(
+        "create or replace temp view junk_identifiers as select type, value from identity.identifier_values "
+        "group by type, value having bool_and(quality = 'junk')"
+    )
+    junk_gone, junk_new = _differing(warehouse, "junk_identifiers", known_junk(connection), ["type", "value"])
     known = known_aliases(connection).select("old_profile_id", "profile_id")
     aliases_gone, aliases_new = _differing(warehouse, "identity.aliases", known, ["old_profile_id", "profile_id"])
     return {
         "identifiers_insert": identifiers_new,
         "identifiers_delete": identifiers_gone,
+        "junk_insert": junk_new,
+        "junk_delete": junk_gone,
         "members_upsert": members_new,
         "members_delete": members_gone.join(members_new, on="observation_id", how="anti").select("observation_id"),
         "former_members_insert": warehouse.query(

@@ -13,7 +13,7 @@ from cdp.settings import Settings
 from cdp.store import open_store
 from cdp.store.runs import recent_runs
 from cdp.warehouse import open_published, published_path
-from identity.model import load_model
+from identity.registry import model_in_use
 
 SHOWN_RUNS = 5
 
@@ -24,7 +24,7 @@ def summarise(settings: Settings, now: datetime) -> dict[str, Any]:
         "home": str(settings.home),
         "running": _running(settings.home),
         "runs": _last_runs(settings),
-        "model": load_model().version,
+        "model": model_in_use(settings.home).version,
         "now": now.isoformat(),
         **_published_state(settings),
     }

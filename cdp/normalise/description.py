@@ -20,6 +20,9 @@ from cdp.normalise.place import normalise_countries, normalise_postcodes
 
 Normaliser = Callable[[pl.DataFrame], pl.DataFrame]
 
+# Below this many descriptions, to clean a value twice costs less than to find out which are distinct.
+FEW = 500
+
 TRIMMED = ("customer_id", "street", "city", "region", "timezone", "anonymous_id")
 
 
@@ -53,7 +56,7 @@ def normalise_descriptions(
         "device_token": normalise_device_tokens,
     }
     for column, normalise in steps.items():
-        if column in cleaned.columns:
+        if column in described.columns:
             cleaned = _with_clean(cleaned, column, normalise)
     return cleaned
 
@@ -62,11 +65,16 @@ def _with_clean(described: pl.DataFrame, column: str, normalise: Normaliser) -> 
     """Clean the distinct values of a column, each with the country that its description names."""
     raw, country = pl.col(column).alias("raw"), pl.col("country") if column != "country" else pl.lit(None, pl.String)
     keyed = described.select(raw, country.alias("country"))
+    if described.height < FEW:
+        return described.with_columns(_clean(keyed, column, normalise).alias(column))
     distinct = keyed.unique().filter(pl.col("raw").is_not_null())
-    clean = normalise(distinct.select("raw") if column == "country" else distinct)
-    found = distinct.with_columns(clean.get_columns()[-1].alias("clean"))
+    found = distinct.with_columns(_clean(distinct, column, normalise).alias("clean"))
     joined = keyed.join(found, on=["raw", "country"], how="left", nulls_equal=True, maintain_order="left")
     return described.with_columns(joined["clean"].alias(column))
+
+
+def _clean(values: pl.DataFrame, column: str, normalise: Normaliser) -> pl.Series:
+    return normalise(values.select("raw") if column == "country" else values).get_columns()[-1]
 
 
 def _trimmed(column: pl.Expr) -> pl.Expr:

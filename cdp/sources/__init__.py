@@ -17,6 +17,8 @@ from fnmatch import fnmatch
 from cdp import fields as f
 from cdp.contract import Column, Table
 from cdp.errors import ConfigurationError
+from cdp.webhooks import Webhook
+from cdp.webhooks.standard import STANDARD
 
 MAPPED = Table(
     "conformed",
@@ -81,6 +83,7 @@ class Source:
     select: the mapping, SQL.
     csv_columns: columns that a CSV file of this source must have.
     needs_mapping: the SELECT is made from a mapping file (`cdp/sources/columns.py`).
+    webhook: how `/webhooks/{name}` verifies and opens a request; None where nothing can come over HTTP.
     """
 
     name: str
@@ -91,6 +94,7 @@ class Source:
     lists: tuple[str, ...] = ()
     csv_columns: frozenset[str] = frozenset()
     needs_mapping: bool = False
+    webhook: Webhook | None = STANDARD
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name != self.name.lower():

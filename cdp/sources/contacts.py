@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from cdp.sources import Source
 
-SOURCE = Source(name="contacts", title="Contacts by a mapping file", files=("*contacts*",), keys=(), needs_mapping=True)
+SOURCE = Source(
+    name="contacts",
+    title="Contacts by a mapping file",
+    files=("*contacts*",),
+    keys=(),
+    needs_mapping=True,
+    webhook=None,
+)
 
 # Reads `statement`, which `select_for` puts before it.
 SELECT = r"""

@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from cdp.fields import CHANNELS, EVENT_TYPES
 from cdp.sources import Source
 
-SOURCE = Source(name="events", title="Events by a mapping file", files=("*events*",), keys=(), needs_mapping=True)
+SOURCE = Source(
+    name="events",
+    title="Events by a mapping file",
+    files=("*events*",),
+    keys=(),
+    needs_mapping=True,
+    webhook=None,
+)
 
 # How other systems call what we call by the key; lower case, words joined by `_`.
 EVENT_WORDS: Mapping[str, tuple[str, ...]] = {

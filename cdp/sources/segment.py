@@ -2,12 +2,16 @@
 
 Format: https://www.twilio.com/docs/segment/connections/spec (common fields, and the e-commerce, e-mail and
 mobile specs). `timestamp` is the server's: receivedAt − (sentAt − originalTimestamp); where only the
-client's clock told the time, the same correction is made here.
+client's clock told the time, the same correction is made here. Rudder's SDKs say `originalTimestamp` alone, and
+give the traits of a person in `context.traits`.
+
+A trait that is null is one to remove: it stays null in the properties of the identify call.
 """
 
 from __future__ import annotations
 
 from cdp.sources import Source
+from cdp.webhooks import payloads, standard
 
 _TRAITS = """{"email": "VARCHAR", "phone": "VARCHAR", "name": "VARCHAR", "firstName": "VARCHAR",
     "first_name": "VARCHAR",
@@ -17,9 +21,11 @@ _TRAITS = """{"email": "VARCHAR", "phone": "VARCHAR", "name": "VARCHAR", "firstN
                 "postal_code": "VARCHAR", "zip": "VARCHAR", "country": "VARCHAR"}}"""
 
 # Columns of the person stand in the observation; the other traits of an identify call are its properties.
-_PERSON_TRAITS = """{"email": null, "phone": null, "name": null, "firstName": null, "first_name": null,
-            "lastName": null, "last_name": null, "birthday": null, "address": null, "city": null,
-                "country": null}"""
+_PERSON_TRAITS = """['email', 'phone', 'name', 'firstName', 'first_name', 'lastName', 'last_name', 'birthday',
+            'address', 'city', 'country']"""
+
+# As long as the API's identifiers may be. PostgreSQL's index entries end at 2,704 bytes.
+_MAX_ID = 512
 
 
 def _id_text(key: str) -> str:
@@ -46,6 +52,7 @@ SOURCE = Source(
         frozenset({"type", "context"}),
     ),
     lists=("batch",),
+    webhook=standard.webhook(payloads.by_id("messageId", lists=("batch",))),
     select=rf"""
 with named(event_word, event_channel, event_type) as (
     values
@@ -67,7 +74,7 @@ with named(event_word, event_channel, event_type) as (
         ('push notification opened', 'push', 'clicked'), ('push notification bounced', 'push', 'bounced')
 ),
 item as (
-    select file_id, line_number, received_at, unnest(from_json(payload, '{{
+    select file_id, line_number, received_at, json_type(payload) as form, unnest(from_json(payload, '{{
         "type": "VARCHAR", "event": "VARCHAR", "name": "VARCHAR", "messageId": "VARCHAR",
             "channel": "VARCHAR",
         "userId": "VARCHAR", "anonymousId": "VARCHAR", "previousId": "VARCHAR", "groupId": "VARCHAR",
@@ -101,7 +108,9 @@ call as (
         from_iso("timestamp") as server_time,
         from_iso("originalTimestamp") as client_time,
         list_filter(list_concat(context."externalId", context."externalIds"),
-            lambda other: other.id is not null and other."type" is not null) as other_ids
+            lambda other: other.id is not null and other."type" is not null) as other_ids,
+        -- Rudder gives all traits in the context; root traits are empty then.
+        if(json_type(traits) = 'OBJECT' and traits::varchar <> '{{}}', traits, context.traits) as all_traits
     from item
 ),
 person as (
@@ -146,13 +155,19 @@ read as (
 select
     file_id, line_number, received_at,
     case
+        when form <> 'OBJECT' then 'malformed'
         when kind is null and "type" is distinct from 'alias' then 'unknown_event'
-        when coalesce(user_id, visitor_id, address, number, context.device.token) is null then 'no_identifier'
+        when coalesce(user_id, visitor_id) is null then 'no_identifier'
+        when greatest(length(user_id), length(visitor_id), length(previous_id)) > {_MAX_ID} then 'bad_identifier'
         when isfinite(happened_at) is not true then 'bad_time'
     end as refused,
-    case refused when 'unknown_event' then if("type" = 'track', 'event', 'type')
-        when 'no_identifier' then 'userId,
-            anonymousId' when 'bad_time' then 'timestamp' end as refused_detail,
+    case refused
+        when 'malformed' then 'not an object of finite numbers and valid text, of at most 32 KB'
+        when 'unknown_event' then if("type" = 'track', 'event', 'type')
+        when 'no_identifier' then 'userId, anonymousId'
+        when 'bad_identifier' then 'an id is longer than {_MAX_ID} characters'
+        when 'bad_time' then 'timestamp'
+    end as refused_detail,
     nullif("messageId", '') as event_key,
     way as channel,
     kind as event_type,
@@ -166,8 +181,9 @@ select
     try_cast(coalesce(p.total, p.revenue, p.value) as decimal(18, 2)) as amount,
     p.currency as currency,
     case
-        when "type" = 'identify' then json_merge_patch(coalesce(traits, context.traits),
-            '{_PERSON_TRAITS}'::json)
+        when "type" = 'identify' then json_merge_patch(all_traits, concat('{{', list_aggregate(list_transform(
+            list_filter({_PERSON_TRAITS}, lambda name: json_type(all_traits, name) <> 'NULL'),
+            lambda name: concat('"', name, '":null')), 'string_agg', ','), '}}'))
         when "type" = 'group' then json_merge_patch(json_object('group_id', "groupId"), coalesce(traits,
             '{{}}'))
         when p.order_id is null and p."orderId" is not null
@@ -189,7 +205,7 @@ select
     coalesce(home.country, own.country, known.country) as country,
     context.locale as language,
     context.timezone as timezone,
-    nullif(context.device.token, '') as device_token,
+    if(length(context.device.token) between 1 and {_MAX_ID}, context.device.token, null) as device_token,
     visitor_id as anonymous_id,
     case
         when previous_id is not null then json_object('previous_id', previous_id)

@@ -3,17 +3,24 @@
 Format: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event. Opens that Apple Mail
 Privacy Protection made carry `sg_machine_open`; bounces may lack the custom arguments; `category` is a text
 or a list of texts.
+
+Which events are about one message: `sg_message_id` is the message's id and then where it was filtered. A bounce that
+comes late lacks it, and clicks lack `smtp-id`, which is `<id@host>` with the same id where SendGrid made it itself.
 """
 
 from __future__ import annotations
 
 from cdp.sources import Source
+from cdp.webhooks import Webhook, ecdsa, payloads
 
 SOURCE = Source(
     name="sendgrid",
     title="SendGrid event webhook",
     files=("sendgrid*",),
     keys=(frozenset({"sg_event_id"}), frozenset({"sg_message_id", "event", "timestamp"})),
+    webhook=Webhook(
+        provider="sendgrid", secrets=("public_key",), verify=ecdsa.verify, items=payloads.by_id("sg_event_id")
+    ),
     select=r"""
 with item as (
     select file_id, line_number, received_at, unnest(from_json(payload, '{
@@ -59,7 +66,9 @@ select
     end as event_type,
     event as event_name,
     happened_at as occurred_at,
-    coalesce(sg_message_id, "smtp-id") as message_ref,
+    coalesce(nullif(regexp_extract(sg_message_id, '^(.+?)\.(?:filter|recvd)', 1), ''),
+        nullif(regexp_extract("smtp-id", '^<([^@]+)@[^>]*ismtpd', 1), ''), sg_message_id, "smtp-id")
+        as message_ref,
     coalesce(campaign_id, singlesend_id, marketing_campaign_id, first_category) as campaign_ref,
     coalesce(sg_machine_open, false) as is_machine,
     case when coalesce(url, reason, "type", status) is not null

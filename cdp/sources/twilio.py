@@ -10,6 +10,7 @@ and any case; `OptOutType` says what Advanced Opt-Out made of a keyword of one's
 from __future__ import annotations
 
 from cdp.sources import Source
+from cdp.webhooks import Webhook, twilio
 
 SOURCE = Source(
     name="twilio",
@@ -23,6 +24,13 @@ SOURCE = Source(
     ),
     lists=("messages",),
     csv_columns=frozenset({"From", "To", "Status", "SentDate", "Sid", "Direction"}),
+    webhook=Webhook(
+        provider="twilio",
+        secrets=("auth_token",),
+        verify=twilio.verify,
+        items=twilio.items,
+        answer=twilio.answer,
+    ),
     select=r"""
 with item as (
     select file_id, line_number, received_at,
@@ -70,9 +78,10 @@ read as (
         case when is_inbound then sender else recipient end as address,
         case
             when not is_inbound then null
-            when opt_out_type = 'STOP'
-                or words in ('STOP', 'STOPALL', 'UNSUBSCRIBE', 'CANCEL', 'END', 'QUIT') then 'STOP'
-            when opt_out_type = 'START' or words in ('START', 'YES', 'UNSTOP') then 'START'
+            when nullif(opt_out_type, '') is not null then opt_out_type
+            when words in ('STOP', 'STOPALL', 'UNSUBSCRIBE', 'CANCEL', 'END', 'QUIT', 'OPTOUT', 'REVOKE')
+                then 'STOP'
+            when words in ('START', 'YES', 'UNSTOP') then 'START'
         end as keyword,
         -- Short codes and sender names have fewer than seven digits.
         nullif(regexp_extract(address, '^(?:whatsapp:|rcs:)?(\+?[0-9(][0-9 ().-]{6,})$', 1), '') as number,
@@ -112,7 +121,7 @@ select
     if(is_inbound, nullif(regexp_extract(profile_name, '\s(\S+)$', 1), ''), null) as last_name,
     if(is_inbound, from_country, to_country) as country,
     is_inbound or status in ('delivered', 'read') as is_verified,
-    case when keyword is not null then channel end as consent_channel,
+    case when keyword in ('STOP', 'START') then channel end as consent_channel,
     'marketing' as consent_purpose,
     if(keyword = 'STOP', 'withdrawn', 'granted') as consent_state,
     'channel' as consent_scope,

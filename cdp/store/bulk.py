@@ -5,12 +5,13 @@ Frames have the columns of the table, by name. Times go as text: both databases 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from cdp.store.schema import UtcTime
 
@@ -21,18 +22,23 @@ _SQLITE_TIME = "%Y-%m-%d %H:%M:%S%.6f"
 
 def read_frame(connection: sa.Connection, table: sa.Table, *columns: str) -> pl.DataFrame:
     """The named columns of all rows, ordered by the table's key."""
-    chosen = [table.c[name] for name in columns]
-    result = connection.execute(sa.select(*chosen).order_by(*table.primary_key))
+    return frame_of(connection, sa.select(*(table.c[name] for name in columns)).order_by(*table.primary_key))
+
+
+def frame_of(connection: sa.Connection, chosen: sa.Select[Any]) -> pl.DataFrame:
+    """The rows of a SELECT of columns of tables."""
+    result = connection.execute(chosen)
     # Row by row SQLAlchemy would convert each value; the frame does it by column.
     rows = result.cursor.fetchall() if result.cursor else []
-    times = [column.name for column in chosen if isinstance(column.type, UtcTime)]
+    columns = [column for column in chosen.selected_columns if isinstance(column, sa.Column)]
+    times = [column.name for column in columns if isinstance(column.type, UtcTime)]
     is_text = connection.dialect.name == "sqlite"
-    schema = {column.name: _polars_type(column, times_are_text=is_text) for column in chosen}
+    schema = {column.name: polars_type(column, times_are_text=is_text) for column in columns}
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     return frame.with_columns(pl.col(times).str.to_datetime(_SQLITE_TIME, time_zone="UTC")) if is_text else frame
 
 
-def _polars_type(column: sa.Column[Any], *, times_are_text: bool) -> pl.DataType | type[pl.DataType]:
+def polars_type(column: sa.Column[Any], *, times_are_text: bool = False) -> pl.DataType | type[pl.DataType]:
     if isinstance(column.type, UtcTime):
         return pl.String if times_are_text else _TIME
     return pl.Int64 if isinstance(column.type, sa.Integer) else pl.String
@@ -49,6 +55,20 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> No
 def insert(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> None:
     """Append `rows` in their order; the database numbers them."""
     _load(connection, table, rows, "")
+
+
+def insert_new(
+    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *returning: sa.Column[Any]
+) -> Sequence[sa.Row[Any]]:
+    """Insert a few rows, those whose key is there left out; `returning` of the rows that are new."""
+    if not rows:
+        return []
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table).on_conflict_do_nothing()
+    if not returning:
+        connection.execute(statement, rows)
+        return []
+    return connection.execute(statement.returning(*returning), rows).all()
 
 
 def delete(connection: sa.Connection, table: sa.Table, keys: pl.DataFrame) -> None:

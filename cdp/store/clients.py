@@ -14,6 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
 from cdp.errors import NotFound, UsageError
+from cdp.store.engine import Store
 from cdp.store.schema import clients
 
 SCOPES = {
@@ -110,14 +111,41 @@ def authenticate(connection: sa.Connection, client_id: str, secret: str) -> Clie
     return _client(row) if row is not None else None
 
 
+@dataclass(frozen=True)
+class Credentials:
+    """What a client's secret is checked against."""
+
+    client_id: str
+    secret_hash: str
+    scopes: tuple[str, ...]
+
+    def match(self, secret: str) -> bool:
+        """Whether it is the secret; takes some 20 ms and 19 MB."""
+        try:
+            return _HASHER.verify(self.secret_hash, secret)
+        except VerifyMismatchError:
+            return False
+
+
+_CREDENTIALS = sa.select(clients.c.client_id, clients.c.secret_hash, clients.c.scopes).where(
+    clients.c.client_id == sa.bindparam("client_id"), clients.c.disabled_at.is_(None)
+)
+
+
+def credentials_of(store: Store, client_id: str) -> Credentials | None:
+    """The credentials of a client that is not removed."""
+    row = store.first(_CREDENTIALS, client_id=client_id)
+    return Credentials(row[0], row[1], tuple(row[2].split())) if row else None
+
+
 _ACTIVE = sa.select(clients.c.client_id).where(
     clients.c.client_id == sa.bindparam("client_id"), clients.c.disabled_at.is_(None)
 )
 
 
-def is_active(connection: sa.Connection, client_id: str) -> bool:
+def is_active(store: Store, client_id: str) -> bool:
     """Whether there is such a client, not removed."""
-    return connection.execute(_ACTIVE, {"client_id": client_id}).first() is not None
+    return store.first(_ACTIVE, client_id=client_id) is not None
 
 
 def _known_scopes(scopes: Iterable[str]) -> list[str]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
+from sqlalchemy.dialects import sqlite
 
 from cdp.errors import ConfigurationError, StatementFailed, Unavailable
 from cdp.store import migrate
@@ -36,6 +39,7 @@ class Store:
     """The profile store with its pool of connections."""
 
     engine: sa.Engine
+    _point_readers: threading.local = field(default_factory=threading.local, repr=False, compare=False)
 
     @property
     def is_embedded(self) -> bool:
@@ -63,6 +67,31 @@ class Store:
         writer = self.engine.execution_options(begin_statement="begin immediate")
         with _translated(self.engine.url), writer.begin() as connection:
             yield connection
+
+    def first(self, statement: sa.Select[Any], **parameters: str) -> Sequence[Any] | None:
+        """The first row of a SELECT by its key, as the driver gives it: the shortest way, for what every request asks.
+
+        It stands outside of any transaction. SQLAlchemy takes 50 µs around a statement that SQLite answers in 3.
+
+        Raises:
+            Unavailable: the store is locked or out of reach.
+        """
+        with _translated(self.engine.url):
+            if self.is_embedded:
+                row: Sequence[Any] | None = self._point_reader().execute(_sqlite_text(statement), parameters).fetchone()
+                return row
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                return connection.execute(statement, parameters).first()
+
+    def _point_reader(self) -> sqlite3.Connection:
+        """This thread's own connection, closed with the thread."""
+        if not hasattr(self._point_readers, "connection"):
+            connection = sqlite3.connect(str(self.engine.url.database), timeout=_BUSY_SECONDS)
+            _prepare_sqlite(connection, None)
+            connection.execute("pragma query_only = on")
+            self._point_readers.connection = connection
+        reader: sqlite3.Connection = self._point_readers.connection
+        return reader
 
     def close(self) -> None:
         self.engine.dispose()
@@ -157,11 +186,17 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("begin_statement", "begin"))
 
 
+@lru_cache
+def _sqlite_text(statement: sa.Select[Any]) -> str:
+    """The statement with parameters by name. Statements are made once, as constants of their modules."""
+    return str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))
+
+
 @contextmanager
 def _translated(url: sa.URL) -> Iterator[None]:
     try:
         yield
-    except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, OSError) as error:
+    except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, sqlite3.OperationalError, OSError) as error:
         raise _unavailable(error, url) from error
     except exc.DatabaseError as error:
         if _is_not_a_store(error):

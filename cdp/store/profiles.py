@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -10,8 +11,11 @@ from functools import partial
 import polars as pl
 import sqlalchemy as sa
 
+from cdp.overlay import document_of, with_live
 from cdp.store import schema
 from cdp.store.bulk import delete, insert, read_frame, upsert
+from cdp.store.engine import Store
+from cdp.store.live import overlay_of
 
 # What identifies best comes first: a source's own id of a person before an address that a family may share.
 STRENGTH = ("customer_id", "email", "phone", "device_token", "anonymous_id")
@@ -36,6 +40,8 @@ class PublishedChanges:
     profiles_delete: pl.DataFrame = field(default_factory=_no("profile_id"))
     identifiers_insert: pl.DataFrame = field(default_factory=_no("type", "value", "profile_id"))
     identifiers_delete: pl.DataFrame = field(default_factory=_no("type", "value", "profile_id"))
+    junk_insert: pl.DataFrame = field(default_factory=_no("type", "value"))
+    junk_delete: pl.DataFrame = field(default_factory=_no("type", "value"))
     members_upsert: pl.DataFrame = field(default_factory=_no("observation_id", "profile_id", "run_id"))
     members_delete: pl.DataFrame = field(default_factory=_no("observation_id"))
     former_members_insert: pl.DataFrame = field(
@@ -80,6 +86,8 @@ def apply_publish(connection: sa.Connection, changes: PublishedChanges) -> None:
     delete(connection, schema.identifiers, changes.profiles_delete)
     delete(connection, schema.profiles, changes.profiles_delete)
     upsert(connection, schema.identifiers, changes.identifiers_insert)
+    delete(connection, schema.junk_identifiers, changes.junk_delete)
+    upsert(connection, schema.junk_identifiers, changes.junk_insert)
     delete(connection, schema.members, changes.members_delete)
     upsert(connection, schema.members, changes.members_upsert)
     delete(connection, schema.aliases, changes.aliases_delete)
@@ -118,6 +126,11 @@ def known_identifiers(connection: sa.Connection) -> pl.DataFrame:
     return read_frame(connection, schema.identifiers, "type", "value", "profile_id")
 
 
+def known_junk(connection: sa.Connection) -> pl.DataFrame:
+    """type, value of identifiers that say nothing about a person."""
+    return read_frame(connection, schema.junk_identifiers, "type", "value")
+
+
 def known_profile_changes(connection: sa.Connection) -> pl.DataFrame:
     """seq, profile_id, other_profile_id, reason, run_id, in the order written."""
     names = ("seq", "profile_id", "other_profile_id", "reason", "run_id")
@@ -137,7 +150,13 @@ def profile_hashes(connection: sa.Connection) -> pl.DataFrame:
 
 _ASKED = sa.bindparam("profile_id", type_=sa.Text)
 
-_BY_ID = sa.select(schema.profiles.c.profile_id, schema.profiles.c.document).where(
+# What has come in live is rare; to ask whether there is any costs the look-up of a published profile next to nothing.
+_HAS_LIVE = sa.or_(
+    *(sa.exists().where(table.c.profile_id == _ASKED) for table in (schema.live_members, schema.live_engagement)),
+    sa.exists().where(schema.live_identifiers.c.profile_id == _ASKED),
+)
+
+_BY_ID = sa.select(schema.profiles.c.profile_id, schema.profiles.c.document, _HAS_LIVE.label("has_live")).where(
     schema.profiles.c.profile_id == _ASKED
 )
 
@@ -157,16 +176,35 @@ _BY_ALIAS = _by_alias()
 
 
 def find_profile(connection: sa.Connection, profile_id: str) -> StoredProfile | None:
-    """The profile with this id, or the one that a chain of aliases leads to."""
-    row = connection.execute(_BY_ID, {"profile_id": profile_id}).first()
-    if row:
-        return StoredProfile(row.profile_id, row.document)
+    """The profile with this id, or the one that a chain of aliases leads to, with what has come in live since it was
+    published; of somebody whom no run has seen, all that came in."""
+    published = connection.execute(_BY_ID, {"profile_id": profile_id}).first()
+    if published:
+        return StoredProfile(profile_id, _with_live(connection, profile_id, published.document))
     survivor = connection.execute(_BY_ALIAS, {"profile_id": profile_id}).first()
-    return StoredProfile(survivor.profile_id, survivor.document, profile_id) if survivor else None
+    if survivor:
+        found = survivor.profile_id
+        return StoredProfile(found, _with_live(connection, found, survivor.document), profile_id)
+    live = overlay_of(connection, profile_id)
+    return StoredProfile(profile_id, json.dumps(document_of(profile_id, live))) if live.members else None
+
+
+def _with_live(connection: sa.Connection, profile_id: str, document: str) -> str:
+    live = overlay_of(connection, profile_id)
+    return json.dumps(with_live(json.loads(document), live)) if live.has_any else document
+
+
+def read_profile(store: Store, profile_id: str) -> StoredProfile | None:
+    """As `find_profile`, in the shortest way for an id that is current and of whom nothing has come in."""
+    row = store.first(_BY_ID, profile_id=profile_id)
+    if row and not row[2]:
+        return StoredProfile(row[0], row[1])
+    with store.read() as connection:
+        return find_profile(connection, profile_id)
 
 
 def lookup(connection: sa.Connection, identifiers: Sequence[tuple[str, str]]) -> list[Match]:
-    """Profiles that have any of these normalised (type, value) pairs, best first.
+    """Profiles, published or met since, that have any of these normalised (type, value) pairs, best first.
 
     The strongest identifier decides (see `STRENGTH`), then how many match, then the older id.
     """
@@ -177,14 +215,17 @@ def lookup(connection: sa.Connection, identifiers: Sequence[tuple[str, str]]) ->
     return sorted(found, key=lambda match: (_rank(match.matched[0])[0], -len(match.matched), match.profile_id))
 
 
-def _holders(identifiers: Sequence[tuple[str, str]]) -> sa.Select[str, str, str]:
-    table = schema.identifiers.c
+def _holders(identifiers: Sequence[tuple[str, str]]) -> sa.CompoundSelect[str, str, str]:
     values: dict[str, list[str]] = {}
     for kind, value in identifiers:
         values.setdefault(kind, []).append(value)
+    return sa.union(*(_holders_in(table, values) for table in (schema.identifiers, schema.live_identifiers)))
+
+
+def _holders_in(table: sa.Table, values: Mapping[str, Sequence[str]]) -> sa.Select[str, str, str]:
     # SQLite would read the whole table for `(type, value) in (…)`.
-    by_type = [sa.and_(table.type == kind, table.value.in_(found)) for kind, found in values.items()]
-    return sa.select(table.type, table.value, table.profile_id).where(sa.or_(sa.false(), *by_type))
+    by_type = [sa.and_(table.c.type == kind, table.c.value.in_(found)) for kind, found in values.items()]
+    return sa.select(table.c.type, table.c.value, table.c.profile_id).where(sa.or_(sa.false(), *by_type))
 
 
 def _rank(identifier: tuple[str, str]) -> tuple[int, str]:

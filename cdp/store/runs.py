@@ -27,10 +27,11 @@ _SCHEMA = pl.Schema(
 
 @dataclass(frozen=True)
 class PublishedRun:
-    """The run whose results the store serves; `as_of` is UTC."""
+    """The run whose results the store serves; times are UTC."""
 
     run_id: str
     as_of: datetime
+    started_at: datetime
 
 
 def record_run(
@@ -57,13 +58,20 @@ def recent_runs(connection: sa.Connection, limit: int) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
+_LAST_PUBLISHED = (
+    sa.select(runs.c.run_id, runs.c.as_of, runs.c.started_at)
+    .where(runs.c.published)
+    .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
+    .limit(1)
+)
+
+
 def last_published_run(connection: sa.Connection) -> PublishedRun | None:
     """The newest run that was published, if there is any."""
-    newest = (
-        sa.select(runs.c.run_id, runs.c.as_of)
-        .where(runs.c.published)
-        .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
-        .limit(1)
-    )
-    row = connection.execute(newest).first()
-    return PublishedRun(row.run_id, row.as_of) if row else None
+    row = connection.execute(_LAST_PUBLISHED).first()
+    return PublishedRun(*row) if row else None
+
+
+def published_run_ids(connection: sa.Connection) -> set[str]:
+    """The ids of all runs that were published."""
+    return set(connection.scalars(sa.select(runs.c.run_id).where(runs.c.published)))

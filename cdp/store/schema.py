@@ -149,3 +149,178 @@ sa.Index(
     sqlite_where=clients.c.disabled_at.is_(None),
     postgresql_where=clients.c.disabled_at.is_(None),
 )
+
+# What tracking clients authenticate with. A key is 256 random bits, so a plain hash of it gives nothing away.
+write_keys = sa.Table(
+    "write_keys",
+    metadata,
+    _text("key_hash", key=True),
+    _text("name"),
+    _text("source"),
+    _time("created_at"),
+    _time("disabled_at", optional=True),
+)
+
+# Values that the last run found to be nobody's: what comes in live with one of them is not told by it who it is.
+junk_identifiers = sa.Table(
+    "junk_identifiers",
+    metadata,
+    _text("type", key=True),
+    _text("value", key=True),
+    sqlite_with_rowid=False,
+)
+
+# Every payload that came in over HTTP, durable before it was answered; the next run lands it like a file.
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    _sequence(),
+    _text("source"),
+    # The source file that reads the payload.
+    _text("format"),
+    _text("message_id"),
+    _text("payload"),
+    _time("received_at"),
+    _text("profile_id", optional=True),
+    sa.Column("landed_run_id", sa.Text, nullable=True, index=True),
+    sa.UniqueConstraint("source", "message_id"),
+    sqlite_autoincrement=True,
+)
+
+# The overlay: what live payloads say, until a run has taken them in (`inbox.landed_run_id`) and says it itself.
+live_members = sa.Table(
+    "live_members",
+    metadata,
+    _text("observation_id", key=True),
+    sa.Column("profile_id", sa.Text, nullable=False, index=True),
+    # The observation, clean, as JSON: what there is to show of a person whom no run has seen.
+    _text("description"),
+    _time("first_seen_at"),
+    sa.Column("inbox_seq", sa.BigInteger, nullable=False, index=True),
+)
+
+live_identifiers = sa.Table(
+    "live_identifiers",
+    metadata,
+    _text("type", key=True),
+    _text("value", key=True),
+    sa.Column("profile_id", sa.Text, primary_key=True, index=True),
+    sa.Column("inbox_seq", sa.BigInteger, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+
+live_engagement = sa.Table(
+    "live_engagement",
+    metadata,
+    _text("event_id", key=True),
+    sa.Column("profile_id", sa.Text, nullable=False, index=True),
+    _text("channel"),
+    _text("event_type"),
+    # What a provider reports of one message is one message: it counts once, as in a run.
+    _text("message_ref", optional=True),
+    _time("occurred_at"),
+    sa.Column("is_machine", sa.Boolean, nullable=False),
+    sa.Column("inbox_seq", sa.BigInteger, nullable=False, index=True),
+)
+
+# Addresses stand apart from what was decided about them, so that an address can be erased and the ledger kept.
+contact_points = sa.Table(
+    "contact_points",
+    metadata,
+    _text("contact_point_id", key=True),
+    _text("type"),
+    _text("value"),
+)
+
+consent_ledger = sa.Table(
+    "consent_ledger",
+    metadata,
+    # Without gaps, so that a missing entry shows: numbered by us, not by the database.
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("entry_id", sa.Text, nullable=False, unique=True),
+    sa.Column("contact_point_id", sa.Text, nullable=False, index=True),
+    _text("contact_point_type"),
+    _text("channel"),
+    _text("purpose"),
+    _text("topic", optional=True),
+    _text("state"),
+    _text("scope"),
+    _text("basis", optional=True),
+    _time("occurred_at"),
+    _time("recorded_at"),
+    _text("source"),
+    _text("actor"),
+    _text("evidence", optional=True),
+    _text("previous_hash", optional=True),
+    _text("entry_hash"),
+    sa.CheckConstraint("state in ('granted', 'denied', 'withdrawn', 'pending')", name="state"),
+    sa.CheckConstraint("scope in ('topic', 'channel', 'all')", name="scope"),
+)
+
+# The last entry of each ledger: who appends takes this row first, and entries removed at the end are missed.
+ledger_heads = sa.Table(
+    "ledger_heads",
+    metadata,
+    _text("ledger", key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    _text("entry_hash", optional=True),
+)
+
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    _text("contact_point_id", key=True),
+    _text("channel", key=True),
+    _text("reason", key=True),
+    _text("source"),
+    _text("entry_id", optional=True),
+    # None: it was lifted before it was heard of.
+    _time("occurred_at", optional=True),
+    _time("recorded_at"),
+    _time("lifted_at", optional=True),
+    _text("lifted_by", optional=True),
+)
+
+# The policies that decisions were made under, whole: a file that has changed since must not change an audit.
+policies = sa.Table(
+    "policies",
+    metadata,
+    _text("policy_hash", key=True),
+    _text("version"),
+    _text("document"),
+    _time("first_used_at"),
+)
+
+# What a sender was told, with the facts it was told from: enough to answer again. No address stands here. `channel`
+# and `send_at` are those of an allowed decision: a message that is on its way counts against frequency caps.
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    _text("decision_id", key=True),
+    _text("client_id"),
+    _text("profile_id", optional=True),
+    _time("decided_at"),
+    _text("purpose"),
+    _text("channel", optional=True),
+    _time("send_at", optional=True),
+    _text("policy_version"),
+    _text("policy_hash"),
+    _text("request"),
+    _text("facts"),
+    _text("answer"),
+    sa.Index("ix_decisions_profile_id_send_at", "profile_id", "send_at"),
+)
+
+request_log = sa.Table(
+    "request_log",
+    metadata,
+    _sequence(),
+    sa.Column("requested_at", UtcTime, nullable=False, index=True),
+    _text("client_id", optional=True),
+    _text("method"),
+    _text("route", optional=True),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("milliseconds", sa.Float, nullable=False),
+    _text("error_code", optional=True),
+    sqlite_autoincrement=True,
+)

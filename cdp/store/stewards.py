@@ -42,3 +42,13 @@ def known_steward_decisions(connection: sa.Connection) -> pl.DataFrame:
     """decision_id, kind, left_id, right_id, author, reason, decided_at (UTC), in the order decided."""
     names = ("decision_id", "kind", "left_id", "right_id", "author", "reason", "decided_at")
     return read_frame(connection, steward_decisions, *names).sort("decided_at", "decision_id")
+
+
+def standing_steward_decisions(connection: sa.Connection) -> pl.DataFrame:
+    """The last decision on each pair, whichever way round it was named; columns as `known_steward_decisions`."""
+    pair = {
+        "one": pl.min_horizontal("left_id", "right_id"),
+        "other": pl.max_horizontal("left_id", "right_id"),
+    }
+    decisions = known_steward_decisions(connection).with_columns(**pair)
+    return decisions.unique(["one", "other"], keep="last", maintain_order=True).drop("one", "other")

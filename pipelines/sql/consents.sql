@@ -1,14 +1,11 @@
 -- A statement repeated word for word is one; a redelivered event states nothing new.
 insert into conformed.consents by name
 with stated as (
-    select
-        md5(concat_ws(chr(31), source, observation_id, consent_channel, consent_purpose,
-            coalesce(consent_topic, chr(30)), consent_state, consent_scope, consent_at)) as consent_id,
-        source, observation_id, consent_channel as channel, coalesce(consent_purpose, 'marketing') as purpose,
+    select consent_id, source, observation_id, consent_channel as channel, coalesce(consent_purpose, 'marketing') as purpose,
         consent_topic as topic, consent_state as state, coalesce(consent_scope, 'channel') as scope,
         consent_basis as basis, consent_method as method, consent_at as occurred_at, file_id, line_number, received_at
     from outcomes
-    where outcome in ('event', 'consent') and consent_channel is not null and consent_state is not null
+    where outcome in ('event', 'consent') and consent_id is not null
 )
 select distinct on (consent_id) * exclude (received_at)
 from stated anti join conformed.consents using (consent_id)

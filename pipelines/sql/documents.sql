@@ -5,7 +5,7 @@ with wanted_people as (
 ),
 held as (
     select m.profile_id, i.type, i.value, list(distinct o.source order by o.source) as sources,
-        max(i.last_seen_at) as last_seen_at
+        min(i.first_seen_at) as first_seen_at, max(i.last_seen_at) as last_seen_at
     from wanted_people m
     join identity.identifiers i on i.observation_id = m.observation_id
     join conformed.observations o on o.observation_id = m.observation_id
@@ -16,7 +16,7 @@ quality as (
 ),
 identifiers as (
     select h.profile_id, string_agg(to_json(struct_pack(type := h.type, value := h.value, quality := q.quality,
-        sources := h.sources, last_seen_at := iso(h.last_seen_at))), ',' order by h.type, h.value) as items
+        sources := h.sources, first_seen_at := iso(h.first_seen_at), last_seen_at := iso(h.last_seen_at))), ',' order by h.type, h.value) as items
     from held h
     join quality q on q.type = h.type and q.value = h.value
     group by h.profile_id
@@ -39,8 +39,32 @@ memberships as (
 preferences as (
     select profile_id, string_agg(to_json(struct_pack(channel := channel, reachable := reachable, score := score,
         low := low, high := high, received_count := received_count, response_count := response_count,
+        decayed_received := decayed_received, decayed_responses := decayed_responses, prior := prior,
         best_hours := best_hours, timezone := timezone)), ',' order by score desc nulls last, channel) as items
     from segments.channel_preferences semi join wanted using (profile_id)
+    group by profile_id
+),
+-- What counts against frequency caps, and what the scores know already: a decision adds what came in live since. A
+-- provider's reference may hold an address, so it is hashed.
+week_messages as (
+    select m.profile_id, e.channel, 'msg_' || md5(coalesce(e.message_ref, e.event_id)) as message_id,
+        min(e.occurred_at) filter (e.event_type in ('sent', 'delivered')) as sent_at,
+        bool_or(e.event_type in ('delivered', 'opened', 'clicked')) as is_received,
+        bool_or(e.event_type in ('clicked', 'replied')) as is_answered
+    from wanted_people m
+    join conformed.events e on e.observation_id = m.observation_id
+    cross join (select as_of from runs.runs order by started_at desc limit 1) r
+    where e.occurred_at > r.as_of - interval 7 days and e.occurred_at <= r.as_of and not e.is_machine
+        and e.channel in ('email', 'sms', 'push', 'whatsapp')
+        and e.event_type in ('sent', 'delivered', 'opened', 'clicked', 'replied')
+    group by all
+),
+recent_messages as (
+    select profile_id, string_agg(to_json(struct_pack(channel := channel, message_id := message_id,
+        sent_at := iso(sent_at), is_received := is_received, is_answered := is_answered)), ','
+        order by sent_at, channel, message_id) as items
+    from week_messages
+    where sent_at is not null
     group by profile_id
 ),
 members as (
@@ -66,6 +90,7 @@ documents as (
         ',"identifiers":[', i.items,
         '],"trait_evidence":[', e.items,
         '],"segments":[', s.items,
+        '],"recent_messages":[', r.items,
         '],"preferences":[', c.items, ']}') as document
     from profiles.profiles p
     semi join wanted using (profile_id)
@@ -73,6 +98,7 @@ documents as (
     left join evidence e using (profile_id)
     left join memberships s using (profile_id)
     left join preferences c using (profile_id)
+    left join recent_messages r using (profile_id)
     left join metrics m using (profile_id)
     left join members b using (profile_id)
     left join aliases a using (profile_id)

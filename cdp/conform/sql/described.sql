@@ -1,12 +1,11 @@
 -- Each description with its cleaned values (`cleaned`, by rowid) and the observation that it amounts to.
-create or replace temp table described as
 with typed as (
     select d.description_key, d.source, c.* exclude (description) replace (zone.name as timezone),
         -- PostgreSQL takes no NUL.
         if(contains(d.external_ids::varchar, '\u0000'), null, nullif(d.external_ids::varchar, '{}')) as external_ids
     from descriptions d
     join cleaned c on c.description = d.rowid
-    left join pg_timezone_names() zone on zone.name = c.timezone
+    left join timezones zone on zone.name = c.timezone
 )
 select
     *,

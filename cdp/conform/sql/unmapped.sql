@@ -1,6 +1,5 @@
 -- The net under every mapping: a line of which the SELECT made nothing is refused, never lost.
-insert into mapped by name
 select file_id, line_number, received_at, $1 as source, 'unsupported' as refused,
     'the source''s mapping knows no such row' as refused_detail
-from (select distinct file_id, line_number, received_at from raw) lines
+from landed
 anti join mapped using (file_id, line_number)

@@ -1,0 +1,33 @@
+-- Every item of this run with its ids and, should it be refused after all, the reason. Whatever a source's SELECT
+-- says, an event of unknown kind, without a person or outside of time goes no further.
+with item as (
+    select
+        m.file_id, m.line_number, m.received_at, m.source,
+        coalesce(m.refused, case
+            when d.observation_id is null or not d.describes_someone then 'no_identifier'
+            when m.event_type is not null and m.occurred_at is null then 'bad_time'
+            when m.occurred_at < timestamptz '1990-01-01' then 'bad_time'
+            when m.occurred_at > m.received_at + interval 1 day then 'time_in_future'
+        end) as reason,
+        case when m.refused is not null then m.refused_detail
+            when reason = 'no_identifier' then 'nothing in the row identifies a person'
+            when reason is not null then 'occurred_at' end as detail,
+        d.observation_id,
+        case when m.event_type is not null then md5(concat_ws(chr(31), m.source, coalesce(m.event_key,
+            md5(concat_ws(chr(31), m.channel, m.event_type, m.event_name, m.occurred_at, m.message_ref, m.amount,
+                m.properties::varchar, d.observation_id))))) end as event_id,
+        m.channel, m.event_type, m.event_name, coalesce(m.occurred_at, m.received_at) as occurred_at,
+        m.message_ref, m.campaign_ref, coalesce(m.is_machine, false) as is_machine, m.amount,
+        case when regexp_matches(upper(m.currency), '^[A-Z]{3}$') then upper(m.currency) end as currency, m.properties,
+        coalesce(m.is_verified, false) as is_verified,
+        m.consent_channel, m.consent_purpose, m.consent_topic, m.consent_state, m.consent_scope, m.consent_basis,
+        m.consent_method, case when m.consent_at between timestamptz '1990-01-01' and m.received_at + interval 1 day then m.consent_at
+            else coalesce(m.occurred_at, m.received_at) end as consent_at
+    from keyed m
+    left join described d on d.description_key = m.description_key and d.source = m.source
+)
+select *,
+    case when consent_channel is not null and consent_state is not null then
+        md5(concat_ws(chr(31), source, observation_id, consent_channel, consent_purpose,
+            coalesce(consent_topic, chr(30)), consent_state, consent_scope, consent_at)) end as consent_id
+from item

@@ -1,0 +1,199 @@
+"""What an event or a consent found in a log does to the ledger and to suppressions: one table, live and in batch.
+
+Who lifts what: START (or a re-subscription on a channel of texts) lifts STOP; something that arrived lifts a hard
+bounce; nothing in a log lifts a complaint or an erasure: a steward does (`cdp consents lift`). A grant is given by an
+explicit statement alone: a purchase, an open or a click is no consent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cdp.consent.statement import (
+    ADDRESS_TYPES,
+    ContactPoint,
+    Lift,
+    Statement,
+    Suppression,
+)
+
+Row = Mapping[str, Any]
+
+_TEXTS = ("sms", "whatsapp")
+_FAILURES = ("bounced", "failed", "rejected")
+_ARRIVALS = ("delivered", "opened", "clicked", "replied")
+
+# What providers say of an address that will never work, by the property in which they say it.
+_FOR_GOOD = (
+    ("type", "bounce"),  # SendGrid, whose other type is `blocked`
+    ("reason", "bounced address"),  # SendGrid, of a message that it dropped
+    ("severity", "permanent"),  # Mailgun
+    ("bounce_type", "permanent"),  # Amazon SES
+    ("type", "hardbounce"),  # Postmark
+    ("type", "bademailaddress"),
+    ("bounce_type", "hard"),
+    ("error_code", "30005"),  # Twilio: unknown number
+    ("error_code", "30006"),  # a landline, or a carrier that cannot be reached
+    ("error_code", "21211"),  # not a number
+    ("error_code", "21614"),  # not a mobile number
+)
+# What they say of somebody who has complained before.
+_COMPLAINED = (
+    ("reason", "spam reporting address"),  # SendGrid
+    ("reason", "suppress-complaint"),  # Mailgun
+)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What an event of one of the types does, on one of the channels, if a property says one of the words."""
+
+    event_types: tuple[str, ...]
+    channels: tuple[str, ...] = tuple(ADDRESS_TYPES)
+    said: tuple[tuple[str, str], ...] = ()
+    states: str | None = None
+    suppresses: str | None = None
+    lifts: str | None = None
+
+
+EFFECTS = (
+    Effect(("unsubscribed", "complained"), states="withdrawn"),
+    Effect(("resubscribed",), states="granted"),
+    Effect(("unsubscribed",), _TEXTS, suppresses="stop"),
+    Effect(_FAILURES, _TEXTS, (("error_code", "21610"),), suppresses="stop"),  # Twilio: has answered STOP
+    Effect(("resubscribed",), _TEXTS, lifts="stop"),
+    Effect(("complained",), suppresses="complaint"),
+    Effect(("rejected",), ("email",), _COMPLAINED, suppresses="complaint"),
+    Effect(_FAILURES, said=_FOR_GOOD, suppresses="hard_bounce"),
+    Effect(("bounced",), ("push",), suppresses="hard_bounce"),  # the app is gone from the device
+    Effect(_ARRIVALS, lifts="hard_bounce"),
+)
+
+# The event types that `effects_of` has a use for.
+CONSENT_EVENTS = tuple(dict.fromkeys(kind for effect in EFFECTS for kind in effect.event_types))
+_BY_EVENT = {kind: tuple(effect for effect in EFFECTS if kind in effect.event_types) for kind in CONSENT_EVENTS}
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What is to be recorded, suppressed and lifted, and the contact points that this names."""
+
+    statements: list[Statement]
+    suppressions: list[Suppression]
+    lifts: list[Lift]
+    contact_points: list[ContactPoint]
+
+
+def effects_of(rows: Iterable[Row]) -> Effects:
+    """What the rows state, suppress and lift.
+
+    Args:
+        rows: outcomes of conforming, or rows of conformed.events and conformed.consents, each with what its
+            observation says of the person. Keys: source, email, phone, device_token, customer_id (as the source
+            writes it), anonymous_id; of an event: event_id, channel, event_type, occurred_at, is_machine,
+            message_ref, properties (JSON text); of a consent: consent_id, consent_channel, consent_purpose,
+            consent_topic, consent_state, consent_scope, consent_basis, consent_method, consent_at. Keys that a row
+            lacks are none. A row without consent_id states what its event_type says.
+    """
+    found = Effects([], [], [], [])
+    for row in rows:
+        _collect(row, found)
+    return found
+
+
+def _collect(row: Row, found: Effects) -> None:
+    if row.get("is_machine"):
+        return
+    effects = list(_effects_on(row))
+    statement = _stated(row, effects)
+    if statement:
+        point, said = statement
+        found.contact_points.append(point)
+        found.statements.append(said)
+    for effect in effects:
+        _stop_or_lift(row, effect, found)
+
+
+def _effects_on(row: Row) -> Iterator[Effect]:
+    properties = _properties(row)
+    for effect in _BY_EVENT.get(str(row.get("event_type")), ()):
+        is_said = not effect.said or any(properties.get(name) == word for name, word in effect.said)
+        if row.get("channel") in effect.channels and is_said:
+            yield effect
+
+
+def _properties(row: Row) -> dict[str, str]:
+    """The event's own words, in lower case."""
+    found = json.loads(row.get("properties") or "{}") if row.get("event_type") in _FAILURES else {}
+    return {name: str(value).lower() for name, value in found.items()} if isinstance(found, dict) else {}
+
+
+def _stated(row: Row, effects: list[Effect]) -> tuple[ContactPoint, Statement] | None:
+    """What the row's consent columns say or, where it has none, its event."""
+    if row.get("consent_id"):
+        said = (row["consent_id"], row["consent_channel"], row["consent_state"], row["consent_at"])
+    else:
+        states = next((effect.states for effect in effects if effect.states), None)
+        said = (row.get("event_id"), row.get("channel"), states, row.get("occurred_at"))
+    entry_id, channel, state, occurred_at = said
+    point = _contact_point(row, str(channel))
+    if state is None or occurred_at is None or point is None:
+        return None
+    return point, Statement(
+        contact_point_id=point.id,
+        contact_point_type=point.type,
+        channel=str(channel),
+        purpose=row.get("consent_purpose") or "marketing",
+        topic=_text(row.get("consent_topic")),
+        state=state,
+        scope=row.get("consent_scope") or "channel",
+        basis=_text(row.get("consent_basis")),
+        occurred_at=occurred_at,
+        source=row["source"],
+        actor=row["source"],
+        evidence=_evidence(row),
+        entry_id=entry_id,
+    )
+
+
+def _evidence(row: Row) -> dict[str, str]:
+    names = {"method": "consent_method", "event_id": "event_id", "message_id": "message_ref"}
+    given = {name: _text(row.get(key)) for name, key in names.items()}
+    return {name: value for name, value in given.items() if value}
+
+
+def _stop_or_lift(row: Row, effect: Effect, found: Effects) -> None:
+    address = _address(row, str(row["channel"]))
+    # Leaving one topic is no STOP.
+    if address is None or (row.get("consent_scope") == "topic" and "stop" in (effect.suppresses, effect.lifts)):
+        return
+    point, channel, source, at = address.id, row["channel"], row["source"], row["occurred_at"]
+    if effect.suppresses:
+        found.contact_points.append(address)
+        found.suppressions.append(
+            Suppression(point, channel, effect.suppresses, source, at, entry_id=row.get("event_id"))
+        )
+    if effect.lifts:
+        found.lifts.append(Lift(point, channel, effect.lifts, source, at))
+
+
+def _address(row: Row, channel: str) -> ContactPoint | None:
+    kind = ADDRESS_TYPES.get(channel)
+    return ContactPoint(kind, row[kind]) if kind and row.get(kind) else None
+
+
+def _contact_point(row: Row, channel: str) -> ContactPoint | None:
+    """The channel's address, else what names the person best."""
+    customer = f"{row['source']}:{row['customer_id']}" if row.get("customer_id") else None
+    others = {"customer_id": customer} | {kind: row.get(kind) for kind in ("email", "phone", "device_token")}
+    others["anonymous_id"] = row.get("anonymous_id")
+    named = (ContactPoint(kind, value) for kind, value in others.items() if value)
+    return _address(row, channel) or next(named, None)
+
+
+def _text(value: Any) -> str | None:
+    """PostgreSQL takes no NUL."""
+    return str(value).replace("\0", "") if value is not None else None

@@ -1,0 +1,131 @@
+"""The words that consent is spoken of in: contact points, statements, ledger entries, suppressions."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b32encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+# What a message of a channel is addressed to.
+ADDRESS_TYPES = {"email": "email", "sms": "phone", "whatsapp": "phone", "push": "device_token"}
+# The channel of a suppression that holds for all of them.
+EVERY_CHANNEL = "all"
+
+_TO_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+_ID_CHARACTERS = 26
+# The least number of bits that base32 encodes without padding and that has room for an id.
+_BASE32_BITS = 160
+
+
+def contact_point_id(kind: str, value: str) -> str:
+    """`cpt_` and 26 Crockford characters: the first 128 bits of sha256(type, NUL, normalised value)."""
+    digest = hashlib.sha256(f"{kind}\0{value}".encode()).digest()
+    return f"cpt_{crockford(int.from_bytes(digest[:16]))}"
+
+
+def crockford(number: int) -> str:
+    """A number of 128 bits as 26 characters of Crockford's base32."""
+    padded = (number << (_BASE32_BITS - 5 * _ID_CHARACTERS)).to_bytes(_BASE32_BITS // 8)
+    return b32encode(padded)[:_ID_CHARACTERS].translate(_TO_CROCKFORD).decode()
+
+
+@dataclass(frozen=True)
+class ContactPoint:
+    """Where somebody can be reached; `value` is normalised, a customer_id carries its source (`shopify:1234`)."""
+
+    type: str
+    value: str
+
+    @property
+    def id(self) -> str:
+        return contact_point_id(self.type, self.value)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Something that was said about consent, not yet recorded.
+
+    channel, purpose, state, scope: words of `cdp/fields.py`.
+    entry_id: given where the same statement may come again, such as from a log; made up otherwise.
+    actor: who says so: a client's id, a source's name, or `person`.
+    evidence: what proves it (notice, method, URL, truncated IP, user agent, message id), free of addresses.
+    """
+
+    contact_point_id: str
+    contact_point_type: str
+    channel: str
+    purpose: str
+    state: str
+    occurred_at: datetime
+    source: str
+    actor: str
+    topic: str | None = None
+    scope: str = "channel"
+    basis: str | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    entry_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A statement as the ledger holds it; `evidence` is JSON text, `entry_hash` covers every other field."""
+
+    seq: int
+    entry_id: str
+    contact_point_id: str
+    contact_point_type: str
+    channel: str
+    purpose: str
+    topic: str | None
+    state: str
+    scope: str
+    basis: str | None
+    occurred_at: datetime
+    recorded_at: datetime
+    source: str
+    actor: str
+    evidence: str | None
+    previous_hash: str | None
+    entry_hash: str
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """Why nothing is sent to a contact point on a channel, whatever was consented to.
+
+    reason: stop, complaint, hard_bounce or erased.
+    entry_id: the ledger entry or the event that says so.
+    occurred_at, lifted_at: the latest times known of each, so that they may become known in any order.
+    """
+
+    contact_point_id: str
+    channel: str
+    reason: str
+    source: str
+    occurred_at: datetime | None
+    lifted_at: datetime | None = None
+    entry_id: str | None = None
+    lifted_by: str | None = None
+
+    def is_active(self, as_of: datetime) -> bool:
+        """Whether it holds at `as_of`. Of two things at one time the worse counts."""
+        if self.occurred_at is None or self.occurred_at > as_of:
+            return False
+        return self.lifted_at is None or self.lifted_at <= self.occurred_at or self.lifted_at > as_of
+
+
+@dataclass(frozen=True)
+class Lift:
+    """The end of a suppression: from `lifted_at` on, until its reason occurs again.
+
+    lifted_by: the source that says so, or a steward's name.
+    """
+
+    contact_point_id: str
+    channel: str
+    reason: str
+    lifted_by: str
+    lifted_at: datetime

@@ -1,0 +1,20 @@
+"""The sender's question: may I write to this person, on which channel, when, and why? Pure functions."""
+
+from cdp.decision.caps import Planned, Sent
+from cdp.decision.decide import decide
+from cdp.decision.model import Address, Decision, Facts, Fallback, History, Question, Reason, Response, Score
+
+__all__ = [
+    "Address",
+    "Decision",
+    "Facts",
+    "Fallback",
+    "History",
+    "Planned",
+    "Question",
+    "Reason",
+    "Response",
+    "Score",
+    "Sent",
+    "decide",
+]

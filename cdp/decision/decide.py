@@ -1,0 +1,155 @@
+"""The decision: a pure function of question, facts, policy and clock, so that it can be answered again for an audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from cdp.decision.caps import Counted, limits, messages
+from cdp.decision.gates import addresses_on, consent, reachable, resolvable, suppression, unreachable
+from cdp.decision.model import Address, Decision, Facts, Fallback, Question, Reason, Score
+from cdp.decision.schedule import Terms, schedule
+from cdp.decision.scores import channel_scores
+from cdp.decision.timezones import whereabouts
+from cdp.policy import Policy
+
+_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A question with everything that answers it. The message may go out from `start` to `latest`."""
+
+    question: Question
+    facts: Facts
+    policy: Policy
+    now: datetime
+    counted: tuple[Counted, ...]
+
+    @property
+    def start(self) -> datetime:
+        return max(self.now, self.question.at or self.now)
+
+    @property
+    def latest(self) -> datetime:
+        longest = self.start + self.policy.longest_wait_hours * _HOUR
+        return min(longest, self.question.deadline or longest)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """What the gates said of a channel. `address` is there if nothing but time could stand in the way."""
+
+    channel: str
+    reasons: tuple[Reason, ...]
+    is_open: bool = False
+    address: Address | None = None
+    terms: Terms | None = None
+    send_at: datetime | None = None
+
+
+def decide(question: Question, facts: Facts, policy: Policy, now: datetime) -> Decision:
+    """Whether, where and when to write to somebody.
+
+    Every candidate channel goes through the gates in order, up to the first that it fails, with each of its addresses
+    until one gets through to the question of time. Among the channels that can be used before the deadline the best
+    score wins; urgency takes off from a score what waiting costs (see the policy). The others become fallbacks.
+
+    Args:
+        question: of a purpose that the policy knows.
+        facts: as of `now`.
+        now: UTC.
+    """
+    counted = messages(facts.planned, facts.sent, policy.purposes)
+    case = _Case(question, facts, policy, now, counted)
+    known = resolvable(facts)
+    candidates = [_candidate(channel, case) for channel in question.candidates] if known.verdict == "pass" else []
+    scores = channel_scores(facts, [one.channel for one in candidates if one.is_open], policy.scores, now)
+    ranked = _ranked(candidates, scores, case)
+    reasons = (known, *(reason for candidate in candidates for reason in candidate.reasons))
+    return _answer(case, ranked, reasons, scores)
+
+
+def _candidate(channel: str, case: _Case) -> _Candidate:
+    reasons: list[Reason] = []
+    is_open = False
+    for address in addresses_on(case.facts, channel):
+        reasons.append(reachable(address, channel))
+        reasons.append(suppression(address, channel, case.facts, case.now))
+        if reasons[-1].verdict == "fail":
+            continue
+        is_open = True
+        reasons.append(consent(address, channel, case.facts, case.question, case.policy, case.now))
+        if reasons[-1].verdict == "pass":
+            return _scheduled(channel, address, reasons, case)
+    return _Candidate(channel, tuple(reasons) or (unreachable(case.facts, channel),), is_open)
+
+
+def _scheduled(channel: str, address: Address, reasons: Sequence[Reason], case: _Case) -> _Candidate:
+    terms = _terms(channel, address, case)
+    slot = schedule(terms, case.start, case.latest)
+    return _Candidate(channel, (*reasons, *slot.reasons), True, address, terms, slot.send_at)
+
+
+def _terms(channel: str, address: Address, case: _Case) -> Terms:
+    policy, facts = case.policy, case.facts
+    quiet = policy.quiet_hours.get(channel)
+    where = whereabouts(facts.timezone, facts.country or address.country, policy.timezone_unknown) if quiet else None
+    is_capped = policy.purposes[case.question.purpose].is_capped
+    return Terms(channel, quiet, where, limits(policy.frequency_caps, channel, case.counted) if is_capped else None)
+
+
+def _ranked(candidates: Sequence[_Candidate], scores: dict[str, Score], case: _Case) -> list[_Candidate]:
+    """The channels that can be used in time, best first; of equal ones the first named."""
+    halving = case.policy.delay_halves_score_after_hours.get(case.question.urgency)
+
+    def worth(candidate: _Candidate) -> float:
+        delay = (candidate.send_at or case.latest) - case.start
+        return scores[candidate.channel].mean * (0.5 ** (delay / _HOUR / halving) if halving else 1.0)
+
+    return sorted((one for one in candidates if one.send_at), key=worth, reverse=True)
+
+
+def _answer(
+    case: _Case, ranked: Sequence[_Candidate], reasons: tuple[Reason, ...], scores: dict[str, Score]
+) -> Decision:
+    best = ranked[0] if ranked else None
+    address = best.address if best else None
+    return Decision(
+        decision_id=case.question.decision_id,
+        allowed=best is not None,
+        channel=best.channel if best else None,
+        contact_point_id=address.contact_point_id if address else None,
+        address=address.value if address else None,
+        send_at=best.send_at if best else None,
+        expires_at=_expires_at(best, case) if best else None,
+        reasons=reasons,
+        scores=scores,
+        fallbacks=_fallbacks(ranked, case),
+        policy_version=case.policy.version,
+        as_of=case.now,
+    )
+
+
+def _expires_at(best: _Candidate, case: _Case) -> datetime | None:
+    if best.send_at is None or best.terms is None:
+        return None
+    latest = min(case.latest, best.send_at + case.policy.valid_for_hours * _HOUR)
+    return best.terms.quiet_begins(best.send_at, latest)
+
+
+def _fallbacks(ranked: Sequence[_Candidate], case: _Case) -> tuple[Fallback, ...]:
+    """Each next channel, as soon as the one before it had its time and its own quiet hours and caps permit."""
+    found: list[Fallback] = []
+    after = ranked[0].send_at if ranked else None
+    for before, candidate in pairwise(ranked):
+        wait = case.policy.fallbacks.get(before.channel)
+        if wait is None or after is None or candidate.terms is None:
+            break
+        after = schedule(candidate.terms, after + wait.delay, case.latest).send_at
+        if after is None:
+            break
+        found.append(Fallback(candidate.channel, after, wait.when))
+    return tuple(found)

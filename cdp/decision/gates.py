@@ -1,0 +1,78 @@
+"""The gates that look at who and where: somebody known, an address, no suppression, consent.
+
+Each verdict comes with the id of what proves it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cdp.consent import ADDRESS_TYPES, EVERY_CHANNEL, ConsentRules, Standing, fold
+from cdp.decision.model import Address, Facts, Question, Reason
+from cdp.policy import Policy
+
+
+def resolvable(facts: Facts) -> Reason:
+    """Somebody is known by what the sender named."""
+    if facts.profile_id is None:
+        return Reason("resolvable", None, "fail", "unknown_person")
+    return Reason("resolvable", None, "pass", "merged" if facts.retired_id else "known", facts.profile_id)
+
+
+def addresses_on(facts: Facts, channel: str) -> list[Address]:
+    """The person's addresses on a channel, best first."""
+    # Not every phone has WhatsApp: only that of somebody who was met there.
+    if channel == "whatsapp" and channel not in facts.met_on:
+        return []
+    return [address for address in facts.addresses if address.type == ADDRESS_TYPES[channel]]
+
+
+def unreachable(facts: Facts, channel: str) -> Reason:
+    """Why there is no address on a channel."""
+    has_one = any(address.type == ADDRESS_TYPES[channel] for address in facts.addresses)
+    return Reason("reachable", channel, "fail", "never_met_there" if has_one else "no_address")
+
+
+def reachable(address: Address, channel: str) -> Reason:
+    return Reason("reachable", channel, "pass", "has_address", address.contact_point_id)
+
+
+def suppression(address: Address, channel: str, facts: Facts, now: datetime) -> Reason:
+    """Nothing forbids writing to this address; that beats every grant, and binds every purpose."""
+    for one in facts.suppressions:
+        holds_here = one.contact_point_id == address.contact_point_id and one.channel in (channel, EVERY_CHANNEL)
+        # What was reported by a clock ahead of ours holds already.
+        if holds_here and one.is_active(max(now, one.occurred_at or now)):
+            return Reason("suppression", channel, "fail", one.reason, one.entry_id or one.contact_point_id)
+    return Reason("suppression", channel, "pass", "not_suppressed", address.contact_point_id)
+
+
+def consent(address: Address, channel: str, facts: Facts, question: Question, policy: Policy, now: datetime) -> Reason:
+    """The person agreed to messages of this purpose and topic, here."""
+    if not policy.purposes[question.purpose].needs_consent:
+        return Reason("consent", channel, "pass", "not_needed")
+    standing = _standing(address, channel, facts, question, policy.consent, now)
+    is_granted = standing.state == "granted"
+    return Reason("consent", channel, "pass" if is_granted else "fail", standing.state, standing.entry_id)
+
+
+def _standing(
+    address: Address, channel: str, facts: Facts, question: Question, rules: ConsentRules, now: datetime
+) -> Standing:
+    """What holds now; or later, if what was reported by a clock ahead of ours takes consent back."""
+
+    def as_of(moment: datetime) -> Standing:
+        return fold(
+            facts.entries,
+            contact_point_id=address.contact_point_id,
+            channel=channel,
+            purpose=question.purpose,
+            topic=question.topic,
+            as_of=moment,
+            rules=rules,
+            region=facts.country,
+        )
+
+    standing = as_of(now)
+    last = max((entry.occurred_at for entry in facts.entries), default=now)
+    return as_of(last) if standing.state == "granted" and last > now else standing

@@ -1,0 +1,51 @@
+"""In which time zones a person may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """The zones a person may be in; `evidence` says how that is known, such as `timezone:Europe/Zurich`."""
+
+    zones: tuple[ZoneInfo, ...]
+    evidence: str
+
+
+def whereabouts(timezone: str | None, country: str | None, otherwise: str) -> Whereabouts | None:
+    """From the person's time zone (an IANA name), else from their country (ISO code), else from the policy.
+
+    None where nothing is known and the policy says `refuse`.
+    """
+    zone = _zone(timezone) if timezone else None
+    if zone:
+        return Whereabouts((zone,), f"timezone:{zone.key}")
+    if country and country in zones_by_country():
+        return Whereabouts(zones_by_country()[country], f"country:{country}")
+    return None if otherwise == "refuse" else Whereabouts((ZoneInfo(otherwise),), f"policy:{otherwise}")
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    # A source may say anything: no such zone, a path, a directory of zones.
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+@cache
+def zones_by_country() -> Mapping[str, tuple[ZoneInfo, ...]]:
+    """The IANA database's zones of each country, by ISO code (zone1970.tab: codes, coordinates, zone, comments)."""
+    lines = (files("tzdata") / "zoneinfo" / "zone1970.tab").read_text(encoding="utf-8").splitlines()
+    found: dict[str, list[ZoneInfo]] = {}
+    for line in lines:
+        if line and not line.startswith("#"):
+            codes, _coordinates, name = line.split("\t")[:3]
+            for code in codes.split(","):
+                found.setdefault(code, []).append(ZoneInfo(name))
+    return {code: tuple(zones) for code, zones in found.items()}

@@ -1,0 +1,126 @@
+"""What conformed items say of people, found in the store and written to it, within the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cdp.consent import CONSENT_EVENTS, effects_of
+from cdp.live.conforming import Item, Observation
+from cdp.live.resolve import ATTEMPTS, Known, founded_by, resolve
+from cdp.live.values import WorthlessLooks
+from cdp.overlay import LiveEvent, LiveIdentifier, LiveMember
+from cdp.store import Connection, live
+from cdp.store.consents import apply_effects
+from cdp.store.live import Identifier
+
+
+@dataclass(frozen=True)
+class People:
+    """Whom the observations of some items speak of.
+
+    profiles: of each observation. seen: observations that a run or an earlier payload has put somewhere. usable:
+    identifiers that tell who somebody is. published: who held them as of the last run.
+    """
+
+    observations: Mapping[str, Observation]
+    profiles: Mapping[str, str]
+    seen: frozenset[str]
+    usable: frozenset[Identifier]
+    published: Mapping[Identifier, Sequence[str]]
+
+    def profile_of(self, item: Item) -> str:
+        return self.profiles[str(item.observation_id)]
+
+    def observation_of(self, item: Item) -> Observation:
+        return self.observations[str(item.observation_id)]
+
+
+def find_people(
+    connection: Connection, items: Iterable[Item], observations: Mapping[str, Observation], looks: WorthlessLooks
+) -> People:
+    """Resolve the observations of `items`, in their order."""
+    ordered = [observations[one] for one in dict.fromkeys(str(item.observation_id) for item in items)]
+    named = looks.without(identifier for one in ordered for identifier in one.identifiers)
+    holders = live.holders_of(connection, named)
+    usable = frozenset(named - holders.junk)
+    known = _known(connection, ordered, holders)
+    seen = frozenset(known.profiles)
+    return People(observations, resolve(ordered, usable, known), seen, usable, holders.published)
+
+
+def _known(connection: Connection, observations: Sequence[Observation], holders: live.Holders) -> Known:
+    profiles = live.profiles_of(connection, [one.observation_id for one in observations])
+    unknown = [one.observation_id for one in observations if one.observation_id not in profiles]
+    holding = {one for found in (holders.published, holders.live) for held in found.values() for one in held}
+    return Known(
+        profiles=dict(profiles),
+        published=holders.published,
+        live={identifier: list(held) for identifier, held in holders.live.items()},
+        customers=dict(live.customers_of(connection, holding)),
+        taken=_taken(connection, unknown),
+    )
+
+
+def _taken(connection: Connection, observation_ids: Sequence[str]) -> set[str]:
+    """The ids among those that the observations may found that were given out. Few were, so the first ones tell."""
+    taken = live.ids_given_out(connection, [founded_by(one) for one in observation_ids])
+    others = [founded_by(one, attempt) for one in observation_ids for attempt in ATTEMPTS[1:]] if taken else []
+    return taken | live.ids_given_out(connection, others)
+
+
+def apply(
+    connection: Connection, items: Sequence[Item], people: People, seqs: Mapping[int, int], received_at: datetime
+) -> None:
+    """Put into force what the items say.
+
+    Args:
+        seqs: the number in the inbox of the payload at each position.
+    """
+    live.add(connection, _members(items, people, seqs), _identifiers(items, people, seqs), _events(items, people, seqs))
+    apply_effects(connection, effects_of(_statements(items, people)), received_at)
+
+
+def _members(items: Sequence[Item], people: People, seqs: Mapping[int, int]) -> Iterator[LiveMember]:
+    first = {str(item.observation_id): item for item in reversed(items)}
+    for observation_id, item in first.items():
+        if observation_id not in people.seen:
+            observation, profile_id = people.observation_of(item), people.profile_of(item)
+            yield LiveMember(observation_id, profile_id, observation.description, item.occurred_at, seqs[item.position])
+
+
+def _identifiers(items: Sequence[Item], people: People, seqs: Mapping[int, int]) -> Iterator[LiveIdentifier]:
+    met = {
+        (identifier, people.profile_of(item)): seqs[item.position]
+        for item in reversed(items)
+        for identifier in people.observation_of(item).identifiers
+        if identifier in people.usable
+    }
+    for ((kind, value), profile_id), seq in met.items():
+        if profile_id not in people.published.get((kind, value), ()):
+            yield LiveIdentifier(kind, value, profile_id, seq)
+
+
+def _events(items: Sequence[Item], people: People, seqs: Mapping[int, int]) -> Iterator[LiveEvent]:
+    for item in items:
+        if item.event_id and item.event_type and item.channel:
+            yield LiveEvent(
+                item.event_id,
+                people.profile_of(item),
+                item.channel,
+                item.event_type,
+                item.message_ref,
+                item.occurred_at,
+                item.is_machine,
+                seqs[item.position],
+            )
+
+
+def _statements(items: Iterable[Item], people: People) -> Iterator[dict[str, Any]]:
+    """The items that say something about consent or an address, each with whom it says it of."""
+    for item in items:
+        if item.consent_id or item.event_type in CONSENT_EVENTS:
+            yield {**json.loads(people.observation_of(item).description), **item._asdict()}

@@ -1,0 +1,185 @@
+"""A few payloads to items and observations, with the statements of a run planned beforehand.
+
+To plan a source's SELECT takes longer than to run it over a hundred payloads, so each is prepared once, over tables
+that stay empty: what a call puts in is rolled back. (Rows that were deleted instead would slow down every later call.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from cdp import conform
+from cdp.sources import Source
+from cdp.warehouse import Warehouse, open_memory
+
+# The tables that a call fills one after the other, each by its prepared statement.
+_FILLED = ("descriptions", "described")
+
+_CLEANED = ", ".join(f"{column.name} {column.type.sql}" for column in conform.CLEANED)
+
+_LAND = """
+insert into landed
+select 'live', position, payload, $2
+from (select unnest(range(len($1))) as position, unnest($1) as payload)
+where json_valid(payload)
+"""
+
+_ITEMS = """
+select line_number, reason, observation_id, event_id, channel, event_type, occurred_at,
+    -- PostgreSQL takes no NUL.
+    replace(message_ref, chr(0), ''), is_machine, properties::varchar, consent_id, consent_channel,
+    coalesce(consent_purpose, 'marketing'), consent_topic, consent_state, coalesce(consent_scope, 'channel'),
+    consent_basis, consent_method, if(consent_id is null, null, consent_at)
+from items
+order by line_number
+"""
+
+_OBSERVATIONS = """
+select distinct on (observation_id) observation_id,
+    identifiers_of(source, customer_id, email, phone, device_token, anonymous_id, external_ids) as identifiers,
+    to_json(struct_pack(source, customer_id, first_name, last_name, email, phone, date_of_birth, street, city, region,
+        postcode, country, language, timezone, device_token, anonymous_id, external_ids))::varchar as description
+from described
+where describes_someone
+order by observation_id
+"""
+
+
+class Item(NamedTuple):
+    """What an item of a payload amounts to; `reason` says why it is refused. The columns are those of `items.sql`."""
+
+    position: int
+    reason: str | None
+    observation_id: str | None
+    event_id: str | None
+    channel: str | None
+    event_type: str | None
+    occurred_at: datetime
+    message_ref: str | None
+    is_machine: bool
+    properties: str | None
+    consent_id: str | None
+    consent_channel: str | None
+    consent_purpose: str
+    consent_topic: str | None
+    consent_state: str | None
+    consent_scope: str
+    consent_basis: str | None
+    consent_method: str | None
+    consent_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A description of a person: its identifiers as (type, value), and all of it as JSON text."""
+
+    observation_id: str
+    identifiers: tuple[tuple[str, str], ...]
+    description: str
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """items: at least one a payload that could be read, in their order. observations: by id, those of the items."""
+
+    items: Sequence[Item]
+    observations: Mapping[str, Observation]
+
+
+class Conformer:
+    """Conforms payloads on a connection of its own; for one thread at a time."""
+
+    def __init__(self, countries: pl.DataFrame, region: str) -> None:
+        self._countries, self._region = countries, region
+        self._mappings: dict[tuple[str, str], str] = {}
+        self._warehouse = open_memory()
+        _prepare(self._warehouse)
+
+    def conform(self, source_name: str, source: Source, payloads: Sequence[str], received_at: datetime) -> Conformed:
+        """What the payloads say by the mapping of `source`, each at its position. One that is not JSON has no item."""
+        mapping = self._mapping(source_name, source)
+        run = self._warehouse.run
+        run("begin")
+        try:
+            run(_LAND, [payloads, received_at], name="landed")
+            run(f"execute {mapping}", name=f"mapping of {source.name}")
+            run("execute fill_descriptions", name="descriptions")
+            self._clean(received_at)
+            run("execute fill_described", name="described")
+            return Conformed(self._read_items(source_name, len(payloads)), self._read_observations())
+        finally:
+            run("rollback")
+
+    def close(self) -> None:
+        self._warehouse.close()
+
+    def _clean(self, received_at: datetime) -> None:
+        raw = self._warehouse.query("execute raw_descriptions")
+        cleaned = conform.clean(raw, self._countries, region=self._region, today=received_at.date())
+        values = ", ".join(f"unnest(${number}) as {name}" for number, name in enumerate(cleaned.columns, 1))
+        self._warehouse.run(
+            f"insert into cleaned by name select {values}", [column.to_list() for column in cleaned], name="cleaned"
+        )
+
+    def _read_items(self, source_name: str, payload_count: int) -> Sequence[Item]:
+        items = self._rows("items")
+        # To look for rows of which a mapping made nothing costs as much as to clean what all others say; few do so.
+        if len({item[0] for item in items}) < payload_count:
+            self._warehouse.run(f"execute fill_unmapped('{source_name}')", name="unmapped rows")
+            items = self._rows("items")
+        return [Item._make(item) for item in items]
+
+    def _read_observations(self) -> Mapping[str, Observation]:
+        found = (
+            Observation(observation_id, tuple((held["type"], held["value"]) for held in identifiers), description)
+            for observation_id, identifiers, description in self._rows("observations")
+        )
+        return {observation.observation_id: observation for observation in found}
+
+    def _rows(self, name: str) -> list[tuple[Any, ...]]:
+        return self._warehouse.rows(f"execute read_{name}", name=name)
+
+    def _mapping(self, source_name: str, source: Source) -> str:
+        """The name of the prepared mapping; it is prepared when it is first asked for."""
+        key = source_name, source.name
+        if key not in self._mappings:
+            self._mappings[key] = self._prepare_mapping(source_name, source)
+        return self._mappings[key]
+
+    def _prepare_mapping(self, source_name: str, source: Source) -> str:
+        name = f"mapping_{len(self._mappings)}"
+        # Not the view of a run: another view would have all statements planned again.
+        select = f"with raw as materialized ({conform.raw(source.lists)}) select * from ({source.select})"
+        mapping = conform.insert_mapped(source_name, select)
+        self._warehouse.run(f"prepare {name} as {mapping}", name=f"mapping of {source.name}")
+        return name
+
+
+def _prepare(warehouse: Warehouse) -> None:
+    """Make the relations of `cdp/conform/` as empty tables, and what fills and reads them as prepared statements."""
+    statements = [
+        "set threads = 1",
+        # Plans are made while the tables are empty: DuckDB 1.5 takes the bounds of the values that it finds then for
+        # granted, and a sort packs later values into too few bits.
+        "set disabled_optimizers = 'statistics_propagation'",
+        "create temp table landed (file_id varchar, line_number bigint, payload varchar, received_at timestamptz)",
+        conform.create_mapped(),
+        conform.TIMEZONES,
+        f"create temp view keyed as {conform.statement('keyed')}",
+        f"create temp table descriptions as {conform.statement('descriptions')}",
+        f"create temp table cleaned (description bigint, {_CLEANED})",
+        f"create temp table described as {conform.statement('described')}",
+        f"create temp view items as {conform.statement('items')}",
+        *(f"prepare fill_{name} as insert into {name} {conform.statement(name)}" for name in _FILLED),
+        f"prepare fill_unmapped as {conform.insert_unmapped()}",
+        f"prepare raw_descriptions as {conform.RAW_DESCRIPTIONS}",
+        f"prepare read_items as {_ITEMS}",
+        f"prepare read_observations as {_OBSERVATIONS}",
+    ]
+    for statement in statements:
+        warehouse.run(statement, name="live conforming")

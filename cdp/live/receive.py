@@ -1,0 +1,171 @@
+"""One live payload, in one store transaction: inbox, conform, resolve, apply."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from queue import LifoQueue
+from typing import Any
+
+import polars as pl
+
+from cdp.errors import UsageError
+from cdp.live.apply import apply, find_people
+from cdp.live.conforming import Conformed, Conformer, Item
+from cdp.live.values import WorthlessLooks
+from cdp.settings import Settings
+from cdp.sources import Source, load_sources
+from cdp.store import Connection, Store, inbox
+from cdp.store.inbox import Arrival
+
+BROKEN_JSON = "broken_json"
+
+_SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class LiveItem:
+    """A payload as it will be landed: one line of a log. `message_id` is unique within its source.
+
+    payload: JSON text, or what becomes one. A list, or an object that wraps one under a key that the source names, is
+    several events, as it is in a file.
+    """
+
+    message_id: str
+    payload: dict[str, Any] | list[Any] | str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of the items.
+
+    accepted: items that are new, refused ones included: each is in the inbox and lands with the next run.
+    duplicates: items whose message id was there before; they change nothing.
+    rejected: (position, reason code) of new items that the source's mapping or the conforming rules refused.
+    """
+
+    accepted: int
+    duplicates: int
+    rejected: list[tuple[int, str]]
+
+
+class Receiver:
+    """Takes live payloads in. Made once a process; its methods may be called from many threads at a time."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._store = store
+        self._region = settings.default_region
+        self._sources = load_sources()
+        self._countries = pl.read_csv(settings.reference / "countries.csv", infer_schema=False)
+        self._looks = WorthlessLooks.read(settings.reference)
+        # More at a time than there are cores would only wait for each other.
+        self._conformers: LifoQueue[Conformer | None] = LifoQueue()
+        for _ in range(settings.threads):
+            self._conformers.put(None)
+
+    def receive(
+        self, source_name: str, items: Sequence[LiveItem], received_at: datetime, *, format: str | None = None
+    ) -> Receipt:
+        """Take in `items`, durably, before this returns.
+
+        Args:
+            source_name: whose payloads they are: one word in lower case; it becomes `source` in every table.
+            received_at: the UTC time of the request.
+            format: the source file in `cdp/sources/` that reads them; `source_name` itself by default.
+
+        Raises:
+            UsageError: there is no such format, or the source's name is not one lower-case word.
+            Unavailable: the store is locked or out of reach; nothing was taken in. Answer 503 with Retry-After.
+        """
+        source = self._source(source_name, format or source_name)
+        if not items:
+            return Receipt(0, 0, [])
+        arrivals = [_arrival(item) for item in items]
+        payloads = [arrival.payload for arrival in arrivals]
+        with self._conformer() as conformer:
+            conformed = conformer.conform(source_name, source, payloads, received_at)
+        with self._store.write() as connection:
+            new = self._take_in(connection, source_name, source.name, arrivals, conformed, received_at)
+        return Receipt(len(new), len(items) - len(new), _rejected(conformed.items, new))
+
+    def _source(self, source_name: str, format: str) -> Source:
+        source = self._sources.get(format)
+        if source is None or source.needs_mapping:
+            raise UsageError(f"nothing reads payloads of {format!r}", hint="See `cdp sources`")
+        if not _SOURCE_NAME.fullmatch(source_name):
+            raise UsageError(f"a source's name is one lower-case word, not {source_name!r}")
+        return source
+
+    def _take_in(
+        self,
+        connection: Connection,
+        source_name: str,
+        format: str,
+        arrivals: Sequence[Arrival],
+        conformed: Conformed,
+        received_at: datetime,
+    ) -> Mapping[int, int]:
+        """Put payloads into the inbox and what they say into force; the number in the inbox of each that is new, by its
+        position."""
+        accepted = [item for item in conformed.items if item.reason is None]
+        people = find_people(connection, accepted, conformed.observations, self._looks)
+        whose = {item.position: people.profile_of(item) for item in reversed(accepted)}
+        named = [replace(arrival, profile_id=whose.get(position)) for position, arrival in enumerate(arrivals)]
+        new = _positions(arrivals, inbox.put(connection, source_name, format, named, received_at))
+        apply(connection, [item for item in accepted if item.position in new], people, new, received_at)
+        return new
+
+    def close(self) -> None:
+        """Release the connections; nothing may be under way."""
+        while not self._conformers.empty():
+            conformer = self._conformers.get()
+            if conformer:
+                conformer.close()
+
+    @contextmanager
+    def _conformer(self) -> Iterator[Conformer]:
+        """One that nobody else uses; waits until there is one."""
+        idle, sound = self._conformers.get(), None
+        try:
+            conformer = idle or Conformer(self._countries, self._region)
+            yield conformer
+            sound = conformer
+        finally:
+            # What a failed statement leaves behind is not worth finding out: the next one starts anew.
+            self._conformers.put(sound)
+
+
+def _arrival(item: LiveItem) -> Arrival:
+    """The item as a row of the inbox, its payload as a line of a log."""
+    payload = item.payload
+    text = payload if isinstance(payload, str) else json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+    return Arrival(_text(item.message_id), _text(text).strip(" \t\r\n\ufeff"))
+
+
+def _text(text: str) -> str:
+    """Neither store takes half of a surrogate pair, and PostgreSQL no NUL."""
+    text = text.replace("\0", "\ufffd")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _positions(arrivals: Sequence[Arrival], added: Mapping[str, int]) -> dict[int, int]:
+    """The number in the inbox of each that is new, by its position. Of two with one message id, the first is."""
+    first = {arrival.message_id: position for position, arrival in reversed(list(enumerate(arrivals)))}
+    return {first[message_id]: seq for message_id, seq in added.items()}
+
+
+def _rejected(items: Iterable[Item], new: Mapping[int, int]) -> list[tuple[int, str]]:
+    """Positions of new payloads that were refused or hold an item that was, each with its first reason."""
+    reasons: dict[int, str | None] = dict.fromkeys(new, BROKEN_JSON)
+    for item in items:
+        if item.position in reasons and reasons[item.position] in (BROKEN_JSON, None):
+            reasons[item.position] = item.reason
+    return sorted((position, reason) for position, reason in reasons.items() if reason)

@@ -1,0 +1,34 @@
+"""Values that tell nothing of who somebody is, by their looks: `data/reference/identifier_values.csv`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+
+from cdp.store.live import Identifier
+
+
+class WorthlessLooks:
+    """The patterns, of junk and of generic values alike, ready to be matched."""
+
+    def __init__(self, patterns: pl.DataFrame) -> None:
+        """Args: patterns: type, pattern (a regular expression over the whole lower-cased value)."""
+        by_type: dict[str, list[str]] = {}
+        for kind, pattern in patterns.select("type", "pattern").iter_rows():
+            by_type.setdefault(kind, []).append(f"(?:{pattern})")
+        self._patterns = {kind: re.compile("|".join(found)) for kind, found in by_type.items()}
+
+    @classmethod
+    def read(cls, reference: Path) -> WorthlessLooks:
+        return cls(pl.read_csv(reference / "identifier_values.csv"))
+
+    def without(self, identifiers: Iterable[Identifier]) -> set[Identifier]:
+        """Those of the identifiers that look as if they were somebody's."""
+        return {one for one in identifiers if not self._matches(*one)}
+
+    def _matches(self, kind: str, value: str) -> bool:
+        pattern = self._patterns.get(kind)
+        return pattern is not None and pattern.fullmatch(value.lower()) is not None

@@ -1,0 +1,293 @@
+"""A person's document with what has come in live since the last run: a pure function of the two.
+
+Somebody whom no run has seen is shown in full from what came in live; of somebody known, what is new is added. The next
+run, which sees all the evidence, says it all itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import md5
+from typing import Any
+
+from cdp import tables
+from cdp.fields import MESSAGE_CHANNELS
+
+Document = dict[str, Any]
+Described = Sequence[tuple["LiveMember", Document]]
+
+# As `documents.sql` lists them.
+TRAITS = (
+    *("first_name", "last_name", "email", "phone", "date_of_birth", "street", "city", "region", "postcode"),
+    *("country", "language", "timezone"),
+)
+# The channel that an address opens. Not every phone has WhatsApp, only one that was met there.
+CHANNELS = {"email": "email", "phone": "sms", "device_token": "push"}
+
+_RECEIVED, _ANSWERED = ("delivered", "opened", "clicked"), ("clicked", "replied")
+_ARRIVED = (*_RECEIVED, "replied")
+_NOTHING_DONE = {
+    column.name: 0 if column.required else None for column in tables.METRICS.columns if column.name != "profile_id"
+}
+
+
+@dataclass(frozen=True)
+class LiveMember:
+    """An observation that no run has seen; `description` is what it says of the person, clean, as JSON text."""
+
+    observation_id: str
+    profile_id: str
+    description: str
+    first_seen_at: datetime
+    inbox_seq: int
+
+
+@dataclass(frozen=True)
+class LiveIdentifier:
+    """An identifier with which a person was met since the last run."""
+
+    type: str
+    value: str
+    profile_id: str
+    inbox_seq: int
+
+
+@dataclass(frozen=True)
+class LiveEvent:
+    """Something that happened to a person since the last run."""
+
+    event_id: str
+    profile_id: str
+    channel: str
+    event_type: str
+    message_ref: str | None
+    occurred_at: datetime
+    is_machine: bool
+    inbox_seq: int
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """What has come in of one person, each in the order in which it came."""
+
+    members: Sequence[LiveMember]
+    identifiers: Sequence[LiveIdentifier]
+    events: Sequence[LiveEvent]
+
+    @property
+    def has_any(self) -> bool:
+        return bool(self.members or self.identifiers or self.events)
+
+
+def document_of(profile_id: str, overlay: Overlay) -> Document:
+    """The document of somebody whom no run has seen, of the shape that a run publishes."""
+    first_seen_at = iso(min(_times(overlay), default=datetime.max.replace(tzinfo=UTC)))
+    blank: Document = {
+        "profile_id": profile_id,
+        "traits": dict.fromkeys(TRAITS),
+        "identity": {"observation_count": 0, "source_count": 0, "confidence": 1.0, "members": [], "aliases": []},
+        "created_at": first_seen_at,
+        "last_seen_at": first_seen_at,
+        "metrics": {"profile_id": profile_id, **_NOTHING_DONE},
+        "identifiers": [],
+        "trait_evidence": [],
+        "segments": [],
+        "preferences": [],
+        "recent_messages": [],
+    }
+    return with_live(blank, overlay)
+
+
+def with_live(document: Document, overlay: Overlay) -> Document:
+    """The published document with what is new. Where a run has given a trait a value, that stays."""
+    described = [(member, json.loads(member.description)) for member in overlay.members]
+    identifiers = [*document["identifiers"], *_fresh_identifiers(document, overlay, described)]
+    events = [event for event in overlay.events if not event.is_machine]
+    evidence = list(_evidence(described))
+    traits = _traits(document["traits"], evidence, {(held["type"], held["value"]) for held in identifiers})
+    return document | {
+        "traits": traits,
+        "trait_evidence": [*document["trait_evidence"], *_current(evidence, document["traits"], traits)],
+        "identity": _identity(document, described),
+        "last_seen_at": max([document["last_seen_at"], *map(iso, _times(overlay))]),
+        "identifiers": identifiers,
+        "metrics": _metrics(document["metrics"], events),
+        "preferences": _preferences(document, identifiers, events),
+    }
+
+
+def iso(at: datetime) -> str:
+    """A time as documents write it."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _times(overlay: Overlay) -> Iterator[datetime]:
+    yield from (member.first_seen_at for member in overlay.members)
+    yield from (event.occurred_at for event in overlay.events)
+
+
+def _fresh_identifiers(document: Document, overlay: Overlay, described: Described) -> Iterator[Document]:
+    """Identifiers that the document lacks, as it lists them; nothing speaks against them yet."""
+    known = {(held["type"], held["value"]) for held in document["identifiers"]}
+    for held in overlay.identifiers:
+        if (held.type, held.value) not in known:
+            sayers = [(member, said) for member, said in described if _says(said, held)]
+            seen_at = min((iso(member.first_seen_at) for member, _ in sayers), default=document["last_seen_at"])
+            yield {
+                "type": held.type,
+                "value": held.value,
+                "quality": "unique",
+                "sources": sorted({said["source"] for _, said in sayers}),
+                "first_seen_at": seen_at,
+                "last_seen_at": seen_at,
+            }
+
+
+def _says(said: Document, held: LiveIdentifier) -> bool:
+    is_customer = held.type == "customer_id"
+    return said.get(held.type) == (held.value.removeprefix(f"{said['source']}:") if is_customer else held.value)
+
+
+def _evidence(described: Described) -> Iterator[Document]:
+    for member, said in described:
+        for trait in TRAITS:
+            if said.get(trait) is not None:
+                yield {
+                    "trait": trait,
+                    "value": said[trait],
+                    "is_current": False,
+                    "source": said["source"],
+                    "observed_at": iso(member.first_seen_at),
+                    "file": f"inbox:{said['source']}",
+                    "line_number": member.inbox_seq,
+                }
+
+
+def _traits(published: Document, evidence: Iterable[Document], usable: set[tuple[str, str]]) -> Document:
+    """The published values, and the latest live ones where there is none. Of an address, only what is anybody's."""
+    live = {
+        one["trait"]: one["value"]
+        for one in evidence
+        if one["trait"] not in ("email", "phone") or (one["trait"], one["value"]) in usable
+    }
+    return {trait: value if value is not None else live.get(trait) for trait, value in published.items()}
+
+
+def _current(evidence: Iterable[Document], published: Document, traits: Document) -> Iterator[Document]:
+    """The evidence; what gave a trait its value says so, its last statement."""
+    last = {(one["trait"], one["value"]): one for one in evidence}
+    for one in evidence:
+        is_shown = published[one["trait"]] is None and traits[one["trait"]] == one["value"]
+        yield one | {"is_current": is_shown and last[one["trait"], one["value"]] is one}
+
+
+def _identity(document: Document, described: Described) -> Document:
+    identity: Document = document["identity"]
+    members = sorted({*identity["members"], *(member.observation_id for member, _ in described)})
+    sources = {source for held in document["identifiers"] for source in held["sources"]}
+    source_count = len(sources | {said["source"] for _, said in described})
+    return identity | {
+        "members": members,
+        "observation_count": len(members),
+        "source_count": max(source_count, identity["source_count"]),
+    }
+
+
+def _metrics(published: Document, events: Sequence[LiveEvent]) -> Document:
+    """Counts with what was reported since: of a message, each thing that became of it once."""
+    counts = {f"{channel}_{what}_count": len(messages) for (channel, what), messages in _reported(events).items()}
+    added = {name: published[name] + count for name, count in counts.items() if name in published}
+    times = [_metric_time(event.occurred_at) for event in events]
+    return (
+        published
+        | added
+        | {
+            "event_count": published["event_count"] + len(events),
+            "first_event_at": min(filter(None, (published["first_event_at"], *times)), default=None),
+            "last_event_at": max(filter(None, (published["last_event_at"], *times)), default=None),
+        }
+    )
+
+
+def _metric_time(at: datetime) -> str:
+    """A time as DuckDB writes it in the JSON of a metric."""
+    text = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return f"{text.rstrip('0').rstrip('.')}+00"
+
+
+def _reported(events: Iterable[LiveEvent]) -> dict[tuple[str, str], set[str]]:
+    """The messages by channel and by what became of them."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for event in events:
+        what = "unsubscribed" if event.event_type == "complained" else event.event_type
+        found.setdefault((event.channel, what), set()).add(message_id(event))
+    return found
+
+
+def _preferences(document: Document, identifiers: Iterable[Document], events: Sequence[LiveEvent]) -> list[Document]:
+    """Channel by channel, with what live messages add.
+
+    The score is the run's: to weigh what has come in since takes the policy, and is done where a decision is asked for.
+    """
+    preferences = {one["channel"]: one for one in document["preferences"]}
+    opened = {CHANNELS[held["type"]] for held in identifiers if held["type"] in CHANNELS}
+    met = {event.channel for event in events if event.channel in MESSAGE_CHANNELS}
+    for channel in sorted((opened | met) - preferences.keys()):
+        preferences[channel] = _NO_PREFERENCE | {"channel": channel, "reachable": _address_of(channel) in opened}
+    known = document.get("recent_messages", ())
+    return [_with_messages(one, events, known) for one in preferences.values()]
+
+
+def _address_of(channel: str) -> str:
+    return "sms" if channel == "whatsapp" else channel
+
+
+_NO_SCORE: Document = {"score": None, "low": None, "high": None}
+_NO_PREFERENCE: Document = {
+    **_NO_SCORE,
+    "received_count": 0,
+    "response_count": 0,
+    "decayed_received": 0.0,
+    "decayed_responses": 0.0,
+    "prior": None,
+    "best_hours": None,
+    "timezone": None,
+}
+
+
+def _with_messages(preference: Document, events: Iterable[LiveEvent], known: Sequence[Document]) -> Document:
+    mine = [event for event in events if event.channel == preference["channel"]]
+    received = _messages(mine, _RECEIVED) - {one["message_id"] for one in known if one["is_received"]}
+    answered = _messages(mine, _ANSWERED) - {one["message_id"] for one in known if one["is_answered"]}
+    reachable = preference["reachable"] and _still_reachable(mine)
+    return preference | {
+        "received_count": preference["received_count"] + len(received),
+        "response_count": preference["response_count"] + len(answered),
+        "reachable": reachable,
+        **({} if reachable else _NO_SCORE),
+    }
+
+
+def _messages(events: Iterable[LiveEvent], kinds: Sequence[str]) -> set[str]:
+    return {message_id(event) for event in events if event.event_type in kinds}
+
+
+def message_id(event: LiveEvent) -> str:
+    """How documents name the message that an event belongs to: a provider's own reference may hold an address."""
+    return f"msg_{md5((event.message_ref or event.event_id).encode()).hexdigest()}"
+
+
+def _still_reachable(events: Iterable[LiveEvent]) -> bool:
+    """Whether nothing that came in says otherwise; of two things at one time the worse counts (`reach.sql`)."""
+    left, returned = _latest(events, ("unsubscribed", "complained")), _latest(events, ("resubscribed",))
+    bounced, arrived = _latest(events, ("bounced",)), _latest(events, _ARRIVED)
+    return not (left and (returned is None or returned <= left)) and not (
+        bounced and (arrived is None or arrived <= bounced)
+    )
+
+
+def _latest(events: Iterable[LiveEvent], kinds: Sequence[str]) -> datetime | None:
+    return max((event.occurred_at for event in events if event.event_type in kinds), default=None)

@@ -1,0 +1,172 @@
+"""The policy: what senders may do, as a typed file (`CDP_POLICY`; `data/policy.yaml` is shipped)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import time, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from cdp.consent import ConsentRules
+from cdp.errors import ConfigurationError
+from cdp.fields import MESSAGE_CHANNELS
+
+MessageChannel = Annotated[str, StringConstraints(pattern=f"^({'|'.join(MESSAGE_CHANNELS)})$")]
+Capped = Annotated[str, StringConstraints(pattern=f"^({'|'.join(MESSAGE_CHANNELS)}|all)$")]
+Urgency = Annotated[str, StringConstraints(pattern="^(low|normal|high)$")]
+
+_HINT = "Compare with the shipped data/policy.yaml, which explains each field"
+
+
+class _Node(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def _quoted(value: object) -> object:
+    # YAML 1.1 reads 21:00 as the number 1260.
+    if not isinstance(value, (str, time)):
+        raise ValueError('write a time of day in quotes, such as "21:00"')
+    return value
+
+
+def _is_zone(name: str) -> str:
+    if name != "refuse" and name not in available_timezones():
+        raise ValueError("name a time zone of the IANA database, such as Europe/Zurich, or say `refuse`")
+    return name
+
+
+TimeOfDay = Annotated[time, BeforeValidator(_quoted)]
+
+
+class Purpose(_Node):
+    """What a kind of message is bound by, besides suppressions and quiet hours, which bind all."""
+
+    needs_consent: bool
+    is_capped: bool
+
+
+class QuietHours(_Node):
+    """Local times of day at which nobody is written to: `starts_at` is quiet, `ends_at` is not. May span midnight."""
+
+    starts_at: TimeOfDay = Field(alias="from")
+    ends_at: TimeOfDay = Field(alias="until")
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.starts_at == self.ends_at:
+            raise ValueError("`from` and `until` are the same; leave the channel out if it has no quiet hours")
+        return self
+
+    def hold_at(self, local: time) -> bool:
+        """Whether this time of day is quiet."""
+        if self.starts_at < self.ends_at:
+            return self.starts_at <= local < self.ends_at
+        return local >= self.starts_at or local < self.ends_at
+
+    @cached_property
+    def complement(self) -> QuietHours:
+        """The rest of the day."""
+        return QuietHours(starts_at=self.ends_at, ends_at=self.starts_at)
+
+
+class Cap(_Node):
+    """How many messages a person gets at most in any 24 hours and in any 7 days."""
+
+    per_day: int | None = Field(None, ge=1)
+    per_week: int | None = Field(None, ge=1)
+
+
+class Scores(_Node):
+    """How a channel is scored: see `cdp/scores.py`."""
+
+    half_life_days: float = Field(gt=0)
+    prior_weight: float = Field(gt=0)
+    reply_weight: float = Field(ge=0, le=1)
+    unknown_rate: float = Field(gt=0, lt=1)
+
+
+class Fallback(_Node):
+    """What to wait for before the next channel is tried."""
+
+    when: Literal["not_delivered", "failed"]
+    after_hours: float = Field(ge=0)
+
+    @property
+    def delay(self) -> timedelta:
+        return timedelta(hours=self.after_hours)
+
+
+class Policy(_Node):
+    """A policy. Decisions carry its `version`, and are kept with the whole of it."""
+
+    version: str = Field(min_length=1, max_length=64)
+    purposes: Mapping[str, Purpose]
+    quiet_hours: Mapping[MessageChannel, QuietHours]
+    timezone_unknown: Annotated[str, AfterValidator(_is_zone)]
+    frequency_caps: Mapping[Capped, Cap]
+    scores: Scores
+    delay_halves_score_after_hours: Mapping[Urgency, Annotated[float, Field(gt=0)] | None]
+    consent: ConsentRules
+    fallbacks: Mapping[MessageChannel, Fallback]
+    longest_wait_hours: float = Field(gt=0)
+    valid_for_hours: float = Field(gt=0)
+
+    @cached_property
+    def document(self) -> str:
+        """The whole policy as JSON text; `Policy.model_validate_json` reads it."""
+        return self.model_dump_json(by_alias=True)
+
+    @cached_property
+    def digest(self) -> str:
+        """Tells policies apart whose version somebody forgot to change."""
+        return hashlib.sha256(self.document.encode()).hexdigest()[:32]
+
+
+def load_policy(path: Path) -> Policy:
+    """Read a policy.
+
+    Raises:
+        ConfigurationError: it is missing, no YAML, or breaks the form; names file, line and field.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read the policy: {error}", where="CDP_POLICY", hint=_HINT) from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"not YAML: {error}", where=str(path)) from error
+    try:
+        return Policy.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = f"{path}:{_line(root, first['loc'])}"
+        field = ".".join(str(part) for part in first["loc"]) or "the policy"
+        raise ConfigurationError(f"{field}: {first['msg']}", where=where, hint=_HINT) from error
+
+
+def _line(node: yaml.Node | None, loc: Sequence[str | int]) -> int:
+    """The line of the field at `loc`, or of the innermost one around it that is there."""
+    line = 1
+    for part in loc:
+        found = [pair for pair in node.value if pair[0].value == part] if isinstance(node, yaml.MappingNode) else []
+        if not found:
+            break
+        line = found[0][0].start_mark.line + 1
+        node = found[0][1]
+    return line

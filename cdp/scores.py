@@ -1,0 +1,40 @@
+"""The channel score: Beta-Binomial with recency. One formula for runs and for live decisions."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv
+
+INTERVAL = 0.90
+
+_TAILS = np.array([[(1 - INTERVAL) / 2], [(1 + INTERVAL) / 2]])
+_Numbers = NDArray[np.float64]
+
+
+class Posterior(NamedTuple):
+    """Expected share of messages that get an answer, and its 90% interval."""
+
+    mean: _Numbers
+    low: _Numbers
+    high: _Numbers
+
+
+def posterior(received: _Numbers, answered: _Numbers, prior: _Numbers, prior_weight: float) -> Posterior:
+    """The mean of Beta posteriors, (answered + m·prior) / (received + m), with their intervals.
+
+    Args:
+        received: decayed count of messages that arrived; `answered` of those among them that were answered.
+        prior: the channel's own rate.
+        prior_weight: m, how many messages' worth of trust the channel's rate has over a person's.
+    """
+    # Somebody may answer more often than messages came, on WhatsApp say: a share stays a share.
+    answered = np.minimum(answered, received)
+    alpha = answered + prior_weight * prior
+    beta = received - answered + prior_weight * (1 - prior)
+    mean = alpha / (alpha + beta)
+    low, high = betaincinv(np.maximum(alpha, 1e-6), beta, _TAILS)
+    # Where next to nothing is known of a channel that hardly anybody answers, the mean lies outside the interval.
+    return Posterior(mean, np.minimum(low, mean), np.maximum(high, mean))

@@ -1,0 +1,303 @@
+"""The consent ledger, suppressions, and the contact points that both speak of.
+
+Addresses stand in `contact_points` alone, so that one can be erased while what was decided about it is kept.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from itertools import chain, islice
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cdp.consent import (
+    Break,
+    ContactPoint,
+    Effects,
+    Entry,
+    Head,
+    Lift,
+    Statement,
+    Suppression,
+    crockford,
+    first_break,
+    seal,
+)
+from cdp.errors import NotFound
+from cdp.store import schema
+from cdp.store.bulk import insert, insert_new, polars_type, read_frame
+from cdp.store.schema import consent_ledger, contact_points, ledger_heads, suppressions
+
+LEDGER = "consents"
+
+_PARAMETERS_AT_ONCE = 5_000
+_ROWS_AT_ONCE = 10_000
+# From here on a bulk load is faster than row by row.
+_MANY = 1_000
+_ENTRY_COLUMNS = [consent_ledger.c[column.name] for column in fields(Entry)]
+_OUR_HEAD = ledger_heads.c.ledger == LEDGER
+# Reasons whose end is remembered before they are heard of: who says START means it. An arrival, of which there are
+# millions, is only asked about where there has been a bounce.
+_LASTING_LIFTS = ("stop",)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check of the ledger found: how many entries there should be, the last one's hash, the first break."""
+
+    entry_count: int
+    head_hash: str | None
+    broken: Break | None
+
+
+def record(connection: sa.Connection, statements: Sequence[Statement], recorded_at: datetime) -> list[Entry]:
+    """Append `statements` to the ledger, within the caller's write transaction; returns an entry for each, in order.
+
+    A statement whose entry_id is in the ledger already (or came before in `statements`) adds nothing: its entry is
+    the one that is there. Writers take turns until they commit, so the chain has no forks.
+    """
+    if not statements:
+        return []
+    head = start = _take_head(connection)
+    entry_ids = [statement.entry_id or new_entry_id() for statement in statements]
+    entries = {entry.entry_id: entry for entry in _recorded(connection, entry_ids)}
+    added: list[Entry] = []
+    for entry_id, statement in zip(entry_ids, statements, strict=True):
+        if entry_id in entries:
+            continue
+        entries[entry_id] = entry = seal(statement, entry_id=entry_id, recorded_at=recorded_at, after=head)
+        head = Head(entry.seq, entry.entry_hash)
+        added.append(entry)
+    if head != start:
+        _insert(connection, added)
+        connection.execute(ledger_heads.update().where(_OUR_HEAD).values(vars(head)))
+    return [entries[entry_id] for entry_id in entry_ids]
+
+
+def _insert(connection: sa.Connection, entries: Sequence[Entry]) -> None:
+    rows = [vars(entry) for entry in entries]
+    if len(rows) < _MANY:
+        connection.execute(consent_ledger.insert(), rows)
+    else:
+        types = {column.name: polars_type(column) for column in _ENTRY_COLUMNS}
+        insert(connection, consent_ledger, pl.DataFrame(rows, schema=types))
+
+
+def new_entry_id() -> str:
+    return f"cns_{crockford(uuid.uuid4().int)}"
+
+
+def _take_head(connection: sa.Connection) -> Head:
+    """The last entry; whoever asks next waits until this transaction ends."""
+    row = connection.execute(
+        sa.select(ledger_heads.c.seq, ledger_heads.c.entry_hash).where(_OUR_HEAD).with_for_update()
+    ).one()
+    return Head(row.seq, row.entry_hash)
+
+
+def _recorded(connection: sa.Connection, entry_ids: Sequence[str]) -> Iterator[Entry]:
+    for some in _parts(list(dict.fromkeys(entry_ids))):
+        yield from _entries(connection, consent_ledger.c.entry_id.in_(some))
+
+
+def known_entry_ids(connection: sa.Connection) -> pl.DataFrame:
+    """seq, entry_id of every entry."""
+    return read_frame(connection, consent_ledger, "seq", "entry_id")
+
+
+def known_suppressing_ids(connection: sa.Connection) -> pl.DataFrame:
+    """contact_point_id, entry_id: what suppresses, as far as it is known."""
+    return read_frame(connection, suppressions, "contact_point_id", "entry_id")
+
+
+# Made once: every decision asks these.
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+_ENTRIES_OF = (
+    sa.select(*_ENTRY_COLUMNS).where(consent_ledger.c.contact_point_id.in_(_IDS)).order_by(consent_ledger.c.seq)
+)
+_SUPPRESSIONS_OF = (
+    sa.select(*(suppressions.c[column.name] for column in fields(Suppression)))
+    .where(suppressions.c.contact_point_id.in_(_IDS))
+    .order_by(*suppressions.primary_key)
+)
+
+
+def entries_of(
+    connection: sa.Connection, contact_point_ids: Collection[str], as_of: datetime | None = None
+) -> list[Entry]:
+    """The entries of contact points in the order recorded; with `as_of`, those that had occurred by then."""
+    chosen = _ENTRIES_OF if as_of is None else _ENTRIES_OF.where(consent_ledger.c.occurred_at <= as_of)
+    return [Entry(*row) for row in connection.execute(chosen, {"ids": list(contact_point_ids)})]
+
+
+def _entries(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> list[Entry]:
+    chosen = sa.select(*_ENTRY_COLUMNS).where(wanted).order_by(consent_ledger.c.seq)
+    return [Entry(*row) for row in connection.execute(chosen)]
+
+
+def apply_effects(connection: sa.Connection, effects: Effects, recorded_at: datetime) -> None:
+    """Record what events state, suppress and lift (`cdp.consent.effects_of`); applied again, it changes nothing."""
+    keep_contact_points(connection, effects.contact_points)
+    lifts = _of_consequence(connection, effects)
+    if effects.statements or effects.suppressions or lifts:
+        # In turns: two writers that met the same rows in different orders would wait for each other.
+        _take_head(connection)
+    record(connection, effects.statements, recorded_at)
+    suppress(connection, effects.suppressions, recorded_at)
+    lift(connection, lifts, recorded_at)
+
+
+def _of_consequence(connection: sa.Connection, effects: Effects) -> list[Lift]:
+    """The lifts without those, nearly all, that tell of an arrival where nothing has bounced."""
+    asked = [each.contact_point_id for each in effects.lifts if each.reason not in _LASTING_LIFTS]
+    there = [*suppressions_of(connection, asked), *effects.suppressions]
+    known = {(each.contact_point_id, each.channel, each.reason) for each in there}
+    return [
+        each
+        for each in effects.lifts
+        if each.reason in _LASTING_LIFTS or (each.contact_point_id, each.channel, each.reason) in known
+    ]
+
+
+def suppress(connection: sa.Connection, found: Sequence[Suppression], recorded_at: datetime) -> None:
+    """Suppress contact points on channels; of each reason the latest occurrence is kept."""
+    rows = [vars(each) | {"recorded_at": recorded_at} for each in found]
+    names = ("source", "entry_id", "occurred_at", "recorded_at")
+    _keep_latest(connection, suppressions.c.occurred_at, names, rows)
+
+
+_LIFT = (
+    suppressions.update()
+    .where(
+        suppressions.c.contact_point_id == sa.bindparam("point"),
+        suppressions.c.channel == sa.bindparam("way"),
+        suppressions.c.reason == sa.bindparam("why"),
+        sa.or_(suppressions.c.lifted_at.is_(None), suppressions.c.lifted_at < sa.bindparam("at")),
+    )
+    .values(lifted_at=sa.bindparam("at"), lifted_by=sa.bindparam("who"), recorded_at=sa.bindparam("now"))
+)
+
+
+def lift(connection: sa.Connection, lifts: Sequence[Lift], recorded_at: datetime) -> None:
+    """End suppressions from `lifted_at` on. A STOP that becomes known after the START that followed it stays lifted."""
+    lasting = [
+        {**vars(each), "source": each.lifted_by, "recorded_at": recorded_at}
+        for each in lifts
+        if each.reason in _LASTING_LIFTS
+    ]
+    _keep_latest(connection, suppressions.c.lifted_at, ("lifted_at", "lifted_by", "recorded_at"), lasting)
+    others = [
+        {"point": each.contact_point_id, "way": each.channel, "why": each.reason}
+        | {"at": each.lifted_at, "who": each.lifted_by, "now": recorded_at}
+        for each in lifts
+        if each.reason not in _LASTING_LIFTS
+    ]
+    if others:
+        connection.execute(_LIFT, others)
+
+
+def lift_by_hand(
+    connection: sa.Connection, contact_point_id: str, channel: str, reason: str, *, by: str, now: datetime
+) -> None:
+    """End a suppression because `by`, a person, says so.
+
+    Raises:
+        NotFound: there is none that is active.
+    """
+    asked = (contact_point_id, channel, reason)
+    there = suppressions_of(connection, [contact_point_id])
+    if not any((each.contact_point_id, each.channel, each.reason) == asked and each.is_active(now) for each in there):
+        raise NotFound(f"nothing suppresses this contact point on {channel} for {reason}")
+    lift(connection, [Lift(*asked, lifted_by=by, lifted_at=now)], now)
+
+
+def _keep_latest(
+    connection: sa.Connection, time: sa.Column[datetime], names: Sequence[str], rows: Sequence[dict[str, Any]]
+) -> None:
+    """Insert rows; where the key is there, set the columns `names` if the row's `time` is the later one."""
+    if not rows:
+        return
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    insert = dialect.insert(suppressions)
+    connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=list(suppressions.primary_key),
+            set_={name: insert.excluded[name] for name in names},
+            where=sa.or_(time.is_(None), time < insert.excluded[time.name]),
+        ),
+        rows,
+    )
+
+
+def suppressions_of(connection: sa.Connection, contact_point_ids: Collection[str]) -> list[Suppression]:
+    """All suppressions of contact points, lifted ones included: ask `is_active`."""
+    found: list[Suppression] = []
+    for some in _parts(sorted(set(contact_point_ids))):
+        found += [Suppression(*row) for row in connection.execute(_SUPPRESSIONS_OF, {"ids": some})]
+    return found
+
+
+def keep_contact_points(connection: sa.Connection, points: Collection[ContactPoint]) -> None:
+    """Keep what ids stand for. Who hands out a contact_point_id keeps it first, so that it can be named later."""
+    rows = [{"contact_point_id": point.id, "type": point.type, "value": point.value} for point in set(points)]
+    insert_new(connection, contact_points, sorted(rows, key=lambda row: row["contact_point_id"]))
+
+
+def find_contact_point(connection: sa.Connection, contact_point_id: str) -> ContactPoint | None:
+    """What the id stands for; None if it was never given out, or its address is erased."""
+    row = connection.execute(sa.select(contact_points).where(contact_points.c.contact_point_id == contact_point_id))
+    found = row.first()
+    return ContactPoint(found.type, found.value) if found else None
+
+
+def contact_points_of(connection: sa.Connection, profile_id: str) -> list[ContactPoint]:
+    """Every contact point of a profile, published or live: whose entries `fold` needs."""
+    carried = (
+        sa.select(table.c.type, table.c.value).where(table.c.profile_id == profile_id)
+        for table in (schema.identifiers, schema.live_identifiers)
+    )
+    every = sa.union(*carried).order_by("type", "value")
+    return [ContactPoint(*row) for row in connection.execute(every)]
+
+
+def holders_of(connection: sa.Connection, point: ContactPoint) -> list[str]:
+    """The profiles, published or live, that have a contact point."""
+    carried = (
+        sa.select(table.c.profile_id).where(table.c.type == point.type, table.c.value == point.value)
+        for table in (schema.identifiers, schema.live_identifiers)
+    )
+    return list(connection.scalars(sa.union(*carried).order_by("profile_id")))
+
+
+def verify(connection: sa.Connection, anchor: str | None = None) -> Verdict:
+    """Check the whole ledger, in batches: every entry's hash, their order, and that none is missing, also at the end.
+
+    One statement reads entries and head, so what is appended meanwhile is neither seen nor missed. `anchor` is the hash
+    of an entry that must be among them: only so does a chain that was made anew from the start differ.
+    """
+    together = (
+        sa.select(ledger_heads.c.seq, ledger_heads.c.entry_hash, *_ENTRY_COLUMNS)
+        .select_from(ledger_heads.outerjoin(consent_ledger, sa.true()))
+        .where(_OUR_HEAD)
+        .order_by(consent_ledger.c.seq)
+    )
+    rows: Iterator[Any] = iter(connection.execute(together, execution_options={"yield_per": _ROWS_AT_ONCE}))
+    first = next(rows, None)
+    if first is None:
+        return Verdict(0, None, Break(1, "the head of the ledger was removed"))
+    head = Head(first[0], first[1])
+    # The outer join gives one row without an entry where there is none.
+    entries = (Entry(*row[2:]) for row in chain([first], rows) if row[2] is not None)
+    return Verdict(head.seq, head.entry_hash, first_break(entries, head, anchor))
+
+
+def _parts(values: Sequence[str]) -> Iterator[list[str]]:
+    rest = iter(values)
+    while part := list(islice(rest, _PARAMETERS_AT_ONCE)):
+        yield part

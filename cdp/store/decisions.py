@@ -1,0 +1,184 @@
+"""Decisions: made from facts, logged with them, and answered again from the log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from cdp.consent import contact_point_id, crockford
+from cdp.decision import Decision, Facts, Planned, Question, decide
+from cdp.errors import NotFound
+from cdp.policy import Policy
+from cdp.store.engine import Store
+from cdp.store.facts import Asked, gather, planned_for
+from cdp.store.schema import UtcTime, decisions, policies
+
+_RANDOM_BITS = 80
+_TIME_BITS = 48
+
+_INSERT = decisions.insert()
+
+_KEEP_POLICY = sa.text(
+    "insert into policies (policy_hash, version, document, first_used_at) "
+    "values (:policy_hash, :version, :document, :first_used_at) on conflict (policy_hash) do nothing"
+).bindparams(sa.bindparam("first_used_at", type_=UtcTime))
+
+# Locks last until the commit; taken in one order, so that nobody waits in a circle.
+_TAKE_TURNS = sa.text(
+    "select pg_advisory_xact_lock(key) from (select distinct hashtextextended(profile_id, 0) as key "
+    "from unnest(:profile_ids) as profile_id order by key) as keys"
+).bindparams(sa.bindparam("profile_ids", type_=sa.ARRAY(sa.Text)))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is logged of a question: whom it named, a profile's id or the ids of contact points, and what it asked."""
+
+    about: tuple[str, ...]
+    question: Question
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A logged decision and the same question answered again, from the same facts under the same policy.
+
+    Neither holds an address: none is logged.
+    """
+
+    logged: Decision
+    again: Decision
+
+
+@dataclass(frozen=True)
+class _Answer:
+    asked: Asked
+    facts: Facts
+    decision: Decision
+
+
+_REQUEST = TypeAdapter(Request)
+_FACTS = TypeAdapter(Facts)
+_DECISION = TypeAdapter(Decision)
+
+# An address stands in `contact_points` alone, where it can be erased.
+_ADDRESS_VALUES = {"addresses": {"__all__": {"value"}}}
+
+
+def new_decision_id(now: datetime) -> str:
+    """`dec_` and 26 Crockford characters: milliseconds since 1970, then random bits, so that ids sort by age (ULID)."""
+    milliseconds = int(now.timestamp() * 1_000) % (1 << _TIME_BITS)
+    return f"dec_{crockford(milliseconds << _RANDOM_BITS | int.from_bytes(os.urandom(_RANDOM_BITS // 8)))}"
+
+
+def keep_policy(store: Store, policy: Policy, now: datetime) -> None:
+    """Keep what a policy says, so that decisions under it can be answered again when its file has changed."""
+    kept = {"policy_hash": policy.digest, "version": policy.version, "document": policy.document}
+    with store.write() as connection:
+        connection.execute(_KEEP_POLICY, {**kept, "first_used_at": now})
+
+
+def answer(
+    store: Store, asked: Sequence[Asked], policy: Policy, client_ids: Sequence[str], now: datetime
+) -> list[Decision]:
+    """Decide for each question, in order, and log it: when this returns, the log is durable.
+
+    Everything that was committed before the call counts. Who decides about the same people at the same time takes
+    turns, so that together they keep the caps; a question counts the ones before it.
+
+    Args:
+        policy: kept before, with `keep_policy`.
+        client_ids: who asked each question.
+        now: UTC; read before the call.
+
+    Raises:
+        Unavailable: the store is locked or out of reach; nothing was decided.
+    """
+    with store.read() as connection:
+        answers = list(_in_turn(asked, gather(connection, asked, now), policy, now))
+    with store.write() as connection:
+        _take_turns(connection, answers)
+        if _others_decided(connection, answers, now):
+            answers = list(_in_turn(asked, gather(connection, asked, now), policy, now))
+        _log(connection, answers, policy, client_ids)
+    return [one.decision for one in answers]
+
+
+def _in_turn(asked: Sequence[Asked], facts: Sequence[Facts], policy: Policy, now: datetime) -> Iterator[_Answer]:
+    added: dict[str, tuple[Planned, ...]] = {}
+    for one, found in zip(asked, facts, strict=True):
+        whom = found.profile_id or ""
+        known = replace(found, planned=(*found.planned, *added[whom])) if whom in added else found
+        decision = decide(one.question, known, policy, now)
+        if decision.channel and decision.send_at:
+            planned = Planned(decision.decision_id, decision.channel, one.question.purpose, decision.send_at)
+            added[whom] = (*added.get(whom, ()), planned)
+        yield _Answer(one, known, decision)
+
+
+def _take_turns(connection: sa.Connection, answers: Sequence[_Answer]) -> None:
+    """Wait for those who decide about the same people. SQLite has one writer at a time anyway."""
+    if connection.dialect.name == "postgresql":
+        ids = [one.facts.profile_id for one in answers if one.facts.profile_id]
+        connection.execute(_TAKE_TURNS, {"profile_ids": ids})
+
+
+def _others_decided(connection: sa.Connection, answers: Sequence[_Answer], now: datetime) -> bool:
+    """Whether messages to these people were allowed since the facts were read."""
+    people = {one.facts.profile_id for one in answers if one.facts.profile_id}
+    known = {planned.decision_id for one in answers for planned in one.facts.planned}
+    found = planned_for(connection, people, now)
+    return any(planned.decision_id not in known for decided in found.values() for planned in decided)
+
+
+def _log(connection: sa.Connection, answers: Sequence[_Answer], policy: Policy, client_ids: Sequence[str]) -> None:
+    rows = [
+        {**_row(one), "client_id": client_id, "policy_hash": policy.digest}
+        for one, client_id in zip(answers, client_ids, strict=True)
+    ]
+    connection.execute(_INSERT, rows)
+
+
+def _row(one: _Answer) -> dict[str, Any]:
+    decision, facts = one.decision, one.facts
+    return {
+        "decision_id": decision.decision_id,
+        "profile_id": facts.profile_id,
+        "decided_at": decision.as_of,
+        "purpose": one.asked.question.purpose,
+        "channel": decision.channel,
+        "send_at": decision.send_at,
+        "policy_version": decision.policy_version,
+        "request": _text(_REQUEST, Request(_about(one.asked), one.asked.question)),
+        "facts": _text(_FACTS, facts, exclude=_ADDRESS_VALUES),
+        "answer": _text(_DECISION, replace(decision, address=None)),
+    }
+
+
+def _about(asked: Asked) -> tuple[str, ...]:
+    return (asked.profile_id,) if asked.profile_id else tuple(contact_point_id(*one) for one in asked.identifiers)
+
+
+def _text(adapter: TypeAdapter[Any], value: object, exclude: Any = None) -> str:
+    return adapter.dump_json(value, exclude_defaults=True, exclude=exclude).decode()
+
+
+def replay(connection: sa.Connection, decision_id: str) -> Replay:
+    """Answer a logged question again.
+
+    Raises:
+        NotFound: there is no such decision.
+    """
+    query = sa.select(decisions, policies.c.document).join(policies, policies.c.policy_hash == decisions.c.policy_hash)
+    row = connection.execute(query.where(decisions.c.decision_id == decision_id)).first()
+    if row is None:
+        raise NotFound("there is no decision with this id", hint="An id looks like dec_ and 26 characters")
+    question = _REQUEST.validate_json(row.request).question
+    policy = Policy.model_validate_json(row.document)
+    again = decide(question, _FACTS.validate_json(row.facts), policy, row.decided_at)
+    return Replay(_DECISION.validate_json(row.answer), again)

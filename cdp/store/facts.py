@@ -1,0 +1,250 @@
+"""The facts that decisions are made from, for many questions at a time: a handful of queries, however many are asked.
+
+Times at which messages were sent, and what became of them, come from three places: the published document has those
+of the week before its run, the live overlay has what was reported since, the decisions have what is on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+import phonenumbers
+import sqlalchemy as sa
+
+from cdp.consent import ADDRESS_TYPES, Entry, Suppression, contact_point_id
+from cdp.decision import Address, Facts, History, Planned, Question, Response, Sent
+from cdp.decision.caps import WEEK
+from cdp.fields import MESSAGE_CHANNELS
+from cdp.overlay import LiveEvent, message_id
+from cdp.store.consents import entries_of, suppressions_of
+from cdp.store.live import Identifier
+from cdp.store.people import Person, read_people, resolve
+from cdp.store.runs import last_published_run
+from cdp.store.schema import decisions
+
+# An address of one person or one household; others are nobody's.
+_GOOD = ("unique", "shared")
+_SENT = frozenset(("sent", "delivered"))
+_RECEIVED = frozenset(("delivered", "opened", "clicked"))
+_RESPONSES = _RECEIVED | {"replied"}
+# Databases take only so many parameters.
+_POINTS_AT_ONCE = 10_000
+_ADDRESSES = frozenset(ADDRESS_TYPES.values())
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question and whom it is about: a profile's id, or normalised identifiers as (type, value)."""
+
+    question: Question
+    profile_id: str | None = None
+    identifiers: tuple[Identifier, ...] = ()
+
+
+class _Point(NamedTuple):
+    contact_point_id: str
+    type: str
+    value: str
+
+
+class _Ledgers(NamedTuple):
+    """What is on record about contact points, by their ids."""
+
+    entries: dict[str, list[Entry]]
+    suppressions: dict[str, list[Suppression]]
+
+
+class _Message(NamedTuple):
+    """What the overlay says of a message: `kinds` of its events and when each happened, oldest first."""
+
+    channel: str
+    message_id: str
+    kinds: Sequence[str]
+    times: Sequence[datetime]
+
+
+def gather(connection: sa.Connection, asked: Sequence[Asked], now: datetime) -> list[Facts]:
+    """The facts for each question, in order, as they are at `now` (UTC)."""
+    resolved = resolve(connection, [one.identifiers for one in asked])
+    ids = [one.profile_id or found for one, found in zip(asked, resolved, strict=True)]
+    people = read_people(connection, {one for one in ids if one})
+    by_id = _facts_by_profile(connection, {person.profile_id: person for person in people.values()}, now)
+    return [_facts_for(one, people, by_id) for one in ids]
+
+
+def _facts_for(asked_id: str | None, people: Mapping[str, Person], by_id: Mapping[str, Facts]) -> Facts:
+    person = people.get(asked_id) if asked_id else None
+    if person is None:
+        return Facts(None)
+    facts = by_id[person.profile_id]
+    return facts if asked_id == person.profile_id else replace(facts, retired_id=asked_id)
+
+
+def _facts_by_profile(connection: sa.Connection, people: Mapping[str, Person], now: datetime) -> dict[str, Facts]:
+    if not people:
+        return {}
+    points = {profile_id: _points(person) for profile_id, person in people.items()}
+    ledgers = _ledgers(connection, {point.contact_point_id for found in points.values() for point in found})
+    planned = planned_for(connection, [one for person in people.values() for one in person.every_id], now)
+    run = last_published_run(connection)
+    as_of = run.as_of if run else now
+    return {
+        profile_id: _facts(
+            person,
+            points[profile_id],
+            ledgers,
+            [decision for one in person.every_id for decision in planned.get(one, ())],
+            as_of,
+            now,
+        )
+        for profile_id, person in people.items()
+    }
+
+
+def _ledgers(connection: sa.Connection, ids: Collection[str]) -> _Ledgers:
+    ledgers = _Ledgers({}, {})
+    rest = iter(ids)
+    while part := list(islice(rest, _POINTS_AT_ONCE)):
+        for entry in entries_of(connection, part):
+            ledgers.entries.setdefault(entry.contact_point_id, []).append(entry)
+        for suppression in suppressions_of(connection, part):
+            ledgers.suppressions.setdefault(suppression.contact_point_id, []).append(suppression)
+    return ledgers
+
+
+_PLANNED = (
+    sa.select(decisions.c.profile_id, *(decisions.c[column.name] for column in fields(Planned)))
+    .where(decisions.c.profile_id.in_(sa.bindparam("ids", expanding=True)), decisions.c.send_at > sa.bindparam("since"))
+    .order_by(decisions.c.send_at, decisions.c.decision_id)
+)
+
+
+def planned_for(connection: sa.Connection, ids: Collection[str], now: datetime) -> dict[str, list[Planned]]:
+    """What was decided for people, by the ids that they had then, as far as caps still count it."""
+    found: dict[str, list[Planned]] = {}
+    for profile_id, *planned in connection.execute(_PLANNED, {"ids": list(ids), "since": now - WEEK}):
+        found.setdefault(profile_id, []).append(Planned(*planned))
+    return found
+
+
+def _points(person: Person) -> list[_Point]:
+    """The person's contact points, best first: the golden record's, then what came in live, then the newest."""
+    golden = {person.document.get("traits", {}).get(kind) for kind in _ADDRESSES}
+    published = [one for one in person.document.get("identifiers", ()) if one["quality"] in _GOOD]
+    published.sort(key=lambda one: one["last_seen_at"], reverse=True)
+    known = [*person.live_identifiers, *((one["type"], one["value"]) for one in published)]
+    known.sort(key=lambda identifier: identifier[1] not in golden)
+    return [_Point(contact_point_id(*one), *one) for one in dict.fromkeys(known)]
+
+
+def _facts(
+    person: Person,
+    points: Sequence[_Point],
+    ledgers: _Ledgers,
+    planned: Sequence[Planned],
+    as_of: datetime,
+    now: datetime,
+) -> Facts:
+    messages = _messages(person)
+    recent = {(one["channel"], one["message_id"]): one for one in person.document.get("recent_messages", ())}
+    ids = [point.contact_point_id for point in points]
+    entries = tuple(_without_evidence(entry) for one in ids for entry in ledgers.entries.get(one, ()))
+    return Facts(
+        profile_id=person.profile_id,
+        timezone=_trait(person, "timezone"),
+        country=_trait(person, "country"),
+        addresses=tuple(_address(point) for point in points if point.type in _ADDRESSES),
+        met_on=_met_on(person, entries),
+        entries=entries,
+        suppressions=tuple(found for one in ids for found in ledgers.suppressions.get(one, ())),
+        planned=tuple(planned),
+        sent=_sent(recent, messages, now),
+        history={one["channel"]: _history(one, as_of) for one in person.document.get("preferences", ())},
+        responses=tuple(response for one in messages if (response := _response(one, recent))),
+    )
+
+
+def _trait(person: Person, name: str) -> str | None:
+    """The golden record's value, else the latest of the live ones."""
+    live = (described.get(name) for described in reversed(person.described))
+    value: str | None = next(filter(None, (person.document.get("traits", {}).get(name), *live)), None)
+    return value
+
+
+def _without_evidence(entry: Entry) -> Entry:
+    # It stands in the ledger; a decision needs its verdict alone.
+    return replace(entry, evidence=None)
+
+
+def _address(point: _Point) -> Address:
+    country = _country_of_phone(point.value) if point.type == "phone" else None
+    return Address(point.contact_point_id, point.type, country, point.value)
+
+
+def _country_of_phone(e164: str) -> str | None:
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(e164))
+    except phonenumbers.NumberParseException:
+        return None
+
+
+def _met_on(person: Person, entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Channels that the person has used or spoken of."""
+    met = {
+        one["channel"] for one in person.document.get("preferences", ()) if one["reachable"] or one["received_count"]
+    }
+    return tuple(sorted(met | {event.channel for event in person.engagement} | {entry.channel for entry in entries}))
+
+
+def _history(preference: Mapping[str, Any], as_of: datetime) -> History:
+    return History(
+        as_of=as_of,
+        received=preference.get("decayed_received", 0.0),
+        answered=preference.get("decayed_responses", 0.0),
+        received_count=preference["received_count"],
+        # No rate: the last run saw nobody receive anything there.
+        rate=preference.get("prior") or None,
+    )
+
+
+def _messages(person: Person) -> list[_Message]:
+    """Live events put together by message, as a run does: what a provider reports of one message is one message."""
+    events: dict[tuple[str, str], list[LiveEvent]] = {}
+    for event in person.engagement:
+        if event.channel in MESSAGE_CHANNELS:
+            events.setdefault((event.channel, message_id(event)), []).append(event)
+    return [
+        _Message(*key, [event.event_type for event in found], [event.occurred_at for event in found])
+        for key, found in events.items()
+    ]
+
+
+def _sent(
+    recent: Mapping[tuple[str, str], Mapping[str, Any]], messages: Sequence[_Message], now: datetime
+) -> tuple[Sent, ...]:
+    published = [
+        Sent(one["message_id"], one["channel"], datetime.fromisoformat(one["sent_at"])) for one in recent.values()
+    ]
+    live = [
+        Sent(one.message_id, one.channel, one.times[0])
+        for one in messages
+        if _SENT.intersection(one.kinds) and (one.channel, one.message_id) not in recent
+    ]
+    return tuple(message for message in (*published, *live) if message.sent_at > now - WEEK)
+
+
+def _response(message: _Message, recent: Mapping[tuple[str, str], Mapping[str, Any]]) -> Response | None:
+    """What is new in a message, after what the last run knew of it."""
+    known = recent.get((message.channel, message.message_id), {})
+    response = Response(
+        channel=message.channel,
+        at=message.times[-1],
+        is_received=bool(_RECEIVED.intersection(message.kinds)) and not known.get("is_received"),
+        is_clicked="clicked" in message.kinds and not known.get("is_answered"),
+        is_replied="replied" in message.kinds and not known.get("is_answered"),
+    )
+    return response if response.is_received or response.is_clicked or response.is_replied else None

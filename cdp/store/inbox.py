@@ -1,0 +1,130 @@
+"""The inbox: payloads that came over HTTP, durable before they were answered, until a run has landed them.
+
+A landed row stays for a while: its message id is how a redelivery is told from news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import polars as pl
+import sqlalchemy as sa
+
+from cdp.store.bulk import frame_of, insert_new
+from cdp.store.schema import inbox
+
+ROWS_AT_ONCE = 50_000
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A payload to put in; `profile_id` is whom it was found to speak of."""
+
+    message_id: str
+    payload: str
+    profile_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Unlanded rows of one source: seq, payload, received_at (UTC)."""
+
+    source: str
+    format: str
+    rows: pl.DataFrame
+
+    def without(self, landed: pl.DataFrame) -> Batch:
+        """What is not among the rows `landed` (source, seq, received_at).
+
+        The time tells a row from one that had its number in a store that was lost since.
+        """
+        same = landed.filter(pl.col("source") == self.source)
+        return replace(self, rows=self.rows.join(same, on=["seq", "received_at"], how="anti", maintain_order="left"))
+
+
+def put(
+    connection: sa.Connection, source: str, format: str, arrivals: Sequence[Arrival], received_at: datetime
+) -> Mapping[str, int]:
+    """Put payloads in, in their order; return the number (`seq`) of each that is new, by its message id.
+
+    A message id that the source has used before changes nothing.
+    """
+    rows = [
+        {
+            "source": source,
+            "format": format,
+            "message_id": arrival.message_id,
+            "payload": arrival.payload,
+            "received_at": received_at,
+            "profile_id": arrival.profile_id,
+        }
+        for arrival in arrivals
+    ]
+    added = insert_new(connection, inbox, rows, inbox.c.message_id, inbox.c.seq)
+    return {row.message_id: row.seq for row in added}
+
+
+def has_unlanded(connection: sa.Connection) -> bool:
+    """Whether there is anything for a run to land."""
+    return connection.scalar(sa.select(inbox.c.seq).where(_UNLANDED).limit(1)) is not None
+
+
+def depth(connection: sa.Connection) -> int:
+    """How many payloads no run has landed yet."""
+    return connection.scalar(sa.select(sa.func.count()).where(_UNLANDED)) or 0
+
+
+def unlanded(connection: sa.Connection) -> Iterator[Batch]:
+    """What no run has landed yet, source by source, in the order of arrival; at most `ROWS_AT_ONCE` rows at a time."""
+    kinds = sa.select(inbox.c.source, inbox.c.format).where(_UNLANDED).distinct().order_by("source", "format")
+    for source, format in connection.execute(kinds).all():
+        last = -1
+        while not (rows := _after(connection, source, format, last)).is_empty():
+            yield Batch(source, format, rows)
+            last = int(rows["seq"][-1])
+
+
+_UNLANDED = inbox.c.landed_run_id.is_(None)
+
+
+def _after(connection: sa.Connection, source: str, format: str, seq: int) -> pl.DataFrame:
+    found = (
+        sa.select(inbox.c.seq, inbox.c.payload, inbox.c.received_at)
+        .where(_UNLANDED, inbox.c.source == source, inbox.c.format == format, inbox.c.seq > seq)
+        .order_by(inbox.c.seq)
+        .limit(ROWS_AT_ONCE)
+    )
+    return frame_of(connection, found)
+
+
+def mark_landed(connection: sa.Connection, rows: pl.DataFrame, run_id: str) -> list[tuple[int, int]]:
+    """Note that a run has landed `rows` (source, seq, received_at); return those that were not noted before, as ranges
+    of their numbers: (first, last)."""
+    if rows.is_empty():
+        return []
+    chosen = sa.select(inbox.c.source, inbox.c.seq, inbox.c.received_at).where(_UNLANDED).order_by(inbox.c.seq)
+    waiting = frame_of(connection, chosen)
+    landed = waiting.join(rows, on=["source", "seq", "received_at"], how="semi", maintain_order="left")
+    ranges = _ranges(landed["seq"])
+    if ranges:
+        is_among = inbox.c.seq.between(sa.bindparam("first"), sa.bindparam("last"))
+        connection.execute(
+            inbox.update().where(is_among).values(landed_run_id=run_id),
+            [{"first": first, "last": last} for first, last in ranges],
+        )
+    return ranges
+
+
+def _ranges(numbers: pl.Series) -> list[tuple[int, int]]:
+    """Sorted numbers as ranges without a gap. What lies in a gap may have been committed since."""
+    gaps = pl.int_range(pl.len()) - pl.col("seq")
+    ranges = numbers.to_frame("seq").group_by(gaps, maintain_order=True)
+    return ranges.agg(first=pl.col("seq").first(), last=pl.col("seq").last()).select("first", "last").rows()
+
+
+def forget_landed(connection: sa.Connection, now: datetime, days: int) -> None:
+    """Remove rows that were landed and are older than that: their payloads are in landing."""
+    is_old = inbox.c.received_at < now - timedelta(days=days)
+    connection.execute(inbox.delete().where(inbox.c.landed_run_id.is_not(None), is_old))

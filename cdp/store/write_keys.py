@@ -1,0 +1,116 @@
+"""Write keys: what tracking clients send events with. A key names the source that its events are landed under.
+
+A key is 256 random bits, so its plain SHA-256 gives nothing away and takes a microsecond to look up, unlike a client's
+secret. It is shown once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from cdp.errors import NotFound, UsageError
+from cdp.store.engine import Store
+from cdp.store.schema import write_keys
+
+_SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class WriteKey:
+    """A key in force, without the key itself."""
+
+    name: str
+    source: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class KeyOwner:
+    """Whom a shown key belongs to, and the source that its events are landed under."""
+
+    name: str
+    source: str
+
+
+def add_write_key(connection: sa.Connection, name: str, source: str, now: datetime) -> str:
+    """Make a key for events of `source`; return it.
+
+    Raises:
+        UsageError: the name is taken, or the source's is not one lower-case word.
+    """
+    if not _SOURCE_NAME.fullmatch(source):
+        raise UsageError(f"a source's name is one lower-case word, not {source!r}", hint="Such as --source web")
+    if find_write_key(connection, name) is not None:
+        raise UsageError(f"there is already a write key named {name!r}", hint="Choose another name, or rotate it")
+    return _insert(connection, name, source, now)
+
+
+def list_write_keys(connection: sa.Connection) -> list[WriteKey]:
+    """The keys in force, oldest first."""
+    rows = connection.execute(_IN_FORCE.order_by(write_keys.c.created_at, write_keys.c.name))
+    return [WriteKey(*row) for row in rows]
+
+
+def find_write_key(connection: sa.Connection, name: str) -> WriteKey | None:
+    """The key in force by its name."""
+    row = connection.execute(_IN_FORCE.where(write_keys.c.name == name)).first()
+    return WriteKey(*row) if row is not None else None
+
+
+def rotate_write_key(connection: sa.Connection, name: str, now: datetime) -> str:
+    """Give the source behind a name a new key; the old one is void at once.
+
+    Raises:
+        NotFound: there is no such key.
+    """
+    source = _existing(connection, name).source
+    remove_write_key(connection, name, now)
+    return _insert(connection, name, source, now)
+
+
+def remove_write_key(connection: sa.Connection, name: str, now: datetime) -> None:
+    """Void a key. It stays on record.
+
+    Raises:
+        NotFound: there is no such key.
+    """
+    _existing(connection, name)
+    named = (write_keys.c.name == name) & write_keys.c.disabled_at.is_(None)
+    connection.execute(write_keys.update().where(named).values(disabled_at=now))
+
+
+def owner_of(store: Store, key: str) -> KeyOwner | None:
+    """Whose key this is, if it is one in force."""
+    row = store.first(_OWNER, key_hash=_hash(key))
+    return KeyOwner(*row) if row is not None else None
+
+
+_IN_FORCE = sa.select(write_keys.c.name, write_keys.c.source, write_keys.c.created_at).where(
+    write_keys.c.disabled_at.is_(None)
+)
+_OWNER = sa.select(write_keys.c.name, write_keys.c.source).where(
+    write_keys.c.key_hash == sa.bindparam("key_hash"), write_keys.c.disabled_at.is_(None)
+)
+
+
+def _existing(connection: sa.Connection, name: str) -> WriteKey:
+    found = find_write_key(connection, name)
+    if found is None:
+        raise NotFound(f"there is no write key {name!r}", hint="`cdp clients list` shows them")
+    return found
+
+
+def _insert(connection: sa.Connection, name: str, source: str, now: datetime) -> str:
+    key = f"wk_{secrets.token_urlsafe(32)}"
+    connection.execute(write_keys.insert().values(key_hash=_hash(key), name=name, source=source, created_at=now))
+    return key
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()

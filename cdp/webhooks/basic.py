@@ -1,0 +1,17 @@
+"""HTTP Basic (RFC 7617): what Postmark's webhooks can be given, who do not sign."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cdp.webhooks import Refused, Request, Secrets, from_base64, same
+
+
+def verify(request: Request, secrets: Secrets, now: datetime) -> None:
+    """Raise `Refused` unless the request carries the user name and the password."""
+    scheme, _, encoded = request.header("Authorization").partition(" ")
+    if scheme.lower() != "basic":
+        raise Refused("the credentials are not HTTP Basic")
+    given = from_base64(encoded.strip(), "Authorization").decode(errors="replace")
+    if not same(given, f"{secrets['username']}:{secrets['password']}"):
+        raise Refused("the user name or the password is wrong")

@@ -1,0 +1,81 @@
+"""Twilio's requests: HMAC-SHA1 over the public URL and the sorted parameters, or over a URL with the body's hash.
+
+Format: https://www.twilio.com/docs/usage/security#validating-requests. Twilio signs the URL as its console has it,
+sometimes with the port and sometimes without, so both are tried, as Twilio's own libraries do. The scheme has no time.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+from cdp.webhooks import Answer, Item, Refused, Request, Secrets, same
+from cdp.webhooks.payloads import form_fields, item, records
+
+SIGNATURE = "X-Twilio-Signature"
+
+_EMPTY_REPLY = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
+_PORTS = {"https": 443, "http": 80}
+
+
+def verify(request: Request, secrets: Secrets, now: datetime) -> None:
+    """Raise `Refused` unless the URL and the parameters (or the URL and the body's hash) are signed with the token."""
+    given = request.header(SIGNATURE)
+    body_hash = _body_hash(request)
+    if body_hash is not None and not same(body_hash.lower(), hashlib.sha256(request.body).hexdigest()):
+        raise Refused("the body does not match bodySHA256")
+    parameters = "" if body_hash is not None else _signed_parameters(form_fields(request))
+    key = secrets["auth_token"].encode()
+    matches = [same(given, _signature(key, url + parameters)) for url in _spellings(request.url)]
+    if not any(matches):
+        raise Refused(
+            "the signature does not match", hint="CDP_PUBLIC_URL must be the address that Twilio's console has"
+        )
+
+
+def items(request: Request) -> list[Item]:
+    """A form is one item, known by its message and that message's status; JSON is taken as it comes."""
+    if _body_hash(request) is not None:
+        return [item(record) for record in records(request)]
+    form = dict(form_fields(request))
+    status = form.get("MessageStatus") or form.get("SmsStatus") or "received"
+    message = form.get("MessageSid") or form.get("SmsSid")
+    return [item(form, f"{message}:{status}" if message else None)]
+
+
+def answer(request: Request) -> Answer:
+    """An inbound message is answered with TwiML that says nothing; a status callback wants no content."""
+    is_message = _body_hash(request) is None and "MessageStatus" not in dict(form_fields(request))
+    return Answer(200, "text/xml", _EMPTY_REPLY) if is_message else Answer(204)
+
+
+def _body_hash(request: Request) -> str | None:
+    found = parse_qs(urlsplit(request.url).query, keep_blank_values=True).get("bodySHA256")
+    return found[-1] if found else None
+
+
+def _signed_parameters(fields: Sequence[tuple[str, str]]) -> str:
+    """Names and values, sorted, with nothing between them; a pair that stands twice counts once."""
+    return "".join(name + value for name, value in sorted(set(fields)))
+
+
+def _signature(key: bytes, text: str) -> str:
+    return base64.b64encode(hmac.digest(key, text.encode(), "sha1")).decode()
+
+
+def _spellings(url: str) -> Iterator[str]:
+    """The URL with its port named and without."""
+    parts = urlsplit(url)
+    yield _with_port(parts, None)
+    yield _with_port(parts, parts.port or _PORTS.get(parts.scheme))
+
+
+def _with_port(parts: SplitResult, port: int | None) -> str:
+    user = parts.netloc.rpartition("@")[0]
+    host = parts.hostname or ""
+    place = f"{user}@{host}" if user else host
+    return parts._replace(netloc=place if port is None else f"{place}:{port}").geturl()

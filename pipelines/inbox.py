@@ -1,0 +1,73 @@
+"""The inbox in a run: what came over HTTP is landed like a file, and let go once it is published.
+
+Which rows of the inbox are landed is told by the landed files themselves; the store hears of it with the publish. So a
+run that is killed in between lands nothing twice: the next one finds the rows in the files that it adopts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from cdp.store import Connection, Store, inbox, live
+from cdp.store.runs import published_run_ids
+from cdp.warehouse import Warehouse
+from pipelines.land import INBOX, LandedFile, land_inbox
+
+# A redelivery that comes later is still told from news by its event id, when it is conformed.
+DAYS_KEPT = 30
+
+ROWS = pl.Schema({"source": pl.String(), "seq": pl.Int64(), "received_at": pl.Datetime("us", "UTC")})
+
+
+def land_waiting(
+    store: Store,
+    landed: Collection[LandedFile],
+    warehouse: Warehouse,
+    folder: Path,
+    *,
+    landed_at: datetime,
+    run_id: str,
+) -> None:
+    """Land below `folder` what waits in the inbox and is in none of the files that are `landed`."""
+    with store.read() as connection:
+        known = rows_of(_unpublished(connection, [(file.run_id, file.parquet) for file in landed if file.is_inbox]))
+        for batch in inbox.unlanded(connection):
+            fresh = batch.without(known)
+            if not fresh.rows.is_empty():
+                land_inbox(fresh, warehouse, folder=folder, landed_at=landed_at, run_id=run_id)
+
+
+def landed_unnoted(warehouse: Warehouse, store: Store, landing: Path) -> pl.DataFrame:
+    """Rows of the inbox (source, seq, received_at) that a warehouse has taken in and the store may not know of."""
+    files = warehouse.query(f"select run_id, source, file_id from landing.files where starts_with(path, '{INBOX}')")
+    with store.read() as connection:
+        paths = [(run, landing / f"source={source}" / f"{file_id}.parquet") for run, source, file_id in files.rows()]
+        return rows_of(_unpublished(connection, paths))
+
+
+def let_go(connection: Connection, rows: pl.DataFrame, run_id: str, *, now: datetime) -> None:
+    """Note that `rows` are landed and published by a run, and drop what stood in for them until then."""
+    live.drop(connection, inbox.mark_landed(connection, rows, run_id))
+    live.follow_publish(connection, run_id)
+    inbox.forget_landed(connection, now, DAYS_KEPT)
+
+
+def rows_of(files: Sequence[Path]) -> pl.DataFrame:
+    """source, seq, received_at of the rows in landed files of the inbox."""
+    return pl.concat([pl.DataFrame(schema=ROWS), *map(_rows_in, files)])
+
+
+def _rows_in(file: Path) -> pl.DataFrame:
+    rows = pl.read_parquet(file, columns=["line_number", "received_at"], hive_partitioning=False)
+    source = file.parent.name.removeprefix("source=")
+    return rows.select(pl.lit(source).alias("source"), pl.col("line_number").alias("seq"), "received_at")
+
+
+def _unpublished(connection: Connection, files: Collection[tuple[str, Path]]) -> list[Path]:
+    """Of (run id, file): those files whose run the store does not know as published."""
+    published = published_run_ids(connection) if files else set()
+    return [path for run_id, path in files if run_id not in published]
