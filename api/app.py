@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -12,17 +13,59 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from api.access_log import AccessLog, make_log
+from api.basic_auth import VerifiedSecrets
 from api.context import Clock, Context
+from api.decision_desk import DecisionDesk
 from api.errors import handle_errors
-from api.keys import load_signing_key
-from api.routes import oauth, operations, profiles
+from api.issuer import ExternalIssuer
+from api.keys import load_signing_keys
+from api.metrics import Metrics
+from api.published import PublishedWarehouse
+from api.rate_limit import RateLimit
+from api.request_log import RequestLog
+from api.routes import (
+    consents,
+    decisions,
+    history,
+    oauth,
+    operations,
+    profiles,
+    segment_profiles,
+    segments,
+    tracking,
+    unsubscribe,
+    webhooks,
+)
 from api.schemas import Problem
 from api.tokens import TokenService
+from api.tracking.cors import BrowserAccess
+from api.tracking.intake import Intake
+from api.unsubscribing import UnsubscribeLinks, load_unsubscribe_keys
+from cdp.live import Receiver
+from cdp.policy import load_policy
 from cdp.settings import Settings, load_settings
-from cdp.store import Store, open_store
+from cdp.sources import load_sources
+from cdp.store import open_store
+from cdp.webhooks.fetch import Fetch, fetch
+from cdp.webhooks.verifier import Verifier
 
 # A secret's hash takes 19 MB and a core to check: who floods the token endpoint shall wait, nobody else.
 HASHES_AT_ONCE = 2
+
+# A router that stands early is matched early: what is asked most comes first.
+RESOURCES = (
+    profiles,
+    decisions,
+    consents,
+    history,
+    operations,
+    oauth,
+    segments,
+    segment_profiles,
+    tracking,
+    unsubscribe,
+    webhooks,
+)
 
 
 def app_factory() -> FastAPI:
@@ -30,49 +73,88 @@ def app_factory() -> FastAPI:
     return create_app(load_settings())
 
 
-def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC)) -> FastAPI:
-    """The API over the store that `settings` name; `clock` gives the current UTC time.
+def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), fetch: Fetch = fetch) -> FastAPI:
+    """The API over the store that `settings` name; `clock` gives the current UTC time, `fetch` what stands at a URL.
 
     Raises:
         ConfigurationError: the store's URL or the signing key is wrong.
         Unavailable: the store or the home folder is out of reach.
     """
-    tokens = TokenService(load_signing_key(settings.home), settings.public_url.rstrip("/"), clock)
-    store = open_store(settings.effective_store_url)
     log = make_log()
+    context = _context(settings, clock, fetch)
+    requests = RequestLog(context.store, log)
     app = FastAPI(
         title="Tributary CDP",
         version=version("tributary-cdp"),
-        lifespan=_closing(store),
+        lifespan=_while_serving(context, requests),
         redirect_slashes=False,
         redoc_url=None,
     )
-    app.state.context = Context(settings, store, tokens, clock, CapacityLimiter(HASHES_AT_ONCE))
+    app.state.context = context
     handle_errors(app, log)
-    app.add_middleware(AccessLog, log=log)
-    for resource in (operations, oauth, profiles):
+    app.add_middleware(BrowserAccess, is_open=tracking.is_open)
+    app.add_middleware(AccessLog, log=log, requests=requests, metrics=context.metrics, clock=clock)
+    for resource in RESOURCES:
         app.include_router(resource.router)
-    _document_problems(app)
+    _complete_documentation(app)
     return app
 
 
-def _closing(store: Store) -> Any:
+def _context(settings: Settings, clock: Clock, fetch: Fetch) -> Context:
+    public_url = settings.public_url.rstrip("/")
+    hashing = CapacityLimiter(HASHES_AT_ONCE)
+    store, metrics = open_store(settings.effective_store_url), Metrics()
+    receiver, policy = Receiver(settings, store), load_policy(settings.policy)
+    return Context(
+        settings=settings,
+        store=store,
+        receiver=receiver,
+        intake=Intake(receiver, metrics),
+        policy=policy,
+        unsubscribing=UnsubscribeLinks(load_unsubscribe_keys(settings.home), public_url, clock),
+        desk=DecisionDesk(store, policy, settings.default_region, clock),
+        webhooks=Verifier(load_sources(), settings.webhooks, fetch),
+        tokens=TokenService(load_signing_keys(settings.home), public_url, clock),
+        issuer=ExternalIssuer(settings.oidc_issuer, public_url, clock) if settings.oidc_issuer else None,
+        clock=clock,
+        hashing=hashing,
+        secrets=VerifiedSecrets(hashing),
+        warehouse=PublishedWarehouse(settings),
+        limit=RateLimit(settings.rate_limit),
+        metrics=metrics,
+    )
+
+
+def _while_serving(context: Context, requests: RequestLog) -> Any:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        writing = asyncio.create_task(requests.run())
         yield
-        store.close()
+        # The server has answered what was under way by now.
+        writing.cancel()
+        with suppress(asyncio.CancelledError):
+            await writing
+        context.desk.close()
+        context.warehouse.close()
+        context.receiver.close()
+        context.store.close()
 
     return lifespan
 
 
-def _document_problems(app: FastAPI) -> None:
-    """Put the schema of problems into the OpenAPI document, which routes refer to."""
+def _complete_documentation(app: FastAPI) -> None:
+    """Put into the OpenAPI document what routes do not say: the schema of problems, and who takes HTTP Basic."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = generate()
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas.setdefault("Problem", Problem.model_json_schema())
+        components = document.setdefault("components", {})
+        components.setdefault("schemas", {}).setdefault("Problem", Problem.model_json_schema())
+        components.setdefault("securitySchemes", {})["Basic"] = {"type": "http", "scheme": "basic"}
+        for path, operations_of_path in document["paths"].items():
+            if path.startswith(segment_profiles.PATHS):
+                for operation in operations_of_path.values():
+                    operation["security"] = [{"OAuth2": ["profiles:read"]}, {"Basic": []}]
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 
@@ -20,12 +21,17 @@ def bounded(max_bytes: int) -> type[APIRoute]:
     class BoundedRoute(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
+            if self.body_field is None and self.methods == {"GET"}:
+                return handle  # it reads none
 
             async def handle_bounded(request: Request) -> Response:
                 declared = request.headers.get("content-length", "0")
                 if declared.isdecimal() and int(declared) > max_bytes:
                     raise HTTPException(413)
-                return await handle(Request(request.scope, _at_most(max_bytes, request.receive)))
+                try:
+                    return await handle(Request(request.scope, _at_most(max_bytes, request.receive)))
+                except ClientDisconnect:  # nobody waits for the answer, but the log shall not call it a defect
+                    raise HTTPException(400) from None
 
             return handle_bounded
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,39 +12,70 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from api.basic_auth import VerifiedSecrets
+from api.decision_desk import DecisionDesk
+from api.issuer import ExternalIssuer
+from api.metrics import Metrics
+from api.published import PublishedWarehouse
+from api.rate_limit import RateLimit
 from api.tokens import TokenService
+from api.tracking.intake import Intake
+from api.unsubscribing import UnsubscribeLinks
+from cdp.live import Receiver
+from cdp.policy import Policy
 from cdp.settings import Settings
 from cdp.store import Connection, Store
+from cdp.webhooks.verifier import Verifier
 
 Clock = Callable[[], datetime]
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Context:
     settings: Settings
     store: Store
+    receiver: Receiver
+    intake: Intake
+    policy: Policy
+    desk: DecisionDesk
+    unsubscribing: UnsubscribeLinks
+    webhooks: Verifier
     tokens: TokenService
+    issuer: ExternalIssuer | None
     clock: Clock
     hashing: CapacityLimiter
+    secrets: VerifiedSecrets
+    warehouse: PublishedWarehouse
+    limit: RateLimit
+    metrics: Metrics
+    uptime: Callable[[], float] = time.monotonic
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
-        """What `work` reads from the store.
+        """What `work` reads from the store, in one state of it."""
+        return await self.ask(lambda store: self._read(store, work))
+
+    async def ask(self, work: Callable[[Store], Result]) -> Result:
+        """What `work` asks the store.
 
         A point read of SQLite takes less time than handing it to a thread; PostgreSQL is a network away.
         """
         if self.store.is_embedded:
-            return self._read(work)
-        return await run_in_threadpool(self._read, work)
+            return work(self.store)
+        return await run_in_threadpool(work, self.store)
 
-    def _read(self, work: Callable[[Connection], Result]) -> Result:
-        with self.store.read() as connection:
+    def _read(self, store: Store, work: Callable[[Connection], Result]) -> Result:
+        with store.read() as connection:
             return work(connection)
 
 
-async def _context(request: Request) -> Context:
+def context_of(request: Request) -> Context:
     context: Context = request.app.state.context
     return context
+
+
+async def _context(request: Request) -> Context:
+    return context_of(request)
 
 
 ContextOf = Annotated[Context, Depends(_context)]

@@ -25,6 +25,7 @@ _CODES = {
     404: "not_found",
     405: "method_not_allowed",
     413: "payload_too_large",
+    415: "unsupported_media_type",
     422: "invalid_request",
 }
 _SERVER_MESSAGES = {
@@ -32,6 +33,16 @@ _SERVER_MESSAGES = {
     503: "The service is not available at the moment. Try again in a few seconds",
 }
 _RETRY_SECONDS = "5"
+
+# Segment's Profile API has an error object of its own, and no status 422.
+_SEGMENT_PATHS = "/v1/spaces/"
+_SEGMENT_CODES = {
+    400: "validation_error",
+    401: "authentication_error",
+    403: "authentication_error",
+    404: "not_found",
+    429: "rate_limit_error",
+}
 
 
 class ApiError(CdpError):
@@ -93,6 +104,7 @@ def problem(
     errors: list[dict[str, Any]] | None = None,
 ) -> JSONResponse:
     """A problem document; its `instance` is the request's id, under which the log has more."""
+    request.state.error_code = code
     found = Problem(
         type="about:blank",
         title=HTTPStatus(status).phrase,
@@ -102,6 +114,7 @@ def problem(
         code=code,
         message=message,
         errors=errors,
+        error={"code": _SEGMENT_CODES.get(status, "error"), "message": message} if _is_segments(request) else None,
     )
     return JSONResponse(found.model_dump(exclude_none=True), status, dict(headers or {}), MEDIA_TYPE)
 
@@ -132,7 +145,8 @@ def handle_errors(app: FastAPI, log: structlog.typing.FilteringBoundLogger) -> N
     }
 
 
-async def _on_oauth_error(_request: Request, error: OAuthError) -> JSONResponse:
+async def _on_oauth_error(request: Request, error: OAuthError) -> JSONResponse:
+    request.state.error_code = error.code
     body = {"error": error.code, "error_description": error.what, "code": error.code, "message": error.what}
     return JSONResponse(body, error.http_status, {"Cache-Control": "no-store", **error.headers})
 
@@ -147,7 +161,11 @@ async def _on_invalid_request(request: Request, error: RequestValidationError) -
     found = [{"location": _location(each["loc"]), "message": each["msg"]} for each in error.errors()]
     first = found[0]
     message = f"The request is not valid: {first['location']}: {first['message']}"
-    return problem(request, 422, _CODES[422], message, errors=found)
+    return problem(request, 400 if _is_segments(request) else 422, _CODES[422], message, errors=found)
+
+
+def _is_segments(request: Request) -> bool:
+    return str(request.scope["path"]).startswith(_SEGMENT_PATHS)
 
 
 def _location(parts: tuple[str | int, ...]) -> str:

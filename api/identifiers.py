@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -12,13 +12,23 @@ from cdp.normalise import normalise_device_tokens, normalise_emails, normalise_p
 
 def normalised(identifiers: Sequence[Identifier], default_region: str) -> list[tuple[str, str]]:
     """(type, value) of the identifiers that can be read as what they claim to be, each once."""
-    raw_values: dict[str, list[str]] = {}
-    for identifier in identifiers:
-        raw_values.setdefault(identifier.type, []).append(identifier.value)
-    found = [
-        (kind, value) for kind, raw in raw_values.items() for value in _normalise(kind, raw, default_region) if value
-    ]
-    return list(dict.fromkeys(found))
+    return normalised_each([identifiers], default_region)[0]
+
+
+def normalised_each(asked: Sequence[Sequence[Identifier]], default_region: str) -> list[list[tuple[str, str]]]:
+    """As `normalised`, for many collections of identifiers in one go."""
+    raw_values: dict[str, dict[str, str | None]] = {}
+    for identifiers in asked:
+        for identifier in identifiers:
+            raw_values.setdefault(identifier.type, {})[identifier.value] = None
+    for kind, values in raw_values.items():
+        raw_values[kind] = dict(zip(values, _normalise(kind, list(values), default_region), strict=True))
+    return [_known(identifiers, raw_values) for identifiers in asked]
+
+
+def _known(identifiers: Sequence[Identifier], normal: Mapping[str, Mapping[str, str | None]]) -> list[tuple[str, str]]:
+    found = ((one.type, normal[one.type][one.value]) for one in identifiers)
+    return list(dict.fromkeys((kind, value) for kind, value in found if value))
 
 
 def _normalise(kind: str, raw: list[str], default_region: str) -> list[str | None]:

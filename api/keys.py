@@ -1,10 +1,16 @@
-"""The key that signs access tokens: made on first use, kept in the home folder, for its owner alone."""
+"""The keys that sign access tokens: made on first use, kept in the home folder, for its owner alone.
+
+To rotate, rename `keys/signing.pem` to `keys/retired-NAME.pem` and start the API again: a new key is made and signs
+from then on; the retired one verifies for the lifetime of a token, and may be deleted after that.
+"""
 
 from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from joserfc.errors import JoseError
@@ -13,33 +19,45 @@ from joserfc.jwk import ECKey
 from cdp.errors import ConfigurationError, Unavailable
 
 FILE_NAME = "signing.pem"
+RETIRED = "retired-*.pem"
 
 
-def load_signing_key(home: Path) -> ECKey:
-    """The P-256 key in `home/keys`, the same for all processes that start at once.
+@dataclass(frozen=True)
+class SigningKeys:
+    """rotated_at: when the current key was made, in seconds since 1970; until then the retired ones have signed."""
+
+    current: ECKey
+    retired: tuple[ECKey, ...] = ()
+    rotated_at: float = 0.0
+
+
+def load_signing_keys(home: Path) -> SigningKeys:
+    """The P-256 keys in `home/keys`, the same for all processes that start at once.
 
     Raises:
-        ConfigurationError: the file holds no such key.
+        ConfigurationError: a file holds no such key.
         Unavailable: the folder cannot be read or written.
     """
     path = home / "keys" / FILE_NAME
     try:
-        if not path.exists():
-            _create(path)
-        text = path.read_bytes()
+        create_once(path, lambda: ECKey.generate_key("P-256").as_pem(private=True))
+        retired = [(old, old.read_bytes()) for old in sorted(path.parent.glob(RETIRED))]
+        text, made_at = path.read_bytes(), path.stat().st_mtime
     except OSError as error:
         raise Unavailable(
             f"cannot use the signing key: {error.strerror}", where=str(path), hint="Check its permissions"
         ) from error
-    return _read(text, path)
+    return SigningKeys(_read(text, path), tuple(_read(old, place) for place, old in retired), made_at)
 
 
-def _create(path: Path) -> None:
+def create_once(path: Path, make: Callable[[], bytes]) -> None:
     """Write a key whole, then give it its name: of several processes one wins and all read its key."""
+    if path.exists():
+        return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(ECKey.generate_key("P-256").as_pem(private=True))
+        file.write(make())
         file.flush()
         os.fsync(file.fileno())
     with suppress(FileExistsError):

@@ -31,6 +31,7 @@ class Problem(Body):
     code: str = Field(description="what is wrong, for programs")
     message: str = Field(description="what is wrong, for people")
     errors: list[dict[str, Any]] | None = Field(None, description="each field that is not valid")
+    error: dict[str, str] | None = Field(None, description="code and message as Segment's Profile API has them")
 
 
 class OAuthProblem(Body):
@@ -124,6 +125,7 @@ class KnownIdentifier(Body):
     value: str
     quality: str
     sources: list[str]
+    first_seen_at: datetime
     last_seen_at: datetime
 
 
@@ -142,6 +144,9 @@ class Preference(Body):
     high: float | None
     received_count: int
     response_count: int
+    decayed_received: float = Field(0.0, description="messages received, by weight: it halves with age")
+    decayed_responses: float = Field(0.0, description="those of them that were answered, by the same weight")
+    prior: float = Field(0.0, description="the channel's own rate, towards which little evidence is drawn")
     best_hours: list[int] | None
     timezone: str | None
 
@@ -167,10 +172,158 @@ class Profile(Body):
     segments: list[SegmentMembership] | None = None
     preferences: list[Preference] | None = None
     metrics: dict[str, JsonValue] | None = None
+    consent: list[ConsentStanding] | None = None
     identity: Identity | None = None
     identifiers: list[KnownIdentifier] | None = None
     retired_id: str | None = Field(None, description="the id asked for, where it was merged into this one")
     merged_into: str | None = Field(None, description="the survivor's id, where a retired id was asked for")
+
+
+class Event(Body):
+    """Something that happened on a channel, down to the line that says so."""
+
+    event_id: str
+    source: str
+    channel: str
+    event_type: str
+    event_name: str | None
+    occurred_at: datetime
+    received_at: datetime
+    message_ref: str | None
+    campaign_ref: str | None
+    is_machine: bool
+    amount: str | None = Field(description="decimal")
+    currency: str | None
+    properties: JsonValue
+    observation_id: str
+    file: str
+    line_number: int
+
+
+class OfProfile(Body):
+    """What is said of a profile, asked for by its id or by one that was merged into it."""
+
+    profile_id: str
+    retired_id: str | None = None
+    merged_into: str | None = None
+
+
+class Events(OfProfile):
+    """A page of events, newest first."""
+
+    events: list[Event]
+    next_cursor: str | None = Field(description="give it as `cursor` for the next page")
+
+
+class HeldIdentifier(Body):
+    type: str
+    value: str
+
+
+class Member(Body):
+    """An observation: one way in which a source has described the person."""
+
+    observation_id: str
+    source: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    event_count: int
+    member_since_run: str
+    identifiers: list[HeldIdentifier]
+
+
+class PathStep(Body):
+    """A piece of evidence that two observations are one person."""
+
+    left_observation: str
+    right_observation: str
+    kind: str
+    rule: str
+    probability: float
+    evidence: JsonValue
+
+
+class IdentityAnswer(OfProfile):
+    """What a profile is made of. `path` is there where it was asked for; null where no evidence joins the two."""
+
+    members: list[Member]
+    path: list[PathStep] | None = None
+
+
+class PathRequest(BaseModel):
+    """Two identifiers of a profile."""
+
+    left: Identifier
+    right: Identifier
+
+
+class Segment(Body):
+    """A segment as of the last run, and how many entered and left in it."""
+
+    name: str
+    profile_count: int
+    entered_count: int
+    left_count: int
+
+
+class Segments(Body):
+    segments: list[Segment]
+
+
+class SegmentMember(Body):
+    profile_id: str
+    entered_at: datetime
+
+
+class SegmentMembers(Body):
+    """A page of a segment, by profile id."""
+
+    segment: str
+    members: list[SegmentMember]
+    next_cursor: str | None = Field(description="give it as `cursor` for the next page")
+
+
+class SpaceCursor(Body):
+    """Where the next page of a list begins."""
+
+    url: str
+    has_more: bool
+    next: str
+    limit: int
+
+
+class SpaceTraits(Body):
+    """Segment's Profile API: traits by name; with `verbose` each is {value, source_id, updated_at}."""
+
+    traits: dict[str, JsonValue]
+    cursor: SpaceCursor
+
+
+class SpaceList(Body):
+    """Segment's Profile API: external ids, events or links."""
+
+    data: list[dict[str, JsonValue]]
+    cursor: SpaceCursor
+
+
+class SpaceMetadata(Body):
+    """Segment's Profile API: created_at, updated_at, expires_at and more."""
+
+    metadata: dict[str, JsonValue]
+
+
+class ConsentStanding(Body):
+    """What was stated for a contact point on a channel (and a topic), and what suppresses it."""
+
+    contact_point_id: str
+    type: str
+    channel: str
+    purpose: str
+    topic: str | None
+    state: str
+    allowed: bool
+    entry_id: str | None
+    suppressed_by: list[str]
 
 
 class MatchedIdentifier(Body):

@@ -1,20 +1,21 @@
-"""Access tokens: JWTs as RFC 9068 wants them, signed and checked with the home's own key."""
+"""Access tokens: JWTs as RFC 9068 wants them, signed and checked with the home's own keys."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
+from joserfc.jwk import KeySet
 from joserfc.jwt import ClaimsOption
 
 from api.errors import InvalidToken
+from api.keys import SigningKeys
 
 ALGORITHM = "ES256"
 LIFETIME = timedelta(hours=1)
@@ -31,15 +32,25 @@ class Caller:
     scopes: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Accepted:
+    """A token whose signature and claims are good, until `expires_at` (seconds since 1970)."""
+
+    caller: Caller
+    key_id: str
+    expires_at: float
+
+
 class TokenService:
     """Issues tokens for the API at `issuer`, which is their audience too, and checks them."""
 
-    def __init__(self, key: ECKey, issuer: str, clock: Callable[[], datetime]) -> None:
+    def __init__(self, keys: SigningKeys, issuer: str, clock: Callable[[], datetime]) -> None:
         self.issuer = issuer
-        self._key = key
+        self._keys = keys
+        self._key_set = KeySet([keys.current, *keys.retired])
         self._clock = clock
-        # A signature takes 150 µs to check and never changes; the times are checked on every call.
-        self._claims = lru_cache(_TOKENS_REMEMBERED)(self._signed_claims)
+        # A signature takes 150 µs to check and never changes; when a token ends is checked on every call.
+        self._accepted = lru_cache(_TOKENS_REMEMBERED)(self._accept)
 
     def issue(self, client_id: str, scopes: Iterable[str]) -> str:
         now = int(self._clock().timestamp())
@@ -53,8 +64,8 @@ class TokenService:
             "exp": now + int(LIFETIME.total_seconds()),
             "jti": str(uuid.uuid4()),
         }
-        header = {"alg": ALGORITHM, "typ": MEDIA_TYPES[0], "kid": self._key.kid}
-        return jwt.encode(header, claims, self._key, algorithms=[ALGORITHM])
+        header = {"alg": ALGORITHM, "typ": MEDIA_TYPES[0], "kid": self._keys.current.kid}
+        return jwt.encode(header, claims, self._keys.current, algorithms=[ALGORITHM])
 
     def verify(self, token: str) -> Caller:
         """Who holds this token.
@@ -62,26 +73,59 @@ class TokenService:
         Raises:
             InvalidToken: it is not a token of ours for this API, or it has expired.
         """
-        try:
-            claims = self._claims(token)
-            self._rules().validate(claims)
-        except (JoseError, ValueError) as error:
-            raise InvalidToken from error
-        return Caller(claims["client_id"], frozenset(claims["scope"].split()))
+        accepted, now = self._accepted(token), self._clock().timestamp()
+        if now >= accepted.expires_at or not self._is_in_use(accepted.key_id, now):
+            raise InvalidToken
+        return accepted.caller
+
+    def is_ours(self, token: str) -> bool:
+        """Whether it names one of our keys; it may be forged nevertheless."""
+        return key_id_of(token) in {key.kid for key in self._key_set.keys}
 
     def public_keys(self) -> dict[str, Any]:
         """The JSON Web Key Set that others check tokens with."""
-        return {"keys": [self._key.as_dict(private=False)]}
+        now = self._clock().timestamp()
+        return {"keys": [key.as_dict(private=False) for key in self._key_set if self._is_in_use(str(key.kid), now)]}
 
-    def _signed_claims(self, token: str) -> dict[str, Any]:
-        decoded = jwt.decode(token, self._key, algorithms=[ALGORITHM])
+    def _is_in_use(self, key_id: str, now: float) -> bool:
+        """A retired key is good for the tokens that it has signed, the last of which ends a lifetime later."""
+        return key_id == self._keys.current.kid or now < self._keys.rotated_at + LIFETIME.total_seconds()
+
+    def _accept(self, token: str) -> Accepted:
+        return accept(token, self._key_set, [ALGORITHM], self.issuer, self.issuer, self._clock().timestamp())
+
+
+def accept(token: str, keys: KeySet, algorithms: Sequence[str], issuer: str, audience: str, now: float) -> Accepted:
+    """Check a token as RFC 9068, section 4 asks: its type, signature, issuer, audience and times.
+
+    Raises:
+        InvalidToken: it does not hold.
+    """
+    rules = jwt.JWTClaimsRegistry(int(now), iss=_must_be(issuer), aud=_must_be(audience), exp={"essential": True})
+    try:
+        decoded = jwt.decode(token, keys, algorithms=algorithms)
+        rules.validate(decoded.claims)
         if str(decoded.header.get("typ")).lower() not in MEDIA_TYPES:
             raise ValueError("not an access token")
-        if not all(isinstance(decoded.claims.get(name), str) for name in ("client_id", "scope")):
-            raise ValueError("without client or scope")
-        return decoded.claims
+    except (JoseError, ValueError) as error:
+        raise InvalidToken from error
+    return Accepted(_caller(decoded.claims), str(decoded.header.get("kid")), decoded.claims["exp"])
 
-    def _rules(self) -> jwt.JWTClaimsRegistry:
-        ours: ClaimsOption = {"essential": True, "value": self.issuer}
-        now = int(self._clock().timestamp())
-        return jwt.JWTClaimsRegistry(now, iss=ours, aud=ours, exp={"essential": True})
+
+def key_id_of(token: str) -> str | None:
+    """The key that a token says it is signed with."""
+    try:
+        return jws.extract_compact(token.encode()).headers().get("kid")
+    except (JoseError, ValueError):
+        return None
+
+
+def _must_be(value: str) -> ClaimsOption:
+    return {"essential": True, "value": value}
+
+
+def _caller(claims: dict[str, Any]) -> Caller:
+    client_id, scope = claims.get("client_id"), claims.get("scope")
+    if not isinstance(client_id, str) or not isinstance(scope, str):
+        raise InvalidToken
+    return Caller(client_id, frozenset(scope.split()))

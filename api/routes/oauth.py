@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -11,6 +10,7 @@ from urllib.parse import parse_qsl, unquote_plus
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
+from api.basic_auth import basic_credentials
 from api.body_limit import bounded
 from api.context import Context, ContextOf
 from api.errors import OAuthError, problems
@@ -110,14 +110,10 @@ def _credentials(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _basic_credentials(header: str) -> tuple[str, str]:
-    scheme, _, encoded = header.partition(" ")
-    try:
-        decoded = base64.b64decode(encoded.strip(), validate=True).decode()
-    except ValueError:  # not Base64, or not UTF-8 within
-        raise _invalid_client() from None
-    if scheme.lower() != "basic":
+    credentials = basic_credentials(header)
+    if credentials is None:
         raise _invalid_client()
-    client_id, _, secret = decoded.partition(":")
+    client_id, secret = credentials
     return unquote_plus(client_id), unquote_plus(secret)
 
 

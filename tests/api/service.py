@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from cdp.settings import Settings
 from cdp.store import open_store
-from cdp.store.clients import NewClient, add_client
+from cdp.store.clients import SCOPES, NewClient, add_client
 from cdp.store.profiles import PublishedChanges, apply_publish
 from cdp.store.runs import record_run
 
@@ -34,7 +34,8 @@ DOCUMENT: dict[str, Any] = {
     "identifiers": [
         {
             **{"type": "email", "value": "ann@example.com", "quality": "unique"},
-            **{"sources": ["sendgrid", "shopify"], "last_seen_at": "2026-06-30T08:00:00Z"},
+            **{"sources": ["sendgrid", "shopify"]},
+            **{"first_seen_at": "2025-01-01T00:00:00Z", "last_seen_at": "2026-06-30T08:00:00Z"},
         }
     ],
     "trait_evidence": [
@@ -77,7 +78,7 @@ class Clock:
 
 @dataclass
 class Service:
-    """`reader` may read profiles, `sender` may only ask for decisions."""
+    """`reader` may read profiles, `sender` may only ask for decisions, `everything` may do what there is."""
 
     home: Path
     store_url: str | None = None
@@ -91,6 +92,7 @@ class Service:
         with self.store.write() as connection:
             self.reader = add_client(connection, "reader", ["profiles:read", "segments:read"], NOW)
             self.sender = add_client(connection, "sender", ["decisions:read"], NOW)
+            self.everything = add_client(connection, "everything", list(SCOPES), NOW)
 
     def publish(self) -> None:
         changes = PublishedChanges(NOW)

@@ -43,7 +43,7 @@ def test_a_defect_says_nothing_about_itself(service: Service, monkeypatch: pytes
     def fail(*_arguments: object) -> None:
         raise KeyError("ann@example.com")
 
-    monkeypatch.setattr("api.routes.profiles.find_profile", fail)
+    monkeypatch.setattr("api.routes.profiles.read_stored", fail)
     response = service.get(f"/v1/profiles/{ANN}")
     assert_problem(response, 500, "defect")
 
@@ -109,6 +109,7 @@ def _references(node: object) -> list[str]:
 
 def test_the_documented_profile_is_the_one_that_is_served(service: Service) -> None:
     whole = service.get(f"/v1/profiles/{ANN}", include=",".join(PARTS)).json()
-    assert whole == DOCUMENT
     # `extra="forbid"`: a key that the model does not know would fail.
     Profile.model_validate(whole)
+    assert {point["channel"] for point in whole.pop("consent")} == {"email", "sms", "whatsapp", "push"}
+    assert whole == DOCUMENT

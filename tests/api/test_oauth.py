@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 
-from api.keys import load_signing_key
+from api.app import create_app
+from api.keys import load_signing_keys
 from cdp.errors import ConfigurationError
 from cdp.store.clients import remove_client, rotate_client
 from tests.api.service import ANN, NOW, Service, assert_problem
@@ -178,7 +181,7 @@ def _changed(**claims: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
 def test_only_tokens_for_this_api_are_good(
     service: Service, header: dict[str, str], change: Callable[[dict[str, Any]], dict[str, Any]], status: int
 ) -> None:
-    key = load_signing_key(service.home)
+    key = load_signing_keys(service.home).current
     genuine = jwt.decode(service.ask_token(service.reader).json()["access_token"], key)
     token = jwt.encode({**genuine.header, **header}, change(genuine.claims), key, algorithms=["ES256"])
     assert _read(service, token) == status
@@ -186,7 +189,7 @@ def test_only_tokens_for_this_api_are_good(
 
 def test_a_token_signed_by_another_is_refused(service: Service) -> None:
     genuine = service.ask_token(service.reader).json()["access_token"]
-    claims = jwt.decode(genuine, load_signing_key(service.home)).claims
+    claims = jwt.decode(genuine, load_signing_keys(service.home).current).claims
     header, payload, signature = genuine.split(".")
     wider = base64.urlsafe_b64encode(json.dumps({**claims, "scope": "profiles:read x"}).encode())
     unsigned = base64.urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt"}').rstrip(b"=").decode()
@@ -206,8 +209,8 @@ def test_a_token_signed_by_another_is_refused(service: Service) -> None:
 
 
 def test_the_key_is_made_once_and_its_owners_alone(tmp_path: Path) -> None:
-    first = load_signing_key(tmp_path)
-    assert load_signing_key(tmp_path).thumbprint() == first.thumbprint()
+    first = load_signing_keys(tmp_path).current
+    assert load_signing_keys(tmp_path).current.thumbprint() == first.thumbprint()
     (file,) = (tmp_path / "keys").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
@@ -217,7 +220,7 @@ def test_workers_that_start_at_once_share_a_key(tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(8) as pool:
-        keys = list(pool.map(load_signing_key, [tmp_path] * 8))
+        keys = list(pool.map(lambda home: load_signing_keys(home).current, [tmp_path] * 8))
     assert len({key.thumbprint() for key in keys}) == 1
     assert [file.name for file in (tmp_path / "keys").iterdir()] == ["signing.pem"]
 
@@ -227,4 +230,37 @@ def test_a_broken_key_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "signing.pem").write_text(text)
     with pytest.raises(ConfigurationError, match=r"signing\.pem"):
-        load_signing_key(tmp_path)
+        load_signing_keys(tmp_path)
+
+
+def _rotate(service: Service) -> TestClient:
+    """The API started again after its key was retired, as api/keys.py says."""
+    keys = service.home / "keys"
+    (keys / "signing.pem").rename(keys / "retired-2026-07.pem")
+    create_app(service.settings, clock=service.clock)
+    made_at = service.clock().timestamp()
+    os.utime(keys / "signing.pem", (made_at, made_at))
+    return TestClient(create_app(service.settings, clock=service.clock))
+
+
+def test_after_a_rotation_old_tokens_live_on_and_new_ones_have_the_new_key(service: Service) -> None:
+    old = service.ask_token(service.reader).json()["access_token"]
+    (old_key,) = service.http.get("/.well-known/jwks.json").json()["keys"]
+    service.http = _rotate(service)
+    new = service.ask_token(service.reader).json()["access_token"]
+    published = [key["kid"] for key in service.http.get("/.well-known/jwks.json").json()["keys"]]
+    assert len(published) == 2
+    assert published[1] == old_key["kid"]
+    assert jwt.decode(new, load_signing_keys(service.home).current).header["kid"] == published[0]
+    assert (_read(service, old), _read(service, new)) == (200, 200)
+
+
+def test_a_retired_key_ends_with_the_last_token_that_it_may_have_signed(service: Service) -> None:
+    old_key = load_signing_keys(service.home).current
+    service.http = _rotate(service)
+    service.clock.advance(hours=1)
+    fresh = service.ask_token(service.reader).json()["access_token"]
+    claims = jwt.decode(fresh, load_signing_keys(service.home).current).claims
+    forged = jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": old_key.kid}, claims, old_key)
+    assert (_read(service, forged), _read(service, fresh)) == (401, 200)
+    assert len(service.http.get("/.well-known/jwks.json").json()["keys"]) == 1

@@ -344,16 +344,31 @@ TRACK = {"type": "track", "event": "Song Played", "userId": "u1", "timestamp": "
         ({"event": ""}, {"refused": "unknown_event", "refused_detail": "event"}),
         ({"userId": None}, {"refused": "no_identifier"}),
         ({"userId": "", "anonymousId": None}, {"refused": "no_identifier"}),
+        ({"userId": "", "traits": {"email": "ann@example.com"}}, {"refused": "no_identifier"}),
         (
-            {"userId": "", "traits": {"email": "ann@example.com"}},
-            {"refused": None, "email": "ann@example.com"},
+            {"type": "identify", "traits": {}, "context": {"traits": {"email": "ann@example.com", "plan": "pro"}}},
+            {"email": "ann@example.com", "properties": '{"plan":"pro"}'},
         ),
+        # Null removes, an empty text does not.
+        (
+            {"type": "identify", "traits": {"city": None, "plan": None, "phone": "", "seat": ""}},
+            {"city": None, "phone": None, "properties": '{"city":null,"plan":null,"seat":""}'},
+        ),
+        ({"userId": "u" * 513}, {"refused": "bad_identifier"}),
+        ({"userId": "u" * 512, "anonymousId": None}, {"refused": None}),
+        ({"context": {"device": {"token": "t" * 10_000}}}, {"refused": None, "device_token": None}),
         ({"timestamp": "NOW"}, {"refused": "bad_time", "refused_detail": "timestamp"}),
     ],
 )
 def test_segment(payload: Item, expected: Row) -> None:
     [row] = mapped("segment", {**TRACK, **payload})
     assert seen(row, expected) == expected
+
+
+@pytest.mark.parametrize("item", ['{"type": "track", "value": NaN}', "", 1, None, ["track"]])
+def test_segment_refuses_what_is_no_object(item: Any) -> None:
+    [row] = mapped("segment", item)
+    assert row["refused"] == "malformed"
 
 
 CLOCK = {
@@ -619,6 +634,14 @@ FIRST_RECORDS = [
     ("fcm", DELIVERY),
     ("fcm", {"project_number": "1", "message_id": "m", "event": "MESSAGE_ACCEPTED"}),
     ("whatsapp", body()),
+    ("mailgun", {"signature": {}, "event-data": {}}),
+    ("mailgun", {"event": "opened", "id": "e1", "timestamp": 1.5, "log-level": "info", "recipient": "a@example.com"}),
+    ("mailgun", {"event": "rejected", "id": "e1", "timestamp": 1.5, "log-level": "warn"}),
+    ("postmark", {"RecordType": "Delivery", "MessageID": "m1", "Recipient": "a@example.com"}),
+    ("postmark", {"RecordType": "SubscriptionChange", "MessageStream": "news", "Recipient": "a@example.com"}),
+    ("ses", {"eventType": "Open", "mail": {}, "open": {}}),
+    ("ses", {"notificationType": "Bounce", "mail": {}, "bounce": {}}),
+    ("ses", {"Type": "Notification", "MessageId": "m1", "TopicArn": "t", "Message": "{}", "Timestamp": "2026"}),
     ("shopify", {**ORDER, "order_number": 1}),
     ("shopify", {**ORDER, "line_items": []}),
     ("shopify", CUSTOMER),
@@ -639,7 +662,8 @@ def test_keys_tell_the_sources_apart(name: str, record: Item) -> None:
     [
         *(("sendgrid_events-0001.jsonl.gz", "sendgrid"), ("Twilio_messages.csv", "twilio")),
         *(("segment_events.jsonl", "segment"), ("fcm_delivery.jsonl", "fcm"), ("whatsapp.json", "whatsapp")),
-        ("shopify_orders.json", "shopify"),
+        *(("shopify_orders.json", "shopify"), ("mailgun_events.json", "mailgun"), ("postmark.jsonl", "postmark")),
+        *(("ses_events.jsonl", "ses"), ("amazon_ses-2026.json.gz", "ses")),
     ],
 )
 def test_file_names_tell_the_sources_apart(file_name: str, name: str) -> None:
@@ -668,8 +692,9 @@ def provider_items(source: str) -> list[Any]:
             return [
                 event
                 for request in requests
-                if request["provider"] == "sendgrid" and request["content_type"] == "application/json"
-                for event in json.loads(request["body"])
+                if request["provider"].removeprefix("amazon_") == source
+                and request["content_type"].startswith(("application/json", "text/plain"))
+                for event in opened(source, json.loads(request["body"]))
             ]
 
 
@@ -685,9 +710,14 @@ def opened(source: str, document: Any) -> list[Any]:
     ("source", "item_count", "refused"),
     [
         ("sendgrid", 13, {}),
-        ("segment", 778, {"unknown_event": 24, "no_identifier": 14, "bad_time": 8}),
+        ("segment", 778, {"unknown_event": 24, "no_identifier": 20, "bad_time": 8}),
         ("shopify", 6, {}),
         ("whatsapp", 53, {"unsupported": 23}),
+        # Without a recipient, a time or a record type: requests that are about their credentials.
+        ("mailgun", 12, {"no_identifier": 7}),
+        ("postmark", 11, {"unknown_event": 7, "no_identifier": 1}),
+        # Mail that was received, each for two; confirmations and empty notifications.
+        ("ses", 13, {"unknown_event": 11}),
     ],
 )
 def test_foreign_payloads(source: str, item_count: int, refused: dict[str, int]) -> None:

@@ -81,9 +81,11 @@ def test_a_rotated_client_has_only_its_new_secret(store: Store, by: str) -> None
 def test_a_removed_client_is_gone_and_its_name_is_free(store: Store) -> None:
     with store.write() as connection:
         old = add_client(connection, "sender", ["profiles:read"], NOW)
-        assert is_active(connection, old.client_id)
+    assert is_active(store, old.client_id)
+    with store.write() as connection:
         remove_client(connection, old.client_id, NOW)
-        assert not is_active(connection, old.client_id)
+    assert not is_active(store, old.client_id)
+    with store.write() as connection:
         assert authenticate(connection, old.client_id, old.client_secret) is None
         assert list_clients(connection) == []
         add_client(connection, "sender", ["profiles:read"], NOW)

@@ -108,8 +108,8 @@ def test_names_are_unique_and_only_the_runs_own_books_go_unchecked() -> None:
 
 
 FILE_ROW = (
-    "insert into landing.files by name select 'f' as file_id, ? as source, ?::bigint as row_count, "
-    "?::bigint as reject_count, ? as run_id"
+    "insert into landing.files by name select 'f' as file_id, 'log.jsonl' as path, ? as source, "
+    "?::bigint as row_count, ?::bigint as reject_count, ? as run_id"
 )
 
 
@@ -133,6 +133,9 @@ def test_a_source_mostly_refused_breaks_the_gate(
         warehouse.run(FILE_ROW, row)
     (rule,) = FILES.rules
     assert len(warehouse.query(rule.violations)) == broken
+    # Whoever sends over HTTP must not be able to stop runs.
+    warehouse.run("update landing.files set path = 'inbox:shop:1-100'")
+    assert warehouse.query(rule.violations).is_empty()
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cdp.policy import Scores
 from cdp.warehouse import Warehouse
 from pipelines.preferences import prefer, preferences
 from pipelines.profiles import build_profiles, measure
 from tests.pipelines.people import event, observation, profile_id, warehouse_of
 from tests.pipelines.runs import NOW
 
+RULES = Scores(half_life_days=60, prior_weight=10, reply_weight=0.5, unknown_rate=0.05)
 COUNTS = ("received_count", "response_count", "decayed_received", "decayed_responses")
 RESPONSES = pl.Schema(
     {
@@ -37,6 +39,7 @@ def estimated(responses: list[tuple[Any, ...]], reach: list[tuple[str, str, bool
         pl.DataFrame(
             {"profile_id": people, "timezone": [None] * len(people)}, schema_overrides={"timezone": pl.String}
         ),
+        RULES,
     )
     return {(row["profile_id"], row["channel"]): row for row in frame.iter_rows(named=True)}
 
@@ -91,7 +94,7 @@ def preferred(events: list[dict[str, Any]], **person: Any) -> Warehouse:
     warehouse = warehouse_of([observation("ann", email="ann@x.example", **person)], events)
     build_profiles(warehouse, ())
     measure(warehouse, NOW)
-    prefer(warehouse, NOW)
+    prefer(warehouse, NOW, RULES)
     return warehouse
 
 
@@ -112,6 +115,18 @@ def test_newer_evidence_weighs_more_and_a_message_counts_once() -> None:
     assert (row["received_count"], row["response_count"]) == (3, 2)
     assert row["decayed_received"] == pytest.approx(1 + 0.5 + 0.25)
     assert row["decayed_responses"] == pytest.approx(1 + 0.5)
+
+
+def test_a_reply_weighs_what_the_policy_says_and_no_more_than_a_click_with_it() -> None:
+    warehouse = preferred(
+        [
+            event("ann", "email", kind, NOW, message_ref=name)
+            for name, kinds in {"m0": ("delivered", "replied"), "m1": ("delivered", "replied", "clicked")}.items()
+            for kind in kinds
+        ]
+    )
+    row = warehouse.query("select * from segments.channel_preferences where channel = 'email'").row(0, named=True)
+    assert (row["response_count"], row["decayed_responses"]) == (2, pytest.approx(0.5 + 1))
 
 
 def test_best_hours_are_local() -> None:

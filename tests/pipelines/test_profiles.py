@@ -71,6 +71,27 @@ def test_each_trait_has_its_own_source_and_line() -> None:
     ).rows() == [("Ann", "York", ago(9), ago(1), 2, 2)]
 
 
+@pytest.mark.parametrize(
+    ("taken_back_by", "days_ago", "city"),
+    [("web", 3, "York"), ("shop", 3, "Leeds"), ("web", 12, "Leeds")],
+)
+def test_null_takes_a_trait_back_from_its_source(taken_back_by: str, days_ago: float, city: str) -> None:
+    warehouse = warehouse_of(
+        [
+            observation("ann", "web", city="Leeds", seen=ago(9)),
+            observation("ann", "shop", city="York", seen=ago(20)),
+        ],
+        [
+            event("ann", "web", "identified", ago(days_ago), source=taken_back_by, properties={"city": None}),
+            event("ann", "web", "identified", ago(1), source="web", properties={"city": ""}),
+        ],
+    )
+    build_profiles(warehouse, ())
+    assert [row for row in warehouse.query(CURRENT).rows() if row[0] == "city"] == [
+        ("city", city, "shop" if city == "York" else "web")
+    ]
+
+
 def test_a_tie_is_settled_the_same_way_every_time() -> None:
     rows = [observation("ann", "crm", city=city) for city in ("York", "Leeds", "Bath")]
     found = set()

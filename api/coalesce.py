@@ -1,0 +1,109 @@
+"""Work for many requests in one go: what comes in while a batch is at work makes the next one.
+
+Nobody waits for company: a request that finds nothing at work starts at once. Under load a batch grows by itself, so
+that a commit and a handful of queries serve many requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Lock
+from types import TracebackType
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class _Caller(Generic[Item, Result]):
+    """Items, and where their results are awaited."""
+
+    items: Sequence[Item]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Sequence[Result]]
+
+
+@dataclass
+class _Batch(Generic[Item, Result]):
+    """Callers that are worked for together. Leaving the `with` block tells them all: results, or what was raised."""
+
+    callers: Sequence[_Caller[Item, Result]]
+    results: Sequence[Result] = field(default=())
+
+    @property
+    def items(self) -> list[Item]:
+        return [item for caller in self.callers for item in caller.items]
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        # To wake a loop costs a system call: each is woken once.
+        for loop in {caller.loop for caller in self.callers}:
+            with suppress(RuntimeError):  # it was closed: nobody waits there any more
+                loop.call_soon_threadsafe(self._tell, loop, error)
+        return True
+
+    def _tell(self, loop: asyncio.AbstractEventLoop, error: BaseException | None) -> None:
+        begun = 0
+        for caller in self.callers:
+            ended = begun + len(caller.items)
+            if caller.loop is loop and not caller.future.done():  # who has gone away is done
+                if error is None:
+                    caller.future.set_result(self.results[begun:ended])
+                else:
+                    caller.future.set_exception(error)
+            begun = ended
+
+
+class Coalescer(Generic[Item, Result]):
+    """Hands items to `work` in batches of `most` or little more, one batch at a time, in the order of arrival.
+
+    `work` runs in a thread and returns a result for each item. What it raises, everybody in the batch gets.
+    """
+
+    def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result]], most: int) -> None:
+        self._work = work
+        self._most = most
+        self._lock = Lock()
+        self._waiting: list[_Caller[Item, Result]] = []
+        self._is_working = False
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="coalescer")
+
+    async def do(self, items: Sequence[Item]) -> Sequence[Result]:
+        """The results for `items`, of a batch that begins after this call."""
+        loop = asyncio.get_running_loop()
+        caller = _Caller[Item, Result](items, loop, loop.create_future())
+        with self._lock:
+            self._waiting.append(caller)
+            is_idle, self._is_working = not self._is_working, True
+        if is_idle:
+            self._worker.submit(self._work_off)
+        return await caller.future
+
+    def close(self) -> None:
+        """Finish what is waiting."""
+        self._worker.shutdown()
+
+    def _work_off(self) -> None:
+        while callers := self._take():
+            batch = _Batch(callers)
+            with batch:
+                batch.results = self._work(batch.items)
+
+    def _take(self) -> list[_Caller[Item, Result]]:
+        with self._lock:
+            taken, size = 0, 0
+            while taken < len(self._waiting) and size < self._most:
+                size += len(self._waiting[taken].items)
+                taken += 1
+            batch, self._waiting = self._waiting[:taken], self._waiting[taken:]
+            self._is_working = bool(batch)
+            return batch

@@ -1,0 +1,144 @@
+"""The bodies of consents, as OpenAPI documents them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from ipaddress import IPv6Address, ip_interface, ip_network
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from api.decision_schemas import Name, UtcTime
+from api.schemas import MAX_IDENTIFIERS, Body, ConsentStanding, Identifier
+from cdp import fields
+
+Channel = Literal["email", "sms", "push", "whatsapp", "social", "web", "app", "store"]
+State = Literal["granted", "denied", "withdrawn", "pending"]
+Scope = Literal["topic", "channel", "all"]
+# GDPR, article 6 (1).
+Basis = Literal["consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"]
+ContactPointId = Annotated[str, StringConstraints(pattern=str(fields.ContactPointId.pattern))]
+
+OPT_OUTS = ("denied", "withdrawn")
+
+
+def truncated(address: str) -> str:
+    """The network that an IP address is in, /24 or /48: enough as evidence, and nobody's connection."""
+    try:
+        found = ip_interface(address).ip
+    except ValueError:
+        raise ValueError("not an IP address") from None  # without quoting it
+    if isinstance(found, IPv6Address):
+        found = found.ipv4_mapped or found
+    return str(ip_network((found, 24 if found.version == 4 else 48), strict=False))
+
+
+def _bare(url: str) -> str:
+    """Query and fragment may say who somebody is."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+Url = Annotated[str, StringConstraints(max_length=2048, pattern=r"^https?://[^\s\x00]+$"), AfterValidator(_bare)]
+Network = Annotated[str, StringConstraints(max_length=64), AfterValidator(truncated)]
+
+
+class Evidence(BaseModel):
+    """What proves a statement. An IP address is kept as its network (/24, /48), a URL without its query."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    notice_id: Name | None = None
+    notice_hash: Name | None = None
+    method: Name | None = Field(None, description="such as `checkbox`, `double_opt_in`, `phone_call`")
+    url: Url | None = Field(None, description="where it was said; must not itself hold an address")
+    ip: Network | None = None
+    user_agent: Name | None = None
+    message_id: Name | None = None
+
+
+class ConsentRequest(BaseModel):
+    """A statement about consent: whose, for what, and what was said."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    profile_id: Name | None = None
+    identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)] | None = None
+    contact_point_id: ContactPointId | None = None
+    channel: Channel
+    purpose: Name = Field(description="of the policy's purposes: `marketing` or `transactional`, as shipped")
+    topic: Name | None = None
+    state: State
+    scope: Scope | None = Field(None, description="`topic` where a topic is given, `channel` otherwise")
+    basis: Basis | None = None
+    occurred_at: UtcTime | None = Field(None, description="now, if left out; never in the future")
+    evidence: Evidence = Evidence()
+
+    @model_validator(mode="after")
+    def _names_somebody_once(self) -> Self:
+        if sum(given is not None for given in (self.profile_id, self.identifiers, self.contact_point_id)) != 1:
+            raise ValueError("give one of profile_id, identifiers, contact_point_id")
+        if (self.scope == "topic") > (self.topic is not None) or (self.scope in ("channel", "all") and self.topic):
+            raise ValueError("scope `topic` goes with a topic, and no other scope does")
+        return self
+
+    @property
+    def effective_scope(self) -> str:
+        return self.scope or ("topic" if self.topic else "channel")
+
+    @property
+    def is_opt_out(self) -> bool:
+        return self.state in OPT_OUTS
+
+
+class ConsentEntry(Body):
+    """An entry of the ledger; `entry_hash` covers its other fields and, through `previous_hash`, all before it."""
+
+    seq: int
+    entry_id: str
+    contact_point_id: str
+    contact_point_type: str
+    channel: str
+    purpose: str
+    topic: str | None
+    state: str
+    scope: str
+    basis: str | None
+    occurred_at: datetime
+    recorded_at: datetime
+    source: str
+    actor: str
+    evidence: dict[str, Any]
+    previous_hash: str | None
+    entry_hash: str
+
+
+class RecordedConsent(ConsentEntry):
+    """The entry, and those of the person's other contact points that the same statement reached."""
+
+    reached: list[ConsentEntry]
+
+
+class SuppressionRow(Body):
+    """Why nothing is sent to a contact point on a channel (`all`: on any), whatever was consented to."""
+
+    contact_point_id: str
+    channel: str
+    reason: str = Field(description="stop, complaint, hard_bounce or erased")
+    source: str
+    occurred_at: datetime | None
+    lifted_at: datetime | None
+    lifted_by: str | None
+    entry_id: str | None = Field(description="the ledger entry or the event that says so")
+    is_active: bool
+
+
+class Consents(Body):
+    """What was stated, what follows from it, and what stands in the way, as of a time."""
+
+    as_of: datetime
+    entries: list[ConsentEntry]
+    states: list[ConsentStanding]
+    suppressions: list[SuppressionRow]
+    profile_id: str | None = None

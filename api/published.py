@@ -1,0 +1,52 @@
+"""The published warehouse, for what the store does not hold: history. Read-only, beside the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from anyio import CapacityLimiter, to_thread
+
+from cdp.settings import Settings
+from cdp.warehouse import Warehouse, open_published, published_path
+
+Result = TypeVar("Result")
+
+
+class PublishedWarehouse:
+    """Opened when it is first asked, and again after each publish.
+
+    One query at a time: DuckDB uses all cores for it, and a database that a publish has replaced can be closed with
+    nobody reading. It must be closed first: DuckDB takes a path that is open in this process for the same database.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open: tuple[Warehouse, tuple[int, int]] | None = None
+        self._turn = CapacityLimiter(1)
+
+    async def ask(self, work: Callable[[Warehouse], Result]) -> Result:
+        """What `work` finds in the state published last.
+
+        Raises:
+            Unavailable: nothing has been published yet.
+        """
+        return await to_thread.run_sync(lambda: work(self._current()), limiter=self._turn)
+
+    def close(self) -> None:
+        if self._open:
+            self._open[0].close()
+            self._open = None
+
+    def _current(self) -> Warehouse:
+        version = self._version()
+        if self._open is None or self._open[1] != version:
+            self.close()
+            self._open = (open_published(self._settings), version)
+        return self._open[0]
+
+    def _version(self) -> tuple[int, int]:
+        """A publish puts another file in place."""
+        path = published_path(self._settings.home)
+        found = path.stat() if path.exists() else None
+        return (found.st_ino, found.st_mtime_ns) if found else (0, 0)

@@ -1,0 +1,71 @@
+"""How many requests a client may make: a token bucket a client, in each worker."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from api.errors import ApiError
+
+WINDOW_SECONDS = 60
+_CLIENTS_REMEMBERED = 10_000
+
+
+class TooManyRequests(ApiError):
+    """The client has used up its share of this minute."""
+
+    http_status = 429
+    code = "too_many_requests"
+
+
+@dataclass
+class Bucket:
+    """What a client may still do, as of a time in seconds."""
+
+    level: float
+    filled_at: float
+
+
+class RateLimit:
+    """Buckets of `limit` requests that fill up again within a minute."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._per_second = limit / WINDOW_SECONDS
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+
+    def take(self, client: str, now: float, cost: int = 1) -> dict[str, str]:
+        """Count a request (`cost` of them) of `client` at `now`, in seconds of a clock that never goes back.
+
+        Returns the RateLimit headers that tell the client where it stands.
+
+        Raises:
+            TooManyRequests: there are none left; `Retry-After` says when there will be.
+        """
+        bucket = self._bucket(client, now)
+        bucket.level = min(self.limit, bucket.level + (now - bucket.filled_at) * self._per_second)
+        bucket.filled_at = now
+        if bucket.level < cost:
+            wait = math.ceil((min(cost, self.limit) - bucket.level) / self._per_second)
+            headers = {"Retry-After": str(wait), **self._headers(bucket)}
+            raise TooManyRequests(f"More than {self.limit} requests in a minute", headers=headers)
+        bucket.level -= cost
+        return self._headers(bucket)
+
+    def _bucket(self, client: str, now: float) -> Bucket:
+        """The client's bucket; whoever was away longest is forgotten first, with a bucket long full again."""
+        if client not in self._buckets:
+            self._buckets[client] = Bucket(self.limit, now)
+            if len(self._buckets) > _CLIENTS_REMEMBERED:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(client)
+        return self._buckets[client]
+
+    def _headers(self, bucket: Bucket) -> dict[str, str]:
+        """As draft-ietf-httpapi-ratelimit-headers-06 names them; `reset` is when the bucket is full again."""
+        return {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(int(bucket.level)),
+            "RateLimit-Reset": str(math.ceil((self.limit - bucket.level) / self._per_second)),
+        }

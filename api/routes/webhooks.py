@@ -1,0 +1,110 @@
+"""Providers' webhooks. What a request must prove, and what is in it, the source's own file says."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+from fastapi import APIRouter
+from fastapi import Request as HttpRequest
+from pydantic import BaseModel
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from api.body_limit import bounded
+from api.context import Context, ContextOf
+from api.errors import ApiError, Unauthorised, problems
+from cdp.live import LiveItem
+from cdp.webhooks import Refused, Request, UnusableSecret, Webhook
+
+# The largest that a provider sends: Meta's payloads may have 3 MB.
+MAX_BYTES = 4 * 1024 * 1024
+
+router = APIRouter(tags=["webhooks"], route_class=bounded(MAX_BYTES))
+
+_BODY = {"requestBody": {"required": True, "content": {"*/*": {"schema": {"description": "as the provider sends it"}}}}}
+
+
+class WebhookRefused(Unauthorised):
+    """The request does not prove that it is the provider's."""
+
+    code = Refused.code
+
+
+class WebhookNotConfigured(ApiError):
+    """Without a secret nothing is accepted."""
+
+    http_status = 503
+    code = UnusableSecret.code
+
+
+class Received(BaseModel):
+    """What became of a request's items.
+
+    Those that are rejected are among the accepted, and kept with the reason: sent again, they would fare no better.
+    """
+
+    accepted: int
+    duplicates: int
+    rejected: int
+
+
+@router.post(
+    "/webhooks/{source}",
+    response_model=Received,
+    responses={204: {"description": "to Twilio's status callbacks"}, **problems(400, 401, 404, 413, 429, 503)},
+    openapi_extra=_BODY,
+)
+async def receive_webhook(source: str, request: HttpRequest, context: ContextOf) -> Response:
+    """Take in what a provider sends, once its signature is checked over the bytes as they came."""
+    webhook = context.webhooks.webhook_of(source)
+    asked = Request(await request.body(), dict(request.headers), _public_url(request, context))
+    work = partial(_take_in, context, source, webhook, asked, context.clock())
+    response = await context.intake.run(len(asked.body), work)
+    request.state.client_id = f"webhook:{source}"
+    return response
+
+
+@router.get("/webhooks/{source}", response_class=PlainTextResponse, responses=problems(401, 404, 503))
+async def answer_challenge(source: str, request: HttpRequest, context: ContextOf) -> Response:
+    """Echo a challenge, by which a provider (Meta) makes sure that the URL is ours."""
+    webhook = context.webhooks.webhook_of(source)
+    try:
+        return PlainTextResponse(context.webhooks.answer_challenge(webhook, request.query_params))
+    except (Refused, UnusableSecret) as error:
+        raise _problem(error, webhook) from None
+
+
+def _take_in(context: Context, source: str, webhook: Webhook, request: Request, now: datetime) -> Response:
+    try:
+        items = context.webhooks.open(webhook, request, now)
+        received = _store(context, source, [LiveItem(*item) for item in items], now)
+        if webhook.is_single_use and received.duplicates:
+            raise Refused("the token was used before")
+    except (Refused, UnusableSecret) as error:
+        raise _problem(error, webhook) from None
+    answer = webhook.answer(request)
+    if answer:
+        return Response(answer.body or None, answer.status, media_type=answer.media_type)
+    return JSONResponse(received.model_dump())
+
+
+def _store(context: Context, source: str, items: list[LiveItem], now: datetime) -> Received:
+    if not items:
+        return Received(accepted=0, duplicates=0, rejected=0)
+    receipt = context.receiver.receive(source, items, now)
+    refused = len(receipt.rejected)
+    taken = receipt.accepted - refused
+    context.metrics.events(source, accepted=taken, duplicates=receipt.duplicates, refused=refused)
+    return Received(accepted=receipt.accepted, duplicates=receipt.duplicates, rejected=refused)
+
+
+def _problem(error: Refused | UnusableSecret, webhook: Webhook) -> ApiError:
+    if isinstance(error, UnusableSecret):
+        return WebhookNotConfigured(error.line())
+    return WebhookRefused(error.line(), headers={"WWW-Authenticate": f'{webhook.auth_scheme} realm="cdp"'})
+
+
+def _public_url(request: HttpRequest, context: Context) -> str:
+    """The URL that the provider called: what stands before us may have changed scheme, host and port."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{context.settings.public_url.rstrip('/')}{request.url.path}{query}"

@@ -1,0 +1,27 @@
+"""What analytics.js asks for before it sends anything: the settings of its source.
+
+Its loader wants them under `cdnURL`; see `LegacySettings` in @segment/analytics-next. Nothing goes to Segment's own
+hosts: events come here, and the library's measurements of itself are turned off.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+
+def settings_of(write_key: str, public_url: str) -> dict[str, Any]:
+    """The settings of a source whose only destination is this API, reached at `public_url`."""
+    url = urlsplit(public_url)
+    host = f"{url.netloc}{url.path.rstrip('/')}/v1"
+    return {
+        "integrations": {"Segment.io": {"apiKey": write_key, "apiHost": host, "protocol": url.scheme}},
+        "plan": {call: {"__default": {"enabled": True, "integrations": {}}} for call in ("track", "identify", "group")},
+        "metrics": {"sampleRate": 0, "host": host, "protocol": url.scheme},
+        "edgeFunction": {},
+        "middlewareSettings": {},
+        "enabledMiddleware": {},
+        "remotePlugins": [],
+        "analyticsNextEnabled": True,
+        "legacyVideoPluginsEnabled": False,
+    }

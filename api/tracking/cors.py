@@ -1,0 +1,31 @@
+"""Browsers on any site may send events: they hold no credentials of ours but a write key that is public anyway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+# Preflights are remembered for a day; Chromium cuts that to two hours.
+_MAX_AGE_SECONDS = 86_400
+
+
+class BrowserAccess:
+    """CORS for those paths alone that `is_open` names, errors included."""
+
+    def __init__(self, app: ASGIApp, is_open: Callable[[str], bool]) -> None:
+        self._app = app
+        self._is_open = is_open
+        self._open = CORSMiddleware(
+            app,
+            allow_origins=["*"],
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["Retry-After"],
+            max_age=_MAX_AGE_SECONDS,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_open = scope["type"] == "http" and self._is_open(scope["path"])
+        await (self._open if is_open else self._app)(scope, receive, send)

@@ -1,0 +1,61 @@
+"""Whose events a request brings: by a write key, or by an access token with the scope `events:write`."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from api.auth import authorise, bearer_token
+from api.basic_auth import basic_credentials
+from api.context import Context
+from api.errors import Unauthorised
+from cdp.store import Store
+from cdp.store.write_keys import KeyOwner, owner_of
+
+SCOPE = "events:write"
+# Where events are landed that come with a token, which names no source.
+TOKEN_SOURCE = "segment"
+
+
+class InvalidWriteKey(Unauthorised):
+    """No write key, or none in force. It asks for a bearer, since for Basic a browser would open a window."""
+
+    code = "invalid_write_key"
+
+    def __init__(self) -> None:
+        super().__init__("The write key is missing or not known", headers={"WWW-Authenticate": 'Bearer realm="cdp"'})
+
+
+async def sender_by_header(request: Request, context: Context) -> KeyOwner | None:
+    """The sender by the Authorization header (Basic with the key as its user, or Bearer); None without one.
+
+    Raises:
+        Unauthorised: the write key or the token is not valid.
+        InsufficientScope: the token does not allow events.
+    """
+    header = request.headers.get("authorization", "")
+    match header.partition(" ")[0].lower():
+        case "basic":
+            key, _ = basic_credentials(header) or (None, "")
+            return await context.ask(lambda store: sender_by_key(store, key)) if key != "" else None
+        case "bearer":
+            token = bearer_token(request)
+            owner = await context.ask(lambda store: owner_of(store, token))
+            return owner or await _token_holder(request, token)
+    return None
+
+
+def sender_by_key(store: Store, key: object) -> KeyOwner:
+    """The sender by a write key.
+
+    Raises:
+        InvalidWriteKey: it is none, or none in force.
+    """
+    owner = owner_of(store, key) if isinstance(key, str) else None
+    if owner is None:
+        raise InvalidWriteKey
+    return owner
+
+
+async def _token_holder(request: Request, token: str) -> KeyOwner:
+    caller = await authorise(request, token, [SCOPE])
+    return KeyOwner(caller.client_id, TOKEN_SOURCE)

@@ -1,0 +1,125 @@
+"""Limits, the request log, metrics: what operators rely on."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.app import create_app
+from api.rate_limit import WINDOW_SECONDS, RateLimit, TooManyRequests
+from api.request_log import RequestLog
+from cdp.errors import Unavailable
+from cdp.settings import Settings
+from cdp.store import open_store
+from cdp.store.requests import LoggedRequest, append_requests, recent_requests
+from tests.api.service import ANN, NOW, Service, assert_problem
+from tests.cdp.store_urls import BACKENDS, empty_store_url
+
+REQUEST = LoggedRequest(NOW, "client_x", "GET", "/healthz", 200, 0.5, None)
+
+
+def test_a_client_beyond_its_limit_is_told_when_to_come_back(tmp_path: Path) -> None:
+    service = Service(tmp_path / "home")
+    service.publish()
+    settings = Settings(home=tmp_path / "home", public_url="https://cdp.example.com", rate_limit=2)
+    service.http = TestClient(create_app(settings, clock=service.clock), raise_server_exceptions=False)
+    reader, sender = service.headers(service.reader), service.headers(service.sender)
+    answers = [service.http.get(f"/v1/profiles/{ANN}", headers=reader) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["1", "0", "0"]
+    assert_problem(answers[2], 429, "too_many_requests")
+    assert 0 < int(answers[2].headers["retry-after"]) <= 30
+    # Another client has a bucket of its own, and a refused scope counts as well.
+    assert [service.http.get("/v1/segments", headers=sender).status_code for _ in range(3)] == [403, 403, 429]
+    assert service.http.get("/healthz").status_code == 200
+
+
+@given(st.integers(1, 100), st.lists(st.floats(0, 5), max_size=300))
+def test_nobody_gets_more_than_a_full_bucket_and_what_fills_it(limit: int, pauses: list[float]) -> None:
+    bucket, now, passed = RateLimit(limit), 0.0, 0
+    for pause in pauses:
+        now += pause
+        try:
+            bucket.take("one", now)
+        except TooManyRequests as error:
+            now += int(error.headers["Retry-After"])
+            bucket.take("one", now)  # as promised
+        passed += 1
+    assert passed <= limit + now * limit / WINDOW_SECONDS + 1e-6
+
+
+def test_requests_are_in_the_log_once_the_service_has_ended(service: Service) -> None:
+    with TestClient(service.app) as http:
+        headers = service.headers(service.reader)
+        http.get(f"/v1/profiles/{ANN}", headers=headers)
+        http.get("/v1/profiles/nobody", headers=headers)
+        http.request("BREW", "/v1/people/ann@example.com")
+    store = open_store(service.settings.effective_store_url)
+    with store.read() as connection:
+        found = recent_requests(connection, 3)[::-1]
+    store.close()
+    reader = service.reader.client_id
+    assert [(r.client_id, r.method, r.route, r.status, r.error_code) for r in found] == [
+        (reader, "GET", "/v1/profiles/{profile_id}", 200, None),
+        (reader, "GET", "/v1/profiles/{profile_id}", 404, "not_found"),
+        (None, "other", None, 404, "not_found"),
+    ]
+    assert all(r.requested_at == NOW and r.milliseconds >= 0 for r in found)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_request_log_has_a_bound(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdp.store.requests.REQUESTS_KEPT", 3)
+    with empty_store_url(backend, tmp_path) as url:
+        store = open_store(url)
+        for number in range(4):
+            with store.write() as connection:
+                rows = [LoggedRequest(NOW, str(number), "GET", "/", 200, 1.0, None)] * 2
+                append_requests(connection, rows)
+        with store.read() as connection:
+            assert [request.client_id for request in recent_requests(connection, 9)] == ["3", "3", "2"]
+        store.close()
+
+
+def test_a_store_out_of_reach_costs_no_request_and_its_log_comes_later(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = RequestLog(service.store, _Quiet())  # type: ignore[arg-type]
+    log.add(REQUEST)
+    with monkeypatch.context() as patch:
+        patch.setattr("cdp.store.engine.Store.write", _out_of_reach)
+        log.write()
+    log.add(REQUEST)
+    log.write()
+    log.write()
+    with service.store.read() as connection:
+        assert recent_requests(connection, 9) == [REQUEST, REQUEST]
+
+
+def _out_of_reach(_store: object) -> None:
+    raise Unavailable("locked")
+
+
+class _Quiet:
+    def warning(self, event: str, **details: object) -> None:
+        logging.getLogger(__name__).debug("%s %s", event, details)
+
+
+def test_metrics_count_by_route_and_name_nobody(service: Service) -> None:
+    service.get(f"/v1/profiles/{ANN}")
+    service.look_up(("email", "ann@example.com"))
+    service.http.get("/v1/people/ann@example.com")
+    response = service.http.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=")
+    lines = response.text.splitlines()
+    count = 'cdp_request_seconds_count{method="GET",route="/v1/profiles/{profile_id}",status="200"} 1.0'
+    assert count in lines
+    assert 'cdp_request_seconds_count{method="GET",route="none",status="404"} 1.0' in lines
+    assert "cdp_inbox_depth 0.0" in lines
+    assert "cdp_published_run_age_seconds 0.0" in lines
+    assert not any(secret in response.text for secret in ("ann@", ANN, service.reader.client_id))

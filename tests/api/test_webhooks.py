@@ -1,0 +1,306 @@
+"""Webhooks over HTTP: what providers hear, and what is stored."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from api.routes.webhooks import MAX_BYTES
+from cdp.consent import contact_point_id
+from cdp.settings import Settings, WebhookSecrets
+from cdp.store import open_store
+from cdp.store.consents import suppressions_of
+from cdp.store.inbox import unlanded
+from cdp.webhooks import Request
+from tests import webhook_senders as senders
+from tests.api.service import NOW, Clock, assert_problem
+from tests.cdp.store_urls import BACKENDS, empty_store_url
+from tests.webhook_senders import PUBLIC_URL, SECRETS, SENDERS, Amazon
+
+SECONDS = int(NOW.timestamp())
+EVENTS: dict[str, Any] = {
+    "sendgrid": [{"email": "ann@example.com", "event": "click", "sg_event_id": "e1", "timestamp": SECONDS}],
+    "twilio": {"MessageSid": "SM1", "From": "+14155550100", "To": "+14155550199", "Body": "Hello"},
+    "mailgun": {"event": "opened", "id": "e1", "recipient": "ann@example.com", "timestamp": SECONDS + 0.5},
+    "postmark": {"RecordType": "Delivery", "Recipient": "ann@example.com", "DeliveredAt": "2026-07-01T12:00:00Z"},
+    "ses": {
+        "eventType": "Send",
+        "mail": {"messageId": "m1", "timestamp": "2026-07-01T12:00:00Z", "destination": ["ann@example.com"]},
+    },
+    "whatsapp": {
+        "object": "whatsapp_business_account",
+        "entry": [
+            {
+                "changes": [
+                    {
+                        "field": "messages",
+                        "value": {
+                            "statuses": [
+                                {
+                                    **{"id": "w1", "status": "read", "timestamp": str(SECONDS)},
+                                    "recipient_id": "14155550100",
+                                }
+                            ]
+                        },
+                    }
+                ]
+            }
+        ],
+    },
+    "segment": {"type": "track", "event": "e", "userId": "u1", "messageId": "m1", "timestamp": "2026-07-01T12:00:00Z"},
+}
+
+
+@dataclass
+class Hooks:
+    """The API with the secrets of all providers, called under another name than the providers know it by."""
+
+    home: Path
+    store_url: str
+    secrets: WebhookSecrets = SECRETS
+    clock: Clock = field(default_factory=Clock)
+    amazon: Amazon = field(default_factory=Amazon)
+
+    def __post_init__(self) -> None:
+        settings = Settings(
+            home=self.home, store_url=self.store_url, public_url=f"{PUBLIC_URL}/", webhooks=self.secrets, threads=1
+        )
+        self.app = create_app(settings, clock=self.clock, fetch=self.amazon.fetch)
+        self.http = TestClient(self.app, base_url="http://10.0.0.7:8000", raise_server_exceptions=False)
+        self.store = open_store(self.store_url)
+
+    def post(self, request: Request) -> httpx.Response:
+        path = request.url.removeprefix(PUBLIC_URL)
+        return self.http.post(path, content=request.body, headers=dict(request.headers))
+
+    def stored(self) -> list[tuple[str, Any]]:
+        """(source, payload) of what is in the inbox."""
+        with self.store.read() as connection:
+            return [
+                (batch.source, json.loads(payload))
+                for batch in unlanded(connection)
+                for payload in batch.rows["payload"]
+            ]
+
+    def close(self) -> None:
+        self.http.close()
+        self.store.close()
+        self.app.state.context.store.close()
+
+
+@pytest.fixture(params=BACKENDS)
+def hooks(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hooks]:
+    with empty_store_url(request.param, tmp_path) as store_url:
+        made = Hooks(tmp_path / "home", store_url)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Hooks]:
+    made = Hooks(tmp_path / "home", f"sqlite:///{tmp_path / 'store.sqlite'}")
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("source", sorted(SENDERS.keys() - {"twilio", "mailgun"}))
+def test_a_signed_request_is_stored_once(hooks: Hooks, source: str) -> None:
+    for counts in ({"accepted": 1, "duplicates": 0}, {"accepted": 0, "duplicates": 1}):
+        response = hooks.post(SENDERS[source](EVENTS[source], hooks.clock()))
+        assert (response.status_code, response.json()) == (200, {**counts, "rejected": 0}), response.text
+        hooks.clock.advance(seconds=60)
+        [(stored_source, _)] = hooks.stored()
+        assert stored_source == source
+
+
+@pytest.mark.parametrize("source", SENDERS)
+def test_what_is_not_signed_is_refused_and_not_stored(embedded: Hooks, source: str) -> None:
+    request = SENDERS[source](EVENTS[source], NOW)
+    names = request.headers.keys() - {"content-type"}
+    unsigned = replace(request, headers={"content-type": request.headers["content-type"]})
+    if not names:
+        unsigned = replace(request, body=request.body.replace(b'ignature": "', b'ignature": "A'))
+    response = embedded.post(unsigned)
+    assert_problem(response, 401, "webhook_refused")
+    assert response.headers["www-authenticate"].endswith('realm="cdp"')
+    assert embedded.stored() == []
+
+
+def test_only_postmark_is_asked_for_a_password(embedded: Hooks) -> None:
+    schemes = {source: embedded.http.post(f"/webhooks/{source}").headers["www-authenticate"] for source in SENDERS}
+    assert {source for source, scheme in schemes.items() if scheme.startswith("Basic")} == {"postmark"}
+
+
+@pytest.mark.parametrize("source", ["nobody", "contacts", "events", "Sendgrid", "send%00grid"])
+def test_an_unknown_source_is_not_found(embedded: Hooks, source: str) -> None:
+    assert_problem(embedded.http.post(f"/webhooks/{source}", content=b"[]"), 404, "not_found")
+    assert_problem(embedded.http.get(f"/webhooks/{source}"), 404, "not_found")
+
+
+@pytest.mark.parametrize("source", SENDERS)
+def test_without_a_secret_nothing_is_accepted(tmp_path: Path, source: str) -> None:
+    hooks = Hooks(tmp_path / "home", f"sqlite:///{tmp_path / 'store.sqlite'}", WebhookSecrets())
+    response = hooks.post(SENDERS[source](EVENTS[source], NOW))
+    assert_problem(response, 503, "webhook_not_configured")
+    provider = "STANDARD" if source == "segment" else source.upper()
+    assert f"CDP_WEBHOOKS__{provider}__" in response.json()["message"]
+    assert int(response.headers["retry-after"]) > 0
+    assert hooks.stored() == []
+    hooks.close()
+
+
+def test_a_body_beyond_bounds_is_refused(embedded: Hooks) -> None:
+    response = embedded.http.post("/webhooks/sendgrid", content=b"x" * (MAX_BYTES + 1))
+    assert_problem(response, 413, "payload_too_large")
+
+
+def test_an_item_that_cannot_be_mapped_does_not_sink_the_others(embedded: Hooks) -> None:
+    events = [{**EVENTS["sendgrid"][0], "sg_event_id": "e2", "email": None}, *EVENTS["sendgrid"]]
+    response = embedded.post(senders.sendgrid(events, NOW))
+    assert (response.status_code, response.json()) == (200, {"accepted": 2, "duplicates": 0, "rejected": 1})
+
+
+def test_mailguns_token_is_good_for_one_request(hooks: Hooks) -> None:
+    assert hooks.post(senders.mailgun(EVENTS["mailgun"], NOW)).json()["accepted"] == 1
+    # The body is not signed: whoever saw the token could say anything.
+    forged = senders.mailgun({**EVENTS["mailgun"], "id": "e2", "event": "unsubscribed"}, NOW)
+    assert_problem(hooks.post(forged), 401, "webhook_refused")
+    assert [payload["event-data"]["event"] for _, payload in hooks.stored()] == ["opened"]
+    assert hooks.post(senders.mailgun(EVENTS["mailgun"], NOW, token="another")).json()["accepted"] == 1
+
+
+# --- Twilio -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", ["Hello", "STOP", "START", "HELP"])
+def test_a_text_is_answered_with_twiml_that_says_nothing(embedded: Hooks, words: str) -> None:
+    response = embedded.post(senders.twilio({**EVENTS["twilio"], "Body": words}, NOW))
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/xml; charset=utf-8")
+    assert response.text == '<?xml version="1.0" encoding="UTF-8"?><Response/>'
+    [(_, payload)] = embedded.stored()
+    assert payload["Body"] == words
+
+
+def test_a_status_callback_is_answered_with_nothing(embedded: Hooks) -> None:
+    callback = {"MessageSid": "SM1", "MessageStatus": "delivered", "To": "+14155550100", "From": "+14155550199"}
+    for status in ("sent", "delivered", "delivered"):
+        response = embedded.post(senders.twilio({**callback, "MessageStatus": status}, NOW))
+        assert (response.status_code, response.content) == (204, b"")
+    assert [payload["MessageStatus"] for _, payload in embedded.stored()] == ["sent", "delivered"]
+
+
+def test_twilio_signs_the_query_too(embedded: Hooks) -> None:
+    request = senders.twilio(EVENTS["twilio"], NOW)
+    assert_problem(embedded.post(replace(request, url=f"{request.url}?account=2")), 401, "webhook_refused")
+
+
+def suppressed(hooks: Hooks, kind: str, value: str) -> set[str]:
+    """Why nothing may be sent to an address, at this moment."""
+    with hooks.store.read() as connection:
+        found = suppressions_of(connection, [contact_point_id(kind, value)])
+    return {suppression.reason for suppression in found if suppression.is_active(hooks.clock())}
+
+
+def test_stop_holds_from_the_answer_on_and_start_lifts_it(hooks: Hooks) -> None:
+    for number, (words, reasons) in enumerate([("STOP", {"stop"}), ("Hello?", {"stop"}), ("START", set())]):
+        text = {**EVENTS["twilio"], "MessageSid": f"SM{number}", "Body": words}
+        assert hooks.post(senders.twilio(text, hooks.clock())).status_code == 200
+        assert suppressed(hooks, "phone", "+14155550100") == reasons
+        hooks.clock.advance(minutes=1)
+
+
+def test_a_complaint_of_one_of_several_suppresses_nobody(embedded: Hooks) -> None:
+    people = [{"emailAddress": f"{name}@example.com"} for name in ("ann", "bob")]
+    for listed, reasons in ((people, set()), (people[:1], {"complaint"})):
+        complaint = {"timestamp": "2026-07-01T11:00:00Z", "feedbackId": "f1", "complainedRecipients": listed}
+        event = {**EVENTS["ses"], "eventType": "Complaint", "complaint": complaint}
+        embedded.post(senders.ses(event, NOW, MessageId=f"n{len(listed)}"))
+        assert suppressed(embedded, "email", "ann@example.com") == reasons
+        assert suppressed(embedded, "email", "bob@example.com") == set()
+
+
+# --- Meta, Amazon -------------------------------------------------------------------------------------------
+
+
+def test_metas_challenge(embedded: Hooks) -> None:
+    query = {"hub.mode": "subscribe", "hub.verify_token": "verify me", "hub.challenge": "1158201444"}
+    response = embedded.http.get("/webhooks/whatsapp", params=query)
+    assert (response.status_code, response.text) == (200, "1158201444")
+    assert response.headers["content-type"].startswith("text/plain")
+    wrong = embedded.http.get("/webhooks/whatsapp", params={**query, "hub.verify_token": "me"})
+    assert_problem(wrong, 401, "webhook_refused")
+    assert_problem(embedded.http.get("/webhooks/sendgrid", params=query), 404, "not_found")
+
+
+def test_a_subscription_is_confirmed_and_not_stored(embedded: Hooks) -> None:
+    response = embedded.post(senders.ses_confirmation(NOW))
+    assert (response.status_code, response.json()) == (200, {"accepted": 0, "duplicates": 0, "rejected": 0})
+    assert embedded.amazon.asked == [senders.CERTIFICATE_URL, senders.CONFIRM_URL]
+    assert embedded.stored() == []
+
+
+def test_amazon_sends_again_what_could_not_be_checked(embedded: Hooks) -> None:
+    embedded.amazon.is_down = True
+    for request in (senders.ses(EVENTS["ses"], NOW), senders.ses_confirmation(NOW)):
+        response = embedded.post(request)
+        assert_problem(response, 503, "unavailable")
+        assert int(response.headers["retry-after"]) > 0
+    assert embedded.stored() == []
+    embedded.amazon.is_down = False
+    assert embedded.post(senders.ses(EVENTS["ses"], NOW)).json()["accepted"] == 1
+
+
+# --- whatever comes -----------------------------------------------------------------------------------------
+
+ODD: list[Any] = [
+    *({}, [], "text", 7, None, [[]], [None, 7]),
+    {"sg_event_id": "\0", "email": "a\0@example.com", "event": "open", "timestamp": SECONDS},
+    {"email": "\ud800@example.com", "event": "open", "timestamp": SECONDS},
+    {"RecordType": "Open", "Recipient": "x" * 5_000 + "@example.com", "ReceivedAt": "2026-07-01"},
+    {"messageId": "m" * 5_000, "type": "track", "userId": "u", "event": "e"},
+    {
+        "object": 1,
+        "entry": [{"changes": [{"value": {"statuses": [{"id": 5, "status": ["x"]}], "messages": ["x"]}}, 7]}],
+    },
+    {
+        "eventType": "Send",
+        "mail": {"messageId": "m", "destination": ["a@example.com"] * 1_000, "timestamp": "2026-07-01"},
+    },
+]
+
+
+@pytest.mark.parametrize("source", sorted(SENDERS.keys() - {"twilio"}))
+def test_nothing_that_a_provider_signs_is_a_defect(hooks: Hooks, source: str) -> None:
+    for number, payload in enumerate(ODD):
+        more = {"mailgun": {"token": f"t{number}"}, "ses": {"MessageId": f"n{number}"}}.get(source, {})
+        response = hooks.post(SENDERS[source](payload, NOW, **more))  # type: ignore[call-arg]
+        assert response.status_code == 200, response.text
+
+
+# --- what nobody may see ------------------------------------------------------------------------------------
+
+
+def test_neither_people_nor_secrets_stand_in_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hooks = Hooks(tmp_path / "home", f"sqlite:///{tmp_path / 'store.sqlite'}")
+    capsys.readouterr()
+    for source, send in SENDERS.items():
+        request = send(EVENTS[source], NOW)
+        hooks.post(request)
+        hooks.post(replace(request, headers={"content-type": request.headers["content-type"]}))
+        hooks.post(replace(request, body=request.body[:-2]))
+    hooks.http.get("/webhooks/whatsapp", params={"hub.mode": "subscribe", "hub.verify_token": "verify me"})
+    hooks.close()
+    written = capsys.readouterr().err
+    assert {json.loads(line)["route"] for line in written.splitlines()} == {"/webhooks/{source}"}
+    password = base64.b64encode(b"user:pass:word").decode()
+    for hidden in ("ann@", "5550100", "verify me", "12345", password, "signature"):
+        assert hidden not in written

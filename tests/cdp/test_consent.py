@@ -1,0 +1,418 @@
+"""What follows from what people have said about consent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdp import fields
+from cdp.consent import (
+    ADDRESS_TYPES,
+    ConsentRules,
+    ContactPoint,
+    Entry,
+    Head,
+    Statement,
+    Suppression,
+    contact_point_id,
+    effects_of,
+    first_break,
+    fold,
+    seal,
+)
+
+EMAIL = ContactPoint("email", "ann@example.com")
+OTHER_EMAIL = ContactPoint("email", "ann@example.org")
+PHONE = ContactPoint("phone", "+14155550100")
+CUSTOMER = ContactPoint("customer_id", "crm:7")
+DEVICE = ContactPoint("device_token", "token")
+POINTS = {"email": EMAIL, "other": OTHER_EMAIL, "phone": PHONE, "customer": CUSTOMER, "device": DEVICE}
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+NOBODY_ELSE = ConsentRules()
+
+
+def day(number: int) -> datetime:
+    return START + timedelta(days=number)
+
+
+def chain(*statements: Statement, recorded_at: datetime | None = None) -> list[Entry]:
+    """The entries that statements become, recorded in this order: one an hour, or all at one time."""
+    entries: list[Entry] = []
+    head = Head(0, None)
+    for number, statement in enumerate(statements):
+        at = recorded_at or day(100) + timedelta(hours=number)
+        entries.append(seal(statement, entry_id=statement.entry_id or f"e{number}", recorded_at=at, after=head))
+        head = Head(entries[-1].seq, entries[-1].entry_hash)
+    return entries
+
+
+def said(text: str, *, on: int, entry_id: str | None = None) -> Statement:
+    """`point channel state [topic:x | scope:all] [for:transactional]`, stated on that day."""
+    point, channel, state, *more = text.split()
+    options = dict(option.split(":") for option in more)
+    topic = options.get("topic")
+    return Statement(
+        contact_point_id=POINTS[point].id,
+        contact_point_type=POINTS[point].type,
+        channel=channel,
+        purpose=options.get("for", "marketing"),
+        state=state,
+        occurred_at=day(on),
+        source="test",
+        actor="test",
+        topic=topic,
+        scope=options.get("scope", "topic" if topic else "channel"),
+        entry_id=entry_id,
+    )
+
+
+def standing(
+    entries: list[Entry],
+    point: str = "email",
+    channel: str = "email",
+    *,
+    topic: str | None = None,
+    purpose: str = "marketing",
+    on: int = 99,
+    rules: ConsentRules = NOBODY_ELSE,
+    region: str | None = None,
+) -> str:
+    found = fold(
+        entries,
+        contact_point_id=POINTS[point].id,
+        channel=channel,
+        purpose=purpose,
+        topic=topic,
+        as_of=day(on),
+        rules=rules,
+        region=region,
+    )
+    assert found.allowed == (found.state == "granted" or purpose != "marketing")
+    return found.state
+
+
+@pytest.mark.parametrize(
+    ("statements", "topic", "expected"),
+    [
+        ([], None, "missing"),
+        (["email email granted"], None, "granted"),
+        (["email email granted"], "news", "granted"),
+        (["email email pending"], None, "pending"),
+        (["email email granted", "email email pending"], None, "pending"),
+        (["email email denied"], None, "denied"),
+        (["email email granted", "email email withdrawn"], None, "withdrawn"),
+        (["email email withdrawn", "email email granted"], None, "granted"),
+        # A topic is narrower than its channel.
+        (["email email granted topic:news"], "news", "granted"),
+        (["email email granted topic:news"], "offers", "missing"),
+        (["email email granted topic:news"], None, "missing"),
+        (["email email granted topic:news", "email email withdrawn"], "news", "withdrawn"),
+        (["email email withdrawn", "email email granted topic:news"], "news", "granted"),
+        (["email email granted", "email email withdrawn topic:news"], "news", "withdrawn"),
+        (["email email granted", "email email withdrawn topic:news"], None, "granted"),
+        (["email email withdrawn topic:news", "email email granted"], "news", "withdrawn"),
+        (["email email withdrawn topic:news", "email email granted topic:news"], "news", "granted"),
+        # From everything.
+        (["email email granted topic:news", "email email withdrawn scope:all"], "news", "withdrawn"),
+        (["email email granted", "phone sms withdrawn scope:all"], None, "withdrawn"),
+        (["phone sms withdrawn scope:all", "email email granted"], None, "granted"),
+        (["email email granted scope:all"], None, "granted"),
+        # Consent belongs to the contact point: what others granted counts for nothing, nor what they left.
+        (["other email granted"], None, "missing"),
+        (["email email granted", "other email withdrawn"], None, "granted"),
+        (["email email granted", "phone sms withdrawn"], None, "granted"),
+        (["phone sms granted scope:all"], None, "missing"),
+        # A statement without an address speaks of the person.
+        (["email email granted", "customer email denied"], None, "denied"),
+        (["customer email granted"], None, "missing"),
+        (["email email granted", "customer sms denied"], None, "granted"),
+        # Other purposes.
+        (["email email granted for:transactional"], None, "missing"),
+        (["email email granted", "email email withdrawn for:transactional"], None, "granted"),
+    ],
+)
+def test_what_is_in_force(statements: list[str], topic: str | None, expected: str) -> None:
+    entries = chain(*(said(text, on=number) for number, text in enumerate(statements)))
+    assert standing(entries, topic=topic) == expected
+
+
+def test_transactional_messages_need_no_consent() -> None:
+    assert standing([], purpose="transactional") == "missing"
+    found = fold(
+        [],
+        contact_point_id=EMAIL.id,
+        channel="email",
+        purpose="transactional",
+        topic=None,
+        as_of=START,
+        rules=NOBODY_ELSE,
+    )
+    assert found.allowed
+
+
+def test_what_happened_last_counts_and_not_what_was_heard_last() -> None:
+    assert standing(chain(said("email email withdrawn", on=5), said("email email granted", on=3))) == "withdrawn"
+
+
+def test_of_two_at_one_time_the_one_recorded_later_counts() -> None:
+    assert standing(chain(said("email email withdrawn", on=5), said("email email granted", on=5))) == "granted"
+
+
+def test_what_contradicts_itself_is_no_grant() -> None:
+    both = [said("email email granted", on=5), said("email email withdrawn", on=5)]
+    assert standing(chain(*both, recorded_at=day(6))) == "conflicting"
+    assert standing(chain(*both, said("email email granted", on=6), recorded_at=day(6))) == "granted"
+
+
+@pytest.mark.parametrize(("on", "expected"), [(0, "missing"), (1, "granted"), (4, "granted"), (5, "withdrawn")])
+def test_the_state_at_a_time_is_what_was_in_force_then(on: int, expected: str) -> None:
+    entries = chain(said("email email withdrawn", on=5), said("email email granted", on=1))
+    assert standing(entries, on=on) == expected
+
+
+@pytest.mark.parametrize(
+    ("region", "channel", "expected"),
+    [
+        (None, "whatsapp", "withdrawn"),
+        ("US", "whatsapp", "withdrawn"),
+        ("DE", "whatsapp", "granted"),
+        ("DE", "email", "withdrawn"),
+        ("US", "email", "granted"),
+    ],
+)
+def test_how_far_an_opt_out_reaches_is_a_rule_by_region(region: str | None, channel: str, expected: str) -> None:
+    rules = ConsentRules.model_validate(
+        {"opt_out_reaches": {"sms": ["whatsapp"]}, "regions": {"DE": {"sms": ["email", "push"]}}}
+    )
+    entries = chain(
+        said("phone whatsapp granted", on=1), said("email email granted", on=1), said("phone sms withdrawn", on=2)
+    )
+    point = "phone" if channel == "whatsapp" else "email"
+    assert standing(entries, point, channel, rules=rules, region=region) == expected
+
+
+def test_rules_know_channels_and_countries_only() -> None:
+    for wrong in ({"opt_out_reaches": {"fax": []}}, {"regions": {"Germany": {}}}, {"anything": 1}):
+        with pytest.raises(ValueError):
+            ConsentRules.model_validate(wrong)
+
+
+CHOICES = st.tuples(
+    st.sampled_from(["email", "other", "phone", "customer"]),
+    st.sampled_from(["email", "sms"]),
+    st.sampled_from(fields.ConsentState.allowed),
+    st.sampled_from(["news", "offers"]),
+    st.sampled_from(fields.ConsentScope.allowed),
+    st.integers(1, 6),
+)
+
+
+def statements_of(choices: list[Any]) -> list[Statement]:
+    return [
+        Statement(
+            contact_point_id=POINTS[point].id,
+            contact_point_type=POINTS[point].type,
+            channel=channel,
+            purpose="marketing",
+            state=state,
+            occurred_at=day(on),
+            source="test",
+            actor="test",
+            topic=topic if scope == "topic" else None,
+            scope=scope,
+            entry_id=f"e{number}",
+        )
+        for number, (point, channel, state, topic, scope, on) in enumerate(choices)
+    ]
+
+
+OWNERS = (("email", "email"), ("phone", "sms"))
+QUESTIONS = [(point, channel, topic) for point, channel in OWNERS for topic in (None, "news")]
+
+
+@given(st.lists(CHOICES, max_size=8), st.randoms(use_true_random=False))
+def test_the_order_of_arrival_changes_nothing(choices: list[Any], random: Any) -> None:
+    statements = statements_of(choices)
+    shuffled = random.sample(statements, len(statements))
+    for point, channel, topic in QUESTIONS:
+        first, second = (
+            standing(chain(*order, recorded_at=day(50)), point, channel, topic=topic)
+            for order in (statements, shuffled)
+        )
+        assert first == second
+
+
+@given(st.lists(CHOICES, max_size=6), CHOICES)
+def test_an_opt_out_never_allows_more(choices: list[Any], another: Any) -> None:
+    opt_out = (*another[:2], "withdrawn", *another[3:5], 7)
+    before, after = chain(*statements_of(choices)), chain(*statements_of([*choices, opt_out]))
+    for point, channel, topic in QUESTIONS:
+        if standing(before, point, channel, topic=topic) != "granted":
+            assert standing(after, point, channel, topic=topic) != "granted"
+
+
+@given(st.lists(CHOICES, max_size=6), st.lists(CHOICES, max_size=6))
+def test_joining_two_people_never_allows_more(ours: list[Any], theirs: list[Any]) -> None:
+    """The e-mail's owner and the phone's owner turn out to be one person."""
+    own = statements_of([("email", "email", *rest) for _, _, *rest in ours])
+    others = statements_of([("phone", "sms", *rest) for _, _, *rest in theirs])
+    for topic in (None, "news"):
+        if standing(chain(*own, *others), topic=topic) == "granted":
+            assert standing(chain(*own), topic=topic) == "granted"
+
+
+def test_an_opt_out_from_everything_ends_every_grant() -> None:
+    entries = chain(
+        said("email email granted", on=1),
+        said("email email granted topic:news", on=2),
+        said("phone sms granted", on=2),
+        said("email email withdrawn scope:all", on=3),
+    )
+    asked = [*QUESTIONS, ("phone", "whatsapp", None)]
+    assert {standing(entries, point, channel, topic=topic) for point, channel, topic in asked} == {"withdrawn"}
+
+
+def row(channel: str, event_type: str | None, **more: Any) -> dict[str, Any]:
+    event = {"event_id": "e" * 32, "channel": channel, "event_type": event_type, "occurred_at": day(3)}
+    people = {"email": EMAIL.value, "phone": PHONE.value, "device_token": DEVICE.value}
+    return {"source": "test", **(event if event_type else {}), **people, **more}
+
+
+def consent(channel: str, state: str, topic: str | None = None) -> dict[str, Any]:
+    return {
+        **{"consent_id": "c" * 32, "consent_channel": channel, "consent_purpose": "marketing", "consent_topic": topic},
+        **{"consent_state": state, "consent_scope": "topic" if topic else "channel", "consent_at": day(3)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("happened", "states", "suppresses", "lifts"),
+    [
+        # STOP by SMS: Twilio names it a consent as well.
+        (row("sms", "unsubscribed", **consent("sms", "withdrawn")), ["sms withdrawn channel"], ["sms stop"], []),
+        (row("whatsapp", "unsubscribed"), ["whatsapp withdrawn channel"], ["whatsapp stop"], []),
+        (row("sms", "resubscribed", **consent("sms", "granted")), ["sms granted channel"], [], ["sms stop"]),
+        (row("sms", "failed", properties='{"error_code": "21610"}'), [], ["sms stop"], []),
+        # Unsubscribing by e-mail: from a list, or altogether.
+        (row("email", "unsubscribed"), ["email withdrawn channel"], [], []),
+        (
+            row("email", "unsubscribed", **consent("email", "withdrawn", "news")),
+            ["email withdrawn topic news"],
+            [],
+            [],
+        ),
+        (row("sms", "unsubscribed", **consent("sms", "withdrawn", "news")), ["sms withdrawn topic news"], [], []),
+        (row("email", "resubscribed"), ["email granted channel"], [], []),
+        # Spam.
+        (row("email", "complained"), ["email withdrawn channel"], ["email complaint"], []),
+        (row("email", "rejected", properties='{"reason": "Spam Reporting Address"}'), [], ["email complaint"], []),
+        # Bounces for good, in the words of each provider, and for now.
+        (row("email", "bounced", properties='{"type": "bounce"}'), [], ["email hard_bounce"], []),
+        (row("email", "bounced", properties='{"type": "blocked"}'), [], [], []),
+        (row("email", "rejected", properties='{"reason": "Bounced Address"}'), [], ["email hard_bounce"], []),
+        (row("email", "bounced"), [], [], []),
+        (row("sms", "bounced", properties='{"error_code": "30006"}'), [], ["sms hard_bounce"], []),
+        (row("sms", "bounced", properties='{"error_code": 30003}'), [], [], []),
+        # Not on WhatsApp, or with an old version of it: who knows.
+        (row("whatsapp", "failed", properties='{"error_code": "131026"}'), [], [], []),
+        (row("push", "bounced", properties='{"sdk_platform": "IOS"}'), [], ["push hard_bounce"], []),
+        (row("email", "delivered"), [], [], ["email hard_bounce"]),
+        (row("email", "clicked"), [], [], ["email hard_bounce"]),
+        (row("email", "clicked", is_machine=True), [], [], []),
+        # What people do otherwise is no consent.
+        (row("web", "ordered", properties='{"type": "bounce"}'), [], [], []),
+        (row("email", "deferred"), [], [], []),
+        (row("email", None, **consent("email", "granted")), ["email granted channel"], [], []),
+        # Nobody to write to.
+        (row("email", "bounced", email=None, properties='{"type": "bounce"}'), [], [], []),
+    ],
+)
+def test_what_an_event_does(
+    happened: dict[str, Any], states: list[str], suppresses: list[str], lifts: list[str]
+) -> None:
+    found = effects_of([happened])
+    spoken = [f"{s.channel} {s.state} {s.scope} {s.topic or ''}".strip() for s in found.statements]
+    assert spoken == states
+    assert [f"{s.channel} {s.reason}" for s in found.suppressions] == suppresses
+    assert [f"{each.channel} {each.reason}" for each in found.lifts] == lifts
+    kept = {point.id for point in found.contact_points}
+    assert {each.contact_point_id for each in (*found.statements, *found.suppressions)} <= kept
+
+
+def test_a_purchase_after_an_opt_out_is_no_consent() -> None:
+    rows = [row("email", "unsubscribed"), row("web", "ordered", occurred_at=day(4), event_id="f" * 32)]
+    assert standing(chain(*effects_of(rows).statements)) == "withdrawn"
+
+
+def test_a_statement_names_its_entry_by_what_states_it() -> None:
+    by_event, by_consent = row("email", "unsubscribed"), row("email", "unsubscribed", **consent("email", "withdrawn"))
+    assert [s.entry_id for s in effects_of([by_event, by_consent]).statements] == ["e" * 32, "c" * 32]
+
+
+@pytest.mark.parametrize(
+    ("channel", "known", "kind"),
+    [
+        ("email", {}, "email"),
+        ("sms", {"customer_id": "7"}, "phone"),
+        ("email", {"email": None, "customer_id": "7"}, "customer_id"),
+        ("push", {"device_token": None}, "email"),
+        ("web", {}, "email"),
+        ("email", {"email": None, "phone": None, "device_token": None, "anonymous_id": "a"}, "anonymous_id"),
+    ],
+)
+def test_a_statement_belongs_to_the_address_of_its_channel(channel: str, known: dict[str, Any], kind: str) -> None:
+    (statement,) = effects_of([row("email", None, **consent(channel, "denied"), **known)]).statements
+    assert statement.contact_point_type == kind
+
+
+def test_a_customer_of_one_source_is_not_one_of_another() -> None:
+    nobody = {"email": None, "phone": None, "device_token": None, "customer_id": "7"}
+    rows = [row("email", None, **consent("email", "denied"), **nobody) | {"source": name} for name in ("crm", "shop")]
+    assert [point.value for point in effects_of(rows).contact_points] == ["crm:7", "shop:7"]
+
+
+def test_who_cannot_be_named_states_nothing() -> None:
+    nobody = {"email": None, "phone": None, "device_token": None}
+    assert effects_of([row("email", "unsubscribed", **nobody)]).statements == []
+
+
+@pytest.mark.parametrize(
+    ("occurred", "lifted", "on", "active"),
+    [
+        (3, None, 2, False),
+        (3, None, 3, True),
+        (3, 5, 4, True),
+        (3, 5, 5, False),
+        (3, 3, 4, True),
+        (3, 2, 4, True),
+        (None, 5, 6, False),
+    ],
+)
+def test_a_suppression_holds_until_it_is_lifted(
+    occurred: int | None, lifted: int | None, on: int, active: bool
+) -> None:
+    times = [day(number) if number is not None else None for number in (occurred, lifted)]
+    assert Suppression(EMAIL.id, "email", "stop", "test", *times).is_active(day(on)) == active
+
+
+def test_contact_point_ids_are_of_the_type_and_the_value() -> None:
+    assert len({contact_point_id(kind, value) for kind in ("email", "phone") for value in ("a", "b")}) == 4
+    # The first 128 bits of sha256("email\0ann@example.com"), worked out by DuckDB.
+    assert contact_point_id("email", "ann@example.com") == "cpt_5XE158Q799NR04EGS9GP03YHDQ"
+
+
+def test_channels_with_addresses_are_those_that_messages_go_to() -> None:
+    assert set(ADDRESS_TYPES) == set(fields.MESSAGE_CHANNELS)
+
+
+def test_the_chain_holds_from_its_start() -> None:
+    entries = chain(*(said("email email granted", on=number) for number in range(4)))
+    head = Head(4, entries[-1].entry_hash)
+    assert first_break(entries, head) is None
+    assert entries[0].previous_hash is None
+    assert first_break([], Head(0, None)) is None

@@ -1,0 +1,624 @@
+"""Who may call a webhook: published vectors, requests that others recorded, and one flipped byte in any place."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdp.errors import NotFound, Unavailable
+from cdp.settings import WebhookSecrets
+from cdp.sources import load_sources
+from cdp.webhooks import Refused, Request, Unreadable, UnusableSecret, ecdsa, standard, twilio
+from cdp.webhooks.fetch import Certificates, fetch
+from cdp.webhooks.payloads import form_fields
+from cdp.webhooks.verifier import Verifier
+from tests import webhook_senders as senders
+from tests.webhook_senders import SECRETS, SENDERS, Amazon
+
+PROVIDERS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "providers"
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+SOURCES = load_sources()
+
+PAYLOADS: dict[str, Any] = {
+    "sendgrid": [{"email": "ann@example.com", "event": "open", "sg_event_id": "e1", "timestamp": 1782907200}],
+    "twilio": {"MessageSid": "SM1", "From": "+14155550100", "To": "+14155550199", "Body": "STOP & more="},
+    "mailgun": {"event": "opened", "id": "e1", "recipient": "ann@example.com", "timestamp": 1782907200.5},
+    "postmark": {"RecordType": "Open", "Recipient": "ann@example.com", "MessageID": "m1"},
+    "ses": {"eventType": "Send", "mail": {"messageId": "m1", "destination": ["ann@example.com"]}},
+    "whatsapp": {"object": "whatsapp_business_account", "entry": []},
+    "segment": {"type": "track", "event": "e", "userId": "u1", "messageId": "m1"},
+}
+
+
+def verifier(secrets: WebhookSecrets = SECRETS, amazon: Amazon | None = None) -> Verifier:
+    return Verifier(SOURCES, secrets, (amazon or Amazon()).fetch)
+
+
+def opened(source: str, request: Request, *, now: datetime = NOW, checker: Verifier | None = None) -> list[Any]:
+    """The items of a request to a source's webhook, as (message id, payload)."""
+    checker = checker or verifier()
+    items = checker.open(checker.webhook_of(source), request, now)
+    return [(item.message_id, json.loads(item.payload)) for item in items]
+
+
+# --- published vectors --------------------------------------------------------------------------------------
+
+TWILIO_URL = "https://mycompany.com/myapp.php?foo=1&bar=2"
+TWILIO_FORM = [
+    *(("CallSid", "CA1234567890ABCDE"), ("Digits", "1234"), ("From", "+14158675309"), ("To", "+18005551212")),
+    ("Caller", "+14158675309"),
+]
+TWILIO_JSON = b'{"property": "value", "boolean": true}'
+TWILIO_HASH = "bodySHA256=0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620"
+
+
+@pytest.mark.parametrize(
+    ("url", "form", "signature"),
+    [
+        (TWILIO_URL, TWILIO_FORM, "RSOYDt4T1cUTdK1PDd93/VVr8B8="),
+        (TWILIO_URL.replace(".com", ".com:1234"), TWILIO_FORM, "RSOYDt4T1cUTdK1PDd93/VVr8B8="),
+        (TWILIO_URL, TWILIO_FORM, "kvajT1Ptam85bY51eRf/AJRuM3w="),  # signed with port 443
+        (TWILIO_URL.replace("https", "http"), TWILIO_FORM, "0ZXoZLH/DfblKGATFgpif+LLRf4="),  # signed with port 80
+        (
+            TWILIO_URL,
+            [("Sid", "CA123"), ("SidAccount", "AC123"), *(("Digits", digits) for digits in ("5678", "1234", "1234"))],
+            "IK+Dwps556ElfBT0I3Rgjkr1wJU=",
+        ),
+        (f"{TWILIO_URL}&{TWILIO_HASH}", None, "a9nBmqA0ju/hNViExpshrM61xv4="),
+        (f"https://mycompany.com/myapp.php?{TWILIO_HASH}", None, "y77kIzt2vzLz71DgmJGsen2scGs="),
+    ],
+)
+def test_vectors_of_twilios_own_libraries(url: str, form: list[tuple[str, str]] | None, signature: str) -> None:
+    body = TWILIO_JSON if form is None else urlencode(form).encode()
+    headers = {"x-twilio-signature": signature, "content-type": senders.FORM if form else senders.JSON}
+    request = Request(body, headers, url)
+    twilio.verify(request, {"auth_token": "12345"}, NOW)
+    for wrong in (
+        replace(request, body=body.replace(b"1", b"2").replace(b"true", b"fals")),
+        replace(request, url=url + "3"),
+    ):
+        with pytest.raises(Refused):
+            twilio.verify(wrong, {"auth_token": "12345"}, NOW)
+
+
+SENDGRID_KEY = (
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfS"
+    "mpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc6wEA3F+g=="
+)
+SENDGRID_REQUEST = Request(
+    b'[{"email":"hello@world.com","event":"dropped","reason":"Bounced Address",'
+    b'"sg_event_id":"ZHJvcC0xMDk5NDkxOS1MUnpYbF9OSFN0T0doUTRrb2ZTbV9BLTA",'
+    b'"sg_message_id":"LRzXl_NHStOGhQ4kofSm_A.filterdrecv-p3mdw1-756b745b58-kmzbl-18-5F5FC76C-9.0",'
+    b'"smtp-id":"<LRzXl_NHStOGhQ4kofSm_A@ismtpd0039p1iad1.sendgrid.net>","timestamp":1600112492}]\r\n',
+    {
+        "x-twilio-email-event-webhook-timestamp": "1600112502",
+        "x-twilio-email-event-webhook-signature": (
+            "MEUCIGHQVtGj+Y3LkG9fLcxf3qfI10QysgDWmMOVmxG0u6ZUAiEAyBiXDWzM+uOe5W0JuG+luQAbPIqHh89M15TluLtEZtM="
+        ),
+    },
+    "https://cdp.example.com/webhooks/sendgrid",
+)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [SENDGRID_KEY, f"-----BEGIN PUBLIC KEY-----\n{SENDGRID_KEY[:64]}\n{SENDGRID_KEY[64:]}\n-----END PUBLIC KEY-----"],
+    ids=["base64", "pem"],
+)
+def test_the_vector_of_sendgrids_own_libraries(key: str) -> None:
+    sent_at = datetime.fromtimestamp(1600112502, UTC)
+    ecdsa.verify(SENDGRID_REQUEST, {"public_key": key}, sent_at)
+    with pytest.raises(Refused, match="does not match"):
+        ecdsa.verify(replace(SENDGRID_REQUEST, body=SENDGRID_REQUEST.body.strip()), {"public_key": key}, sent_at)
+    with pytest.raises(Refused, match="too old"):
+        ecdsa.verify(SENDGRID_REQUEST, {"public_key": key}, NOW)
+
+
+STANDARD_REQUEST = Request(
+    b'{"test": 2432232314}',
+    {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    },
+    "https://cdp.example.com/webhooks/segment",
+)
+STANDARD_SECRET = {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+STANDARD_TIME = datetime.fromtimestamp(1614265330, UTC)
+RIGHT = STANDARD_REQUEST.headers["webhook-signature"]
+WRONG = "v1,AAAM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@pytest.mark.parametrize(
+    ("header", "is_right"),
+    [
+        *((RIGHT, True), (f"{WRONG} {RIGHT}", True), (f"{RIGHT} v1a,abc", True), (f"  {RIGHT}  ", True)),
+        *((WRONG, False), (f"{WRONG} {WRONG}", False), (RIGHT.replace("v1", "v2"), False), (RIGHT[3:], False)),
+        *(("v1", False), ("v1,", False), (",", False), ("v1,\u00e4", False), (RIGHT.replace(",", ""), False)),
+    ],
+)
+def test_the_vector_of_standard_webhooks_among_other_signatures(header: str, is_right: bool) -> None:
+    request = replace(STANDARD_REQUEST, headers={**STANDARD_REQUEST.headers, "webhook-signature": header})
+    if is_right:
+        standard.verify(request, STANDARD_SECRET, STANDARD_TIME)
+    else:
+        with pytest.raises(Refused):
+            standard.verify(request, STANDARD_SECRET, STANDARD_TIME)
+
+
+# --- every scheme -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", SENDERS)
+def test_a_signed_request_is_opened(source: str) -> None:
+    [(message_id, payload)] = opened(source, SENDERS[source](PAYLOADS[source], NOW))
+    expected = PAYLOADS[source]
+    if source == "mailgun":
+        payload = payload["event-data"]
+    if source == "ses":
+        payload = json.loads(payload["Message"])
+    assert payload == (expected[0] if isinstance(expected, list) else expected)
+    assert message_id
+
+
+@pytest.mark.parametrize("source", SENDERS)
+def test_a_request_sent_again_has_the_same_ids(source: str) -> None:
+    first, second = (opened(source, SENDERS[source](PAYLOADS[source], NOW + timedelta(seconds=n))) for n in (0, 1))
+    assert [message_id for message_id, _ in first] == [message_id for message_id, _ in second]
+
+
+SIGNED_BODIES = sorted(SENDERS.keys() - {"postmark", "mailgun"})
+
+
+@pytest.mark.parametrize("source", SIGNED_BODIES)
+@given(data=st.data())
+def test_one_flipped_bit_of_the_body_is_refused(source: str, data: st.DataObject) -> None:
+    request = SENDERS[source](PAYLOADS[source], NOW)
+    position = data.draw(st.integers(0, len(request.body) - 1))
+    flipped = bytearray(request.body)
+    flipped[position] ^= 1 << data.draw(st.integers(0, 7))
+    if _says_the_same(source, request.body, bytes(flipped)):
+        return
+    with pytest.raises(Refused) as caught:
+        opened(source, replace(request, body=bytes(flipped)))
+    assert "example.com" not in caught.value.line() and "5550" not in caught.value.line()
+
+
+def _says_the_same(source: str, body: bytes, flipped: bytes) -> bool:
+    """SNS signs what some fields hold, Twilio what a form holds; neither signs how it is written."""
+    if source == "ses":
+        signed = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type", "Signature", "SigningCertURL")
+        try:
+            before, after = json.loads(body), json.loads(flipped)
+        except ValueError:
+            return False
+        return all(before.get(name) == after.get(name) for name in signed)
+    return source == "twilio" and _fields(body) == _fields(flipped)
+
+
+def _fields(form: bytes) -> list[tuple[str, str]]:
+    return sorted(parse_qsl(form.decode(errors="replace"), keep_blank_values=True))
+
+
+@pytest.mark.parametrize("source", SENDERS)
+def test_one_flipped_byte_of_any_header_is_refused(source: str) -> None:
+    request = SENDERS[source](PAYLOADS[source], NOW)
+    names = request.headers.keys() - {"content-type"}
+    for name in names:
+        value = request.headers[name]
+        for changed in (value[:-4] + ("A" if value[-4] != "A" else "B") + value[-3:], value[:-1], "", value + "\u00e9"):
+            with pytest.raises(Refused):
+                opened(source, replace(request, headers={**request.headers, name: changed}))
+        with pytest.raises(Refused):
+            left = {other: kept for other, kept in request.headers.items() if other != name}
+            opened(source, replace(request, headers=left))
+    assert names or source in ("mailgun", "ses")
+
+
+@pytest.mark.parametrize("source", ["mailgun", "ses"])
+def test_one_flipped_byte_of_a_signature_in_the_body_is_refused(source: str) -> None:
+    request = SENDERS[source](PAYLOADS[source], NOW)
+    body = json.loads(request.body)
+    holder, name = (body["signature"], "signature") if source == "mailgun" else (body, "Signature")
+    for wrong in ("A" + holder[name][1:], holder[name][:-1], "", "\ud800", None, 7, ["x"]):
+        if wrong == holder[name]:
+            continue
+        changed = {**holder, name: wrong}
+        body_changed = {**body, "signature": changed} if source == "mailgun" else changed
+        with pytest.raises(Refused):
+            opened(source, replace(request, body=json.dumps(body_changed).encode()))
+
+
+@pytest.mark.parametrize(("name", "value"), [("timestamp", "1782907201"), ("token", "another"), ("token", "\ud800")])
+def test_mailguns_time_and_token_are_signed(name: str, value: str) -> None:
+    request = senders.mailgun(PAYLOADS["mailgun"], NOW)
+    body = json.loads(request.body)
+    body["signature"][name] = value
+    with pytest.raises(Refused):
+        opened("mailgun", replace(request, body=json.dumps(body).encode()))
+
+
+@pytest.mark.parametrize(
+    ("source", "old"),
+    [
+        ("sendgrid", timedelta(minutes=5)),
+        ("segment", timedelta(minutes=5)),
+        ("ses", timedelta(hours=1, minutes=5)),
+        ("mailgun", timedelta(hours=8, minutes=5)),
+    ],
+)
+def test_a_request_keeps_for_a_while(source: str, old: timedelta) -> None:
+    request = SENDERS[source](PAYLOADS[source], NOW)
+    assert opened(source, request, now=NOW + old)
+    assert opened(source, request, now=NOW - timedelta(minutes=5))
+    with pytest.raises(Refused, match="too old"):
+        opened(source, request, now=NOW + old + timedelta(seconds=1))
+    with pytest.raises(Refused, match="future"):
+        opened(source, request, now=NOW - timedelta(minutes=5, seconds=1))
+
+
+@pytest.mark.parametrize("timestamp", ["soon", "", "-1", "1782907200.5", "9" * 30, "\u0661\u0662", " 1782907200"])
+def test_a_time_that_is_none_is_refused_however_well_it_is_signed(timestamp: str) -> None:
+    with pytest.raises(Refused):
+        standard.verify(_signed_at(timestamp), {"secret": SECRETS.standard.secret.get_secret_value()}, NOW)  # type: ignore[union-attr]
+
+
+def _signed_at(timestamp: str) -> Request:
+    digest = hmac.digest(senders.STANDARD_KEY, f"m.{timestamp}.".encode(), "sha256")
+    signature = f"v1,{base64.b64encode(digest).decode()}"
+    headers = {"webhook-id": "m", "webhook-timestamp": timestamp, "webhook-signature": signature}
+    return Request(b"", headers, "")
+
+
+@pytest.mark.parametrize("source", SENDERS)
+@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"null", b"[", b"[" * 100_000, b"a" * 2_000, b"&" * 5_000])
+def test_a_body_of_another_kind_without_a_signature_is_refused(source: str, body: bytes) -> None:
+    for content_type in (senders.JSON, senders.FORM, "multipart/form-data", ""):
+        with pytest.raises(Refused):
+            opened(source, Request(body, {"content-type": content_type}, f"https://cdp.example.com/webhooks/{source}"))
+
+
+@pytest.mark.parametrize("source", ["sendgrid", "postmark", "whatsapp", "segment"])
+def test_a_signed_body_that_is_not_json_is_unreadable(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(senders.json, "dumps", lambda _: "{no json: ann@example.com}")
+    request = SENDERS[source](PAYLOADS[source], NOW)
+    monkeypatch.undo()
+    with pytest.raises(Unreadable) as caught:
+        opened(source, request)
+    assert "example.com" not in caught.value.line()
+
+
+@pytest.mark.parametrize("source", SENDERS)
+def test_nothing_is_accepted_without_a_secret(source: str) -> None:
+    for secrets in (WebhookSecrets(), _all_empty()):
+        with pytest.raises(UnusableSecret, match="CDP_WEBHOOKS__") as caught:
+            opened(source, SENDERS[source](PAYLOADS[source], NOW), checker=verifier(secrets))
+        assert caught.value.http_status == 503
+
+
+def _all_empty() -> WebhookSecrets:
+    names = {provider: SECRETS.of(provider) for provider in WebhookSecrets.model_fields}
+    return WebhookSecrets.model_validate({provider: dict.fromkeys(secrets, " ") for provider, secrets in names.items()})
+
+
+@pytest.mark.parametrize(
+    ("source", "secrets"),
+    [
+        *(("sendgrid", {"sendgrid": {"public_key": key}}) for key in ("no key", "AAAA", "\u00e4")),
+        *(("segment", {"standard": {"secret": secret}}) for secret in ("whsec_no base64", "\u00e4")),
+    ],
+)
+def test_a_secret_of_the_wrong_kind_is_said_to_be_one(source: str, secrets: dict[str, Any]) -> None:
+    with pytest.raises(UnusableSecret):
+        opened(
+            source,
+            SENDERS[source](PAYLOADS[source], NOW),
+            checker=verifier(WebhookSecrets.model_validate(secrets)),
+        )
+
+
+# --- what bodies open into ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "payload", "ids"),
+    [
+        ("sendgrid", [{"sg_event_id": "e1"}, {"sg_event_id": "e2"}], ["e1", "e2"]),
+        ("sendgrid", [], []),
+        ("twilio", {"MessageSid": "SM1", "MessageStatus": "sent"}, ["SM1:sent"]),
+        ("twilio", {"MessageSid": "SM1", "SmsStatus": "received", "Body": ""}, ["SM1:received"]),
+        ("segment", {"batch": [{"messageId": "m1"}, {"messageId": "m2"}]}, ["m1", "m2"]),
+        (
+            "whatsapp",
+            {
+                "entry": [
+                    {
+                        "changes": [
+                            {
+                                "value": {
+                                    "contacts": [{"wa_id": "14155550100"}],
+                                    "statuses": [{"id": "w1", "status": "sent"}, {"id": "w1", "status": "read"}],
+                                    "messages": [{"id": "w2"}],
+                                }
+                            }
+                        ]
+                    }
+                ]
+            },
+            ["statuses:w1:sent", "statuses:w1:read", "messages:w2"],
+        ),
+    ],
+)
+def test_a_body_opens_into_items(source: str, payload: Any, ids: list[str]) -> None:
+    assert [message_id for message_id, _ in opened(source, SENDERS[source](payload, NOW))] == ids
+
+
+def test_each_part_of_a_whatsapp_body_is_a_body_of_its_own() -> None:
+    parts = {"statuses": [{"id": "w1", "status": "sent"}], "messages": [{"id": "w2"}], "contacts": [{"wa_id": "1"}]}
+    body = {"object": "o", "entry": [{"id": "a", "changes": [{"field": "messages", "value": parts}]}]}
+    [(_, first), (_, second)] = opened("whatsapp", senders.whatsapp(body, NOW))
+    [change] = first["entry"][0]["changes"]
+    assert change == {
+        "field": "messages",
+        "value": {"contacts": [{"wa_id": "1"}], "statuses": [{"id": "w1", "status": "sent"}]},
+    }
+    assert "statuses" not in second["entry"][0]["changes"][0]["value"]
+
+
+@pytest.mark.parametrize("odd", [None, 7, "", "x" * 300, "a\u0000b", ["e1"]])
+def test_a_record_without_a_usable_id_is_known_by_its_content(odd: Any) -> None:
+    events = [{"sg_event_id": odd, "event": "open"}, {"sg_event_id": odd, "event": "click"}]
+    ids = [message_id for message_id, _ in opened("sendgrid", senders.sendgrid(events, NOW))]
+    assert len(set(ids)) == 2 and all(len(message_id) == 64 for message_id in ids)
+
+
+def test_any_source_takes_standard_webhooks() -> None:
+    two = [{"message_id": "m", "instance_id": "i"}, {"message_id": "n", "instance_id": "i"}]
+    [(first, _), (second, _)] = opened("fcm", senders.standard(two, NOW, source="fcm", message_id="msg_9"))
+    assert (first, second) == ("msg_9:1", "msg_9:2")
+    [(only, _)] = opened("shopify", senders.standard({"id": 5}, NOW, source="shopify"))
+    assert only == "msg_1"
+
+
+@pytest.mark.parametrize("source", ["contacts", "events", "nobody"])
+def test_what_needs_a_mapping_file_has_no_webhook(source: str) -> None:
+    with pytest.raises(NotFound):
+        verifier().webhook_of(source)
+
+
+# --- Amazon SNS ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_sns_signs_with_sha1_or_sha256(version: str) -> None:
+    assert opened("ses", senders.ses(PAYLOADS["ses"], NOW, version, Subject="A subject"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"TopicArn": "arn:aws:sns:us-east-1:666666666666:mail"},
+        {"SignatureVersion": "3"},
+        {"Type": "Other"},
+        {"Timestamp": "soon"},
+        {"Timestamp": "2026-07-01T12:00:00"},
+        *(
+            {"SigningCertURL": url}
+            for url in (
+                *("http://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem", "file:///etc/passwd", ""),
+                "https://sns.us-east-1.amazonaws.com.example.com/SimpleNotificationService-0.pem",
+                "https://sns.us-east-1.amazonaws.com@example.com/SimpleNotificationService-0.pem",
+                "https://example.com/sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem",
+                "https://bucket.s3.amazonaws.com/SimpleNotificationService-0.pem",
+                "https://sns.us-east-1.amazonaws.com:8443/SimpleNotificationService-0.pem",
+                "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem/../other",
+                *("https://sns.us-east-1.amazonaws.com/other.pem", "https://[", "//sns.us-east-1.amazonaws.com/x"),
+            )
+        ),
+    ],
+)
+def test_a_message_that_is_not_amazons_or_not_for_us_asks_nobody(more: dict[str, str]) -> None:
+    amazon = Amazon()
+    with pytest.raises(Refused):
+        opened("ses", senders.ses(PAYLOADS["ses"], NOW, **more), checker=verifier(amazon=amazon))
+    assert amazon.asked == [] or more == {"SignatureVersion": "3"}
+
+
+def test_a_subscription_is_confirmed_once_it_is_proved() -> None:
+    amazon = Amazon()
+    assert opened("ses", senders.ses_confirmation(NOW), checker=verifier(amazon=amazon)) == []
+    assert amazon.asked == [senders.CERTIFICATE_URL, senders.CONFIRM_URL]
+
+
+@pytest.mark.parametrize("url", ["https://example.com/?Action=ConfirmSubscription", "http://169.254.169.254/", ""])
+def test_a_subscription_is_confirmed_at_amazon_only(url: str) -> None:
+    amazon = Amazon()
+    with pytest.raises(Refused):
+        opened("ses", senders.ses_confirmation(NOW, url), checker=verifier(amazon=amazon))
+    assert amazon.asked == [senders.CERTIFICATE_URL]
+
+
+def test_a_forged_confirmation_confirms_nothing() -> None:
+    amazon = Amazon()
+    request = senders.ses_confirmation(NOW)
+    forged = replace(request, body=request.body.replace(b'"Token": "t"', b'"Token": "u"'))
+    with pytest.raises(Refused):
+        opened("ses", forged, checker=verifier(amazon=amazon))
+    assert amazon.asked == [senders.CERTIFICATE_URL]
+
+
+def test_a_certificate_is_fetched_once() -> None:
+    amazon = Amazon()
+    checker = verifier(amazon=amazon)
+    for _ in range(3):
+        opened("ses", senders.ses(PAYLOADS["ses"], NOW), checker=checker)
+    assert amazon.asked == [senders.CERTIFICATE_URL]
+
+
+@pytest.mark.parametrize("certificate", [b"", b"\xff", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"])
+def test_what_is_not_a_certificate_refuses(certificate: bytes) -> None:
+    with pytest.raises(Refused):
+        opened("ses", senders.ses(PAYLOADS["ses"], NOW), checker=verifier(amazon=Amazon(certificate)))
+
+
+def test_few_certificates_are_kept_and_nothing_else() -> None:
+    asked: list[str] = []
+
+    def answer(url: str) -> bytes:
+        asked.append(url)
+        if len(asked) == 1:
+            raise Unavailable("not now")
+        return b"<html>" if len(asked) == 2 else f"-----BEGIN CERTIFICATE-----{url}".encode()
+
+    certificates = Certificates(answer)
+    with pytest.raises(Unavailable):
+        certificates.at("0")
+    assert certificates.at("0") == "<html>"
+    for number in [*range(20), 19, 0]:
+        assert certificates.at(str(number)) == f"-----BEGIN CERTIFICATE-----{number}"
+    assert asked == ["0", "0", *map(str, range(20)), "0"]
+
+
+class _Provider(BaseHTTPRequestHandler):
+    """Answers by what the path asks for."""
+
+    def do_GET(self) -> None:
+        body = b"x" * (70_000 if self.path == "/large" else 10)
+        self.send_response({"/elsewhere": 302, "/missing": 404}.get(self.path, 200))
+        self.send_header("Location", "/here")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Provider) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_what_stands_at_a_url_is_fetched(provider: str) -> None:
+    assert fetch(f"{provider}/here") == b"x" * 10
+
+
+@pytest.mark.parametrize("path", ["/elsewhere", "/missing", "/large"])
+def test_a_redirect_an_error_and_a_flood_are_not_followed(provider: str, path: str) -> None:
+    with pytest.raises(Unavailable):
+        fetch(f"{provider}{path}")
+
+
+def test_nobody_there() -> None:
+    with pytest.raises(Unavailable):
+        fetch("http://127.0.0.1:1/")
+
+
+# --- challenges ---------------------------------------------------------------------------------------------
+
+SUBSCRIBE = {"hub.mode": "subscribe", "hub.verify_token": "verify me", "hub.challenge": "1158201444"}
+
+
+def test_metas_challenge_is_echoed_to_who_knows_the_token() -> None:
+    checker = verifier()
+    assert checker.answer_challenge(checker.webhook_of("whatsapp"), SUBSCRIBE) == "1158201444"
+    for wrong in ({**SUBSCRIBE, "hub.verify_token": "me"}, {**SUBSCRIBE, "hub.mode": "unsubscribe"}, {}):
+        with pytest.raises(Refused):
+            checker.answer_challenge(checker.webhook_of("whatsapp"), wrong)
+    with pytest.raises(NotFound):
+        checker.answer_challenge(checker.webhook_of("sendgrid"), SUBSCRIBE)
+
+
+# --- requests that others recorded --------------------------------------------------------------------------
+
+
+def recorded(provider: str) -> list[dict[str, Any]]:
+    if not PROVIDERS.exists():
+        pytest.skip("the providers' payloads are not on this machine")
+    lines = (PROVIDERS / "email_webhook_requests.jsonl").read_text().splitlines()
+    return [found for line in lines if (found := json.loads(line))["provider"] == provider]
+
+
+def as_request(found: dict[str, Any]) -> Request:
+    body = base64.b64decode(found["body"]) if found["body_encoding"] == "base64" else found["body"].encode()
+    headers = {name.removeprefix("HTTP_").replace("_", "-").lower(): value for name, value in found["headers"].items()}
+    return Request(body, {"content-type": found["content_type"], **headers}, "https://example.com/")
+
+
+def outcome(source: str, request: Request, secrets: dict[str, str], now: datetime = NOW) -> str:
+    """Why a request is refused, or how many items it has."""
+    checker = verifier(WebhookSecrets.model_validate({source: secrets}))
+    try:
+        return f"{len(checker.open(checker.webhook_of(source), request, now))} items"
+    except Refused as error:
+        return error.what
+
+
+def test_recorded_requests_of_sendgrid() -> None:
+    key = "ANYMAIL_SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY".removeprefix("ANYMAIL_")
+    outcomes = [
+        (found["accepted"], outcome("sendgrid", as_request(found), {"public_key": found["settings"]["ANYMAIL"][key]}))
+        for found in recorded("sendgrid")
+        if key in found["settings"]["ANYMAIL"]
+    ]
+    # The two that were accepted are signed rightly, over a time that is none.
+    no_time, no_match = f"{ecdsa.TIMESTAMP} is not a time", "the signature does not match"
+    assert [why for accepted, why in outcomes if accepted] == [no_time, no_time]
+    refused = [why for accepted, why in outcomes if not accepted]
+    assert set(refused) <= {
+        no_match,
+        f"the header {ecdsa.SIGNATURE} is missing",
+        f"the header {ecdsa.TIMESTAMP} is missing",
+    }
+    assert len(refused) == 6
+
+
+def test_recorded_requests_of_mailgun() -> None:
+    outcomes = {}
+    for found in recorded("mailgun"):
+        request = as_request(found)
+        secrets = {"signing_key": found["settings"]["ANYMAIL_MAILGUN_WEBHOOK_SIGNING_KEY"]}
+        at = _time_in(request)
+        outcomes[outcome("mailgun", request, secrets, at)] = found["accepted"]
+        assert outcome("mailgun", request, secrets, at + timedelta(days=1)) != "1 items"
+    assert outcomes.keys() == {"1 items", "the signature does not match", "timestamp, token or signature is missing"}
+    assert not outcomes["the signature does not match"]
+
+
+def _time_in(request: Request) -> datetime:
+    if b"signature" not in request.body:
+        return NOW
+    is_form = "form" in request.headers["content-type"]
+    found = dict(form_fields(request)) if is_form else json.loads(request.body)["signature"]
+    return datetime.fromtimestamp(int(found["timestamp"]), UTC)
+
+
+def test_recorded_requests_of_postmark() -> None:
+    for found in recorded("postmark"):
+        agreed = found["settings"]["ANYMAIL"].get("WEBHOOK_SECRET")
+        if isinstance(agreed, str):
+            username, password = agreed.split(":")
+            result = outcome("postmark", as_request(found), {"username": username, "password": password})
+            assert (result == "1 items") == found["accepted"]
+
+
+def test_recorded_requests_of_amazon_have_no_signature() -> None:
+    for found in recorded("amazon_ses"):
+        arn = json.loads(found["body"]).get("TopicArn", "none")
+        assert "items" not in outcome("ses", as_request(found), {"topic_arns": arn})
