@@ -63,10 +63,12 @@ def cdp(home: Path, *arguments: str, cwd: Path = ROOT, **settings: str) -> Answe
 
 
 @contextmanager
-def started(home: Path, *arguments: str, log: int | IO[str] = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
+def started(
+    home: Path, *arguments: str, log: int | IO[str] = subprocess.PIPE, **settings: str
+) -> Iterator[subprocess.Popen[str]]:
     """A command that runs beside the test, ended with it; `log` takes its standard error."""
     with subprocess.Popen(
-        [CDP, *arguments], cwd=ROOT, env=environment(home), stdout=subprocess.PIPE, stderr=log, text=True
+        [CDP, *arguments], cwd=ROOT, env=environment(home, **settings), stdout=subprocess.PIPE, stderr=log, text=True
     ) as process:
         try:
             yield process
@@ -76,19 +78,27 @@ def started(home: Path, *arguments: str, log: int | IO[str] = subprocess.PIPE) -
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[str]:
+def serving(home: Path, *arguments: str, **settings: str) -> Iterator[str]:
     """`cdp serve` on a free port, alive: its base URL."""
+    with service(home, *arguments, **settings) as (url, _):
+        yield url
+
+
+@contextmanager
+def service(home: Path, *arguments: str, **settings: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """As `serving`, with its process."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     # A file, because nobody would empty a pipe, and a full one stops the service.
     log = home / "serve.log"
-    with log.open("w") as stream, started(home, "serve", "--port", str(port), log=stream) as process:
+    command = ("serve", "--port", str(port), *arguments)
+    with log.open("w") as stream, started(home, *command, log=stream, **settings) as process:
         deadline = time.monotonic() + 60
         while not _is_alive(url):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, "the API did not come up within a minute"
             time.sleep(0.1)
-        yield url
+        yield url, process
 
 
 def _is_alive(url: str) -> bool:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from identity.evaluate import pairwise
-from pipelines.demo import as_findable
+from identity.evaluate import as_findable, pairwise
 
 PEOPLE = pl.DataFrame(
     [

@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 from rich.padding import Padding
 
-from cdp import tables, terminal
-from cdp.terminal import heading, minute, out, say
+from cdp import tables
+from cdp.cli import terminal
+from cdp.cli.terminal import heading, minute, out, say
 
 OUTCOMES = {
     "event": "events",
@@ -123,6 +124,12 @@ def show_secret(client_id: str, secret: str) -> None:
     """A client's credentials."""
     out.print(f"client_id      {client_id}\nclient_secret  {secret}", markup=False, soft_wrap=True)
     say("The secret is not shown again.")
+
+
+def show_write_key(key: str) -> None:
+    """What a tracking SDK is configured with."""
+    out.print(f"write_key  {key}", markup=False, soft_wrap=True)
+    say("The key is not shown again.")
 
 
 def _files_in_words(report: Mapping[str, Any]) -> str:

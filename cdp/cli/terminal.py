@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,9 @@ def say(text: str) -> None:
     out.print(text, markup=False)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """A table of figures; numbers stand right. Where it has no room, its widest column folds."""
-    return _table(columns, list(rows), _figure)
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, folding: Collection[str] = ()) -> Table:
+    """A table of figures; numbers stand right. Where it has no room, its widest column folds, and those `folding`."""
+    return _table(columns, list(rows), _figure, folding)
 
 
 def frame(rows: pl.DataFrame, width: int | None = None) -> RenderableType:
@@ -126,12 +126,14 @@ def _record(number: int, columns: Sequence[str], row: Sequence[Any]) -> Table:
     return made
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], shown: Callable[[Any], str]) -> Table:
+def _table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], shown: Callable[[Any], str], folding: Collection[str] = ()
+) -> Table:
     widths = _widths(columns, rows, shown)
     made = Table(header_style="dim", box=None, padding=(0, GAP, 0, 0), pad_edge=False)
     for position, name in enumerate(columns):
         numeric = bool(rows) and all(_is_number(row[position]) for row in rows)
-        folds = widths[position] == max(widths)
+        folds = widths[position] == max(widths) or name in folding
         made.add_column(name, justify="right" if numeric else "left", no_wrap=not folds, overflow="fold")
     for row in rows:
         made.add_row(*(Text(shown(value)) for value in row))

@@ -1,0 +1,82 @@
+"""What this installation knows: its sources, its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import typer
+
+from cdp.cli import terminal
+from cdp.settings import Settings, WebhookSecrets, load_settings, origin_of, variable_of
+
+if TYPE_CHECKING:
+    from cdp.webhooks import Webhook
+
+app = typer.Typer()
+
+
+@app.command()
+def sources() -> None:
+    """The known sources, the files that they recognise, and where their webhooks go.
+
+    Example: cdp sources
+    """
+    from cdp.sources import load_sources
+
+    known, secrets = load_sources().values(), load_settings().webhooks
+    rows = [[source.name, source.title, ", ".join(source.files)] for source in known]
+    terminal.out.print(terminal.table(["source", "what it is", "file names"], rows))
+    terminal.say(
+        "\nA file by another name is known by the keys of its records. Any other CSV, Parquet or JSONL file needs a "
+        "<name>.mapping.yaml beside it that says which columns are which fields (see data/sample/*.mapping.yaml), or "
+        "headers that speak for themselves.\n"
+    )
+    hooks = [row for source in known if source.webhook for row in _webhook_rows(source.name, source.webhook, secrets)]
+    terminal.out.print(terminal.table(["webhook", "what it is verified with", "is"], hooks))
+
+
+def _webhook_rows(name: str, webhook: Webhook, settings: WebhookSecrets) -> Iterator[tuple[str, str, str]]:
+    """A row a secret: what providers call, the variable, whether it is set. Nothing is accepted before it is."""
+    found = settings.of(webhook.provider)
+    for secret in (*webhook.secrets, *(webhook.challenge.secrets if webhook.challenge else ())):
+        yield f"/webhooks/{name}", webhook.variable(secret), "not set" if found[secret] is None else "set"
+
+
+@app.command()
+def config() -> None:
+    """The settings in force, and where each value came from.
+
+    Example: cdp config
+    """
+    settings = load_settings()
+    names = [name for name in type(settings).model_fields if name != "webhooks"]
+    rows = [[variable_of(name), _shown(name, settings), origin_of(name)] for name in names]
+    terminal.out.print(terminal.table(["setting", "value", "from"], rows))
+    terminal.say("")
+    secrets = [
+        [variable_of(name), "***" if is_set else "", origin_of(name)] for name, is_set in _webhook_secrets(settings)
+    ]
+    terminal.out.print(terminal.table(["webhook secret", "value", "from"], secrets))
+
+
+def _webhook_secrets(settings: Settings) -> Iterator[tuple[str, bool]]:
+    """Each webhook secret, named with dots, and whether it is set."""
+    for provider in type(settings.webhooks).model_fields:
+        for secret, value in settings.webhooks.of(provider).items():
+            yield f"webhooks.{provider}.{secret}", value is not None
+
+
+def _shown(name: str, settings: Settings) -> str:
+    value = getattr(settings, name)
+    if name == "store_url":
+        return _without_password(settings.effective_store_url)
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _without_password(url: str) -> str:
+    """The URL with user, password and options masked; any of them may hold a secret."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")
+    return f"{parts.scheme}://{'***@' if place[1] else ''}{place[2]}{parts.path}{'?***' if parts.query else ''}"

@@ -1,0 +1,142 @@
+"""Clients of the API: who may ask, and what."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cdp.cli import screens, terminal
+from cdp.cli.common import AsJson, opened_store, print_json
+from cdp.errors import UsageError
+from cdp.settings import load_settings
+
+if TYPE_CHECKING:
+    from cdp.store import Connection
+    from cdp.store.clients import Client, NewClient
+    from cdp.store.write_keys import WriteKey
+
+app = typer.Typer(name="clients", help="Clients of the API: who may ask, and what.")
+Named = Annotated[str, typer.Argument(metavar="CLIENT", help="Its name or its client_id.")]
+
+
+@app.command("add")
+def add_client_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it.")],
+    scope: Annotated[
+        list[str] | None, typer.Option(help="What it may do, such as profiles:read; may be given again.")
+    ] = None,
+    write_key: Annotated[
+        bool, typer.Option("--write-key", help="A key for tracking SDKs, in place of a client with scopes.")
+    ] = False,
+    source: Annotated[str | None, typer.Option(help="With --write-key: what its events are landed under.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a client. Its secret, or its write key, is shown once and stored hashed.
+
+    Examples: cdp clients add sender --scope profiles:read · cdp clients add site --write-key --source web
+    """
+    from cdp.store.clients import add_client
+
+    if write_key != (source is not None) or (write_key and scope):
+        raise UsageError("give --scope, or --write-key with --source", where="cdp clients add")
+    with opened_store(load_settings()) as store, store.write() as connection:
+        _refuse_taken(connection, name)
+        added = (
+            _added_write_key(connection, name, source)
+            if source is not None
+            else add_client(connection, name, scope or [], datetime.now(UTC))
+        )
+    _show_secret(added, as_json)
+
+
+@app.command("list")
+def list_clients_command(as_json: AsJson = False) -> None:
+    """The clients and what they may do; write keys and their sources.
+
+    Example: cdp clients list
+    """
+    from cdp.store.clients import list_clients
+    from cdp.store.write_keys import list_write_keys
+
+    with opened_store(load_settings()) as store, store.read() as connection:
+        found, keys = list_clients(connection), list_write_keys(connection)
+    if as_json:
+        print_json([*map(_client_document, found), *map(_write_key_document, keys)])
+    elif found or keys:
+        rows = [[c.name, c.client_id, " ".join(c.scopes), terminal.minute(c.created_at)] for c in found]
+        rows += [[key.name, "write key", f"events of {key.source}", terminal.minute(key.created_at)] for key in keys]
+        terminal.out.print(terminal.table(["name", "client_id", "scopes", "since"], rows))
+    else:
+        terminal.say("No client yet. Try `cdp clients add NAME --scope profiles:read`.")
+
+
+@app.command("rotate")
+def rotate_client_command(client: Named, as_json: AsJson = False) -> None:
+    """Give a client a new secret, or a new write key; the old one ends at once.
+
+    Example: cdp clients rotate sender
+    """
+    from cdp.store.clients import rotate_client
+    from cdp.store.write_keys import find_write_key, rotate_write_key
+
+    with opened_store(load_settings()) as store, store.write() as connection:
+        rotate = rotate_write_key if find_write_key(connection, client) is not None else rotate_client
+        rotated = rotate(connection, client, datetime.now(UTC))
+    _show_secret(rotated, as_json)
+
+
+@app.command("remove")
+def remove_client_command(client: Named) -> None:
+    """Remove a client or a write key; its tokens, and its key, end at once.
+
+    Example: cdp clients remove sender
+    """
+    from cdp.store.clients import remove_client
+    from cdp.store.write_keys import find_write_key, remove_write_key
+
+    with opened_store(load_settings()) as store, store.write() as connection:
+        remove = remove_write_key if find_write_key(connection, client) is not None else remove_client
+        remove(connection, client, datetime.now(UTC))
+    terminal.say(f"{client} is removed.")
+
+
+def _refuse_taken(connection: Connection, name: str) -> None:
+    """Clients and write keys are rotated and removed by name, so no two may share one."""
+    from cdp.store.clients import list_clients
+    from cdp.store.write_keys import list_write_keys
+
+    if name in {client.name for client in list_clients(connection)} | {key.name for key in list_write_keys(connection)}:
+        raise UsageError(f"there is already a client named {name!r}", hint="Choose another name, or rotate it")
+
+
+def _added_write_key(connection: Connection, name: str, source: str) -> str:
+    from cdp.sources import load_sources
+    from cdp.sources.segment import SOURCE
+    from cdp.store.write_keys import add_write_key
+
+    if source in load_sources() and source != SOURCE.name:
+        raise UsageError(f"{source} is another provider's name", hint="Choose one of your own, such as --source web")
+    return add_write_key(connection, name, source, datetime.now(UTC))
+
+
+def _client_document(client: Client) -> dict[str, Any]:
+    return {
+        **{"client_id": client.client_id, "name": client.name, "scopes": client.scopes},
+        **{"created_at": client.created_at.isoformat()},
+    }
+
+
+def _write_key_document(key: WriteKey) -> dict[str, Any]:
+    return {"name": key.name, "source": key.source, "created_at": key.created_at.isoformat()}
+
+
+def _show_secret(added: NewClient | str, as_json: bool) -> None:
+    """A client's credentials, or a write key."""
+    if isinstance(added, str):
+        print_json({"write_key": added}) if as_json else screens.show_write_key(added)
+    elif as_json:
+        print_json({"client_id": added.client_id, "client_secret": added.client_secret})
+    else:
+        screens.show_secret(added.client_id, added.client_secret)

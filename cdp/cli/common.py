@@ -1,0 +1,52 @@
+"""What the groups of commands share: opening the store and the warehouse, and answering in JSON.
+
+Rooms above this one, and heavy libraries, are imported where they are used, so that `cdp --help` and `cdp clients` do
+not wait for DuckDB and Splink.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cdp.settings import Settings
+
+if TYPE_CHECKING:
+    from cdp.store import Store
+    from cdp.warehouse import Warehouse
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else there.")]
+
+
+@contextmanager
+def published(settings: Settings) -> Iterator[Warehouse]:
+    """The published warehouse, closed at the end."""
+    from cdp.warehouse import open_published
+
+    warehouse = open_published(settings)
+    try:
+        yield warehouse
+    finally:
+        warehouse.close()
+
+
+@contextmanager
+def opened_store(settings: Settings) -> Iterator[Store]:
+    """The profile store, closed at the end."""
+    from cdp.store import open_store
+
+    store = open_store(settings.effective_store_url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def print_json(document: Any) -> None:
+    """The answer to `--json`."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")

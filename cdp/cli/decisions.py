@@ -1,0 +1,82 @@
+"""Decisions: why a sender was told what it was told."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cdp.cli import terminal
+from cdp.cli.common import AsJson, opened_store, print_json
+from cdp.settings import load_settings
+
+if TYPE_CHECKING:
+    from cdp.decision import Decision
+    from cdp.store.decisions import Replay
+
+app = typer.Typer(name="decisions", help="Decisions: why a sender was told what it was told.")
+
+DIFFERENT = 1
+
+
+@app.callback()
+def decisions() -> None:
+    """Decisions: why a sender was told what it was told."""
+
+
+@app.command("replay")
+def replay_command(
+    decision_id: Annotated[str, typer.Argument(metavar="ID", help="The decision_id of an answer, dec_ and so on.")],
+    as_json: AsJson = False,
+) -> None:
+    """Answer an old decision again from the facts and under the policy of then, and compare. Exit code 1: it differs.
+
+    Addresses are not logged, so none is shown.
+
+    Example: cdp decisions replay dec_01KX0000000000000000000000
+    """
+    from cdp.store.decisions import replay
+
+    with opened_store(load_settings()) as store, store.read() as connection:
+        found = replay(connection, decision_id)
+    differing = [one.name for one in fields(found.logged) if _differs(found, one.name)]
+    if as_json:
+        _print_document(found, differing)
+    else:
+        _show(found, differing)
+    raise typer.Exit(DIFFERENT if differing else 0)
+
+
+def _differs(found: Replay, name: str) -> bool:
+    return bool(getattr(found.logged, name) != getattr(found.again, name))
+
+
+def _print_document(found: Replay, differing: list[str]) -> None:
+    from pydantic_core import to_jsonable_python
+
+    answers = {"logged": found.logged, "again": found.again}
+    print_json(to_jsonable_python({"same": not differing, "differing": differing, **answers}))
+
+
+def _show(found: Replay, differing: list[str]) -> None:
+    terminal.heading(f"{found.logged.decision_id}: {_in_words(found.logged)}")
+    _show_reasons(found.logged)
+    if not differing:
+        terminal.say(f"The same facts give the same answer under policy {found.logged.policy_version}.")
+        return
+    terminal.say(f"The same facts give another answer now. These differ: {', '.join(differing)}.")
+    terminal.heading(f"again: {_in_words(found.again)}")
+    _show_reasons(found.again)
+
+
+def _in_words(decision: Decision) -> str:
+    if decision.channel is None or decision.send_at is None:
+        return f"refused at {terminal.minute(decision.as_of)}"
+    return f"{decision.channel} from {terminal.minute(decision.send_at)}, asked at {terminal.minute(decision.as_of)}"
+
+
+def _show_reasons(decision: Decision) -> None:
+    columns = ["channel", "gate", "verdict", "code", "evidence"]
+    rows = [[one.channel, one.gate, one.verdict, one.code, one.evidence_id] for one in decision.reasons]
+    terminal.out.print(terminal.table(columns, rows))

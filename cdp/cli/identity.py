@@ -1,0 +1,318 @@
+"""Who is who: learn it, measure it, explain it, review it, decide it, and see what another model would change."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import polars as pl
+import typer
+
+from cdp.cli import identity_screens as screens
+from cdp.cli import terminal
+from cdp.cli.common import AsJson, opened_store, print_json, published
+from cdp.errors import UsageError
+from cdp.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from cdp.warehouse import Warehouse
+    from identity.evaluate import Evaluation
+    from identity.references import Reference
+
+app = typer.Typer(name="identity", help="Who is who: train, measure, explain, review, decide, preview.")
+
+# What training draws its samples by, unless told otherwise.
+SEED = 1
+WHO = "A profile id, an observation id, TYPE:VALUE, or a bare e-mail address or phone number."
+First = Annotated[str, typer.Argument(metavar="A", help=WHO)]
+Second = Annotated[str, typer.Argument(metavar="B", help="The other one, likewise.")]
+Reason = Annotated[str, typer.Option(help="Why; kept with the decision.")]
+Author = Annotated[str | None, typer.Option(help="Who decides; the user of this machine by default.")]
+
+
+@app.command()
+def train(
+    seed: Annotated[
+        int, typer.Option(help="What samples are drawn by: the same seed and data give the same model.")
+    ] = SEED,
+    activate: Annotated[bool, typer.Option(help="Use the model from the next run on.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Learn from what is published, without labels, how alike one person's records are.
+
+    The model and a report that opens offline are kept in models/ of the home; models/current names the one in use.
+
+    Examples: cdp identity train · cdp identity train --no-activate, then cdp identity preview --model VERSION
+    """
+    from identity.registry import REPORT, keep_model, use_model
+    from identity.train import train_on_published
+    from identity.training_report import report
+
+    settings = load_settings()
+    with published(settings) as warehouse:
+        model = train_on_published(warehouse, _patterns(settings), seed=seed)
+    folder = keep_model(settings.home, model, report(model))
+    if activate:
+        use_model(settings.home, model.version)
+    document = {
+        "version": model.version,
+        "active": activate,
+        "threshold": model.threshold,
+        **model.training,
+        "report": str(folder / REPORT),
+    }
+    if as_json:
+        print_json(document)
+    else:
+        screens.show_training(document)
+
+
+@app.command()
+def evaluate(
+    truth: Annotated[Path, typer.Option(help="CSV or Parquet: record_id, entity_id.")],
+    records: Annotated[
+        Path | None, typer.Argument(metavar="RECORDS", help="CSV or Parquet: record_id and what is known of each.")
+    ] = None,
+    of_published: Annotated[
+        bool,
+        typer.Option("--published", help="Evaluate what is published; TRUTH is then the truth.csv of `cdp simulate`."),
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option(metavar="FILE|VERSION|shipped", help="A model; trained on RECORDS by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the resolver against a truth that it does not see.
+
+    It trains on RECORDS first, without labels, as `cdp identity train` would; the shipped model serves where they are
+    too few.
+
+    RECORDS has record_id and any of the columns of conformed.observations. Printed are precision, recall and F1 of
+    pairs and of B³, the share of true entities that are exactly one cluster, and the worst errors by example.
+
+    Examples: cdp identity evaluate people.csv --truth truth.csv --json
+    · cdp identity evaluate --published --truth logs/truth.csv
+    """
+    if (records is None) is not of_published:
+        raise UsageError("name either RECORDS or --published")
+    if of_published and model:
+        raise UsageError("what is published has its model already", hint="Try `cdp identity preview --model FILE`")
+    settings, begun = load_settings(), monotonic()
+    if records:
+        rows, evaluation, used = _of_records(settings, records, truth, model)
+    else:
+        rows, evaluation = _of_published(settings, truth)
+        used = "that of the published run"
+    figures = {
+        **evaluation.figures(),
+        "seconds": round(monotonic() - begun, 3),
+        "evidence": evaluation.evidence(),
+        "model": used,
+    }
+    if as_json:
+        print_json(figures)
+    else:
+        screens.show_evaluation(figures, evaluation, rows)
+
+
+@app.command()
+def explain(
+    a: First,
+    b: Second,
+    chart: Annotated[Path | None, typer.Option(help="Write the waterfall of the weights, as HTML, here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why two are one person, or why they are not, down to the lines of the logs.
+
+    For two of one profile: the strongest chain of evidence between them. For two profiles: what speaks for and against.
+
+    Examples: cdp identity explain ann@example.com +14155550123
+    · cdp identity explain customer_id:crm:C-17 prf_… --chart why.html
+    """
+    from cdp.warehouse import disk_errors
+    from identity.explain import Explainer
+    from identity.registry import model_in_use
+
+    settings = load_settings()
+    decisions = _standing_decisions(settings)
+    with published(settings) as warehouse:
+        left, right = _meant(warehouse, settings, a, b)
+        explainer = Explainer(warehouse, decisions, model_in_use(settings.home), _patterns(settings))
+        explanation = explainer.explain(left, right)
+        if chart:
+            with disk_errors(chart):
+                chart.write_text(explainer.chart(explanation), encoding="utf-8")
+    if as_json:
+        print_json(explanation.document)
+    else:
+        screens.show_explanation(explanation.document)
+        if chart:
+            terminal.say(f"\nThe weights as a chart: {chart}")
+
+
+@app.command()
+def review(
+    limit: Annotated[int, typer.Option(min=1, help="How many pairs to show.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Pairs of profiles that want a person's eye: refused by a constraint, or alike but not enough.
+
+    Example: cdp identity review --limit 5
+    """
+    from identity.review import golden_records, queue
+
+    settings = load_settings()
+    decisions = _standing_decisions(settings)
+    with published(settings) as warehouse:
+        pairs = queue(warehouse, decisions)
+        shown = pairs.head(limit)
+        people = golden_records(warehouse, shown)
+    if as_json:
+        print_json({"waiting": pairs.height, "pairs": shown.to_dicts()})
+    else:
+        screens.show_review(shown, people, pairs.height)
+
+
+@app.command()
+def link(a: First, b: Second, reason: Reason, author: Author = None) -> None:
+    """Decide that two are one person. Holds in every later run, until they are unlinked.
+
+    Example: cdp identity link ann@example.com ann.lee@example.com --reason "called her"
+    """
+    from identity.decisions import pair_to_link
+    from identity.references import people_meant
+
+    settings = load_settings()
+    with published(settings) as warehouse:
+        left, right = (people_meant(warehouse, one) for one in _named(settings, a, b))
+    pair = pair_to_link(left, right)
+    _decide(settings, "link", [pair], reason, author)
+    screens.show_linked(pair, together=left["profile_id"][0] == right["profile_id"][0])
+
+
+@app.command()
+def unlink(a: First, b: Second, reason: Reason, author: Author = None) -> None:
+    """Decide that two are different people. Holds in every later run, and takes back a `link` of the two.
+
+    What carries both stays with A.
+
+    Example: cdp identity unlink ann@example.com phone:+14155550123 --reason "a friend's phone"
+    """
+    from identity.decisions import links_undone, pairs_to_part
+
+    settings = load_settings()
+    decisions = _standing_decisions(settings)
+    with published(settings) as warehouse:
+        left, right = _meant(warehouse, settings, a, b)
+        pairs = pairs_to_part(left, right)
+        undone = links_undone(warehouse, left, right, decisions.filter(pl.col("kind") == "link"))
+    _decide(settings, "unlink", [*pairs.iter_rows(), *undone.iter_rows()], reason, author)
+    both = left.join(right, on="observation_id", how="semi").height
+    screens.show_unlinked(pairs, both, apart=set(left["profile_id"]).isdisjoint(right["profile_id"]))
+
+
+@app.command()
+def preview(
+    model: Annotated[
+        str | None, typer.Option(metavar="FILE|VERSION|shipped", help="The model to try; the one in use by default.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many profiles to show of each kind.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """The profiles that a model would merge or split. Nothing is published.
+
+    What stewards have decided since the last run is counted in, as the next run would.
+
+    Example: cdp identity preview --model candidate.json
+    """
+    from identity.preview import preview as resolve_again
+    from identity.registry import model_in_use, named_model
+    from pipelines.link import remembered
+
+    settings = load_settings()
+    candidate = named_model(settings.home, model) if model else model_in_use(settings.home)
+    with opened_store(settings) as store:
+        known = remembered(store)
+    with published(settings) as warehouse:
+        changes = resolve_again(warehouse, known, candidate, _patterns(settings)).as_document()
+    if as_json:
+        print_json({"model": candidate.version, **changes})
+    else:
+        screens.show_preview(changes, candidate.version, limit)
+
+
+def _of_records(settings: Settings, path: Path, truth: Path, named: str | None) -> tuple[pl.DataFrame, Evaluation, str]:
+    """The records, how right the resolver is on them, and which model it used, in words."""
+    from identity.evaluate import evaluate_records, train_on_records
+    from identity.records import read_records, read_truth
+    from identity.registry import SHIPPED_NAME, named_model
+    from identity.train import TooLittleToLearnFrom
+
+    records = read_records(path)
+    told = read_truth(truth, records)
+    patterns, countries = _patterns(settings), pl.read_csv(settings.reference / "countries.csv", infer_schema=False)
+    region, today = settings.default_region, datetime.now(UTC).date()
+    if named:
+        model, used = named_model(settings.home, named), "as named"
+    else:
+        try:
+            model = train_on_records(records, patterns, countries, default_region=region, today=today, seed=SEED)
+            used = "trained on these records, without labels"
+        except TooLittleToLearnFrom as refusal:
+            model, used = named_model(settings.home, SHIPPED_NAME), f"the shipped one; {refusal.what}"
+    evaluation = evaluate_records(records, told, model, patterns, countries, default_region=region, today=today)
+    return records, evaluation, f"{model.version}, {used}"
+
+
+def _of_published(settings: Settings, truth: Path) -> tuple[pl.DataFrame, Evaluation]:
+    from pipelines.demo import evaluate as evaluate_published
+
+    with published(settings) as warehouse:
+        rows = warehouse.query(
+            "select observation_id as record_id, source, first_name, last_name, email, phone, "
+            "date_of_birth::varchar as date_of_birth, street, city from conformed.observations"
+        )
+        return rows, evaluate_published(warehouse, truth)
+
+
+def _named(settings: Settings, a: str, b: str) -> tuple[Reference, Reference]:
+    from identity.references import parse
+
+    return parse(a, "A", settings.default_region), parse(b, "B", settings.default_region)
+
+
+def _meant(warehouse: Warehouse, settings: Settings, a: str, b: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    from identity.references import members_meant
+
+    left, right = _named(settings, a, b)
+    return members_meant(warehouse, left), members_meant(warehouse, right)
+
+
+def _decide(
+    settings: Settings,
+    kind: Literal["link", "unlink"],
+    pairs: Iterable[tuple[str, str]],
+    reason: str,
+    author: str | None,
+) -> None:
+    from cdp.store.stewards import add_steward_decision
+
+    now, decided_by = datetime.now(UTC), author or getpass.getuser()
+    with opened_store(settings) as store, store.write() as connection:
+        for pair in dict.fromkeys(pairs):
+            add_steward_decision(connection, kind, *pair, decided_by, reason, now)
+
+
+def _standing_decisions(settings: Settings) -> pl.DataFrame:
+    from cdp.store.stewards import standing_steward_decisions
+
+    with opened_store(settings) as store, store.read() as connection:
+        return standing_steward_decisions(connection)
+
+
+def _patterns(settings: Settings) -> pl.DataFrame:
+    return pl.read_csv(settings.reference / "identifier_values.csv")

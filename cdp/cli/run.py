@@ -1,0 +1,142 @@
+"""Runs: take in logs, and see what became of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cdp.cli import screens, terminal
+from cdp.cli.common import AsJson, print_json, published
+from cdp.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import polars as pl
+
+app = typer.Typer()
+
+REJECTS = """
+select r.source, r.reason, r.detail, f.path, r.line_number, r.file_id
+from landing.rejects r join landing.files f using (file_id)
+where ($1 is null or r.source = $1) and ($2 is null or r.reason = $2) order by all
+"""
+
+
+@app.command()
+def demo(as_json: AsJson = False) -> None:
+    """Take in the sample logs and show what is found. Safe to repeat.
+
+    Example: cdp demo
+    """
+    from pipelines.demo import best_channel_bars, find, summary, whole_profile
+
+    settings = load_settings()
+    report = _run(settings, [str(settings.sample)])
+    with published(settings) as warehouse:
+        findings = find(warehouse, settings.sample / "truth.csv")
+        parts = whole_profile(warehouse, findings.profile_id)
+    if as_json:
+        print_json({"run": report, "findings": summary(findings)})
+    else:
+        screens.show_run(report)
+        screens.show_demo(findings, parts, best_channel_bars(findings.channels))
+
+
+@app.command()
+def run(
+    inputs: Annotated[list[str] | None, typer.Argument(metavar="INPUT", help="Files, folders or globs.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Derive everything again, from landing and store.")] = False,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=_utc_time, metavar="TIME", help="Speak for this time (UTC) and not for the newest event's."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in log files, find out who is who, publish profiles.
+
+    Files that were taken in before are passed over. Nothing is published unless all of it is sound.
+
+    Examples: cdp run logs/ · cdp run 'exports/2026-*.csv' --json · cdp run --full
+    """
+    report = _run(load_settings(), inputs or [], full=full, as_of=as_of)
+    if as_json:
+        print_json(report)
+    else:
+        screens.show_run(report)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """The last runs, what is published, how fresh it is.
+
+    Example: cdp status --json
+    """
+    from pipelines.status import summarise
+
+    now = datetime.now(UTC)
+    state = summarise(load_settings(), now)
+    if as_json:
+        print_json(state)
+    else:
+        screens.show_status(state, now)
+
+
+@app.command()
+def rejects(
+    source: Annotated[str | None, typer.Option(help="Only this source's.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only those refused for this reason.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many rows to show.")] = 20,
+) -> None:
+    """Refused rows: where they are, and why.
+
+    Example: cdp rejects --source sendgrid --reason no_identifier
+    """
+    with published(load_settings()) as warehouse:
+        rows = warehouse.query(REJECTS, [source, reason])
+        kinds = warehouse.query("select source, reason, count(*) from landing.rejects group by all order by all")
+    screens.show_rejects(rows, kinds, limit, Path.cwd())
+
+
+@app.command()
+def replay(
+    reason: Annotated[str | None, typer.Option(help="Only if there are rows refused for this reason.")] = None,
+) -> None:
+    """Map refused rows again, after a source or a mapping was mended.
+
+    All that was landed is mapped again, so this takes as long as `cdp run --full`.
+
+    Example: cdp replay --reason bad_time
+    """
+    settings = load_settings()
+    refused = _refused(settings, reason)
+    if refused.is_empty():
+        terminal.say("There is no such refused row: nothing to do." if reason else "No row was refused: nothing to do.")
+        return
+    report = _run(settings, [], full=True)
+    left = refused.join(_refused(settings, reason), on=["file_id", "line_number"], how="semi")
+    screens.show_run(report)
+    terminal.say(f"{refused.height - left.height:,} of {refused.height:,} refused rows are resolved.")
+
+
+def _utc_time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("give a time as 2026-11-20 or 2026-11-20T09:30:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _run(settings: Settings, inputs: list[str], *, full: bool = False, as_of: datetime | None = None) -> dict[str, Any]:
+    from pipelines.flow import run as run_pipeline
+
+    with terminal.StageProgress() as progress:
+        return run_pipeline(settings, inputs, progress, now=datetime.now(UTC), full=full, as_of=as_of)
+
+
+def _refused(settings: Settings, reason: str | None) -> pl.DataFrame:
+    with published(settings) as warehouse:
+        return warehouse.query(REJECTS, [None, reason])

@@ -1,0 +1,77 @@
+"""The API as a service."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from cdp.cli import terminal
+from cdp.errors import Unavailable
+
+app = typer.Typer()
+
+# How long requests that are under way may take once the service is told to end.
+GRACE_SECONDS = 30
+# Where prometheus-client looks for the folder.
+SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+) -> None:
+    """Serve the API. Documentation is at /docs.
+
+    Example: cdp serve --port 8000 --workers 2
+    """
+    import uvicorn
+
+    application = "api.app:app_factory"
+    # What is wrong is one line here, and not a worker that dies again and again.
+    _refuse_taken_port(host, port)
+    uvicorn.Config(application, factory=True, log_config=None).load()
+    terminal.err.print(f"The API is at http://{host}:{port}, its documentation at /docs; Ctrl-C ends it", markup=False)
+    with _shared_metrics(workers):
+        uvicorn.run(
+            application,
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            access_log=False,
+            log_level="warning",
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+
+
+@contextmanager
+def _shared_metrics(workers: int) -> Iterator[None]:
+    """A folder in which several workers count together, so that each answers /metrics for all of them."""
+    if workers == 1 or SHARED_METRICS in os.environ:
+        yield
+        return
+    with TemporaryDirectory(prefix="cdp-metrics-") as folder:
+        os.environ[SHARED_METRICS] = folder
+        yield
+
+
+def _refuse_taken_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Unavailable(
+                f"cannot listen: {os.strerror(error.errno) if error.errno else error}",
+                where=f"{host}:{port}",
+                hint="Choose another --host or --port",
+            ) from error

@@ -1,0 +1,230 @@
+"""Events of the real SDKs, each there once: at the tracking API, over a killed server, in the warehouse."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from segment.analytics.client import Client
+
+from tests.e2e.command import CDP, ROOT, cdp, environment, free_port
+
+PROGRAMS = Path(__file__).with_name("sdks")
+PACKAGES = (
+    "@segment/analytics-node@3.1.0",
+    "@rudderstack/rudder-sdk-node@3.0.13",
+    "@segment/analytics-next@1.84.3",
+    "jsdom@26.1.0",
+)
+
+# How each SDK comes out, by call: page calls and their like are `viewed`, alias only says who is who.
+CALLS = {"identified": 1, "viewed": 2, "custom": 51}
+
+
+@dataclass
+class Server:
+    """`cdp serve` on a port of its own, which can be killed and started again."""
+
+    home: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [CDP, "serve", "--port", str(self.port)]
+        with (self.home / "serve.log").open("a") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment(self.home), stdout=log, stderr=log)
+        deadline = time.monotonic() + 60
+        while not self._is_alive():
+            assert self.process.poll() is None, (self.home / "serve.log").read_text()
+            assert time.monotonic() < deadline, "the API did not come up within a minute"
+            time.sleep(0.05)
+
+    def end(self, by: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(by)
+        self.process.wait(60)
+
+    def _is_alive(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running server and a write key of the source `web`."""
+
+    server: Server
+    write_key: str
+
+    def events(self) -> list[dict[str, Any]]:
+        """What the warehouse holds of the source, after a run."""
+        run = cdp(self.server.home, "run", "--json")
+        assert run.exit_code == 0, run.stderr
+        return self.rows("select * from conformed.events where source = 'web'")
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        answer = cdp(self.server.home, "sql", query, "--format", "json")
+        assert answer.exit_code == 0, answer.stderr
+        found: list[dict[str, Any]] = json.loads(answer.stdout)
+        return found
+
+
+@pytest.fixture
+def site(home: Path) -> Iterator[Site]:
+    added = cdp(home, "clients", "add", "site", "--write-key", "--source", "web", "--json")
+    assert added.exit_code == 0, added.stderr
+    server = Server(home, free_port())
+    server.start()
+    yield Site(server, json.loads(added.stdout)["write_key"])
+    server.end(signal.SIGTERM)
+
+
+@pytest.fixture(scope="session")
+def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the packages that the Node programs need."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        pytest.skip("node and npm are not on this machine")
+    folder = tmp_path_factory.mktemp("node")
+    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", *PACKAGES]
+    installed = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if installed.returncode != 0:
+        pytest.skip("npm cannot install the SDKs here: is there a network?")
+    return folder / "node_modules"
+
+
+@contextmanager
+def program(site: Site, command: list[str], **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """A program of `sdks/` at work, ended with the test."""
+    arguments = [*command, site.server.url, site.write_key]
+    settings = {**environment(site.server.home), **environ}
+    with subprocess.Popen(
+        arguments, env=settings, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        watchdog = threading.Timer(120, process.kill)
+        watchdog.start()
+        try:
+            yield process
+        finally:
+            watchdog.cancel()
+            process.kill()
+
+
+def says(process: subprocess.Popen[str], word: str) -> None:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline().strip() == word, process.stderr.read()
+
+
+def go_on(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def drive(site: Site, command: list[str], *, while_down: bool, **environ: str) -> None:
+    """Run a program to its end, over a kill of the server: before it sends on, or while it does."""
+    with program(site, command, **environ) as process:
+        says(process, "sent")
+        site.server.end(signal.SIGKILL)
+        if while_down:
+            go_on(process)
+            time.sleep(1)
+            site.server.start()
+        else:
+            site.server.start()
+            go_on(process)
+        says(process, "done")
+
+
+def assert_each_event_is_there_once(site: Site) -> None:
+    events = site.events()
+    numbers = [json.loads(event["properties"])["number"] for event in events if event["event_name"] == "Song Played"]
+    assert sorted(numbers) == list(range(50))
+    types = [event["event_type"] for event in events]
+    assert {kind: types.count(kind) for kind in set(types)} == CALLS
+    assert len({event["event_id"] for event in events}) == len(events)
+    assert site.rows("select count(*) as n from landing.rejects") == [{"n": 0}]
+    # The traits that Rudder's SDKs put into the context are there as well, and alias has brought the browser in.
+    [person] = site.rows("select profile_id, email, first_name from profiles.profiles")
+    assert (person["email"], person["first_name"]) == ("ann@example.com", "Ann")
+    [known] = site.rows("select count(*) as n from identity.identifiers where value = 'browser-1'")
+    assert known["n"] >= 1
+    [identified] = [json.loads(event["properties"]) for event in events if event["event_type"] == "identified"]
+    assert identified == {"city": None, "plan": ""}
+
+
+@pytest.mark.parametrize(("name", "while_down"), [("segment_python", True), ("rudder_python", False)])
+def test_python_sdks(site: Site, name: str, while_down: bool) -> None:
+    drive(site, [sys.executable, str(PROGRAMS / f"{name}.py")], while_down=while_down)
+    assert_each_event_is_there_once(site)
+
+
+@pytest.mark.parametrize(
+    ("name", "while_down"), [("segment_node", False), ("rudder_node", True), ("analytics_js", False)]
+)
+def test_node_sdks(site: Site, node_modules: Path, name: str, while_down: bool) -> None:
+    drive(site, ["node", str(PROGRAMS / f"{name}.js")], while_down=while_down, NODE_PATH=str(node_modules))
+    assert_each_event_is_there_once(site)
+
+
+def test_a_server_killed_in_full_swing_loses_nothing(site: Site) -> None:
+    client = Client(site.write_key, host=site.server.url, upload_size=20, upload_interval=0.01, thread=4)
+    for number in range(4_000):
+        client.track(f"user-{number % 50}", "Song Played", {"number": number})
+    for _ in range(3):
+        time.sleep(0.3)
+        site.server.end(signal.SIGKILL)
+        site.server.start()
+    client.flush()
+    client.join()
+    numbers = [json.loads(event["properties"])["number"] for event in site.events()]
+    assert sorted(numbers) == list(range(4_000))
+
+
+def test_what_a_run_makes_of_what_was_sent(site: Site) -> None:
+    def send(path: str, body: dict[str, Any], **arguments: Any) -> None:
+        answer = httpx.post(f"{site.server.url}{path}", content=json.dumps(body), **arguments)
+        assert (answer.status_code, answer.json()) == (200, {"success": True})
+
+    # The beacon of a page that is left: plain text, the key in the body.
+    beacon = {"event": "Left", "anonymousId": "a1", "messageId": "b1", "writeKey": site.write_key}
+    send("/v1/t", beacon, headers={"Content-Type": "text/plain"})
+    # A client whose clock stands years behind.
+    slow = {"timestamp": "2020-01-01T00:00:00Z", "sentAt": "2020-01-01T00:00:10Z"}
+    send("/v1/track", {"event": "Late", "userId": "u1", **slow}, auth=(site.write_key, ""))
+    sound = {"type": "track", "event": "Song Played", "userId": 1, "messageId": "sound"}
+    batch = [
+        *(
+            sound,
+            {**sound, "messageId": "nobody", "userId": None},
+            {**sound, "messageId": "long", "userId": "u" * 9_999},
+        ),
+        *({**sound, "messageId": "hug", "type": "hug"}, {**sound, "messageId": "nan", "value": float("nan")}, "track"),
+    ]
+    for _ in range(2):
+        send("/v1/batch", {"batch": batch}, auth=(site.write_key, ""))
+
+    assert sorted(event["event_name"] for event in site.events()) == ["Late", "Left", "Song Played"]
+    reasons = [row["reason"] for row in site.rows("select reason from landing.rejects order by all")]
+    assert reasons == ["bad_identifier", "malformed", "malformed", "no_identifier", "unknown_event"]
+    late = "select epoch(received_at - occurred_at) as seconds from conformed.events where event_name = 'Late'"
+    assert [9 < row["seconds"] < 60 for row in site.rows(late)] == [True]

@@ -1,0 +1,82 @@
+"""The providers of webhooks on the command line: what is set, and their logs as files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.e2e.command import Command
+
+TOKEN = "d41d8cd98f00b204e9800998ecf8427e"
+
+LOGS = {
+    # A page of Mailgun's Events API.
+    "page.json": {
+        "items": [
+            {
+                **{"event": "opened", "id": "e1", "log-level": "info", "timestamp": 1767261600.5},
+                **{"recipient": "ann@example.com", "client-info": {"bot": "apple"}},
+            },
+            {
+                **{"event": "unsubscribed", "id": "e2", "log-level": "info", "timestamp": 1767261700.5},
+                "recipient": "ann@example.com",
+            },
+        ],
+        "paging": {"next": "https://api.mailgun.net/v3/example.org/events/abc"},
+    },
+    "hooks.json": {
+        "RecordType": "Delivery",
+        "MessageID": "m1",
+        "Recipient": "Ann@Example.com",
+        "DeliveredAt": "2026-01-02",
+    },
+    "firehose.json": {
+        "eventType": "Send",
+        "mail": {
+            **{"messageId": "m2", "timestamp": "2026-01-03T10:00:00Z"},
+            "destination": ["ann@example.com", "bob@example.com"],
+        },
+    },
+}
+
+
+def test_sources_say_where_webhooks_go_and_which_secrets_are_missing(command: Command) -> None:
+    answer = command("sources", CDP_WEBHOOKS__TWILIO__AUTH_TOKEN=TOKEN, CDP_WEBHOOKS__POSTMARK__USERNAME="user")
+    rows = [line.split(maxsplit=2) for line in answer.stdout.splitlines() if line.startswith("/webhooks/")]
+    secrets = {(path, variable): state.strip() for path, variable, state in rows}
+    assert secrets["/webhooks/twilio", "CDP_WEBHOOKS__TWILIO__AUTH_TOKEN"] == "set"
+    assert secrets["/webhooks/postmark", "CDP_WEBHOOKS__POSTMARK__USERNAME"] == "set"
+    assert secrets["/webhooks/postmark", "CDP_WEBHOOKS__POSTMARK__PASSWORD"] == "not set"
+    assert secrets["/webhooks/shopify", "CDP_WEBHOOKS__STANDARD__SECRET"] == "not set"
+    assert not any(path in ("/webhooks/contacts", "/webhooks/events") for path, _ in secrets)
+    assert TOKEN not in answer.stdout
+
+
+def test_secrets_in_force_are_shown_masked_with_their_origin(command: Command) -> None:
+    answer = command("config", CDP_WEBHOOKS__TWILIO__AUTH_TOKEN=TOKEN)
+    rows = [line.split() for line in answer.stdout.splitlines()]
+    assert ["CDP_WEBHOOKS__TWILIO__AUTH_TOKEN", "***", "environment"] in rows
+    assert ["CDP_WEBHOOKS__MAILGUN__SIGNING_KEY", "default"] in rows
+    assert TOKEN not in answer.stdout
+
+
+def test_logs_of_mailgun_postmark_and_amazon_are_known_by_their_keys(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    for name, content in LOGS.items():
+        (folder / name).write_text(json.dumps(content))
+    answer = command("run", str(folder), "--json")
+    assert answer.exit_code == 0, answer.stderr
+    report = json.loads(answer.stdout)
+    assert (report["events"], report["rejected"], report["profiles"]) == (5, 0, 2)
+    query = "select source, event_type, is_machine from conformed.events order by occurred_at, event_type"
+    events = [tuple(row.values()) for row in json.loads(command("sql", query, "--format", "json").stdout)]
+    assert events == [
+        ("mailgun", "opened", True),
+        ("mailgun", "unsubscribed", False),
+        ("postmark", "delivered", False),
+        *[("ses", "sent", False)] * 2,
+    ]
+    query = "select source, channel, state, scope, method from conformed.consents"
+    [consent] = json.loads(command("sql", query, "--format", "json").stdout)
+    assert tuple(consent.values()) == ("mailgun", "email", "withdrawn", "channel", "unsubscribed")
