@@ -6,7 +6,7 @@ down, refusing each union that would break one; the refusals are the review queu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,8 +61,8 @@ def cluster(observations: pl.DataFrame, edges: pl.DataFrame, unlinked: pl.DataFr
     """Cluster observations by their edges so that no cluster breaks a constraint.
 
     Args:
-        observations: observation_id, given_name, given_forms, date_of_birth, suffix.
-        edges: left_id, right_id, kind, rule, probability, weight.
+        observations: observation_id, given_name, given_forms, surname, date_of_birth, suffix.
+        edges: left_id, right_id, kind, rule, probability, weight, evidence.
         unlinked: left_id, right_id: pairs that a steward has parted.
     """
     components = connected_components(observations["observation_id"], edges)
@@ -102,15 +102,36 @@ def _broken_components(components: pl.DataFrame, observations: pl.DataFrame, unl
     return pl.concat([crowded, parted]).unique()
 
 
+@dataclass(frozen=True)
+class _Name:
+    """A person's name as an observation gives it; either part may be missing."""
+
+    given: str | None
+    forms: frozenset[str]
+    surname: str | None
+
+
 @dataclass
 class _Group:
     """A cluster in the making, with what constraints look at."""
 
     members: list[str]
-    given: dict[str, frozenset[str]] = field(default_factory=dict)
+    names: set[_Name] = field(default_factory=set)
     birthdays: set[str] = field(default_factory=set)
     suffixes: set[str] = field(default_factory=set)
     parted_from: set[str] = field(default_factory=set)
+
+    @property
+    def has_given_name(self) -> bool:
+        return any(name.given for name in self.names)
+
+    def take(self, other: _Group) -> None:
+        """Become both."""
+        self.members += other.members
+        self.names |= other.names
+        self.birthdays |= other.birthdays
+        self.suffixes |= other.suffixes
+        self.parted_from |= other.parted_from
 
 
 def _rebuild(
@@ -118,32 +139,71 @@ def _rebuild(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Unite along edges, strongest first, ties by id. A union depends on the ones before it, so this is a loop;
     it runs over suspect components only."""
-    groups = _singletons(observations, unlinked)
-    refusals = []
+    partition = _Partition(_singletons(observations, unlinked))
+    refusals: list[tuple[str, str, str, float, str]] = []
+    # Holders of a value that were refused the one that all of them are linked through: they still have each other.
+    left_over: dict[tuple[str, str, str], list[str]] = {}
     strongest_first = [pl.col("kind").replace_strict(STRENGTH), -pl.col("weight")]
     ordered = edges.sort([*strongest_first, "left_id", "right_id", "rule"])
-    for left_id, right_id, rule, probability in ordered.select(
-        "left_id", "right_id", "rule", "probability"
+    for left_id, right_id, kind, rule, probability, evidence in ordered.select(
+        "left_id", "right_id", "kind", "rule", "probability", "evidence"
     ).iter_rows():
-        left, right = groups[left_id], groups[right_id]
-        if left is right:
-            continue
-        constraint = _forbidding(left, right)
+        constraint = partition.unite(left_id, right_id, kind)
         if constraint:
             refusals.append((left_id, right_id, rule, probability, constraint))
-        else:
-            _unite(left, right, groups)
-    rows = [(member, min(group.members)) for group in _distinct(groups.values()) for member in group.members]
+        if constraint and kind == "exact":
+            others = left_over.setdefault((left_id, rule, evidence), [])
+            for other in others:
+                partition.unite(other, right_id, kind)
+            others.append(right_id)
+    rows = [(member, min(group.members)) for group in partition.groups() for member in group.members]
     clusters = pl.DataFrame(rows, schema={"observation_id": pl.String, "component_id": pl.String}, orient="row")
     return clusters, pl.DataFrame(refusals, schema=REFUSAL_SCHEMA, orient="row")
+
+
+class _Partition:
+    """Observations in groups that grow together."""
+
+    def __init__(self, groups: dict[str, _Group]) -> None:
+        self._group_of = groups
+        self._named = {id_ for id_, group in groups.items() if group.has_given_name}
+        self._born = {id_ for id_, group in groups.items() if group.birthdays}
+
+    def unite(self, left_id: str, right_id: str, kind: str) -> str | None:
+        """Unite the groups of two observations, unless a constraint forbids it: which one.
+
+        A steward's word overrules all but another steward's. What both ends of a model's edge give, the model has
+        weighed already.
+        """
+        left, right = self._group_of[left_id], self._group_of[right_id]
+        if left is right:
+            return None
+        ends = {left_id, right_id}
+        if _parted(left, right):
+            return "steward_unlink"
+        constraint = kind != "steward" and _forbidding(
+            left,
+            right,
+            names=kind != "model" or not ends <= self._named,
+            birthdays=kind != "model" or not ends <= self._born,
+        )
+        if constraint:
+            return constraint
+        small, large = sorted((left, right), key=lambda group: len(group.members))
+        large.take(small)
+        self._group_of |= dict.fromkeys(small.members, large)
+        return None
+
+    def groups(self) -> Iterable[_Group]:
+        return {id(group): group for group in self._group_of.values()}.values()
 
 
 def _singletons(observations: pl.DataFrame, unlinked: pl.DataFrame) -> dict[str, _Group]:
     groups = {}
     for row in observations.iter_rows(named=True):
         group = _Group([row["observation_id"]])
-        if row["given_name"]:
-            group.given[row["given_name"]] = frozenset(row["given_forms"])
+        if row["given_name"] or row["surname"]:
+            group.names.add(_Name(row["given_name"], frozenset(row["given_forms"] or ()), row["surname"]))
         group.birthdays |= {str(row["date_of_birth"])} if row["date_of_birth"] else set()
         group.suffixes |= {row["suffix"]} if row["suffix"] else set()
         groups[row["observation_id"]] = group
@@ -154,15 +214,19 @@ def _singletons(observations: pl.DataFrame, unlinked: pl.DataFrame) -> dict[str,
     return groups
 
 
-def _forbidding(left: _Group, right: _Group) -> str | None:
-    """The constraint that the union of two groups would break, if any."""
-    if left.parted_from.intersection(right.members) or right.parted_from.intersection(left.members):
-        return "steward_unlink"
+def _parted(left: _Group, right: _Group) -> bool:
+    return bool(left.parted_from.intersection(right.members) or right.parted_from.intersection(left.members))
+
+
+def _forbidding(left: _Group, right: _Group, *, names: bool, birthdays: bool) -> str | None:
+    """What speaks against the union of two groups, if anything; `names` and `birthdays` say what is to be looked at."""
     if left.suffixes and right.suffixes and left.suffixes.isdisjoint(right.suffixes):
         return "suffix"
-    if left.birthdays and right.birthdays and not _near(left.birthdays, right.birthdays):
+    births_differ = left.birthdays and right.birthdays and not _near(left.birthdays, right.birthdays)
+    # A birthday is mistyped more often than two people of one name share a value of their own.
+    if birthdays and births_differ and not _any(_same_name, left, right):
         return "date_of_birth"
-    if left.given and right.given and not _alike(left.given, right.given):
+    if names and left.has_given_name and right.has_given_name and not _any(_alike, left, right):
         return "given_name"
     return None
 
@@ -176,22 +240,25 @@ def _typos(a: str, b: str) -> int:
     return sum(x != y for x, y in zip(a, b, strict=False)) + abs(len(a) - len(b))
 
 
-def _alike(left: dict[str, frozenset[str]], right: dict[str, frozenset[str]]) -> bool:
-    return any(
-        alike(name, forms, other, other_forms) for name, forms in left.items() for other, other_forms in right.items()
-    )
+def _any(rule: Callable[[_Name, _Name], bool], left: _Group, right: _Group) -> bool:
+    return any(rule(one, other) for one in left.names for other in right.names)
 
 
-def _unite(left: _Group, right: _Group, groups: dict[str, _Group]) -> None:
-    small, large = sorted((left, right), key=lambda group: len(group.members))
-    large.members += small.members
-    large.given |= small.given
-    large.birthdays |= small.birthdays
-    large.suffixes |= small.suffixes
-    large.parted_from |= small.parted_from
-    for member in small.members:
-        groups[member] = large
+def _alike(one: _Name, other: _Name) -> bool:
+    """Whether two given names may be one person's, also where one stands in the surname's place."""
+    if one.given and other.given and alike(one.given, one.forms, other.given, other.forms):
+        return True
+    return _crossed(one, other)
 
 
-def _distinct(groups: Iterable[_Group]) -> list[_Group]:
-    return list({id(group): group for group in groups}.values())
+def _same_name(one: _Name, other: _Name) -> bool:
+    """Whether all parts that both names give agree, and there is one."""
+    if _crossed(one, other):
+        return True
+    given = alike(one.given, one.forms, other.given, other.forms) if one.given and other.given else None
+    surname = alike(one.surname, frozenset(), other.surname, frozenset()) if one.surname and other.surname else None
+    return (given, surname) != (None, None) and given is not False and surname is not False
+
+
+def _crossed(one: _Name, other: _Name) -> bool:
+    return one.given is not None and one.given == other.surname and one.surname == other.given

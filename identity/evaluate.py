@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -11,8 +12,10 @@ import polars as pl
 from cdp import tables
 from cdp.normalise import normalise_descriptions
 from cdp.warehouse import Warehouse, open_memory
+from identity.clusters import connected_components
 from identity.model import Model
 from identity.resolve import NOTHING_KNOWN, resolve
+from identity.train import gather, train
 
 # Evaluation stands outside of time: the records are one landing, in one run.
 LANDED_AT = datetime(2000, 1, 1, tzinfo=UTC)
@@ -95,54 +98,175 @@ def _sized(records: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def resolve_records(
+def as_findable(records: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
+    """`records` with an entity split where nothing that its records show joins the parts.
+
+    Records of one entity stay together if they share a piece of evidence, directly or through a chain of the
+    entity's own records.
+
+    Args:
+        records: record_id, cluster_id, entity_id.
+        evidence: record_id, evidence: what a record shows, such as an e-mail address.
+    """
+    shared = evidence.join(records, on="record_id").select(
+        left_id="record_id", right_id=pl.col("record_id").min().over("entity_id", "evidence")
+    )
+    parts = connected_components(records["record_id"], shared).rename({"observation_id": "record_id"})
+    return records.join(parts, on="record_id").select("record_id", "cluster_id", entity_id="component_id")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A resolution against its truth.
+
+    records: record_id, cluster_id, entity_id. findable: the same, an entity split where no evidence joins its parts.
+    """
+
+    records: pl.DataFrame
+    findable: pl.DataFrame
+
+    def figures(self) -> dict[str, Any]:
+        """The measures, JSON-ready; `exact_clusters` is the share of true entities whose records are one cluster."""
+        return {
+            "records": self.records.height,
+            "pairwise": _as_document(pairwise(self.records).shares),
+            "b3": _as_document(b_cubed(self.records)),
+            "exact_clusters": exact_clusters(self.records),
+            "entities": {
+                "predicted": self.records["cluster_id"].n_unique(),
+                "true": self.records["entity_id"].n_unique(),
+            },
+        }
+
+    def evidence(self) -> dict[str, Any]:
+        """How many true pairs share any evidence at all, and the share of those that is found; JSON-ready."""
+        findable = pairwise(self.findable)
+        return {
+            "true_pairs": pairwise(self.records).true_pairs,
+            "with_evidence": findable.true_pairs,
+            "recall_of_those": findable.recall,
+        }
+
+    def over_merges(self, limit: int) -> list[pl.DataFrame]:
+        """The clusters with the most pairs of different entities, worst first: their rows of `records`."""
+        return _most_torn(self.records, whole="cluster_id", part="entity_id", limit=limit)
+
+    def misses(self, limit: int) -> list[pl.DataFrame]:
+        """The entities with the most pairs in different clusters, worst first: their rows of `records`."""
+        return _most_torn(self.records, whole="entity_id", part="cluster_id", limit=limit)
+
+
+def _as_document(shares: Shares) -> dict[str, float]:
+    return {"precision": shares.precision, "recall": shares.recall, "f1": shares.f1}
+
+
+def _most_torn(records: pl.DataFrame, *, whole: str, part: str, limit: int) -> list[pl.DataFrame]:
+    """The groups by `whole` with the most pairs that differ in `part`, ties by id; rows sorted by `part`."""
+    pairs = pl.col("size") * (pl.col("size") - 1) // 2
+    sizes = records.group_by(whole, part).agg(pl.len().cast(pl.Int64).alias("size"))
+    torn = (
+        sizes.group_by(whole)
+        .agg(inside=pairs.sum(), size=pl.col("size").sum())
+        .select(whole, torn=pairs - pl.col("inside"))
+        .filter(pl.col("torn") > 0)
+        .sort(["torn", whole], descending=[True, False])
+        .head(limit)
+    )
+    return [records.filter(pl.col(whole) == one).sort(part, "record_id") for one in torn[whole]]
+
+
+CLUSTERS = """
+select r.record_id, m.profile_id as cluster_id
+from observed_records r join identity.members m using (observation_id) order by r.record_id
+"""
+
+# Identifiers that are not junk, and the pairs that the model looks at.
+SHARED_EVIDENCE = """
+with observed as (
+    select i.observation_id, i.type || ' ' || i.value as evidence
+    from identity.identifiers i
+    semi join (from identity.identifier_values where quality <> 'junk') v on v.type = i.type and v.value = i.value
+    union all
+    select unnest([join_key_l, join_key_r]), 'pair ' || join_key_l || ' ' || join_key_r from candidate_pairs
+)
+select r.record_id, o.evidence from observed o join observed_records r using (observation_id)
+"""
+
+
+def train_on_records(
     records: pl.DataFrame,
+    patterns: pl.DataFrame,
+    countries: pl.DataFrame,
+    *,
+    default_region: str,
+    today: date,
+    seed: int,
+) -> Model:
+    """The model that `cdp identity train` would make of these records; no truth is seen.
+
+    Args:
+        records: as for `evaluate_records`.
+
+    Raises:
+        TooLittleToLearnFrom: as `train`.
+    """
+    with closing(open_memory()) as warehouse:
+        _observe(warehouse, normalise_descriptions(records, countries, default_region=default_region, today=today))
+        return train(gather(warehouse, patterns, seed=seed))
+
+
+def evaluate_records(
+    records: pl.DataFrame,
+    truth: pl.DataFrame,
     model: Model,
     patterns: pl.DataFrame,
     countries: pl.DataFrame,
     *,
     default_region: str,
     today: date,
-) -> pl.DataFrame:
-    """Run the production resolver over records: frame of record_id, cluster_id.
+) -> Evaluation:
+    """Run the production resolver over records, and hold the outcome against the truth, which it does not see.
 
     Args:
         records: record_id and those of the columns of conformed.observations that there are, raw, as text.
+        truth: record_id, entity_id of all of them.
     """
-    warehouse = open_memory()
-    try:
+    with closing(open_memory()) as warehouse:
         _observe(warehouse, normalise_descriptions(records, countries, default_region=default_region, today=today))
         resolve(warehouse, NOTHING_KNOWN, model, patterns, run_id=RUN_ID)
-        return warehouse.query(
-            "select r.record_id, m.profile_id as cluster_id "
-            "from observed_records r join identity.members m using (observation_id) order by r.record_id"
-        )
-    finally:
-        warehouse.close()
+        clusters, evidence = warehouse.query(CLUSTERS), warehouse.query(SHARED_EVIDENCE)
+    told = clusters.join(truth, on="record_id", maintain_order="left")
+    return Evaluation(told, as_findable(told, evidence))
+
+
+# Columns of an observation that are not plain text, as text says them; what is not said has the value of a landing.
+TYPED = {
+    "source": "coalesce(source, 'records')",
+    "external_ids": "try_cast(external_ids as json)",
+    "is_verified": "coalesce(try_cast(is_verified as boolean), false)",
+    "first_seen_at": "coalesce(from_iso(first_seen_at), $landed_at)",
+    "last_seen_at": "coalesce(from_iso(last_seen_at), from_iso(first_seen_at), $landed_at)",
+    "event_count": "coalesce(try_cast(event_count as bigint), 0)",
+}
 
 
 def _observe(warehouse: Warehouse, records: pl.DataFrame) -> None:
     """Put cleaned records into an empty warehouse as its observations."""
     warehouse.create_tables(tables.TABLES)
-    landed = {"file_id": FILE_ID, "landed_at": LANDED_AT, "run_id": RUN_ID}
-    warehouse.append_rows(tables.FILES, pl.DataFrame([landed]))
-    with warehouse.frame("incoming_records", records.with_row_index("line_number", offset=1)):
+    warehouse.append_rows(tables.FILES, pl.DataFrame([{"file_id": FILE_ID, "landed_at": LANDED_AT, "run_id": RUN_ID}]))
+    unsaid = [pl.lit(None, pl.String).alias(name) for name in TYPED if name not in records.columns]
+    typed = ", ".join(f"{sql} as {name}" for name, sql in TYPED.items())
+    with warehouse.frame("incoming_records", records.with_columns(unsaid).with_row_index("line_number", offset=1)):
         warehouse.run(
-            "create or replace temp table observed_records as select md5(record_id) as observation_id, * "
-            "from incoming_records"
+            "create or replace temp table observed_records as "
+            f"select md5(record_id) as observation_id, $file_id as file_id, * replace ({typed}) from incoming_records",
+            {"landed_at": LANDED_AT, "file_id": FILE_ID},
+            name="observed_records",
         )
-    fixed: dict[str, Any] = {
-        "first_seen_at": LANDED_AT,
-        "last_seen_at": LANDED_AT,
-        "event_count": 0,
-        "is_verified": False,
-        "file_id": FILE_ID,
-    }
-    observed = warehouse.query("select * exclude (record_id) from observed_records")
-    known = [name for name in tables.OBSERVATIONS.column_names() if name in observed.columns]
-    missing = {} if "source" in known else {"source": pl.lit("records")}
-    constants = {name: pl.lit(value) for name, value in fixed.items()}
-    warehouse.append_rows(tables.OBSERVATIONS, observed.select(*known).with_columns(**constants, **missing))
+    warehouse.run(
+        f"insert into {tables.OBSERVATIONS.full_name} by name select * exclude (record_id) from observed_records",
+        name=tables.OBSERVATIONS.full_name,
+    )
 
 
 def _pairs(records: pl.DataFrame, *columns: str) -> int:

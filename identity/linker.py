@@ -1,41 +1,41 @@
-"""The Splink linker over super-records: training and scoring build it from the same declaration.
+"""The Splink linker over super-records: scoring and the charts of a model build it from the same declaration.
 
 Only this folder imports splink.
 """
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 from splink import Linker, SettingsCreator
 from splink.backends.duckdb import DuckDBAPI
-from splink.blocking_rule_library import CustomRule
 
-from cdp.warehouse import Warehouse
-from identity.model import BLOCKING_KEYS, COMPARISONS, MAX_BLOCK_SIZE, Comparison, Model
+from cdp.warehouse import Warehouse, open_memory
+from identity.model import COMPARISONS, Comparison, Model
 
 
 def settings(model: Model) -> SettingsCreator:
-    """Splink's settings: our comparisons with the model's parameters."""
+    """Splink's settings: our comparisons, the model's parameters. The pairs to score are registered, not blocked."""
     return SettingsCreator(
         link_type="dedupe_only",
         probability_two_random_records_match=model.match_rate,
         comparisons=[_comparison(comparison, model) for comparison in COMPARISONS],
-        blocking_rules_to_generate_predictions=[CustomRule(f"l.key_{name} = r.key_{name}") for name in BLOCKING_KEYS],
+        blocking_rules_to_generate_predictions=[],
         retain_matching_columns=False,
         retain_intermediate_calculation_columns=True,
     )
 
 
 def score(warehouse: Warehouse, table: str, model: Model, *, threshold: float) -> None:
-    """Score the pairs of `table` that the blocking rules find; write the temporary table `scored_pairs`.
+    """Score the `candidate_pairs` of `table`; write the temporary table `scored_pairs`.
 
-    Its columns: unique_id_l, unique_id_r, match_probability, match_weight, gamma_<comparison>,
-    mw_<comparison>. Pairs below `threshold` are left out.
+    Its columns: unique_id_l, unique_id_r, match_probability, match_weight, mw_<comparison>. Pairs below the
+    probability `threshold` are left out.
     """
-    _add_blocking_keys(warehouse, table)
     api = DuckDBAPI(connection=warehouse.connection)
-    linker = Linker(api.register("blocked_records"), settings(model), log_level=None)
+    linker = Linker(api.register(table), settings(model), log_level=None)
+    linker.table_management.register_blocked_pairs_for_predict(api.register("candidate_pairs"))
     pairs = linker.inference.predict(threshold_match_probability=threshold)
     warehouse.run(
         f"create or replace temp table scored_pairs as select * from {pairs.physical_name}",
@@ -44,19 +44,20 @@ def score(warehouse: Warehouse, table: str, model: Model, *, threshold: float) -
     linker.table_management.delete_tables_created_by_splink_from_db()  # type: ignore[no-untyped-call]
 
 
-def _add_blocking_keys(warehouse: Warehouse, table: str) -> None:
-    """Write `blocked_records`: the rows of `table` with their blocking keys, those of oversized blocks left out."""
-    keys = ", ".join(f"{sql} as raw_{name}" for name, sql in BLOCKING_KEYS.items())
-    kept = ", ".join(
-        f"case when count(*) over (partition by raw_{name}) <= {MAX_BLOCK_SIZE} then raw_{name} end as key_{name}"
-        for name in BLOCKING_KEYS
-    )
-    raw = ", ".join(f"raw_{name}" for name in BLOCKING_KEYS)
-    warehouse.run(
-        f"create or replace temp table blocked_records as select * exclude ({raw}), {kept} "
-        f"from (select *, {keys} from {table})",
-        name="blocked_records",
-    )
+def charts(model: Model) -> dict[str, str]:
+    """Splink's charts of a model, by title: each an HTML document that needs no network."""
+    with closing(open_memory()) as warehouse:
+        api = DuckDBAPI(connection=warehouse.connection)
+        # A linker wants a table, though these charts look at none.
+        warehouse.run("create temp table no_records as select '' as unique_id limit 0", name="no_records")
+        linker = Linker(api.register("no_records"), settings(model), log_level=None, validate_settings=False)
+        drawn = linker.visualisations
+        return {
+            "What each level of likeness weighs": drawn.match_weights_chart().to_html(inline=True),
+            "How often it occurs among matches (m) and other pairs (u)": drawn.m_u_parameters_chart().to_html(
+                inline=True
+            ),
+        }
 
 
 def _comparison(comparison: Comparison, model: Model) -> dict[str, Any]:

@@ -1,24 +1,30 @@
 """The linkage model, as one declaration: what is compared, what counts as alike, which pairs are looked at.
 
-Edit comparisons, blocking rules and thresholds here; the trained parameters (how often each level occurs
-among matches, `m`, and among other pairs, `u`) stand in `model.json`, to be reviewed, not edited. The records
-compared are super-records: an exact component's most frequent names, date of birth and address, and all of
-its e-mails and phones (`sql/super_records.sql`).
+Edit comparisons, blocking keys and thresholds here; the trained parameters (how often each level occurs among
+matches, `m`, and among other pairs, `u`) stand in `model.json`, to be reviewed, not edited. The records compared are
+super-records: an exact component's most frequent names, date of birth and address, and all of its e-mails and phones
+(`sql/super_records.sql`). The words of the SQL are macros (`sql/likeness.sql`).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cdp.errors import IdentityError
 
 SHIPPED = Path(__file__).parent / "model.json"
 
-# Below this probability two super-records stay apart. High, because a wrong merge greets a stranger by
-# somebody else's name, while a missed one sends an offer twice.
-MATCH_PROBABILITY = 0.99
+# Of the pairs that the model joins, no more than this share is expected to be wrong: training sets the threshold so,
+# within these bounds: what is less likely than not is never joined, what is nearly sure always.
+MAX_WRONG_LINKS = 0.005
+LOWEST_THRESHOLD = 0.5
+HIGHEST_THRESHOLD = 0.97
+# From this probability on, a pair below the threshold is doubtful: a steward may want to look.
+REVIEW_PROBABILITY = 0.2
 
 
 @dataclass(frozen=True)
@@ -42,23 +48,40 @@ def _missing(column: str) -> str:
     return f"{column}_l is null or {column}_r is null"
 
 
+_CROSSED = "crossed(given_name_l, surname_l, given_name_r, surname_r)"
+_SAME_SURNAME = f"(surname_l = surname_r or typo(surname_l, surname_r) or {_CROSSED})"
+_SAME_PLACE = "same_place(postcode_l, city_l, postcode_r, city_r)"
+_SAME_HOME = f"(same_house(street_l, house_number_l, street_r, house_number_r) and {_SAME_PLACE})"
+_NO_ADDRESS = f"({_missing('street')}) and ({_missing('postcode')}) and ({_missing('city')})"
+_NO_EMAIL = "len(emails_l) = 0 or len(emails_r) = 0"
+_SHARED_EMAIL = "list_has_any(emails_l, emails_r)"
+_ONLY_NAMES = f"len(mailbox_cores_l) = 0 and len(mailbox_cores_r) = 0 and not {_SHARED_EMAIL}"
+
 COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
         "given_name",
         _missing("given_name"),
         (
             Level("equal", "given_name_l = given_name_r"),
+            Level("swapped", _CROSSED),
             Level("nickname", "list_has_any(given_forms_l, given_forms_r)"),
-            Level("typo", "jaro_winkler_similarity(given_name_l, given_name_r) >= 0.9"),
+            Level("typo", "typo(given_name_l, given_name_r)"),
+            Level(
+                "initial", "least(length(given_name_l), length(given_name_r)) = 1 and given_name_l[1] = given_name_r[1]"
+            ),
+            Level("alike", "jaro_winkler_similarity(given_name_l, given_name_r) >= 0.8"),
             Level("different", "ELSE"),
         ),
     ),
+    # A family shares surname and address: where both agree they are one piece of evidence, weighed here.
     Comparison(
         "surname",
         _missing("surname"),
         (
-            Level("equal", "surname_l = surname_r"),
-            Level("typo", "jaro_winkler_similarity(surname_l, surname_r) >= 0.9"),
+            Level("equal_at_home", f"{_SAME_SURNAME} and {_SAME_HOME}"),
+            Level("equal", f"surname_l = surname_r or {_CROSSED}"),
+            Level("typo", "typo(surname_l, surname_r)"),
+            Level("alike", "jaro_winkler_similarity(surname_l, surname_r) >= 0.8"),
             Level("different", "ELSE"),
         ),
     ),
@@ -67,22 +90,28 @@ COMPARISONS: tuple[Comparison, ...] = (
         _missing("date_of_birth"),
         (
             Level("equal", "date_of_birth_l = date_of_birth_r"),
-            Level("typo", "damerau_levenshtein(date_of_birth_l, date_of_birth_r) <= 1"),
+            Level("typo", "misspelt(date_of_birth_l, date_of_birth_r, 1)"),
             Level("two_parts_equal", "date_parts_equal(date_of_birth_l, date_of_birth_r) = 2"),
+            Level("near", "abs(date_diff('day', date_of_birth_l::date, date_of_birth_r::date)) <= 400"),
+            Level("one_part_equal", "date_parts_equal(date_of_birth_l, date_of_birth_r) = 1"),
             Level("different", "ELSE"),
         ),
     ),
+    # Two addresses made of the holders' names alone are alike because of the names, which are weighed already.
     Comparison(
         "email",
-        "len(emails_l) = 0 or len(emails_r) = 0",
+        f"{_NO_EMAIL} or ({_ONLY_NAMES})",
         (
-            Level("shared", "list_has_any(emails_l, emails_r)"),
-            Level("same_mailbox_name", "list_has_any(mailbox_names_l, mailbox_names_r)"),
-            Level("typo", "levenshtein(emails_l[1], emails_r[1]) <= 2"),
+            Level("shared", _SHARED_EMAIL),
+            Level("typo", "mailbox_numbers_l[1] = mailbox_numbers_r[1] and misspelt(emails_l[1], emails_r[1], 2)"),
+            Level("number_typo", "misspelt(emails_l[1], emails_r[1], 1)"),
             # A birth year or a lucky number that goes along from one provider to the next.
-            Level("same_number", "length(mailbox_numbers_l[1]) >= 4 and mailbox_numbers_l[1] = mailbox_numbers_r[1]"),
-            # Two addresses made of one name are alike because of the name, which is weighed already.
-            Level("alike", "jaro_winkler_similarity(mailbox_names_l[1], mailbox_names_r[1]) >= 0.85"),
+            Level("same_core", "list_has_any(mailbox_cores_l, mailbox_cores_r)"),
+            Level(
+                "garbled",
+                "mailbox_numbers_l[1] = mailbox_numbers_r[1] "
+                "and jaro_winkler_similarity(emails_l[1], emails_r[1]) >= 0.9",
+            ),
             Level("different", "ELSE"),
         ),
     ),
@@ -91,45 +120,48 @@ COMPARISONS: tuple[Comparison, ...] = (
         "len(phones_l) = 0 or len(phones_r) = 0",
         (
             Level("shared", "list_has_any(phones_l, phones_r)"),
-            Level("typo", "levenshtein(phones_l[1], phones_r[1]) <= 1"),
+            Level("typo", "misspelt(phones_l[1], phones_r[1], 1)"),
             Level("different", "ELSE"),
         ),
     ),
     Comparison(
         "address",
-        "coalesce(street_l, postcode_l, city_l) is null or coalesce(street_r, postcode_r, city_r) is null",
+        f"({_NO_ADDRESS}) or coalesce({_SAME_SURNAME} and {_SAME_HOME}, false)",
         (
-            Level("equal", "street_l = street_r and (postcode_l = postcode_r or city_l = city_r)"),
-            Level(
-                "street_typo",
-                "jaro_winkler_similarity(street_l, street_r) >= 0.9 and house_number_l = house_number_r "
-                "and (postcode_l = postcode_r or city_l = city_r)",
-            ),
-            Level("same_postcode", "postcode_l = postcode_r"),
-            Level("same_city", "city_l = city_r"),
+            Level("same_house", _SAME_HOME),
+            Level("same_street", f"jaro_winkler_similarity(street_name_l, street_name_r) >= 0.92 and {_SAME_PLACE}"),
+            Level("postcode_and_city", "postcode_l = postcode_r and city_l = city_r"),
+            Level("postcode", "postcode_l = postcode_r"),
+            Level("city", "city_l = city_r"),
+            Level("place_typo", _SAME_PLACE),
+            Level("street_elsewhere", "street_l = street_r"),
             Level("different", "ELSE"),
         ),
     ),
 )
 
-# Pairs that agree on one of these keys are scored. Each is SQL over a super-record; a null agrees with nothing.
+# Pairs that agree on one of these keys are scored. Each is SQL over a super-record that gives a list of keys; a null
+# agrees with nothing. Either name may stand in the other's place, so most keys take both.
 BLOCKING_KEYS: dict[str, str] = {
-    "name": "given_name || '|' || surname",
-    "name_swapped": "least(given_name, surname) || '|' || greatest(given_name, surname)",
-    "birthday_and_surname": "date_of_birth || '|' || surname",
-    "birthday_and_given_name": "date_of_birth || '|' || given_name",
-    "birthday_and_postcode": "date_of_birth || '|' || postcode",
-    "birthday_and_city": "date_of_birth || '|' || city",
-    "birthday_and_initials": "date_of_birth || '|' || coalesce(given_name[1], '') || coalesce(surname[1], '')",
-    "surname_and_postcode": "surname || '|' || postcode",
-    "surname_and_street": "surname || '|' || street",
-    "given_name_and_street": "given_name || '|' || street",
-    "given_name_and_postcode": "given_name || '|' || postcode",
-    "street_and_postcode": "street || '|' || postcode",
-    "surname_city_and_initial": "surname || '|' || city || '|' || given_name[1]",
-    "mailbox_name": "mailbox_names[1]",
-    "mailbox_number_and_provider": "case when length(mailbox_numbers[1]) >= 2 then mailbox_numbers[1] || '|' "
-    "|| split_part(emails[1], '@', 2) end",
+    "names": "[least(given_name, surname) || '|' || greatest(given_name, surname)]",
+    "name_starts": "[least(given_name[:4], surname[:4]) || '|' || greatest(given_name[:4], surname[:4])]",
+    "birthday_and_initial": "[date_of_birth || '|' || given_name[1], date_of_birth || '|' || surname[1]]",
+    "birthday_and_place": "[date_of_birth || '|' || postcode, date_of_birth || '|' || city[:4]]",
+    "birth_month_and_name": "[date_of_birth[:7] || '|' || given_name, date_of_birth[:7] || '|' || surname]",
+    "birth_day_and_name": "[date_of_birth[6:] || '|' || given_name, date_of_birth[6:] || '|' || surname]",
+    "birth_year_initials_and_city": "[date_of_birth[:4] || '|' || least(given_name[1], surname[1]) "
+    "|| greatest(given_name[1], surname[1]) || city[1]]",
+    "name_and_postcode": "[given_name || '|' || postcode, surname || '|' || postcode]",
+    "name_and_street": "[given_name || '|' || street, surname || '|' || street]",
+    "name_start_and_city": "[given_name[:4] || '|' || city[:5], surname[:4] || '|' || city[:5]]",
+    "street_and_place": "[street || '|' || postcode, street || '|' || city]",
+    "house_and_postcode": "[house_number || '|' || postcode || '|' || street[:6]]",
+    "mailbox": "mailboxes",
+    "mailbox_start": "list_transform(emails, lambda e: e[:6])",
+    "provider": "list_transform(emails, lambda e: split_part(e, '@', 2))",
+    "mailbox_number_and_provider": "list_transform(emails, lambda e: case when regexp_matches(e, '[0-9]{2}.*@') "
+    "then regexp_replace(split_part(e, '@', 1), '[^0-9]', '', 'g') || '|' || split_part(e, '@', 2) end)",
+    "phone": "list_concat(list_transform(phones, lambda p: p[:-3]), list_transform(phones, lambda p: p[-7:]))",
 }
 
 # A key that more super-records have than this says too little: it is left out, and with it its square of pairs.
@@ -138,12 +170,15 @@ MAX_BLOCK_SIZE = 60
 
 @dataclass(frozen=True)
 class Model:
-    """Trained parameters. `match_rate` is the chance that two random super-records are one person;
-    `levels` maps comparison and level to (m, u)."""
+    """Trained parameters. `match_rate` is the chance that two random super-records are one person, `threshold` the
+    probability from which on two of them are taken for one, unless a constraint forbids it; `levels` maps comparison
+    and level to (m, u); `training` says what they were trained on, for the record."""
 
     version: str
     match_rate: float
-    levels: dict[str, dict[str, tuple[float, float]]]
+    threshold: float
+    levels: Mapping[str, Mapping[str, tuple[float, float]]]
+    training: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_model(path: Path = SHIPPED) -> Model:
@@ -157,19 +192,34 @@ def load_model(path: Path = SHIPPED) -> Model:
         model = Model(
             version=str(content["version"]),
             match_rate=float(content["match_rate"]),
+            threshold=float(content["threshold"]),
             levels={
                 comparison: {level: (float(m), float(u)) for level, (m, u) in levels.items()}
                 for comparison, levels in content["levels"].items()
             },
+            training=dict(content.get("training", {})),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise IdentityError(f"not a linkage model: {error!r}", where=str(path)) from error
+    _check(model, path)
+    return model
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write a model as `load_model` reads it."""
+    path.write_text(json.dumps(asdict(model), indent=1) + "\n")
+
+
+def _check(model: Model, path: Path) -> None:
+    if not (0 < model.match_rate < 1 and 0 < model.threshold < 1):
+        raise IdentityError("the model's match_rate or threshold is no probability", where=str(path))
     for comparison in COMPARISONS:
-        known = set(model.levels.get(comparison.name, {}))
-        if known != {level.name for level in comparison.levels}:
+        levels = model.levels.get(comparison.name, {})
+        if set(levels) != {level.name for level in comparison.levels}:
             raise IdentityError(
                 f"the model does not fit the comparison {comparison.name}",
                 where=str(path),
                 hint="Train it again after a change of comparisons",
             )
-    return model
+        if not all(0 < share <= 1 for pair in levels.values() for share in pair):
+            raise IdentityError(f"a parameter of {comparison.name} is no probability", where=str(path))

@@ -64,8 +64,8 @@ def resolve(warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataF
     values.judge(warehouse, patterns)
     edges.gather(warehouse, model, known.links)
     clustering = cluster(
-        warehouse.query("select observation_id, given_name, given_forms, date_of_birth, suffix from features"),
-        warehouse.query("select left_id, right_id, kind, rule, probability, weight from identity.edges"),
+        warehouse.query("select observation_id, given_name, given_forms, surname, date_of_birth, suffix from features"),
+        warehouse.query("select left_id, right_id, kind, rule, probability, weight, evidence from identity.edges"),
         known.unlinks,
     )
     with warehouse.frame("incoming_clusters", clustering.clusters):

@@ -17,11 +17,6 @@ MAX_PEOPLE = 6
 # More distinct given names behind one value than this, and they are not even compared.
 MAX_NAMES = 40
 
-DATE_PARTS_EQUAL = """
-create or replace temp macro date_parts_equal(a, b) as
-    (a[1:4] = b[1:4])::int + (a[6:7] = b[6:7])::int + (a[9:10] = b[9:10])::int;
-"""
-
 
 def judge(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
     """Write identity.identifiers and identity.identifier_values, and the tables that edges start from.
@@ -29,7 +24,7 @@ def judge(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
     Args:
         patterns: frame of type, pattern (a regular expression over the lower-cased value), quality, reason.
     """
-    warehouse.run(NAMES_ALIKE + DATE_PARTS_EQUAL, name="macros of identity")
+    warehouse.run(NAMES_ALIKE + statement("likeness"), name="macros of identity")
     with warehouse.frame("incoming_forms", given_forms()):
         warehouse.run("create or replace temp table given_forms as select * from incoming_forms")
     warehouse.run(statement("features"), name="features")
@@ -38,6 +33,7 @@ def judge(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
     warehouse.run(statement("holders"), {"max_names": MAX_NAMES}, name="holders")
     warehouse.run(statement("recycled"), {"max_people": MAX_PEOPLE}, name="recycled")
     warehouse.run(statement("epochs"), name="epochs")
+    warehouse.run(statement("contested"), {"max_names": MAX_NAMES}, name="contested")
     warehouse.run(statement("identifier_values"), {"max_people": MAX_PEOPLE}, name="identity.identifier_values")
     warehouse.run(statement("valued_holders"), name="valued_holders")
 

@@ -9,6 +9,7 @@ with grouped as (
     union all
     select type, value, epoch, observation_id, type || '+name' as rule, person || ' ' || surname as second_factor
     from valued_holders
+    anti join contested using (type, value)
     where quality = 'shared' and type in ('email', 'phone') and person is not null and surname is not null
 ),
 stars as (

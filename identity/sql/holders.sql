@@ -9,7 +9,7 @@ with carried as (
     from identity.identifiers i join features f using (observation_id)
 ),
 given as (
-    select type, value, given_name, any_value(given_forms) as given_forms
+    select type, value, given_name, any_value(given_forms) as given_forms, list(distinct surname) as surnames
     from carried
     where given_name is not null
     group by type, value, given_name
@@ -23,6 +23,8 @@ alike as (
     from contested a
     join contested b on b.type = a.type and b.value = a.value and b.given_name < a.given_name
     where names_alike(a.given_name, a.given_forms, b.given_name, b.given_forms)
+        -- First and last name in each other's place.
+        or (list_contains(a.surnames, b.given_name) and list_contains(b.surnames, a.given_name))
 ),
 heads as (
     -- The names of a value that are like no name before them: one a person.

@@ -9,10 +9,11 @@ with counted as (
     group by type, value, epoch
 ),
 judged as (
-    select c.*, p.quality as listed_quality, p.reason as listed_reason,
+    select c.*, p.quality as listed_quality, p.reason as listed_reason, x.value is not null as is_contested,
         greatest(named_people, if(c.type in ('device_token', 'anonymous_id') and spare_customers > 0, spare_customers + 1, 0)) as people
     from counted c
     left join listed_values p on p.type = c.type and p.value = c.value
+    left join contested x on x.type = c.type and x.value = c.value
 )
 select type, value, epoch,
     case
@@ -20,7 +21,7 @@ select type, value, epoch,
         when any_value(people) > $max_people then 'junk'
         when bool_or(listed_quality = 'generic') then 'generic'
         when any_value(is_recycled) and epoch = 0 then 'shared'
-        when any_value(people) > 1 then 'shared'
+        when any_value(people) > 1 or any_value(is_contested) then 'shared'
         else 'unique'
     end as quality,
     case
@@ -29,6 +30,7 @@ select type, value, epoch,
         when any_value(is_recycled) and epoch = 0 then 'seen across the epochs of a recycled value'
         when any_value(is_recycled) then 'recycled: one holder''s epoch'
         when any_value(people) > 1 then 'different people carry it at the same time'
+        when any_value(is_contested) then 'a mere name, carried by people who have nothing else in common'
         else 'one person carries it'
     end as reason,
     any_value(holder_count) as holder_count,

@@ -37,17 +37,21 @@ contact_points as (
         list_sort(list(distinct v.value) filter (v.type = 'phone')) as phones
     from placed p
     join valued_holders v using (observation_id)
-    where v.quality = 'unique' and v.type in ('email', 'phone')
+    where v.quality = 'unique' and v.epoch = 0 and v.type in ('email', 'phone')
     group by p.component_id
 )
 select
     d.speaker_id as unique_id, d.given_name,
     case when d.given_name is not null then coalesce(g.forms, [d.given_name]) end as given_forms, d.surname, d.suffix,
     cast(d.date_of_birth as varchar) as date_of_birth, d.street,
-    regexp_replace(d.street, '[^0-9]', '', 'g') as house_number, d.postcode, d.city,
+    regexp_replace(d.street, '[^0-9]', '', 'g') as house_number,
+    trim(regexp_replace(d.street, '[0-9]', '', 'g')) as street_name, d.postcode, d.city,
     coalesce(p.emails, []) as emails,
-    list_transform(coalesce(p.emails, []), lambda e: split_part(e, '@', 1)) as mailbox_names,
-    list_transform(mailbox_names, lambda e: regexp_replace(e, '[^0-9]', '', 'g')) as mailbox_numbers,
+    list_transform(coalesce(p.emails, []), lambda e: split_part(e, '@', 1)) as mailboxes,
+    list_transform(mailboxes, lambda e: regexp_replace(e, '[^0-9]', '', 'g')) as mailbox_numbers,
+    -- What an address says beyond the name of who holds it.
+    list_filter(list_transform(mailboxes, lambda e: beyond_name(e, d.given_name, d.surname)), lambda e: e <> '')
+        as mailbox_cores,
     coalesce(p.phones, []) as phones
 from described d
 left join contact_points p using (component_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import md5
 from pathlib import Path
@@ -12,11 +12,12 @@ import polars as pl
 
 from cdp import tables
 from cdp.warehouse import Warehouse, open_memory
-from identity.model import load_model
+from identity.model import Model, load_model
 from identity.resolve import NOTHING_KNOWN, Known, resolve
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 PATTERNS = pl.read_csv(DATA / "reference" / "identifier_values.csv")
+SHIPPED_MODEL = load_model()
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = "run_20260101T000000_000000"
 
@@ -33,9 +34,15 @@ def warehouse_of(people: Mapping[str, Mapping[str, Any]]) -> Warehouse:
     return warehouse
 
 
-def add_observations(warehouse: Warehouse, people: Mapping[str, Mapping[str, Any]], run_id: str = RUN) -> None:
+def add_observations(
+    warehouse: Warehouse,
+    people: Mapping[str, Mapping[str, Any]],
+    run_id: str = RUN,
+    *,
+    landed_at: datetime = JANUARY,
+) -> None:
     file_id = md5(run_id.encode()).hexdigest()[:16]
-    file = {"file_id": file_id, "run_id": run_id, "landed_at": JANUARY}
+    file = {"file_id": file_id, "run_id": run_id, "landed_at": landed_at}
     warehouse.append_rows(tables.FILES, pl.DataFrame([file]))
     rows = [_row(name, file_id, values) for name, values in people.items()]
     warehouse.append_rows(tables.OBSERVATIONS, pl.DataFrame(rows, schema=tables.OBSERVATIONS.polars_schema()))
@@ -56,10 +63,15 @@ def _row(name: str, file_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def resolved(
-    warehouse: Warehouse, names: Sequence[str], known: Known = NOTHING_KNOWN, run_id: str = RUN
+    warehouse: Warehouse,
+    names: Iterable[str],
+    known: Known = NOTHING_KNOWN,
+    run_id: str = RUN,
+    *,
+    model: Model = SHIPPED_MODEL,
 ) -> dict[str, str]:
     """Resolve; profile id by observation name."""
-    resolve(warehouse, known, load_model(), PATTERNS, run_id=run_id)
+    resolve(warehouse, known, model, PATTERNS, run_id=run_id)
     members = warehouse.query("select observation_id, profile_id from identity.members where valid_to_run is null")
     by_id = dict(members.iter_rows())
     return {name: by_id[observation_id(name)] for name in names}

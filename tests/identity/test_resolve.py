@@ -23,6 +23,7 @@ from tests.identity.observations import (
 )
 
 LATER = JANUARY + timedelta(days=200)
+AT_HOME = {"street": "4 Hill Road", "city": "York", "postcode": "YO1 7HU"}
 
 
 def together(*names: str) -> frozenset[str]:
@@ -121,6 +122,92 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
             },
         },
         {together("ann"), together("kim", "sms to kim"), together("sms to either")},
+    ),
+    "a number that goes from mother to daughter joins them neither by itself nor through the model": (
+        {
+            "mother": {**AT_HOME, "phone": "+14155550188", "first_name": "Ann", "last_name": "Lee"},
+            "daughter": {
+                **AT_HOME,
+                "source": "shopify",
+                "phone": "+14155550188",
+                "first_name": "Ruth",
+                "last_name": "Lee",
+                "first_seen_at": LATER,
+                "last_seen_at": LATER,
+            },
+        },
+        {together("mother"), together("daughter")},
+    ),
+    "an e-mail that is a mere name joins no two who have nothing else in common": (
+        {
+            "leeds": {
+                "email": "ann.lee@mail.example",
+                "first_name": "Ann",
+                "last_name": "Lee",
+                "phone": "+14155550101",
+                "date_of_birth": date(1980, 3, 12),
+            },
+            "york": {
+                "source": "shopify",
+                "email": "ann.lee@mail.example",
+                "first_name": "Ann",
+                "last_name": "Lee",
+                "phone": "+14155550102",
+                "date_of_birth": date(1954, 11, 30),
+            },
+            "mail": {"source": "sendgrid", "email": "ann.lee@mail.example"},
+        },
+        {together("leeds"), together("york"), together("mail")},
+    ),
+    "an e-mail that is a mere name joins its holder's records": (
+        {
+            "before the move": {
+                "email": "ann.lee@mail.example",
+                "first_name": "Ann",
+                "last_name": "Lee",
+                "phone": "+14155550101",
+                "date_of_birth": date(1980, 3, 12),
+            },
+            "after the move": {
+                "source": "shopify",
+                "email": "ann.lee@mail.example",
+                "first_name": "Ann",
+                "last_name": "Lee",
+                "phone": "+14155550102",
+                "date_of_birth": date(1980, 3, 12),
+            },
+            "mail": {"source": "sendgrid", "email": "ann.lee@mail.example"},
+        },
+        {together("before the move", "after the move", "mail")},
+    ),
+    "first and last name may stand in each other's place": (
+        {
+            "crm": {"email": "kz@mail.example", "first_name": "Keiko", "last_name": "Zimmer"},
+            "shop": {"source": "shopify", "email": "kz@mail.example", "first_name": "Zimmer", "last_name": "Keiko"},
+            "mail": {"source": "sendgrid", "email": "kz@mail.example"},
+        },
+        {together("crm", "shop", "mail")},
+    ),
+    "an ordinary number that everybody gives joins nobody": (
+        {
+            name: {"phone": "+14155550177", "first_name": name, "last_name": "Lee"}
+            for name in ("Ann", "Bob", "Carl", "Dora", "Emil", "Fritz", "Gwen")
+        }
+        | {"sms": {"source": "twilio", "phone": "+14155550177"}},
+        {together(name) for name in ("Ann", "Bob", "Carl", "Dora", "Emil", "Fritz", "Gwen", "sms")},
+    ),
+    "a father and a son of one mailbox are told apart by their suffixes": (
+        {
+            "father": {**AT_HOME, "email": "marsh@mail.example", "first_name": "John", "last_name": "Marsh Sr."},
+            "son": {
+                **AT_HOME,
+                "source": "shopify",
+                "email": "marsh@mail.example",
+                "first_name": "John",
+                "last_name": "Marsh Jr.",
+            },
+        },
+        {together("father"), together("son")},
     ),
     "a tablet that two customers sign in on is nobody's": (
         {

@@ -1,0 +1,144 @@
+"""What the model makes of two people, field by field, and its chart. The published warehouse is only read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from math import log2
+from typing import Any
+
+import polars as pl
+from splink import Linker
+from splink.backends.duckdb import DuckDBAPI
+
+from cdp import tables
+from cdp.warehouse import Warehouse, open_memory
+from identity import edges, values
+from identity.linker import settings
+from identity.model import COMPARISONS, Comparison, Model
+from identity.resolve import NOTHING_KNOWN
+from identity.sql import statement
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a comparison: how alike the values are, and what that weighs (log2 odds)."""
+
+    name: str
+    level: str
+    left: str
+    right: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Two super-records, weighed. left_id, right_id: the observations that speak for them. prior: log2 odds that two
+    random super-records are one person. weight: the prior and all fields. record: Splink's own row, for its charts."""
+
+    left_id: str
+    right_id: str
+    prior: float
+    fields: tuple[Field, ...]
+    weight: float
+    probability: float
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A warehouse in memory with the super-records of a few people, and the model's linker over them."""
+
+    warehouse: Warehouse
+    model: Model
+    linker: Linker
+    api: DuckDBAPI
+
+    def score(self, left: Sequence[str], right: Sequence[str]) -> Scored | None:
+        """The most alike two of the super-records of two groups of observations; None where one of them has none."""
+        sides = [self._side(name, ids) for name, ids in (("left_records", left), ("right_records", right))]
+        pairs = self.linker.inference.score_pairs(*sides).as_record_list()
+        best = max(pairs, key=lambda pair: (pair["match_weight"], pair["unique_id_l"]), default=None)
+        return _scored(best, self.model) if best else None
+
+    def chart(self, scored: Sequence[Scored]) -> str:
+        """Splink's waterfall chart of comparisons: an HTML document that needs no network."""
+        waterfall = self.linker.visualisations.waterfall_chart([one.record for one in scored])
+        return str(waterfall.to_html(inline=True))
+
+    def _side(self, name: str, ids: Sequence[str]) -> Any:
+        with self.warehouse.frame("side", pl.DataFrame({"observation_id": ids}, schema={"observation_id": pl.String})):
+            self.warehouse.run(
+                f"create or replace temp table {name} as select s.* from super_records s "
+                "join components c on c.observation_id = s.unique_id where c.component_id in "
+                "(select component_id from components semi join side using (observation_id))",
+                name=name,
+            )
+        return self.api.register(name)
+
+
+@contextmanager
+def bench(
+    published: Warehouse, observation_ids: Sequence[str], model: Model, patterns: pl.DataFrame, *, alone: bool = False
+) -> Iterator[Bench]:
+    """Set up a comparison of these observations as the published warehouse knows them.
+
+    Args:
+        alone: compare the observations themselves, and not what exact evidence makes of them.
+    """
+    asked = pl.DataFrame({"observation_id": observation_ids}, schema={"observation_id": pl.String})
+    with published.frame("asked", asked):
+        observations = published.query(statement("neighbourhood"))
+    with published.frame("near", observations.select("observation_id")):
+        places = published.query(
+            "select observation_id, profile_id from identity.members semi join near using (observation_id) "
+            "where valid_to_run is null"
+        )
+    with closing(open_memory()) as scratch:
+        scratch.create_tables(tables.TABLES)
+        scratch.append_rows(tables.OBSERVATIONS, observations)
+        values.judge(scratch, patterns)
+        edges.gather(scratch, model, NOTHING_KNOWN.links)
+        # An exact component that a constraint has torn is a super-record a profile.
+        whole = "component_id || profile_id" if not alone else "observation_id"
+        with scratch.frame("places", places):
+            scratch.run(
+                f"create or replace temp table components as select observation_id, {whole} as component_id "
+                "from components join places using (observation_id)",
+                name="components",
+            )
+        scratch.run(statement("super_records"), name="super_records")
+        api = DuckDBAPI(connection=scratch.connection)
+        # Pairs are given here, not found by blocking; the chart shows the values too.
+        shown = replace(settings(model), blocking_rules_to_generate_predictions=[], retain_matching_columns=True)
+        yield Bench(scratch, model, Linker(api.register("super_records"), shown, log_level=None), api)
+
+
+def _scored(pair: dict[str, Any], model: Model) -> Scored:
+    return Scored(
+        left_id=pair["unique_id_l"],
+        right_id=pair["unique_id_r"],
+        prior=log2(model.match_rate / (1 - model.match_rate)),
+        fields=tuple(_field(comparison, pair) for comparison in COMPARISONS),
+        weight=float(pair["match_weight"]),
+        probability=float(pair["match_probability"]),
+        record=pair,
+    )
+
+
+def _field(comparison: Comparison, pair: Mapping[str, Any]) -> Field:
+    """Splink numbers levels from the weakest, 0, and missing is -1."""
+    gamma = int(pair[f"gamma_{comparison.name}"])
+    level = "missing" if gamma < 0 else comparison.levels[len(comparison.levels) - 1 - gamma].name
+    left, right = (_shown(comparison, pair, side) for side in ("l", "r"))
+    weight = pair[f"mw_{comparison.name}"] + pair.get(f"mw_tf_adj_{comparison.name}", 0.0)
+    return Field(comparison.name, level, left, right, float(weight))
+
+
+def _shown(comparison: Comparison, pair: Mapping[str, Any], side: str) -> str:
+    """What one side says for a comparison: the columns whose absence would make it silent."""
+    columns = dict.fromkeys(re.findall(r"\b(\w+)_l\b", comparison.missing))
+    said = (pair.get(f"{column}_{side}") for column in columns)
+    return ", ".join(", ".join(one) if isinstance(one, list) else str(one) for one in said if one)

@@ -1,0 +1,178 @@
+"""Why two people are one profile, or why they are two: what `cdp identity explain` answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from cdp.errors import IdentityError
+from cdp.warehouse import Warehouse
+from identity.chain import Link, strongest_chain
+from identity.compare import Bench, Scored, bench
+from identity.model import Model
+from identity.sql import statement
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """document: what speaks for and against, JSON-ready. weighed: the pairs of observations (groups of them) that a
+    chart shows. alone: whether it shows these by themselves, and not the exact components that they are in."""
+
+    document: dict[str, Any]
+    weighed: Sequence[tuple[list[str], list[str]]]
+    alone: bool = False
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """What an explanation is drawn from.
+
+    warehouse: the published one. decisions: the stewards' that stand: kind, left_id, right_id, author, reason,
+    decided_at. patterns: as `identity.values.judge` takes them.
+    """
+
+    warehouse: Warehouse
+    decisions: pl.DataFrame
+    model: Model
+    patterns: pl.DataFrame
+
+    def explain(self, left: pl.DataFrame, right: pl.DataFrame) -> Explanation:
+        """Explain two groups of observations, as the user means them: observation_id, profile_id.
+
+        Raises:
+            IdentityError: they are in one profile, but no evidence joins them.
+        """
+        together = sorted(set(left["profile_id"]) & set(right["profile_id"]))
+        return self._one_profile(together[0], left, right) if together else self._two_profiles(left, right)
+
+    def chart(self, explanation: Explanation) -> str:
+        """Splink's waterfall of what was weighed: an HTML document that needs no network.
+
+        Raises:
+            IdentityError: there is nothing that the model could weigh.
+        """
+        ids = [one for pair in explanation.weighed for side in pair for one in side]
+        with self._bench(ids, alone=explanation.alone) as on:
+            scored = [one for one in (on.score(*pair) for pair in explanation.weighed) if one]
+            if scored:
+                return on.chart(scored)
+        raise IdentityError(
+            "there is nothing to chart: the model weighs two descriptions that have a name or a birthday each",
+            where="--chart",
+            hint="Leave the option out: what joins them is told without it",
+        )
+
+    def _one_profile(self, profile_id: str, left: pl.DataFrame, right: pl.DataFrame) -> Explanation:
+        starts, ends = (_inside(side, profile_id) for side in (left, right))
+        edges = self.warehouse.query(statement("edges_inside"), [profile_id])
+        members = self._members(pl.DataFrame({"profile_id": [profile_id]}))["observation_id"].to_list()
+        chain = strongest_chain(edges, members, starts, ends)
+        if chain is None:
+            raise IdentityError("no evidence joins the two any more", where=profile_id, hint="Run `cdp run`")
+        passed = [chain[0].from_id, *(link.to_id for link in chain)] if chain else [min(set(starts) & set(ends))]
+        document = {
+            "same_profile": True,
+            "profile_id": profile_id,
+            "chain": [self._link(link) for link in chain],
+            "observations": self._observations(passed),
+        }
+        judged = [([link.from_id], [link.to_id]) for link in chain if link.kind == "model"]
+        ends_of_it = [([passed[0]], [passed[-1]])] if chain else []
+        return Explanation(document, judged or ends_of_it, alone=not judged)
+
+    def _two_profiles(self, left: pl.DataFrame, right: pl.DataFrame) -> Explanation:
+        one, other = self._members(left), self._members(right)
+        with self.warehouse.frame("one", one), self.warehouse.frame("other", other):
+            shared = self.warehouse.query(statement("shared_values"))
+            refusals = self.warehouse.query(statement("refusals_between"))
+        sides = (one["observation_id"].to_list(), other["observation_id"].to_list())
+        with self._bench([*sides[0], *sides[1]]) as on:
+            scored = on.score(*sides)
+        named = [left["observation_id"][0], right["observation_id"][0]]
+        speaking = [scored.left_id, scored.right_id] if scored else named
+        document = {
+            "same_profile": False,
+            "profile_ids": [_profiles(one), _profiles(other)],
+            "comparison": self._comparison(scored) if scored else None,
+            "shared_values": shared.to_dicts(),
+            "refusals": refusals.to_dicts(),
+            "decisions": self._decisions_between(*sides),
+            "observations": self._observations(list(dict.fromkeys([named[0], *speaking, named[1]]))),
+        }
+        return Explanation(document, [sides])
+
+    def _bench(self, ids: Sequence[str], *, alone: bool = False) -> AbstractContextManager[Bench]:
+        return bench(self.warehouse, ids, self.model, self.patterns, alone=alone)
+
+    def _members(self, side: pl.DataFrame) -> pl.DataFrame:
+        with self.warehouse.frame("asked", side.select("profile_id").unique()):
+            return self.warehouse.query(
+                "select observation_id, profile_id from identity.members semi join asked using (profile_id) "
+                "where valid_to_run is null order by observation_id"
+            )
+
+    def _observations(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """In the order asked, each with what it says, its file and line, and the raw row as it came."""
+        with self.warehouse.frame("asked", pl.DataFrame({"observation_id": ids})):
+            rows = self.warehouse.query(statement("raw_rows")).iter_rows(named=True)
+            found = {row["observation_id"]: row for row in rows}
+        return [{**found[one], **_read(found[one])} for one in ids]
+
+    def _link(self, link: Link) -> dict[str, Any]:
+        """As a document; `type` and `value` of an exact link, `fields` of a model's, `decision` of a steward's."""
+        evidence = json.loads(link.evidence) if link.evidence else {}
+        exact, model = link.kind == "exact", link.kind == "model"
+        return {
+            "from": link.from_id,
+            "to": link.to_id,
+            "kind": link.kind,
+            "rule": link.rule,
+            "type": evidence["type"] if exact else None,
+            "value": evidence["value"] if exact else None,
+            "fields": evidence if model else None,
+            "probability": link.probability,
+            "weight": link.weight,
+            "decision": next(iter(self._decisions_between([link.from_id], [link.to_id])), None)
+            if link.kind == "steward"
+            else None,
+        }
+
+    def _decisions_between(self, left: list[str], right: list[str]) -> list[dict[str, Any]]:
+        one, other = pl.col("left_id"), pl.col("right_id")
+        between = (one.is_in(left) & other.is_in(right)) | (one.is_in(right) & other.is_in(left))
+        columns = ("kind", "left_id", "right_id", "author", "reason", "decided_at")
+        found = self.decisions.filter(between).select(columns).iter_rows(named=True)
+        return [{**row, "decided_at": row["decided_at"].isoformat()} for row in found]
+
+    def _comparison(self, scored: Scored) -> dict[str, Any]:
+        return {
+            "left_id": scored.left_id,
+            "right_id": scored.right_id,
+            "model_version": self.model.version,
+            "prior": scored.prior,
+            "fields": [asdict(field) for field in scored.fields],
+            "weight": scored.weight,
+            "probability": scored.probability,
+            "threshold": self.model.threshold,
+        }
+
+
+def _inside(side: pl.DataFrame, profile_id: str) -> list[str]:
+    found: list[str] = side.filter(pl.col("profile_id") == profile_id)["observation_id"].to_list()
+    return found
+
+
+def _profiles(members: pl.DataFrame) -> list[str]:
+    found: list[str] = members["profile_id"].unique().sort().to_list()
+    return found
+
+
+def _read(row: dict[str, Any]) -> dict[str, Any]:
+    """What is JSON in a raw row, read; what an observation does not say is left out."""
+    says = {name: value for name, value in json.loads(row["says"]).items() if value is not None}
+    return {"says": says, "payload": json.loads(row["payload"]) if row["payload"] else None}

@@ -1,0 +1,75 @@
+"""The review queue: profiles that a person should look at, because the resolver did not dare to join them."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from cdp.warehouse import Warehouse
+from identity.sql import statement
+
+GREY_ZONE = "identity.grey_pairs"
+MEMBERS = "select observation_id, profile_id from identity.members where valid_to_run is null"
+# What a person compares at a glance.
+GOLDEN = """
+select profile_id, first_name, last_name, date_of_birth::varchar as date_of_birth, email, phone, street, city, postcode,
+    observation_count
+from profiles.profiles semi join asked using (profile_id)
+"""
+
+
+def queue(warehouse: Warehouse, decided: pl.DataFrame) -> pl.DataFrame:
+    """Two profiles a row, the most probable first, ties by id; without those on which a steward's word stands.
+
+    Args:
+        decided: left_id, right_id: pairs of observations.
+
+    Returns:
+        queue (refused or grey), reason (the constraint, or where the pair stands), rule, probability, left_id,
+        right_id, left_profile_id, right_profile_id, edges (how many pieces of evidence speak for the pair).
+    """
+    pairs = warehouse.query(statement("refused_pairs"))
+    if _has_grey_zone(warehouse):
+        pairs = pl.concat([pairs, warehouse.query(statement("grey_zone"))])
+    return (
+        _by_profiles(pairs)
+        .sort("probability", "queue", descending=True, maintain_order=True)
+        .unique(["one", "other"], keep="first", maintain_order=True)
+        .join(_decided_profiles(warehouse, decided), on=["one", "other"], how="anti", maintain_order="left")
+        .drop("one", "other")
+        .sort(["probability", "left_id", "right_id"], descending=[True, False, False])
+    )
+
+
+def golden_records(warehouse: Warehouse, pairs: pl.DataFrame) -> pl.DataFrame:
+    """What is known of both sides of `pairs`, for the eye: profile_id and its traits."""
+    asked = pl.DataFrame({"profile_id": pl.concat([pairs["left_profile_id"], pairs["right_profile_id"]]).unique()})
+    with warehouse.frame("asked", asked):
+        return warehouse.query(GOLDEN)
+
+
+def _has_grey_zone(warehouse: Warehouse) -> bool:
+    """A warehouse that was published before there was one has none until the next run."""
+    schema, name = GREY_ZONE.split(".")
+    return bool(
+        warehouse.scalar(
+            "select count(*) from information_schema.tables where table_schema = $1 and table_name = $2", [schema, name]
+        )
+    )
+
+
+def _decided_profiles(warehouse: Warehouse, decided: pl.DataFrame) -> pl.DataFrame:
+    places = warehouse.query(MEMBERS)
+    return _by_profiles(
+        decided.join(places, left_on="left_id", right_on="observation_id")
+        .rename({"profile_id": "left_profile_id"})
+        .join(places, left_on="right_id", right_on="observation_id")
+        .rename({"profile_id": "right_profile_id"})
+    )
+
+
+def _by_profiles(pairs: pl.DataFrame) -> pl.DataFrame:
+    """With `one` and `other`, the pair of profiles whichever way round it was named."""
+    return pairs.with_columns(
+        one=pl.min_horizontal("left_profile_id", "right_profile_id"),
+        other=pl.max_horizontal("left_profile_id", "right_profile_id"),
+    )

@@ -1,0 +1,37 @@
+-- When two texts may be one. Cheap tests come first: most pairs fail them.
+create or replace temp macro same_letters(a, b) as
+    length(a) = length(b) and list_sort(string_split(a, '')) = list_sort(string_split(b, ''));
+
+create or replace temp macro misspelt(a, b, most) as
+    abs(length(a) - length(b)) <= most and jaro_winkler_similarity(a, b) >= 0.75 and damerau_levenshtein(a, b) <= most;
+
+create or replace temp macro typo(a, b) as
+    jaro_winkler_similarity(a, b) >= 0.92 or misspelt(a, b, 1) or same_letters(a, b);
+
+-- First and last name in each other's place, as far as they are given.
+create or replace temp macro crossed(given_a, surname_a, given_b, surname_b) as
+    (typo(given_a, surname_b) and coalesce(typo(surname_a, given_b), true))
+    or (typo(surname_a, given_b) and (surname_b is null or given_a is null));
+
+create or replace temp macro same_place(postcode_a, city_a, postcode_b, city_b) as
+    coalesce(postcode_a = postcode_b, false) or coalesce(city_a = city_b, false)
+    or coalesce(jaro_winkler_similarity(city_a, city_b) >= 0.9, false)
+    or coalesce(misspelt(postcode_a, postcode_b, 1), false);
+
+create or replace temp macro same_house(street_a, number_a, street_b, number_b) as
+    street_a = street_b or (number_a = number_b and jaro_winkler_similarity(street_a, street_b) >= 0.92);
+
+-- Birthdays as ISO text: how many of year, month and day are the same.
+create or replace temp macro date_parts_equal(a, b) as
+    (a[1:4] = b[1:4])::int + (a[6:7] = b[6:7])::int + (a[9:10] = b[9:10])::int;
+
+-- What a mailbox says beyond the name of who holds it: its digits where its letters are the name, else what the names
+-- leave of it.
+create or replace temp macro beyond_name(mailbox, given_name, surname) as
+    case
+        when jaro_winkler_similarity(
+            regexp_replace(mailbox, '[^a-z]', '', 'g'), coalesce(given_name, '') || coalesce(surname, '')) >= 0.93
+        then regexp_replace(mailbox, '[^0-9]', '', 'g')
+        else regexp_replace(
+            replace(replace(mailbox, coalesce(given_name, '?'), ''), coalesce(surname, '?'), ''), '[^a-z0-9]', '', 'g')
+    end;
