@@ -35,11 +35,14 @@ def _document(number: int) -> str:
     seen_at = "2026-06-30T08:00:00.000Z"
     traits = {"first_name": "Ann", "last_name": "Example", "email": f"person{number}@example.com", "city": "Bern"}
     evidence = {"trait": "city", "value": "Bern", "is_current": True, "source": "shopify", "observed_at": seen_at}
-    preference = {"channel": "email", "reachable": True, "score": 0.2, "low": 0.1, "high": 0.3, "best_hours": [9, 18]}
+    preference = {
+        **{"channel": "email", "reachable": True, "score": 0.2, "low": 0.1, "high": 0.3, "best_hours": [9, 18]},
+        **{"received_count": 20, "response_count": 4, "decayed_received": 15.5, "decayed_responses": 3.2, "prior": 0.1},
+    }
     document = {
         **{"profile_id": profile_id(number), "traits": traits, "created_at": seen_at, "last_seen_at": seen_at},
         **{"trait_evidence": [{**evidence, "file": "orders.jsonl.gz", "line_number": line} for line in range(12)]},
-        **{"identifiers": [{"type": "email", "value": traits["email"], "quality": "unique", "sources": ["shopify"]}]},
+        **{"identifiers": [{"type": "email", "value": traits["email"], "quality": "unique", "last_seen_at": seen_at}]},
         **{"segments": [{"segment": "loyal", "entered_at": seen_at}], "preferences": [preference] * 4},
         **{"metrics": {"order_count": 3, "order_value": 120.5, "currency": "CHF"}},
         **{"identity": {"observation_count": 4, "source_count": 2, "members": ["0" * 32] * 4, "aliases": []}},

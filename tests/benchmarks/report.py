@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from cdp import terminal
+from cdp.cli import terminal
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,79 @@
+"""A decision asked for over HTTP, logged before it is answered, against the bare /healthz route of the same process.
+
+One worker of `cdp serve` over 10,000 profiles that consent to e-mail; this process asks over 8 connections that stay
+open, about one person a request, for three seconds a route, three times in turn; then 1,000 people a request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+from statistics import median
+from urllib.parse import urlsplit
+
+from cdp.consent import Statement, contact_point_id
+from cdp.store import open_store
+from cdp.store.consents import record
+from tests.benchmarks.people import profile_id
+from tests.benchmarks.report import Limit, Report
+from tests.benchmarks.serve import CONNECTIONS, NOW, PROFILES, ROUNDS, SECONDS, ask, fill, latency, request
+from tests.e2e.command import cdp, serving, token
+
+AT_ONCE = 1_000
+MOST_BARE_ANSWERS = 4.0
+
+
+def measure(_options: argparse.Namespace) -> Report:
+    """Serve, and ask the routes in turn."""
+    with tempfile.TemporaryDirectory(prefix="cdp-bench-") as name:
+        home = Path(name)
+        fill(home)
+        consent(home)
+        client = json.loads(cdp(home, "clients", "add", "bench", "--scope", "decisions:read", "--json").stdout)
+        with serving(home) as url:
+            bearer = token(url, client)
+            people = [profile_id(number * 7919 % PROFILES) for number in range(PROFILES)]
+            batches = [people[start : start + AT_ONCE] for start in range(0, PROFILES, AT_ONCE)]
+            routes = {
+                "POST /v1/decisions": [question(url, bearer, one) for one in people],
+                f"POST /v1/decisions, {AT_ONCE:,} at once": [question(url, bearer, *batch) for batch in batches],
+                "floor: GET /healthz": [request(url, "/healthz", bearer)],
+            }
+            taken: dict[str, list[list[float]]] = {route: [] for route in routes}
+            for _ in range(ROUNDS):
+                for route, requests in routes.items():
+                    taken[route].append(asyncio.run(ask(url, requests)))
+    rates = [median(len(latencies) / SECONDS for latencies in rounds) for rounds in taken.values()]
+    one, many, floor = rates
+    return Report(
+        f"one worker, {CONNECTIONS} connections, {PROFILES:,} profiles",
+        ("route", "requests_per_second", "p50_ms", "p99_ms"),
+        [[route, round(rate), *latency(rounds)] for (route, rounds), rate in zip(taken.items(), rates, strict=True)],
+        ratio=floor / one,
+        ratio_of=f"requests a second of the floor over decisions one by one; {many * AT_ONCE:,.0f} a second at once",
+        limits=[Limit("bare answers that a decision costs", floor / one, MOST_BARE_ANSWERS)],
+    )
+
+
+def consent(home: Path) -> None:
+    """Everybody agrees to e-mail."""
+    points = [contact_point_id("email", f"person{number}@example.com") for number in range(PROFILES)]
+    granted = [Statement(one, "email", "email", "marketing", "granted", NOW, "bench", "person") for one in points]
+    store = open_store(f"sqlite:///{home / 'store.sqlite'}")
+    with store.write() as connection:
+        record(connection, granted, NOW)
+    store.close()
+
+
+def question(url: str, bearer: str, *people: str) -> bytes:
+    """A request about one person, or about several."""
+    asked = [{"profile_id": one, "purpose": "marketing", "candidates": ["email", "sms", "push"]} for one in people]
+    body = json.dumps(asked if len(asked) > 1 else asked[0]).encode()
+    head = (
+        f"POST /v1/decisions HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\nAuthorization: Bearer {bearer}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
