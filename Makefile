@@ -10,7 +10,7 @@ demo: $(VENV)/.installed
 	$(BIN)/cdp demo
 
 test: $(VENV)/.dev-installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.dev-installed
 	$(BIN)/ruff format --check .
