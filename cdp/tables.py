@@ -213,6 +213,37 @@ EDGES = Table(
     rules=(Rule("apart", "an edge joins two", "select left_id from identity.edges where left_id = right_id"),),
 )
 
+GREY_PAIRS = Table(
+    "identity",
+    "grey_pairs",
+    "two descriptions that the model finds alike, but not enough to join them: a steward may know",
+    (
+        Column("left_id", f.ObservationId, True),
+        Column("right_id", f.ObservationId, True),
+        Column("probability", f.Rate, True),
+        Column("weight", f.Number, True, "log2 odds"),
+        Column("evidence", f.Json, True, "the weight of each field"),
+        Column("model_version", f.Text, True),
+    ),
+    key=("left_id", "right_id"),
+    references=(
+        Reference("left_id", "conformed.observations", "observation_id"),
+        Reference("right_id", "conformed.observations", "observation_id"),
+    ),
+)
+
+OVERSIZED_BLOCKS = Table(
+    "identity",
+    "oversized_blocks",
+    "a blocking key that so many share that their pairs are not looked at on its account",
+    (
+        Column("rule", f.Text, True),
+        Column("block_id", f.Hash, True, "the key, by its hash"),
+        Column("record_count", f.Count, True, "super-records that share it"),
+    ),
+    key=("block_id",),
+)
+
 MEMBERS = Table(
     "identity",
     "members",
@@ -432,7 +463,8 @@ QUALITY_RESULTS = Table(
 TABLES: tuple[Table, ...] = (
     *(FILES, REJECTS),
     *(EVENTS, OBSERVATIONS, CONSENTS, DUPLICATES),
-    *(IDENTIFIERS, IDENTIFIER_VALUES, EDGES, MEMBERS, REFUSALS, PROFILE_CHANGES, ALIASES),
+    *(IDENTIFIERS, IDENTIFIER_VALUES, EDGES, GREY_PAIRS, OVERSIZED_BLOCKS),
+    *(MEMBERS, REFUSALS, PROFILE_CHANGES, ALIASES),
     *(PROFILES, TRAITS, METRICS),
     *(MEMBERSHIPS, SEGMENT_CHANGES, CHANNEL_PREFERENCES),
     *(RUNS, STAGE_ROWS, QUALITY_RESULTS),

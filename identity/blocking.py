@@ -9,14 +9,21 @@ from identity.sql import statement
 
 def block(warehouse: Warehouse) -> None:
     """Write `candidate_pairs` (match_key, join_key_l, join_key_r: each pair of super-records once, as Splink takes
-    them) and `blocks` (rule, key, records); oversized blocks give no pairs."""
-    warehouse.run("create or replace temp table block_keys (rule varchar, key ubigint, unique_id varchar)")
+    them) and `rescored`, the super-records whose pairs all are among them.
+
+    Reads `changed_records` and their descriptions; a block that is oversized gives no pairs and is listed in
+    identity.oversized_blocks.
+    """
+    warehouse.run("create or replace temp table new_block_keys (rule varchar, key ubigint, unique_id varchar)")
     for rule, keys in BLOCKING_KEYS.items():
         warehouse.run(
-            "insert into block_keys select distinct $rule, hash($rule, key), unique_id "
-            f"from (select unique_id, unnest({keys}) as key from super_records) where key is not null",
+            "insert into new_block_keys select distinct $rule, hash($rule, key), unique_id from "
+            f"(select unique_id, unnest({keys}) as key from described semi join changed_records using (unique_id)) "
+            "where key is not null",
             {"rule": rule},
             name=f"blocking key {rule}",
         )
-    warehouse.run(statement("blocks"), name="blocks")
-    warehouse.run(statement("candidate_pairs"), {"max_block_size": MAX_BLOCK_SIZE}, name="candidate_pairs")
+    warehouse.run(statement("block_keys"), name="resolver.block_keys")
+    warehouse.run(statement("blocks"), {"max_block_size": MAX_BLOCK_SIZE}, name="blocks")
+    warehouse.run(statement("oversized_blocks"), name="identity.oversized_blocks")
+    warehouse.run(statement("candidate_pairs"), name="candidate_pairs")

@@ -33,9 +33,11 @@ REFUSAL_SCHEMA = pl.Schema(
 
 @dataclass(frozen=True)
 class Clustering:
-    """clusters: observation_id, component_id (its smallest observation id). refusals: the forbidden edges."""
+    """clusters: observation_id, component_id (its smallest observation id). linked: observation_id, linked_id: the
+    same, had no constraint forbidden anything. refusals: the forbidden edges."""
 
     clusters: pl.DataFrame
+    linked: pl.DataFrame
     refusals: pl.DataFrame
 
 
@@ -66,14 +68,15 @@ def cluster(observations: pl.DataFrame, edges: pl.DataFrame, unlinked: pl.DataFr
         unlinked: left_id, right_id: pairs that a steward has parted.
     """
     components = connected_components(observations["observation_id"], edges)
+    linked = components.rename({"component_id": "linked_id"})
     broken = _broken_components(components, observations, unlinked)
     if broken.is_empty():
-        return Clustering(components, pl.DataFrame(schema=REFUSAL_SCHEMA))
+        return Clustering(components, linked, pl.DataFrame(schema=REFUSAL_SCHEMA))
     suspects = components.join(broken, on="component_id", how="semi")
     inside = edges.join(suspects, left_on="left_id", right_on="observation_id", how="semi")
     rebuilt, refusals = _rebuild(observations.join(suspects, on="observation_id", how="semi"), inside, unlinked)
     whole = components.join(broken, on="component_id", how="anti")
-    return Clustering(pl.concat([whole, rebuilt]).sort("observation_id"), refusals)
+    return Clustering(pl.concat([whole, rebuilt]).sort("observation_id"), linked, refusals)
 
 
 def _positions(ids: pl.Series, position: pl.DataFrame) -> pl.Series:

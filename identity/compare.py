@@ -18,8 +18,9 @@ from cdp.warehouse import Warehouse, open_memory
 from identity import edges, values
 from identity.linker import settings
 from identity.model import COMPARISONS, Comparison, Model
-from identity.resolve import NOTHING_KNOWN
 from identity.sql import statement
+from identity.state import prepare
+from identity.super_records import describe, regroup
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Bench:
     def _side(self, name: str, ids: Sequence[str]) -> Any:
         with self.warehouse.frame("side", pl.DataFrame({"observation_id": ids}, schema={"observation_id": pl.String})):
             self.warehouse.run(
-                f"create or replace temp table {name} as select s.* from super_records s "
+                f"create or replace temp table {name} as select s.* exclude (component_id) from described s "
                 "join components c on c.observation_id = s.unique_id where c.component_id in "
                 "(select component_id from components semi join side using (observation_id))",
                 name=name,
@@ -99,21 +100,22 @@ def bench(
     with closing(open_memory()) as scratch:
         scratch.create_tables(tables.TABLES)
         scratch.append_rows(tables.OBSERVATIONS, observations)
+        prepare(scratch, "comparison")
         values.judge(scratch, patterns)
-        edges.gather(scratch, model, NOTHING_KNOWN.links)
+        edges.share_values(scratch)
+        regroup(scratch)
         # An exact component that a constraint has torn is a super-record a profile.
         whole = "component_id || profile_id" if not alone else "observation_id"
         with scratch.frame("places", places):
-            scratch.run(
-                f"create or replace temp table components as select observation_id, {whole} as component_id "
-                "from components join places using (observation_id)",
-                name="components",
+            parts = scratch.query(
+                f"select observation_id, {whole} as component_id "
+                "from resolver.components join places using (observation_id)"
             )
-        scratch.run(statement("super_records"), name="super_records")
+        describe(scratch, parts)
         api = DuckDBAPI(connection=scratch.connection)
         # Pairs are given here, not found by blocking; the chart shows the values too.
         shown = replace(settings(model), blocking_rules_to_generate_predictions=[], retain_matching_columns=True)
-        yield Bench(scratch, model, Linker(api.register("super_records"), shown, log_level=None), api)
+        yield Bench(scratch, model, Linker(api.register("described"), shown, log_level=None), api)
 
 
 def _scored(pair: dict[str, Any], model: Model) -> Scored:

@@ -1,4 +1,8 @@
-"""Evidence that two observations are one person: exact values, the model's judgement, a steward's word."""
+"""Evidence that two observations are one person: exact values, the model's judgement, a steward's word.
+
+identity.edges is brought up to date: what stems from a touched value or a rescored super-record is made again, and
+whose evidence differs from before is `touched`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,6 @@ import polars as pl
 
 from cdp import tables
 from cdp.warehouse import Warehouse
-from identity.blocking import block
-from identity.clusters import connected_components
 from identity.linker import score
 from identity.model import REVIEW_PROBABILITY, Model
 from identity.sql import statement
@@ -25,46 +27,53 @@ RULE_PROBABILITIES = {
 STEWARD_PROBABILITY = 0.999999
 STEWARD_WEIGHT = 20.0
 
-
-def gather(warehouse: Warehouse, model: Model, steward_links: pl.DataFrame) -> None:
-    """Write identity.edges from the judged values, the model and the stewards' links (left_id, right_id)."""
-    share_values(warehouse)
-    describe_components(warehouse)
-    block(warehouse)
-    score(warehouse, "super_records", model, threshold=REVIEW_PROBABILITY)
-    warehouse.run(statement("model_edges"), {"version": model.version}, name="model_edges")
-    warehouse.run(f"delete from {tables.EDGES.full_name}")
-    warehouse.run(f"insert into {tables.EDGES.full_name} by name select * from exact_edges", name="exact_edges")
-    warehouse.run(
-        f"insert into {tables.EDGES.full_name} by name select * from model_edges where probability >= $threshold",
-        {"threshold": model.threshold},
-        name="model_edges",
-    )
-    _steward(warehouse, steward_links)
+OF_TOUCHED_VALUES = "select e.rowid as row_number, e.* from identity.edges e semi join touched_values using (evidence)"
+OF_RESCORED = (
+    "select rowid as row_number, * from identity.{table} where {condition} "
+    "(left_id in (select unique_id from rescored) or right_id in (select unique_id from rescored))"
+)
+OF_STEWARDS = "select rowid as row_number, * from identity.edges where kind = 'steward'"
+# A changed mapping may have done away with an observation that a steward has spoken of.
+STANDING_LINKS = """
+from steward_links
+where left_id in (select observation_id from conformed.observations)
+    and right_id in (select observation_id from conformed.observations)
+"""
 
 
 def share_values(warehouse: Warehouse) -> None:
-    """Write `exact_edges`: who shares a value that is its holder's own."""
+    """Join who shares a touched value that is its holder's own."""
     rules = pl.DataFrame({"rule": list(RULE_PROBABILITIES), "probability": list(RULE_PROBABILITIES.values())})
     with warehouse.frame("rule_probabilities", rules):
         warehouse.run(statement("exact_edges"), name="exact_edges")
+    _exchange(warehouse, OF_TOUCHED_VALUES, "from exact_edges")
 
 
-def describe_components(warehouse: Warehouse) -> None:
-    """Write `super_records`, one an exact component: what the model weighs is what shares no exact value."""
-    observations = warehouse.query("select observation_id from conformed.observations")
-    exact = warehouse.query("select left_id, right_id from exact_edges")
-    describe(warehouse, connected_components(observations["observation_id"], exact))
+def weigh(warehouse: Warehouse, model: Model) -> None:
+    """Let the model weigh `candidate_pairs`: what it is sure of joins, what is doubtful waits for a steward
+    (identity.grey_pairs)."""
+    warehouse.run(statement("scored_records"), name="scored_records")
+    score(warehouse, "scored_records", model, threshold=REVIEW_PROBABILITY)
+    warehouse.run(statement("model_edges"), {"version": model.version}, name="model_edges")
+    is_sure = f"probability >= {model.threshold}"
+    _exchange(
+        warehouse,
+        OF_RESCORED.format(table="edges", condition="kind = 'model' and"),
+        f"from model_edges where {is_sure}",
+    )
+    warehouse.run(
+        "delete from identity.grey_pairs where rowid in "
+        f"(select row_number from ({OF_RESCORED.format(table='grey_pairs', condition='')}))",
+        name=tables.GREY_PAIRS.full_name,
+    )
+    warehouse.run(
+        f"insert into identity.grey_pairs by name select * exclude (kind, rule) from model_edges where not ({is_sure})",
+        name=tables.GREY_PAIRS.full_name,
+    )
 
 
-def describe(warehouse: Warehouse, components: pl.DataFrame) -> None:
-    """Write `components` and `super_records` for a frame of observation_id, component_id."""
-    with warehouse.frame("incoming_components", components):
-        warehouse.run("create or replace temp table components as select * from incoming_components")
-    warehouse.run(statement("super_records"), name="super_records")
-
-
-def _steward(warehouse: Warehouse, links: pl.DataFrame) -> None:
+def obey(warehouse: Warehouse, links: pl.DataFrame, unlinks: pl.DataFrame) -> None:
+    """Join what stewards have linked, and touch what they have parted or no longer part: left_id, right_id."""
     rows = links.select(
         "left_id",
         "right_id",
@@ -75,4 +84,14 @@ def _steward(warehouse: Warehouse, links: pl.DataFrame) -> None:
         evidence=pl.lit(None, pl.String),
         model_version=pl.lit(None, pl.String),
     )
-    warehouse.append_rows(tables.EDGES, rows)
+    with warehouse.frame("steward_links", rows):
+        _exchange(warehouse, OF_STEWARDS, STANDING_LINKS)
+    with warehouse.frame("standing_unlinks", unlinks.select("left_id", "right_id")):
+        warehouse.run(statement("unlinks"), name="resolver.unlinks")
+
+
+def _exchange(warehouse: Warehouse, leaving: str, coming: str) -> None:
+    """Put the edges `coming` in the place of those `leaving` and touch the ends of what differs."""
+    warehouse.run(f"create or replace temp table leaving as {leaving}", name="edges that leave")
+    warehouse.run(f"create or replace temp table coming as {coming}", name="edges that come")
+    warehouse.run(statement("exchanged_edges"), name=tables.EDGES.full_name)

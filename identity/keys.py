@@ -2,7 +2,8 @@
 
 Old profiles and new clusters are matched by the observations that they share: one to one, the largest overlap
 first, then the older id, then the id. A profile that finds no cluster of its own becomes an alias of the one
-that holds most of it; a cluster that finds no profile gets a new id, derived from its founding observation.
+that holds most of it; a cluster that finds no profile gets back the retired id that most of it once bore, or a new
+one, derived from its founding observation.
 """
 
 from __future__ import annotations
@@ -22,39 +23,53 @@ class Assignment:
     changes: pl.DataFrame
 
 
-def assign(
-    clusters: pl.DataFrame, founding: pl.DataFrame, old_members: pl.DataFrame, old_aliases: pl.DataFrame
-) -> Assignment:
+@dataclass(frozen=True)
+class Given:
+    """The profile ids given out before.
+
+    members: observation_id, profile_id, run_id of the observations to place; run ids sort by age. former_members:
+    observation_id, profile_id of all places that have ended. aliases: old_profile_id, profile_id. elsewhere: profile_id
+    of the profiles that other observations are in.
+    """
+
+    members: pl.DataFrame
+    former_members: pl.DataFrame
+    aliases: pl.DataFrame
+    elsewhere: pl.DataFrame
+
+
+def assign(clusters: pl.DataFrame, founding: pl.DataFrame, given: Given) -> Assignment:
     """Give each cluster a profile id.
 
     Args:
-        clusters: observation_id, component_id.
+        clusters: observation_id, component_id. All members of a profile are in them, or none is.
         founding: component_id, candidates: the ids that the cluster may take if it is new, best first.
-        old_members: observation_id, profile_id, run_id: what was given out; run ids sort by age.
-        old_aliases: old_profile_id, profile_id.
     """
-    overlaps = _overlaps(clusters, old_members)
+    overlaps = _overlaps(clusters, given.members)
     kept = _one_to_one(overlaps)
-    fresh = _new_ids(clusters, founding, kept, _ids_ever_given(old_members, old_aliases))
-    ids = pl.concat([kept.select("component_id", "profile_id"), fresh])
+    restored = _restored(clusters, kept, given)
+    named = pl.concat([kept, restored])
+    fresh = pl.concat([restored, _new_ids(clusters, founding, named, _ids_ever_given(given))])
+    ids = pl.concat([kept, fresh])
     members = clusters.join(ids, on="component_id").select("observation_id", "profile_id").sort("observation_id")
-    retired = _retired(old_members, overlaps, ids)
-    aliases = _flattened(old_aliases, retired, ids)
+    retired = _retired(given.members, overlaps, ids)
+    aliases = _flattened(given, retired, ids)
     changes = _changes(fresh, overlaps, ids, retired)
     return Assignment(members, aliases, changes)
 
 
 def _overlaps(clusters: pl.DataFrame, old_members: pl.DataFrame) -> pl.DataFrame:
-    """component_id, profile_id, overlap, oldest_run: largest overlap first, then the older id, then the id."""
+    """component_id, profile_id, overlap, oldest_run, since: largest overlap first, then the older id, then where it has
+    been longest, then the id."""
     age = old_members.group_by("profile_id").agg(pl.col("run_id").min().alias("oldest_run"))
     return (
         clusters.join(old_members, on="observation_id")
         .group_by("component_id", "profile_id")
-        .agg(pl.len().alias("overlap"))
+        .agg(pl.len().alias("overlap"), pl.col("run_id").min().alias("since"))
         .join(age, on="profile_id")
         .sort(
-            ["overlap", "oldest_run", "profile_id", "component_id"],
-            descending=[True, False, False, False],
+            ["overlap", "oldest_run", "since", "profile_id", "component_id"],
+            descending=[True, False, False, False, False],
         )
     )
 
@@ -73,19 +88,40 @@ def _one_to_one(overlaps: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([empty, *taken]).select("component_id", "profile_id")
 
 
-def _ids_ever_given(old_members: pl.DataFrame, old_aliases: pl.DataFrame) -> pl.DataFrame:
+def _restored(clusters: pl.DataFrame, kept: pl.DataFrame, given: Given) -> pl.DataFrame:
+    """component_id, profile_id: retired ids that come back, because most of what each once meant is together again in a
+    cluster that kept no id. So a merge that is undone gives both their ids back."""
+    formerly = given.former_members.select("observation_id", "profile_id").unique()
+    returning = (
+        clusters.join(kept, on="component_id", how="anti")
+        .join(formerly, on="observation_id")
+        .join(kept, on="profile_id", how="anti")
+        .join(given.elsewhere, on="profile_id", how="anti")
+        .group_by("component_id", "profile_id")
+        .agg(pl.len().alias("overlap"))
+    )
+    meant = formerly.join(returning, on="profile_id", how="semi").group_by("profile_id").agg(pl.len().alias("meant"))
+    return _one_to_one(
+        returning.join(meant, on="profile_id")
+        .filter(pl.col("overlap") * 2 > pl.col("meant"))
+        .sort(["overlap", "profile_id", "component_id"], descending=[True, False, False])
+    )
+
+
+def _ids_ever_given(given: Given) -> pl.DataFrame:
     return pl.concat(
         [
-            old_members.select("profile_id"),
-            old_aliases.select("profile_id"),
-            old_aliases.select(pl.col("old_profile_id").alias("profile_id")),
+            given.members.select("profile_id"),
+            given.elsewhere.select("profile_id"),
+            given.aliases.select("profile_id"),
+            given.aliases.select(pl.col("old_profile_id").alias("profile_id")),
         ]
     ).unique()
 
 
-def _new_ids(clusters: pl.DataFrame, founding: pl.DataFrame, kept: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
-    """component_id, profile_id of clusters that kept none: the first candidate that was never given out."""
-    new = clusters.select("component_id").unique().join(kept, on="component_id", how="anti")
+def _new_ids(clusters: pl.DataFrame, founding: pl.DataFrame, named: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
+    """component_id, profile_id of clusters that have none yet: the first candidate that was never given out."""
+    new = clusters.select("component_id").unique().join(named, on="component_id", how="anti")
     return (
         new.join(founding, on="component_id")
         .explode("candidates")
@@ -113,16 +149,17 @@ def _retired(old_members: pl.DataFrame, overlaps: pl.DataFrame, ids: pl.DataFram
     )
 
 
-def _flattened(old_aliases: pl.DataFrame, retired: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
+def _flattened(given: Given, retired: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
     """Aliases after this run; one whose survivor retired follows it, one that lives again is dropped."""
+    in_force = pl.concat([ids.select("profile_id"), given.elsewhere.select("profile_id")])
     fresh = retired.filter(pl.col("survivor").is_not_null()).select(old_profile_id="profile_id", profile_id="survivor")
-    followed = old_aliases.join(
+    followed = given.aliases.join(
         fresh.rename({"old_profile_id": "profile_id", "profile_id": "survivor"}), on="profile_id", how="left"
     ).select("old_profile_id", profile_id=pl.coalesce("survivor", "profile_id"))
     return (
         pl.concat([followed.join(fresh, on="old_profile_id", how="anti"), fresh])
-        .join(ids, left_on="old_profile_id", right_on="profile_id", how="anti")
-        .join(ids, on="profile_id", how="semi")
+        .join(in_force, left_on="old_profile_id", right_on="profile_id", how="anti")
+        .join(in_force, on="profile_id", how="semi")
         .sort("old_profile_id")
     )
 

@@ -8,11 +8,13 @@ import polars as pl
 
 from cdp import tables
 from cdp.warehouse import Warehouse
-from identity import edges, values
+from identity import edges, super_records, values
+from identity.blocking import block
 from identity.clusters import cluster
-from identity.keys import Assignment, assign
+from identity.keys import Assignment, Given, assign
 from identity.model import Model
 from identity.sql import statement
+from identity.state import prepare, rules_of
 
 
 @dataclass(frozen=True)
@@ -55,30 +57,60 @@ class Resolution:
     splits: int
 
 
+FEATURES = """
+select observation_id, given_name, given_forms, surname, date_of_birth, suffix
+from resolver.features semi join region using (observation_id)
+"""
+EDGES = """
+select left_id, right_id, kind, rule, probability, weight, evidence
+from identity.edges where left_id in (select observation_id from region)
+"""
+
+
 def resolve(warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataFrame, *, run_id: str) -> Resolution:
-    """Resolve all observations and write the tables of `identity`.
+    """Resolve all observations: bring the tables of `identity` up to date.
+
+    What has changed since the last resolution of this warehouse by the same rules is looked at again, with all that it
+    touches; in a new warehouse, or by new rules, that is everything.
 
     Args:
         patterns: values that are junk or generic by their looks: type, pattern, quality, reason.
     """
-    values.judge(warehouse, patterns)
-    edges.gather(warehouse, model, known.links)
-    clustering = cluster(
-        warehouse.query("select observation_id, given_name, given_forms, surname, date_of_birth, suffix from features"),
-        warehouse.query("select left_id, right_id, kind, rule, probability, weight, evidence from identity.edges"),
-        known.unlinks,
-    )
+    gather(warehouse, known, model, patterns)
+    warehouse.run(statement("region"), name="region")
+    clustering = cluster(warehouse.query(FEATURES), warehouse.query(EDGES), known.unlinks)
+    with warehouse.frame("newly_linked", clustering.linked):
+        warehouse.run(statement("linked"), name="resolver.linked")
     with warehouse.frame("incoming_clusters", clustering.clusters):
         warehouse.run("create or replace temp table clusters as select * from incoming_clusters")
-    founding = warehouse.query(statement("founding"))
-    assignment = assign(clustering.clusters, founding, known.members, known.aliases)
+    region = warehouse.query("from region")
+    given = Given(
+        members=known.members.join(region, on="observation_id", how="semi"),
+        former_members=known.former_members,
+        aliases=known.aliases,
+        elsewhere=known.members.join(region, on="observation_id", how="anti").select("profile_id").unique(),
+    )
+    assignment = assign(clustering.clusters, warehouse.query(statement("founding")), given)
     _write(warehouse, known, assignment, clustering.refusals, run_id)
     reasons = assignment.changes["reason"]
     return Resolution(
-        profiles=assignment.members["profile_id"].n_unique(),
+        profiles=assignment.members["profile_id"].n_unique() + given.elsewhere.height,
         merges=int((reasons == "merged").sum()),
         splits=int((reasons == "split").sum()),
     )
+
+
+def gather(warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataFrame) -> None:
+    """Bring the evidence up to date; `touched` are the observations whose place may be another now."""
+    prepare(warehouse, rules_of(model, patterns))
+    values.judge(warehouse, patterns)
+    edges.share_values(warehouse)
+    super_records.regroup(warehouse)
+    block(warehouse)
+    edges.weigh(warehouse, model)
+    edges.obey(warehouse, known.links, known.unlinks)
+    with warehouse.frame("known_members", known.members):
+        warehouse.run(statement("displaced"), name="touched")
 
 
 def _write(warehouse: Warehouse, known: Known, assignment: Assignment, refusals: pl.DataFrame, run_id: str) -> None:
@@ -87,7 +119,8 @@ def _write(warehouse: Warehouse, known: Known, assignment: Assignment, refusals:
         warehouse.frame("known_members", known.members),
         warehouse.frame("former_members", known.former_members),
     ):
-        warehouse.run(statement("members"), {"run_id": run_id}, name="identity.members")
+        warehouse.run(statement("places"), {"run_id": run_id}, name="places")
+    warehouse.run(statement("members"), name="identity.members")
     warehouse.replace_rows(tables.ALIASES, assignment.aliases)
     changes = assignment.changes.with_columns(run_id=pl.lit(run_id))
     warehouse.replace_rows(tables.PROFILE_CHANGES, pl.concat([known.changes, changes], how="diagonal_relaxed"))

@@ -7,7 +7,6 @@ import polars as pl
 from cdp.warehouse import Warehouse
 from identity.sql import statement
 
-GREY_ZONE = "identity.grey_pairs"
 MEMBERS = "select observation_id, profile_id from identity.members where valid_to_run is null"
 # What a person compares at a glance.
 GOLDEN = """
@@ -27,9 +26,7 @@ def queue(warehouse: Warehouse, decided: pl.DataFrame) -> pl.DataFrame:
         queue (refused or grey), reason (the constraint, or where the pair stands), rule, probability, left_id,
         right_id, left_profile_id, right_profile_id, edges (how many pieces of evidence speak for the pair).
     """
-    pairs = warehouse.query(statement("refused_pairs"))
-    if _has_grey_zone(warehouse):
-        pairs = pl.concat([pairs, warehouse.query(statement("grey_zone"))])
+    pairs = pl.concat([warehouse.query(statement("refused_pairs")), warehouse.query(statement("grey_zone"))])
     return (
         _by_profiles(pairs)
         .sort("probability", "queue", descending=True, maintain_order=True)
@@ -45,16 +42,6 @@ def golden_records(warehouse: Warehouse, pairs: pl.DataFrame) -> pl.DataFrame:
     asked = pl.DataFrame({"profile_id": pl.concat([pairs["left_profile_id"], pairs["right_profile_id"]]).unique()})
     with warehouse.frame("asked", asked):
         return warehouse.query(GOLDEN)
-
-
-def _has_grey_zone(warehouse: Warehouse) -> bool:
-    """A warehouse that was published before there was one has none until the next run."""
-    schema, name = GREY_ZONE.split(".")
-    return bool(
-        warehouse.scalar(
-            "select count(*) from information_schema.tables where table_schema = $1 and table_name = $2", [schema, name]
-        )
-    )
 
 
 def _decided_profiles(warehouse: Warehouse, decided: pl.DataFrame) -> pl.DataFrame:

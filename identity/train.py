@@ -18,9 +18,11 @@ from cdp.warehouse import Warehouse
 from identity import edges, values
 from identity.blocking import block
 from identity.em import PRIOR_MATCHES, Counts, Evidence, Fit, fit, seen
-from identity.model import COMPARISONS, MAX_BLOCK_SIZE, Comparison, Model
+from identity.model import COMPARISONS, Comparison, Model
 from identity.scratch import scratch_copy
 from identity.sql import statement
+from identity.state import prepare
+from identity.super_records import describe, regroup
 
 # Random pairs looked at, and known matches.
 MAX_RANDOM_PAIRS = 300_000
@@ -54,16 +56,17 @@ def gather(warehouse: Warehouse, patterns: pl.DataFrame, *, seed: int) -> Eviden
         patterns: values that are junk or generic by their looks: type, pattern, quality, reason.
         seed: what random pairs and known matches are drawn by, where there are more than are looked at.
     """
+    prepare(warehouse, "training")
     values.judge(warehouse, patterns)
     edges.share_values(warehouse)
     known = _known_matches(warehouse, seed)
-    edges.describe_components(warehouse)
+    regroup(warehouse)
     block(warehouse)
-    records = warehouse.count("super_records")
+    records = warehouse.count("resolver.super_records")
     pair_count = records * (records - 1) // 2
-    candidates = _levels(warehouse, "candidate_pairs")
+    candidates = _levels(warehouse, "candidate_pairs", "resolver.super_records")
     _draw(warehouse, records, seed)
-    random = _levels(warehouse, "random_pairs")
+    random = _levels(warehouse, "random_pairs", "resolver.super_records")
     found, drawn = (int(frame["pairs"].sum()) for frame in (candidates, random))
     return Evidence(
         patterns=candidates,
@@ -137,21 +140,20 @@ def _version(learnt: Model) -> str:
 def _oversized_blocks(warehouse: Warehouse) -> list[dict[str, Any]]:
     """The blocks that gave no pairs because too many share their key, by rule, most first."""
     return warehouse.query(
-        "select rule, count(*) as blocks, max(records) as largest from blocks where records > $most "
-        "group by rule order by blocks desc, rule",
-        {"most": MAX_BLOCK_SIZE},
+        "select rule, count(*) as blocks, max(record_count) as largest from identity.oversized_blocks "
+        "group by rule order by blocks desc, rule"
     ).to_dicts()
 
 
-def _levels(warehouse: Warehouse, pairs: str) -> pl.DataFrame:
-    """How many of `pairs` (join_key_l, join_key_r) have which levels: a column a comparison, and pairs."""
+def _levels(warehouse: Warehouse, pairs: str, records: str) -> pl.DataFrame:
+    """How many of `pairs` (join_key_l, join_key_r) of `records` have which levels: a column a comparison, and pairs."""
     names = [c.name for c in COMPARISONS]
     levels = ", ".join(f"{_level(c)} as {c.name}" for c in COMPARISONS)
-    columns = warehouse.query("select * from super_records limit 0").columns
+    columns = warehouse.query(f"select * from {records} limit 0").columns
     sides = ", ".join(f"l.{name} as {name}_l, r.{name} as {name}_r" for name in columns)
     return warehouse.query(
         f"select {', '.join(names)}, count(*) as pairs from (select {levels} from (select {sides} from {pairs} "
-        "join super_records l on l.unique_id = join_key_l join super_records r on r.unique_id = join_key_r)) "
+        f"join {records} l on l.unique_id = join_key_l join {records} r on r.unique_id = join_key_r)) "
         "group by all order by all"
     )
 
@@ -180,10 +182,10 @@ def _known_matches(warehouse: Warehouse, seed: int) -> dict[str, Counts]:
         name="known_pairs",
     )
     ends = warehouse.query("select distinct unnest([join_key_l, join_key_r]) as observation_id from known_pairs")
-    edges.describe(warehouse, ends.with_columns(component_id="observation_id"))
+    describe(warehouse, ends.with_columns(component_id="observation_id"))
     counts = {c.name: np.zeros(len(c.levels)) for c in COMPARISONS}
     for rule in warehouse.query("select distinct rule from known_pairs order by rule")["rule"]:
-        found = _levels(warehouse, f"(from known_pairs where rule = '{rule}')")
+        found = _levels(warehouse, f"(from known_pairs where rule = '{rule}')", "described")
         for comparison in COMPARISONS:
             if not rule.startswith(comparison.name):
                 counts[comparison.name] += _count(found, comparison)

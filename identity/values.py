@@ -17,9 +17,18 @@ MAX_PEOPLE = 6
 # More distinct given names behind one value than this, and they are not even compared.
 MAX_NAMES = 40
 
+# Observations whose place may be another now; later steps find more of them.
+TOUCHED = """
+create or replace temp table touched as select observation_id from changed where not is_seen_again_only
+"""
+
 
 def judge(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
-    """Write identity.identifiers and identity.identifier_values, and the tables that edges start from.
+    """Judge the values that new and changed observations carry, or have carried: bring identity.identifiers,
+    identity.identifier_values and the resolver's own addresses up to date.
+
+    Writes `changed` and `touched` observations, `touched_values`, their `valued_holders`, and `redescribed`, the
+    observations whose own addresses are others now.
 
     Args:
         patterns: frame of type, pattern (a regular expression over the lower-cased value), quality, reason.
@@ -27,15 +36,19 @@ def judge(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
     warehouse.run(NAMES_ALIKE + statement("likeness"), name="macros of identity")
     with warehouse.frame("incoming_forms", given_forms()):
         warehouse.run("create or replace temp table given_forms as select * from incoming_forms")
-    warehouse.run(statement("features"), name="features")
+    warehouse.run(statement("changed"), name="changed")
+    warehouse.run(TOUCHED, name="touched")
+    warehouse.run(statement("features"), name="resolver.features")
     warehouse.run(statement("identifiers"), name="identity.identifiers")
     _list_patterned(warehouse, patterns)
     warehouse.run(statement("holders"), {"max_names": MAX_NAMES}, name="holders")
     warehouse.run(statement("recycled"), {"max_people": MAX_PEOPLE}, name="recycled")
     warehouse.run(statement("epochs"), name="epochs")
     warehouse.run(statement("contested"), {"max_names": MAX_NAMES}, name="contested")
-    warehouse.run(statement("identifier_values"), {"max_people": MAX_PEOPLE}, name="identity.identifier_values")
+    warehouse.run(statement("judged_values"), {"max_people": MAX_PEOPLE}, name="judged_values")
+    warehouse.run(statement("identifier_values"), name="identity.identifier_values")
     warehouse.run(statement("valued_holders"), name="valued_holders")
+    warehouse.run(statement("contact_points"), name="resolver.contact_points")
 
 
 def _list_patterned(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
@@ -48,7 +61,7 @@ def _list_patterned(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
     )
     for kind, pattern, quality, reason in patterns.select("type", "pattern", "quality", "reason").iter_rows():
         warehouse.run(
-            "insert into listed_values select distinct type, value, $quality, $reason from identity.identifiers "
+            "insert into listed_values select type, value, $quality, $reason from touched_values "
             f"where type = $type and regexp_full_match(lower(value), {_literal(pattern)})",
             {"type": kind, "quality": quality, "reason": reason},
             name=f"pattern of {kind}",

@@ -39,6 +39,7 @@ from cdp.warehouse import (
 from identity.model import Model
 from identity.registry import model_in_use
 from identity.resolve import Known
+from identity.state import forget
 from pipelines import conform, inbox, land, link, preferences, profiles, segments
 from pipelines import publish as publishing
 from pipelines.discover import InputFile, discover
@@ -153,6 +154,7 @@ def _not_taken_in(run: Run, current: Sequence[LandedFile]) -> list[LandedFile]:
     _log.info("a mapping has changed: everything is derived again from landing", files=len(run.superseded))
     for table in tables.TABLES:
         run.warehouse.run(f"delete from {table.full_name}", name=table.full_name)
+    forget(run.warehouse)
     return list(current)
 
 

@@ -1,10 +1,13 @@
--- What of an observation can speak for or against another: names as compared, birthday, contact points.
-create or replace temp table features as
+-- What of an observation can speak for or against another: names as compared, birthday, customer number.
+delete from resolver.features where observation_id in (select observation_id from changed);
+
+insert into resolver.features by name
 with words as (
-    select observation_id, source, customer_id, date_of_birth, first_seen_at, last_seen_at,
+    select observation_id, c.description, c.sightings, source, customer_id, date_of_birth,
         regexp_replace(strip_accents(lower(first_name)), '[^a-z0-9 ]', ' ', 'g') as given_words,
         regexp_replace(strip_accents(lower(last_name)), '[^a-z0-9 ]', '', 'g') as surname_words
     from conformed.observations
+    join changed c using (observation_id)
 ),
 names as (
     select *,
@@ -13,8 +16,8 @@ names as (
         nullif(regexp_extract(surname_words, ' (jr|sr|ii|iii|iv)$', 1), '') as suffix
     from words
 )
-select observation_id, source, first_seen_at, last_seen_at, given_name, surname, suffix, date_of_birth,
+select observation_id, description, sightings, given_name, surname, suffix, date_of_birth,
     case when given_name is not null then coalesce(forms, [given_name]) end as given_forms,
     case when customer_id is not null then source || ':' || customer_id end as customer
 from names
-left join given_forms using (given_name)
+left join given_forms using (given_name);

@@ -1,4 +1,4 @@
--- Who carries a value, and the person they name. `person` is the value's own numbering of the people behind it: a
+-- Who carries a touched value, and the person they name. `person` is the value's own numbering of the people behind it: a
 -- given name that is like an earlier one (equal, a nickname of the same name, a typo, an initial) is the same person.
 -- Names are compared only where a value has a few of them: one needs no comparison, and with very many the value is
 -- nobody's anyway.
@@ -6,7 +6,9 @@ create or replace temp table holders as
 with carried as (
     select i.type, i.value, i.observation_id, i.first_seen_at, i.last_seen_at, f.given_name, f.given_forms,
         f.surname, f.date_of_birth, f.customer
-    from identity.identifiers i join features f using (observation_id)
+    from identity.identifiers i
+    semi join touched_values t on t.type = i.type and t.value = i.value
+    join resolver.features f using (observation_id)
 ),
 given as (
     select type, value, given_name, any_value(given_forms) as given_forms, list(distinct surname) as surnames

@@ -1,5 +1,7 @@
-create or replace table identity.identifiers as
-with carried as (
+-- The identifiers of changed observations, and `touched_values`: what they carry or have carried, with the evidence that
+-- an edge through the value bears.
+create or replace temp table carried as
+with said as (
     select observation_id, first_seen_at, last_seen_at,
         unnest([
             {'type': 'email', 'value': email},
@@ -10,8 +12,20 @@ with carried as (
             {'type': 'customer_id', 'value': source || ':' || customer_id}
         ], recursive := true)
     from conformed.observations
+    semi join changed using (observation_id)
 )
 select observation_id, type, value, min(first_seen_at) as first_seen_at, max(last_seen_at) as last_seen_at
-from carried
+from said
 where value is not null
-group by observation_id, type, value
+group by observation_id, type, value;
+
+create or replace temp table touched_values as
+select type, value, json_object('type', type, 'value', value) as evidence
+from (
+    select type, value from carried
+    union
+    select type, value from identity.identifiers semi join changed using (observation_id)
+);
+
+delete from identity.identifiers where observation_id in (select observation_id from changed);
+insert into identity.identifiers by name from carried;

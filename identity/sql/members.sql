@@ -1,22 +1,3 @@
--- Current places with the run they began in; places that ended in this run or before keep their history, except those of
--- observations that a changed mapping has done away with.
-create or replace table identity.members as
-with current as (
-    select n.observation_id, n.profile_id, coalesce(k.run_id, $run_id) as valid_from_run, null::varchar as valid_to_run
-    from new_members n
-    left join known_members k on k.observation_id = n.observation_id and k.profile_id = n.profile_id
-),
-left_behind as (
-    select k.observation_id, k.profile_id, k.run_id as valid_from_run, $run_id as valid_to_run
-    from known_members k
-    anti join new_members n on n.observation_id = k.observation_id and n.profile_id = k.profile_id
-)
-select * from current
-union all
-select left_places.*
-from (
-    select * from left_behind
-    union all
-    select observation_id, profile_id, from_run_id as valid_from_run, run_id as valid_to_run from former_members
-) left_places
-semi join conformed.observations using (observation_id)
+-- The region's places in the stead of those that it had.
+delete from identity.members where observation_id in (select observation_id from region);
+insert into identity.members by name from places;

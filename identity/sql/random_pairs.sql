@@ -1,7 +1,7 @@
 -- Random pairs that no blocking key has found: other people, as good as all of them.
 create or replace temp table random_pairs as
 with named as (
-    select unique_id, row_number() over (order by unique_id) - 1 as number from super_records
+    select unique_id, row_number() over (order by unique_id) - 1 as number from resolver.super_records
 ),
 drawn as (
     select distinct least(one, other) as one, greatest(one, other) as other from drawn_numbers where one <> other

@@ -2,4 +2,4 @@
 create or replace temp table valued_holders as
 select e.type, e.value, e.epoch, v.quality, e.observation_id, e.person, e.given_name, e.surname, e.customer
 from epochs e
-join identity.identifier_values v on v.type = e.type and v.value = e.value and v.epoch = e.epoch
+join judged_values v on v.type = e.type and v.value = e.value and v.epoch = e.epoch

@@ -4,7 +4,7 @@
 JSON: seconds by step, and what was found.
 
 Plain Splink here: each observation is a record, described as the resolver describes a super-record
-(`identity/sql/super_records.sql`), with the same comparisons, parameters, blocking keys, block limit and threshold. Its
+(`identity/sql/described.sql`), with the same comparisons, parameters, blocking keys, block limit and threshold. Its
 blocking, `predict` and connected components are timed. Its preparation is the resolver's own and is not counted: a user
 of Splink cleans names and tells junk from addresses, too.
 """
@@ -24,11 +24,13 @@ from splink.clustering import cluster_pairwise_predictions_at_threshold
 
 from cdp.settings import Settings
 from cdp.warehouse import Warehouse, open_working_copy, publish
-from identity import edges, values
+from identity import values
 from identity.blocking import block
 from identity.linker import score
 from identity.model import load_model
 from identity.resolve import NOTHING_KNOWN, resolve
+from identity.state import prepare
+from identity.super_records import describe
 from tests.benchmarks.population import make_people, see
 from tests.identity.observations import PATTERNS, known_after
 
@@ -56,17 +58,19 @@ def plain_splink(home: Path) -> dict[str, object]:
     with working_copy(home) as (warehouse, _):
         model, seconds = load_model(), Seconds()
         with clocked(seconds, "preparation (not counted)"):
+            prepare(warehouse, "plain Splink")
             values.judge(warehouse, PATTERNS)
             lone = warehouse.query("select observation_id from conformed.observations")
-            edges.describe(warehouse, lone.with_columns(component_id="observation_id"))
+            describe(warehouse, lone.with_columns(component_id="observation_id"))
+            warehouse.run("create temp table changed_records as select unique_id from described")
         with clocked(seconds, "block"):
             block(warehouse)
         with clocked(seconds, "predict"):
-            score(warehouse, "super_records", model, threshold=model.threshold)
+            score(warehouse, "described", model, threshold=model.threshold)
         with clocked(seconds, "cluster"):
             api = DuckDBAPI(connection=warehouse.connection)
             clusters = cluster_pairwise_predictions_at_threshold(
-                api.register("super_records"),
+                api.register("described"),
                 api.register("scored_pairs"),
                 api,
                 node_id_column_name="unique_id",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.keys import Assignment, assign
+from identity.keys import Assignment, Given, assign
 
 OBSERVATIONS = [f"o{number}" for number in range(6)]
 
@@ -40,12 +40,31 @@ def given_before(place: Mapping[str, str], run_id: str = "run_1") -> pl.DataFram
     )
 
 
-NO_ALIASES = pl.DataFrame(schema=dict.fromkeys(("old_profile_id", "profile_id"), pl.String))
+def frame(rows: Iterable[tuple[str, str]], *columns: str) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=dict.fromkeys(columns, pl.String), orient="row")
 
 
-def assigned(place: Mapping[str, str], before: Mapping[str, str], aliases: pl.DataFrame = NO_ALIASES) -> Assignment:
+def assigned(
+    place: Mapping[str, str],
+    before: Mapping[str, str],
+    *,
+    aliases: Mapping[str, str] | None = None,
+    formerly: Iterable[tuple[str, str]] = (),
+    elsewhere: Iterable[str] = (),
+    since: Mapping[str, str] | None = None,
+) -> Assignment:
+    """`formerly`: (observation, profile) of places that have ended; `since`: the run that placed one."""
     clusters = clusters_of(place)
-    return assign(clusters, founding_of(clusters), given_before(before), aliases)
+    members = given_before(before).with_columns(
+        run_id=pl.col("observation_id").replace_strict(dict(since or {}), default=pl.col("run_id"))
+    )
+    given_out = Given(
+        members=members,
+        former_members=frame(formerly, "observation_id", "profile_id"),
+        aliases=frame((aliases or {}).items(), "old_profile_id", "profile_id"),
+        elsewhere=pl.DataFrame({"profile_id": list(elsewhere)}, schema={"profile_id": pl.String}),
+    )
+    return assign(clusters, founding_of(clusters), given_out)
 
 
 def test_a_new_cluster_is_named_after_its_founder() -> None:
@@ -73,9 +92,49 @@ def test_an_id_in_use_is_not_given_out_again() -> None:
 
 
 def test_aliases_follow_their_survivor() -> None:
-    old = pl.DataFrame({"old_profile_id": ["p0"], "profile_id": ["p1"]})
-    assignment = assigned({"o1": "A", "o2": "A", "o3": "A"}, {"o1": "p1", "o2": "p2", "o3": "p2"}, old)
+    before = {"o1": "p1", "o2": "p2", "o3": "p2"}
+    assignment = assigned({"o1": "A", "o2": "A", "o3": "A"}, before, aliases={"p0": "p1"})
     assert assignment.aliases.rows() == [("p0", "p2"), ("p1", "p2")]
+
+
+def test_an_alias_of_a_profile_that_is_not_looked_at_stays() -> None:
+    assignment = assigned({"o1": "A"}, {}, aliases={"p0": "p9"}, elsewhere=["p9"])
+    assert assignment.aliases.rows() == [("p0", "p9")]
+
+
+def test_an_id_in_force_elsewhere_is_not_given_out_again() -> None:
+    assert assigned({"o1": "A"}, {}, elsewhere=["o1"]).members.rows() == [("o1", "o1'1")]
+
+
+def test_of_two_halves_the_one_that_bore_the_id_longer_keeps_it() -> None:
+    halves = {"o1": "A", "o2": "B"}
+    assert assigned(halves, dict.fromkeys(halves, "p"), since={"o1": "run_2"}).members.rows() == [
+        ("o1", "o1"),
+        ("o2", "p"),
+    ]
+
+
+def test_a_merge_that_is_undone_gives_both_their_ids_back() -> None:
+    assignment = assigned(
+        {"o1": "A", "o2": "B", "o3": "B"},
+        dict.fromkeys(("o1", "o2", "o3"), "p_large"),
+        aliases={"p_small": "p_large"},
+        formerly=[("o1", "p_small")],
+    )
+    assert assignment.members.rows() == [("o1", "p_small"), ("o2", "p_large"), ("o3", "p_large")]
+    assert assignment.aliases.is_empty()
+    assert assignment.changes.rows() == [("p_small", "p_large", "split")]
+
+
+def test_a_retired_id_comes_back_only_where_most_of_what_it_meant_is() -> None:
+    assignment = assigned(
+        {"o1": "A", "o2": "B", "o3": "B"},
+        dict.fromkeys(("o1", "o2", "o3"), "p"),
+        aliases={"p_old": "p"},
+        formerly=[("o1", "p_old"), ("o2", "p_old")],
+    )
+    assert assignment.members.rows() == [("o1", "o1"), ("o2", "p"), ("o3", "p")]
+    assert assignment.aliases.rows() == [("p_old", "p")]
 
 
 PLACES = st.fixed_dictionaries(dict.fromkeys(OBSERVATIONS, st.sampled_from("ABC")))

@@ -1,0 +1,3 @@
+-- Which observations of the region evidence joins now, constraints aside.
+delete from resolver.linked where observation_id in (select observation_id from region);
+insert into resolver.linked by name from newly_linked;
