@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     default_region: Region = Field("US", description="ISO country of phone numbers without a prefix")
     segments: Path = Field(DATA / "segments.yaml", description="the catalogue of segments")
     policy: Path = Field(DATA / "policy.yaml", description="what senders may do: quiet hours, caps, consent, scores")
+    identifier_values: Path | None = Field(
+        None, description="a list of values of one's own that are junk or generic, beside the shipped one"
+    )
     source_priority: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="sources whose values win over more recent ones, most trusted first; parted by commas"
     )
@@ -158,6 +161,12 @@ class Settings(BaseSettings):
     def reference(self) -> Path:
         """The folder of the shipped reference lists."""
         return DATA / "reference"
+
+    @property
+    def identifier_value_lists(self) -> tuple[Path, ...]:
+        """The lists of values that are junk or generic by their looks: the shipped one, then one's own."""
+        own = (self.identifier_values,) if self.identifier_values else ()
+        return (self.reference / "identifier_values.csv", *own)
 
     @property
     def sample(self) -> Path:

@@ -37,6 +37,7 @@ from cdp.warehouse import (
     run_lock,
 )
 from identity.model import Model
+from identity.patterns import load_patterns
 from identity.registry import model_in_use
 from identity.resolve import Known
 from identity.state import forget
@@ -75,6 +76,7 @@ class Run:
     store: Store
     sources: Mapping[str, Source]
     model: Model
+    patterns: pl.DataFrame
     catalogue: Catalogue
     policy: Policy
     known: Known
@@ -185,9 +187,8 @@ def _check(run: Run) -> int:
 
 def _link(run: Run) -> int:
     """Which observations are one person."""
-    patterns = pl.read_csv(run.settings.reference / "identifier_values.csv")
     known = link.with_live(run.known, run.store, run.warehouse, run_id=run.run_id)
-    resolution = link.link(run.warehouse, known, run.model, patterns, run_id=run.run_id)
+    resolution = link.link(run.warehouse, known, run.model, run.patterns, run_id=run.run_id)
     run.report["profiles"] = resolution.profiles
     run.report["merges"] = resolution.merges
     run.report["splits"] = resolution.splits
@@ -286,7 +287,7 @@ def run(
         if file.guessed and file.mapping:
             progress.guessed(file.path, describe(file.mapping))
     catalogue, policy = load_catalogue(settings.segments), load_policy(settings.policy)
-    model = model_in_use(settings.home)
+    model, patterns = model_in_use(settings.home), load_patterns(*settings.identifier_value_lists)
     with run_lock(settings.home), _opened_store(settings) as store:
         publishing.catch_up(settings, store, now=now)
         if not files and not _has_work(settings, store):
@@ -306,6 +307,7 @@ def run(
                 store=store,
                 sources=sources,
                 model=model,
+                patterns=patterns,
                 catalogue=catalogue,
                 policy=policy,
                 known=link.remembered(store),

@@ -315,4 +315,6 @@ def _standing_decisions(settings: Settings) -> pl.DataFrame:
 
 
 def _patterns(settings: Settings) -> pl.DataFrame:
-    return pl.read_csv(settings.reference / "identifier_values.csv")
+    from identity.patterns import load_patterns
+
+    return load_patterns(*settings.identifier_value_lists)

@@ -442,3 +442,18 @@ def test_an_input_that_grows_lands_anew_and_counts_once(settings: Settings, tmp_
     report = run(settings, inputs, now=LATER)
     assert (report["files"], report["profiles"], report["events"]) == (1, 4, 3)
     assert published(settings, "select count(*) from conformed.observations where source = 'crm'") == [(4,)]
+
+
+def test_a_list_of_one_s_own_says_which_values_join_nobody(tmp_path: Path) -> None:
+    content = "id,first,last,email,phone,updated,opt_in\n" + "".join(
+        f"{number},,,till@shop.example,,2026-11-0{number}T10:00:00Z,\n" for number in (1, 2)
+    )
+    write_contacts(tmp_path / "logs", content)
+    own = tmp_path / "values.csv"
+    own.write_text("type,pattern,quality,reason\nemail,till@.*,junk,the till\n")
+    profiles = "select count(*) from profiles.profiles"
+    with_it = settings_in(tmp_path / "with", identifier_values=own)
+    run(with_it, tmp_path / "logs")
+    without = settings_in(tmp_path / "without")
+    run(without, tmp_path / "logs")
+    assert (published(without, profiles), published(with_it, profiles)) == ([(1,)], [(2,)])
