@@ -399,6 +399,35 @@ SEGMENT_CHANGES = Table(
     ),
 )
 
+SEGMENT_CATALOGUE = Table(
+    "segments",
+    "catalogue",
+    "a segment of the catalogue that the run used",
+    (
+        Column("segment", f.Text, True),
+        Column("position", f.Count, True, "its place in the catalogue, from 0"),
+        Column("title", f.Text, True),
+        Column("words", f.Text, True, "the rule in plain words"),
+        Column("rule", f.Json, True, "the rule as the catalogue has it"),
+    ),
+    key=("segment",),
+)
+
+CHANNEL_STATES = Table(
+    "segments",
+    "channel_states",
+    "what may be done on a channel that a profile has an address for, as of the run",
+    (
+        Column("profile_id", f.ProfileId, True),
+        Column("channel", f.Channel, True),
+        Column("reachable", f.Flag, True, "an address has neither bounced for good, complained nor opted out since"),
+        Column("consent", f.Text, True, "to marketing: granted if any of its addresses has; `missing`: nothing stated"),
+        Column("suppressed", f.Flag, True, "every address is suppressed: STOP, complaint, hard bounce, erased"),
+    ),
+    key=("profile_id", "channel"),
+    references=(Reference("profile_id", "profiles.profiles", "profile_id"),),
+)
+
 CHANNEL_PREFERENCES = Table(
     "segments",
     "channel_preferences",
@@ -466,7 +495,7 @@ TABLES: tuple[Table, ...] = (
     *(IDENTIFIERS, IDENTIFIER_VALUES, EDGES, GREY_PAIRS, OVERSIZED_BLOCKS),
     *(MEMBERS, REFUSALS, PROFILE_CHANGES, ALIASES),
     *(PROFILES, TRAITS, METRICS),
-    *(MEMBERSHIPS, SEGMENT_CHANGES, CHANNEL_PREFERENCES),
+    *(SEGMENT_CATALOGUE, CHANNEL_STATES, MEMBERSHIPS, SEGMENT_CHANGES, CHANNEL_PREFERENCES),
     *(RUNS, STAGE_ROWS, QUALITY_RESULTS),
 )
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
-from cdp.consent import EFFECTS, effects_of
+from cdp.consent import EFFECTS, Effects, effects_of
 from cdp.store import Store
 from cdp.store.consents import apply_effects, known_entry_ids, known_suppressing_ids
 from cdp.warehouse import Warehouse
@@ -22,6 +22,13 @@ def record_consents(warehouse: Warehouse, store: Store, recorded_at: datetime) -
 
     Statements that came in live are there already, under the same ids. Killed in between, the next call does the rest.
     """
+    for effects in unrecorded_effects(warehouse, store):
+        with store.write() as connection:
+            apply_effects(connection, effects, recorded_at)
+
+
+def unrecorded_effects(warehouse: Warehouse, store: Store) -> Iterator[Effects]:
+    """What `warehouse` says of consents and addresses that fail and the store does not know yet, in parts."""
     with store.read() as connection:
         entries, suppressing = known_entry_ids(connection), known_suppressing_ids(connection)
     with (
@@ -31,8 +38,7 @@ def record_consents(warehouse: Warehouse, store: Store, recorded_at: datetime) -
     ):
         warehouse.run(statement("consent_rows"), name="consent_rows")
     for rows in _slices(warehouse):
-        with store.write() as connection:
-            apply_effects(connection, effects_of(rows.iter_rows(named=True)), recorded_at)
+        yield effects_of(rows.iter_rows(named=True))
 
 
 def _effects() -> pl.DataFrame:

@@ -21,6 +21,7 @@ import structlog
 from cdp import tables
 from cdp.errors import QualityGateFailed, UsageError
 from cdp.policy import Policy, load_policy
+from cdp.segments import Catalogue, load_catalogue
 from cdp.settings import Settings
 from cdp.sources import Source, load_sources
 from cdp.sources.columns import describe
@@ -41,11 +42,10 @@ from identity.patterns import load_patterns
 from identity.registry import model_in_use
 from identity.resolve import Known
 from identity.state import forget
-from pipelines import conform, inbox, land, link, preferences, profiles, segments
+from pipelines import channels, conform, inbox, land, link, preferences, profiles, segments
 from pipelines import publish as publishing
 from pipelines.discover import InputFile, discover
 from pipelines.land import LandedFile, landed_files
-from pipelines.segments import Catalogue, load_catalogue
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -203,7 +203,10 @@ def _profiles(run: Run) -> int:
 
 
 def _segments(run: Run) -> int:
-    """Who is in which segment, who entered and who left."""
+    """What may be done on which channel, who is in which segment, who entered and who left."""
+    channels.describe_channels(
+        run.warehouse, run.store, run.policy.consent, as_of=run.as_of, recorded_at=run.started_at
+    )
     segments.segment(run.warehouse, run.catalogue, run.segment_history, as_of=run.as_of, run_id=run.run_id)
     return run.warehouse.count("segments.memberships")
 

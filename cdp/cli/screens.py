@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from rich.padding import Padding
 
 from cdp import tables
 from cdp.cli import terminal
@@ -81,16 +80,6 @@ def show_status(state: Mapping[str, Any], now: datetime) -> None:
         say(f"\nnewest event {_age(state['newest_event_at'], now)}, identity model {state['model']}")
     else:
         say("\nNothing is published yet.")
-
-
-def show_segments(sizes: Iterable[Sequence[Any]]) -> None:
-    """`sizes`: segment, profiles, entered, left, the rule in words."""
-    rows = list(sizes)
-    width = max((len(row[0]) for row in rows), default=0)
-    out.print(f"{'segment':<{width}}  profiles  entered     left", style="dim")
-    for segment, profiles, entered, left, words in rows:
-        out.print(f"[bold]{segment:<{width}}[/bold]  {profiles:>8,}  {entered:>7,}  {left:>7,}")
-        out.print(Padding(words, (0, 0, 0, 2)), markup=False, style="dim")
 
 
 def show_rejects(rows: pl.DataFrame, kinds: pl.DataFrame, limit: int, folder: Path) -> None:

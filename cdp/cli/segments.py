@@ -1,12 +1,20 @@
-"""Segments: who is in, who came and went."""
+"""Segments: who is in, who came and went, why; what another catalogue would change."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
-from cdp.cli import screens
-from cdp.cli.common import published
-from cdp.settings import load_settings
+from cdp.cli import segment_screens, terminal
+from cdp.cli.common import AsJson, print_json, published
+from cdp.errors import UsageError
+from cdp.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from cdp.warehouse import Warehouse
+    from pipelines.segment_views import Change, Membership
 
 app = typer.Typer()
 
@@ -17,24 +25,117 @@ moved as (
     from segments.changes semi join last using (run_id) group by segment
 ),
 sizes as (select segment, count(*) as profiles from segments.memberships group by segment)
-select segment, coalesce(profiles, 0), coalesce(entered, 0), coalesce(gone, 0)
-from sizes full join moved using (segment)
+select c.segment, c.title, c.words, coalesce(s.profiles, 0) as profiles, coalesce(m.entered, 0) as entered,
+    coalesce(m.gone, 0) as left
+from segments.catalogue c left join sizes s using (segment) left join moved m using (segment)
+order by c.position
 """
+IDS_SHOWN = 3
 
 
 @app.command()
-def segments() -> None:
-    """The segments: who is in by which rule, who came and went.
+def segments(
+    preview: Annotated[
+        Path | None, typer.Option("--preview", metavar="FILE", help="A catalogue: who would enter and leave under it.")
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", metavar="WHO", help="A profile id or an identifier: in which segments, and why."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The segments of the last run: who is in by which rule, who came and went. Nothing is written.
 
-    Example: cdp segments
+    Examples: cdp segments · cdp segments --preview new.yaml · cdp segments --profile ann@example.com
     """
-    from pipelines.segments import in_words, load_catalogue
-
+    if preview and profile:
+        raise UsageError("--preview and --profile are two questions", where="cdp segments", hint="Ask one at a time")
     settings = load_settings()
-    catalogue = load_catalogue(settings.segments)
+    if preview:
+        _preview(settings, preview, as_json)
+    elif profile:
+        _explain(settings, profile, as_json)
+    else:
+        _sizes(settings, as_json)
+
+
+def _sizes(settings: Settings, as_json: bool) -> None:
+    from cdp.segments import load_catalogue
+    from pipelines.segment_views import published_catalogue
+
+    in_file = load_catalogue(settings.segments)
     with published(settings) as warehouse:
-        sizes = {name: counts for name, *counts in warehouse.query(SEGMENT_SIZES).iter_rows()}
-    screens.show_segments(
-        (segment.name, *sizes.get(segment.name, (0, 0, 0)), f"{segment.title}: {in_words(segment.rule)}")
-        for segment in catalogue.segments
+        sizes = warehouse.query(SEGMENT_SIZES).to_dicts()
+        changed = in_file.segments != published_catalogue(warehouse).segments
+    if as_json:
+        print_json({"segments": sizes, "file_has_changed": changed})
+        return
+    segment_screens.show_sizes(sizes)
+    if changed:
+        terminal.say("\nThe catalogue's file has changed since the last run; --preview FILE shows what that would do.")
+
+
+def _preview(settings: Settings, path: Path, as_json: bool) -> None:
+    from cdp.segments import load_catalogue
+    from pipelines.segment_views import preview
+
+    catalogue = load_catalogue(path)
+    with published(settings) as warehouse:
+        changes = preview(warehouse, catalogue)
+    if as_json:
+        print_json({"segments": [_document(change) for change in changes]})
+    else:
+        segment_screens.show_preview(changes, IDS_SHOWN)
+
+
+def _document(change: Change) -> dict[str, Any]:
+    return {
+        "segment": change.segment,
+        "status": change.status,
+        "now": change.now,
+        "then": change.then,
+        "entering": len(change.entering),
+        "leaving": len(change.leaving),
+        "entering_profiles": change.entering,
+        "leaving_profiles": change.leaving,
+    }
+
+
+def _explain(settings: Settings, who: str, as_json: bool) -> None:
+    from pipelines.segment_views import as_document, why
+
+    with published(settings) as warehouse:
+        found = {profile_id: why(warehouse, profile_id) for profile_id in _meant(warehouse, settings, who)}
+    if not as_json:
+        segment_screens.show_memberships(found)
+        return
+    print_json(
+        {
+            "profiles": [
+                {
+                    "profile_id": profile_id,
+                    "segments": [_membership(one, as_document(one.finding)) for one in memberships],
+                }
+                for profile_id, memberships in found.items()
+            ]
+        }
     )
+
+
+def _membership(membership: Membership, reason: dict[str, Any]) -> dict[str, Any]:
+    since = membership.entered_at.isoformat() if membership.entered_at else None
+    return {
+        "segment": membership.segment.name,
+        "title": membership.segment.title,
+        "is_in": membership.finding.held,
+        "entered_at": since,
+        "why": reason,
+    }
+
+
+def _meant(warehouse: Warehouse, settings: Settings, who: str) -> list[str]:
+    """The profiles that a user means: several where they share an identifier."""
+    from identity.references import members_meant, parse
+
+    found = members_meant(warehouse, parse(who, "--profile", settings.default_region))
+    return list(dict.fromkeys(found["profile_id"]))

@@ -1,146 +1,27 @@
-"""Segments: a rule runs and explains itself; who enters, who leaves."""
+"""Segments over runs: who enters, who leaves, and that re-runs, late events and rebuilds change nothing else."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
-import yaml
 
 from cdp import tables
 from cdp.errors import ConfigurationError
-from cdp.settings import DATA
+from cdp.settings import Settings
+from cdp.warehouse import published_path
+from pipelines import flow
 from pipelines.profiles import build_profiles, measure
-from pipelines.segments import FACTS, Catalogue, in_words, load_catalogue, memberships, segment
+from pipelines.segments import members_of, segment
+from tests.cdp.segments.people import catalogue_of
 from tests.pipelines.people import event, observation, profile_id, warehouse_of
-from tests.pipelines.runs import NOW
-
-SHIPPED = load_catalogue(DATA / "segments.yaml")
-
-
-def test_the_shipped_catalogue_has_its_ten_segments() -> None:
-    assert [one.name for one in SHIPPED.segments] == [
-        "new_customer", "repeat_customer", "big_spender", "at_risk_customer", "discount_driven", "cart_abandoned",
-        "email_engaged", "sms_engaged_email_ignored", "dormant_subscriber", "unreachable",
-    ]  # fmt: skip
-    assert all(in_words(one.rule) for one in SHIPPED.segments)
-
-
-def catalogue(**rules: Any) -> Catalogue:
-    return Catalogue.model_validate(
-        {"version": 1, "segments": [{"name": name, "title": name, "rule": rule} for name, rule in rules.items()]}
-    )
-
-
-def facts(*rows: dict[str, Any]) -> pl.LazyFrame:
-    filled = [{"profile_id": f"p{number}", **row} for number, row in enumerate(rows)]
-    return pl.LazyFrame([{name: row.get(name) for name in FACTS} for row in filled], schema=FACTS)
-
-
-def matching(rule: Any, *rows: dict[str, Any]) -> list[bool]:
-    """Which of the rows the rule holds of."""
-    found = memberships(facts(*rows), catalogue(it=rule), NOW)["profile_id"].to_list()
-    return [f"p{number}" in found for number in range(len(rows))]
-
-
-def days(field: str, *ago: float | None) -> list[dict[str, datetime | None]]:
-    return [{field: None if number is None else NOW - timedelta(days=number)} for number in ago]
-
-
-COUNTS = [{"order_count": count} for count in (None, 0, 2, 3)]
-CITIES = [{"city": city} for city in (None, "York", "Leeds")]
-
-
-@pytest.mark.parametrize(
-    ("rule", "rows", "holds", "words"),
-    [
-        ({"field": "order_count", "at_least": 2}, COUNTS, [0, 0, 1, 1], "order count is at least 2"),
-        ({"field": "order_count", "at_most": 2}, COUNTS, [0, 1, 1, 0], "order count is at most 2"),
-        ({"field": "order_count", "equals": 2}, COUNTS, [0, 0, 1, 0], "order count is 2"),
-        ({"field": "city", "equals": "York"}, CITIES, [0, 1, 0], "city is York"),
-        ({"field": "city", "one_of": ["York", "Bath"]}, CITIES, [0, 1, 0], "city is one of York, Bath"),
-        ({"field": "city", "is_present": True}, CITIES, [0, 1, 1], "city is known"),
-        ({"field": "city", "is_present": False}, CITIES, [1, 0, 0], "city is missing"),
-        ({"field": "last_order_at", "within_days": 7}, days("last_order_at", None, 0, 6.9, 7, 8), [0, 1, 1, 0, 0],
-         "last order at was in the last 7 days"),
-        ({"field": "last_order_at", "not_within_days": 7}, days("last_order_at", None, 0, 6.9, 7, 8), [1, 0, 0, 1, 1],
-         "last order at was not in the last 7 days"),
-        ({"field": "email_reachable", "equals": True}, [{"email_reachable": flag} for flag in (None, True, False)],
-         [0, 1, 0], "email reachable is true"),
-        ({"all_of": [{"field": "order_count", "at_least": 2}, {"field": "order_count", "at_most": 2}]}, COUNTS,
-         [0, 0, 1, 0], "order count is at least 2 and order count is at most 2"),
-        ({"any_of": [{"field": "order_count", "equals": 0}, {"field": "order_count", "equals": 3}]}, COUNTS,
-         [0, 1, 0, 1], "order count is 0 or order count is 3"),
-        # What is not known fulfils no comparison, so none of them.
-        ({"none_of": [{"field": "order_count", "equals": 0}, {"field": "order_count", "equals": 3}]}, COUNTS,
-         [1, 0, 1, 0], "neither order count is 0 nor order count is 3"),
-        ({"none_of": [{"any_of": [{"field": "city", "equals": "York"}, {"field": "city", "is_present": False}]}]},
-         CITIES, [0, 0, 1], "not: (city is York or city is missing)"),
-    ],
-)  # fmt: skip
-def test_a_rule_runs_and_explains_itself(
-    rule: dict[str, Any], rows: list[dict[str, Any]], holds: list[int], words: str
-) -> None:
-    assert matching(rule, *rows) == [bool(flag) for flag in holds]
-    assert in_words(catalogue(it=rule).segments[0].rule) == words
-
-
-def segments_of(*entries: dict[str, Any]) -> str:
-    return yaml.safe_dump({"version": 1, "segments": list(entries)})
-
-
-def entry(rule: Any, name: str = "it") -> dict[str, Any]:
-    return {"name": name, "title": "It", "rule": rule}
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("segments: [", "not YAML"),
-        ("", "valid"),
-        ("version: 2\nsegments: []", "version"),
-        (segments_of(entry({"field": "order_count", "at_least": 1}, name="Not a name")), "segments.0.name"),
-        (segments_of(*[entry({"field": "order_count", "at_least": 1})] * 2), "two segments are named it"),
-        (segments_of(entry({"field": "shoe_size", "at_least": 1})), "segment it: unknown field shoe_size"),
-        (segments_of(entry({"all_of": []})), "segments.0.rule"),
-        (segments_of(entry({"all_of": [{"field": "x", "at_least": 1}], "any_of": []})), "segments.0.rule"),
-        (segments_of(entry({"field": "order_count"})), "exactly one comparison"),
-        (segments_of(entry({"field": "order_count", "at_least": 1, "at_most": 2})), "exactly one comparison"),
-        (segments_of(entry({"field": "city", "equals": None})), "exactly one comparison"),
-        (segments_of(entry({"field": "last_order_at", "within_days": 0})), "within_days"),
-        (segments_of(entry({"field": "city", "at_least": 1})), "city cannot be compared by at_least"),
-        (segments_of(entry({"field": "city", "equals": 5})), "city cannot be compared by equals"),
-        (segments_of(entry({"field": "order_count", "equals": "many"})), "order_count cannot be compared by equals"),
-        (segments_of(entry({"field": "order_count", "one_of": [1, True]})), "order_count cannot be compared by one_of"),
-        (segments_of(entry({"field": "order_count", "within_days": 3})), "order_count cannot be compared"),
-        (segments_of(entry({"field": "last_order_at", "at_least": 3})), "last_order_at cannot be compared"),
-        (segments_of(entry({"field": "email_reachable", "equals": "yes"})), "email_reachable cannot be compared"),
-    ],
-)
-def test_a_wrong_catalogue_is_refused(tmp_path: Path, text: str, says: str) -> None:
-    path = tmp_path / "segments.yaml"
-    path.write_text(text)
-    with pytest.raises(ConfigurationError, match=says) as caught:
-        load_catalogue(path)
-    assert str(path) in caught.value.line()
-
-
-def test_a_catalogue_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "latin.yaml").write_bytes(b"version: 1 # \xe9\n")
-    for name in ("missing.yaml", "latin.yaml"):
-        with pytest.raises(ConfigurationError, match="cannot read"):
-            load_catalogue(tmp_path / name)
-
-
-def test_a_catalogue_without_segments_has_no_members() -> None:
-    assert memberships(facts({"order_count": 1}), catalogue(), NOW).is_empty()
-
+from tests.pipelines.runs import NOW, published, run, sendgrid, settings_in, write_lines
 
 NOTHING = pl.DataFrame(schema=tables.SEGMENT_CHANGES.polars_schema())
-BUYERS = catalogue(buyer={"field": "order_count", "at_least": 1}, known={"field": "email", "is_present": True})
+BUYERS = catalogue_of(buyer={"field": "order_count", "at_least": 1}, known={"field": "email", "is_present": True})
 
 
 def run_of(number: int, people: dict[str, bool], history: pl.DataFrame) -> tuple[dict[str, datetime], pl.DataFrame]:
@@ -180,3 +61,119 @@ def test_who_enters_leaves_and_comes_back() -> None:
         (ben, "left", day(5)),
     ]
     assert run_of(6, {"ann": True}, changes)[1].equals(changes)
+
+
+CATALOGUE = """\
+version: 1
+segments:
+  - name: clicker
+    title: Clicked lately
+    rule: {event: clicked, within_days: 3}
+  - name: ignorer
+    title: Opened, then did not click
+    rule: {sequence: {first: {event: opened}, then_not: {event: clicked}, within_days: 2}}
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    # The quality gate takes most of a small run's time.
+    monkeypatch.setattr(flow, "_gate", lambda *_: 0)
+    (tmp_path / "segments.yaml").write_text(CATALOGUE)
+    return settings_in(tmp_path, segments=tmp_path / "segments.yaml")
+
+
+def mail(folder: Path, name: str, kind: str, on: int) -> Path:
+    """A log with one e-mail event of Ann's on a day."""
+    return write_lines(folder / f"sendgrid-{name}.jsonl", [sendgrid(kind, at=day(on), key=f"{name}")])
+
+
+def changes_of(settings: Settings, segment_name: str) -> list[tuple[str, datetime]]:
+    query = f"select change, changed_at from segments.changes where segment = '{segment_name}' order by run_id"
+    return [(change, at.astimezone(UTC)) for change, at in published(settings, query)]
+
+
+def run_as_of(settings: Settings, on: int, *inputs: Path, full: bool = False) -> None:
+    run(settings, *inputs, now=day(100), as_of=day(on), full=full)
+
+
+def test_entered_once_left_once_whatever_is_repeated_or_rebuilt(settings: Settings, tmp_path: Path) -> None:
+    once = [("entered", day(1)), ("left", day(5))]
+    run_as_of(settings, 1, mail(tmp_path, "a", "click", on=0))
+    for repeat in range(2):
+        run_as_of(settings, 1, full=bool(repeat))
+        assert changes_of(settings, "clicker") == once[:1]
+    run_as_of(settings, 2)
+    assert changes_of(settings, "clicker") == once[:1]
+    run_as_of(settings, 5)
+    for repeat in range(2):
+        run_as_of(settings, 5, full=bool(repeat))
+        assert changes_of(settings, "clicker") == once
+    assert published(settings, "select segment from segments.memberships") == []
+
+
+def test_a_late_event_counts_from_the_run_that_hears_of_it(settings: Settings, tmp_path: Path) -> None:
+    run_as_of(settings, 5, mail(tmp_path, "open", "open", on=1))
+    assert changes_of(settings, "clicker") == []
+    assert changes_of(settings, "ignorer") == [("entered", day(5))]
+    # It happened on the second day, and becomes known on the fifth.
+    run_as_of(settings, 5, mail(tmp_path, "late", "click", on=2))
+    assert changes_of(settings, "clicker") == []
+    assert changes_of(settings, "ignorer") == [("entered", day(5)), ("left", day(5))]
+    run_as_of(settings, 5, mail(tmp_path, "less-late", "click", on=4))
+    run_as_of(settings, 8, full=True)
+    assert changes_of(settings, "clicker") == [("entered", day(5)), ("left", day(8))]
+    assert changes_of(settings, "ignorer") == [("entered", day(5)), ("left", day(5))]
+
+
+def test_a_rebuild_without_a_warehouse_knows_since_when(settings: Settings, tmp_path: Path) -> None:
+    run_as_of(settings, 1, mail(tmp_path, "a", "click", on=0))
+    run_as_of(settings, 2)
+    published_path(settings.home).unlink()
+    run_as_of(settings, 2, full=True)
+    ((since,),) = published(settings, "select entered_at from segments.memberships")
+    assert since.astimezone(UTC) == day(1)
+
+
+def test_a_segment_that_is_dropped_is_left_and_the_catalogue_is_that_of_the_run(
+    settings: Settings, tmp_path: Path
+) -> None:
+    run_as_of(settings, 1, mail(tmp_path, "a", "click", on=0))
+    words = published(settings, "select segment, title, words from segments.catalogue order by position")
+    assert words[0] == ("clicker", "Clicked lately", "clicked in the last 3 days")
+    settings.segments.write_text("version: 1\nsegments: []\n")
+    run_as_of(settings, 2)
+    assert changes_of(settings, "clicker") == [("entered", day(1)), ("left", day(2))]
+    assert published(settings, "select * from segments.catalogue") == []
+
+
+def test_a_wrong_catalogue_stops_the_run_before_anything(settings: Settings, tmp_path: Path) -> None:
+    run_as_of(settings, 1, mail(tmp_path, "a", "click", on=0))
+    settings.segments.write_text(CATALOGUE.replace("within_days: 3", "within_days: 0"))
+    with pytest.raises(ConfigurationError, match=r"segments.yaml:5: segment clicker: rule.within_days"):
+        run_as_of(settings, 9)
+    assert len(published(settings, "select * from segments.catalogue")) == 2
+
+
+def test_an_order_that_shop_and_web_report_is_one_event() -> None:
+    orders = [
+        event("ann", "web", "ordered", source=source, properties={"order_id": "o1"})
+        for source in ("shopify", "segment")
+    ]
+    warehouse = warehouse_of([observation("ann"), observation("ben")], [*orders, event("ben", "store", "ordered")])
+    build_profiles(warehouse, ())
+    measure(warehouse, NOW)
+    rules = catalogue_of(once={"event": "ordered"}, twice={"event": "ordered", "count": {"at_least": 2}})
+    assert set(members_of(warehouse, rules, NOW).rows()) == {(profile_id("ann"), "once"), (profile_id("ben"), "once")}
+
+
+def test_amounts_are_summed_in_the_main_currency() -> None:
+    orders = [
+        event("ann", "web", "ordered", amount=amount, currency="CHF") for amount in (Decimal("0.10"), Decimal("0.20"))
+    ]
+    orders.append(event("ann", "web", "ordered", amount=Decimal("99.00"), currency="USD"))
+    warehouse = warehouse_of([observation("ann")], orders)
+    build_profiles(warehouse, ())
+    measure(warehouse, NOW)
+    sums = {name: {"event": "ordered", "sum": {name: 0.3}} for name in ("at_least", "at_most")}
+    assert [name for _, name in members_of(warehouse, catalogue_of(**sums), NOW).rows()] == ["at_least", "at_most"]
