@@ -12,6 +12,8 @@ import pytest
 from cdp import tables
 from cdp.errors import ConfigurationError
 from cdp.settings import Settings
+from cdp.store import open_store
+from cdp.store.profiles import known_segment_changes
 from cdp.warehouse import published_path
 from pipelines import flow
 from pipelines.profiles import build_profiles, measure
@@ -89,8 +91,14 @@ def mail(folder: Path, name: str, kind: str, on: int) -> Path:
 
 
 def changes_of(settings: Settings, segment_name: str) -> list[tuple[str, datetime]]:
-    query = f"select change, changed_at from segments.changes where segment = '{segment_name}' order by run_id"
-    return [(change, at.astimezone(UTC)) for change, at in published(settings, query)]
+    """What changed, in the order in which the store has it; the warehouse holds the same."""
+    store = open_store(settings.effective_store_url)
+    with store.read() as connection:
+        known = known_segment_changes(connection).drop("seq").filter(pl.col("segment") == segment_name)
+    store.close()
+    copied = published(settings, f"select * from segments.changes where segment = '{segment_name}'")
+    assert sorted(copied) == sorted(known.rows())
+    return known.select("change", "changed_at").rows()
 
 
 def run_as_of(settings: Settings, on: int, *inputs: Path, full: bool = False) -> None:
