@@ -261,6 +261,8 @@ class Segment(Body):
     """A segment as of the last run, and how many entered and left in it."""
 
     name: str
+    title: str
+    words: str = Field(description="the rule in plain words")
     profile_count: int
     entered_count: int
     left_count: int

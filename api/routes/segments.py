@@ -27,17 +27,19 @@ _LINES_AT_A_TIME = 5_000
 ProfileIdText = Annotated[str, Query(pattern=fields.ProfileId.pattern)]
 MEMBER_CURSORS: Cursors[str] = Cursors(ProfileIdText)
 
-# Whoever was in a segment has entered it once: `changes` names those that are empty now, too.
+# Of the catalogue that the last run used: a file that has changed since, for better or worse, changes nothing here.
 _SIZES = """
 with last as (select run_id from runs.runs order by started_at desc limit 1),
 moved as (
-    select segment, count(*) filter (run_id in (from last) and change = 'entered') as entered_count,
-        count(*) filter (run_id in (from last) and change = 'left') as left_count
-    from segments.changes group by segment
+    select segment, count(*) filter (change = 'entered') as entered_count,
+        count(*) filter (change = 'left') as left_count
+    from segments.changes semi join last using (run_id) group by segment
 ),
 sizes as (select segment, count(*) as profile_count from segments.memberships group by segment)
-select segment as name, coalesce(profile_count, 0) as profile_count, entered_count, left_count
-from moved left join sizes using (segment) order by name
+select c.segment as name, c.title, c.words, coalesce(s.profile_count, 0) as profile_count,
+    coalesce(m.entered_count, 0) as entered_count, coalesce(m.left_count, 0) as left_count
+from segments.catalogue c left join sizes s using (segment) left join moved m using (segment)
+order by c.position
 """
 
 _MEMBERS = """
@@ -48,7 +50,7 @@ where segment = $segment and profile_id > $after order by profile_id limit $limi
 
 @router.get("", response_model=Segments, responses=problems(401, 403, 429, 503))
 async def list_segments(_caller: SegmentReader, context: ContextOf) -> Response:
-    """The segments, with their sizes as of the last run."""
+    """The segments of the last run's catalogue, in its order: their rules in words, and their sizes as of that run."""
     return answer({"segments": await context.warehouse.ask(lambda warehouse: warehouse.query(_SIZES).to_dicts())})
 
 
@@ -81,7 +83,7 @@ async def list_members(
 
 
 def _members(warehouse: Warehouse, name: str, after: str, limit: int | None) -> pl.DataFrame:
-    if not warehouse.scalar("select count(*) from segments.changes where segment = $1", [name]):
+    if not warehouse.scalar("select count(*) from segments.catalogue where segment = $1", [name]):
         raise NotFound("There is no segment of this name", hint="GET /v1/segments lists them")
     return warehouse.query(_MEMBERS, {"segment": name, "after": after, "limit": limit})
 

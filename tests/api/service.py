@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from cdp.settings import Settings
+from cdp.settings import DATA, Settings
 from cdp.store import open_store
 from cdp.store.clients import SCOPES, NewClient, add_client
 from cdp.store.profiles import PublishedChanges, apply_publish
@@ -83,9 +83,12 @@ class Service:
     home: Path
     store_url: str | None = None
     clock: Clock = field(default_factory=Clock)
+    segments: Path = DATA / "segments.yaml"
 
     def __post_init__(self) -> None:
-        self.settings = Settings(home=self.home, store_url=self.store_url, public_url="https://cdp.example.com/")
+        self.settings = Settings(
+            home=self.home, store_url=self.store_url, segments=self.segments, public_url="https://cdp.example.com/"
+        )
         self.app: FastAPI = create_app(self.settings, clock=self.clock)
         self.http = TestClient(self.app, raise_server_exceptions=False)
         self.store = open_store(self.settings.effective_store_url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -20,10 +21,31 @@ def published(service: Service) -> Service:
 def test_segments_have_their_sizes_and_the_empty_ones_are_there(published: Service) -> None:
     found = published.get("/v1/segments").json()
     Segments.model_validate(found)
+    words = "order count is at least 2"
     assert found["segments"] == [
-        {"name": "lost", "profile_count": 0, "entered_count": 1, "left_count": 1},
-        {"name": "loyal", "profile_count": 2, "entered_count": 2, "left_count": 0},
+        {
+            **{"name": "loyal", "title": "Bought twice or more", "words": words},
+            **{"profile_count": 2, "entered_count": 2, "left_count": 0},
+        },
+        {
+            **{"name": "lost", "title": "Gone", "words": words},
+            **{"profile_count": 0, "entered_count": 1, "left_count": 1},
+        },
     ]
+
+
+@pytest.mark.parametrize("content", [None, "segments: [", "version: 1\nsegments: []\n"])
+def test_the_catalogue_of_the_last_run_stays_in_force(tmp_path: Path, content: str | None) -> None:
+    """Whatever has become of the file: missing, broken or changed, at the start and while running."""
+    path = tmp_path / "segments.yaml"
+    if content:
+        path.write_text(content)
+    started = Service(tmp_path / "home", segments=path)
+    publish_warehouse(started.settings)
+    names = [segment["name"] for segment in started.get("/v1/segments").json()["segments"]]
+    assert names == ["loyal", "lost"]
+    assert len(started.get("/v1/segments/loyal/members").json()["members"]) == 2
+    started.close()
 
 
 def test_members_come_in_pages(published: Service) -> None:

@@ -104,6 +104,10 @@ def _rows(events: list[dict[str, Any]]) -> dict[Table, list[dict[str, Any]]]:
             for left, right, rule, probability, value in EDGES
         ],
         tables.MEMBERS: [{"observation_id": one, "profile_id": owner, "valid_from_run": RUN} for one, owner in MEMBERS],
+        tables.SEGMENT_CATALOGUE: [
+            {"segment": name, "position": position, "title": title, "words": "order count is at least 2", "rule": "{}"}
+            for position, (name, title) in enumerate([("loyal", "Bought twice or more"), ("lost", "Gone")])
+        ],
         tables.MEMBERSHIPS: [{"profile_id": owner, "segment": "loyal", "entered_at": NOW} for owner in (ANN, BOB)],
         tables.SEGMENT_CHANGES: [
             {"profile_id": owner, "segment": segment, "change": change, "changed_at": NOW, "run_id": RUN}

@@ -115,7 +115,7 @@ def test_the_demo_on_top_of_the_sample_changes_nothing_and_says_how_right_it_is(
     # What no log shows, nobody can find: of the rest, nearly all.
     assert found["pairwise"]["recall"] < found["recall_of_what_evidence_allows"]
     assert found["recall_of_what_evidence_allows"] > 0.95
-    assert len(found["segments"]) == 10
+    assert len(found["segments"]) >= 16
 
 
 def test_an_analyst_is_answered_while_a_run_is_in_progress_and_a_rebuild_is_the_same(
