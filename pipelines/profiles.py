@@ -28,7 +28,9 @@ def build_profiles(warehouse: Warehouse, source_priority: Sequence[str]) -> None
 
 
 def measure(warehouse: Warehouse, as_of: datetime) -> None:
-    """Write profiles.metrics as of a time, and the temporary table `reach`: profile_id, channel, reachable."""
+    """Write profiles.metrics as of a time, and the temporary tables `reach` (profile_id, channel, reachable) and
+    `numbered` (observation_id, person)."""
+    warehouse.run(statement("numbered"), name="numbered")
     until = f"timestamptz '{as_of.isoformat()}'"
     warehouse.run(statement("person_events").replace("$as_of", until), name="person_events")
     warehouse.run(statement("metrics"), {"as_of": as_of}, name=tables.METRICS.full_name)

@@ -17,7 +17,7 @@ from cdp.segments import Catalogue, Finding, Person, Segment, explain
 from cdp.segments.gathering import gather_fields
 from cdp.warehouse import Warehouse
 from pipelines.link import CURRENT_MEMBERS
-from pipelines.segments import members_of
+from pipelines.segments import members_of, tell_events
 from pipelines.sql import statement
 
 _ONE_PERSON = (
@@ -120,9 +120,8 @@ def _prepare(warehouse: Warehouse, people: str, parameters: list[Any] | None = N
     """Make the views of the events of these people as the last run saw them; returns what time it spoke for."""
     as_of: datetime = warehouse.scalar("select as_of from runs.runs order by started_at desc limit 1").astimezone(UTC)
     warehouse.run(people, parameters, name="people")
-    until = f"timestamptz '{as_of.isoformat()}'"
-    warehouse.run(statement("person_events").replace("$as_of", until), name="person_events")
-    warehouse.run(statement("told_events"), name="told_events")
+    warehouse.run(statement("numbered"), name="numbered")
+    tell_events(warehouse, as_of)
     return as_of
 
 

@@ -19,7 +19,7 @@ _TIME = pl.Datetime("us", "UTC")
 def segment(warehouse: Warehouse, catalogue: Catalogue, history: pl.DataFrame, *, as_of: datetime, run_id: str) -> None:
     """Write segments.catalogue, segments.memberships and segments.changes.
 
-    Reads the temporary view `person_events`, besides the tables of `profiles` and segments.channel_states.
+    Reads the temporary table `numbered`, besides the tables of `profiles` and segments.channel_states.
 
     Args:
         history: what changed in earlier runs: profile_id, segment, change, changed_at, run_id, oldest first.
@@ -47,9 +47,16 @@ def segment(warehouse: Warehouse, catalogue: Catalogue, history: pl.DataFrame, *
 
 
 def members_of(warehouse: Warehouse, catalogue: Catalogue, as_of: datetime) -> pl.DataFrame:
-    """profile_id, segment: who is in, without writing anything."""
-    warehouse.run(statement("told_events"), name="told_events")
+    """profile_id, segment: who is in, without writing anything. Reads the temporary table `numbered`."""
+    tell_events(warehouse, as_of)
     return memberships(gather(warehouse, catalogue, as_of).lazy(), catalogue, as_of)
+
+
+def tell_events(warehouse: Warehouse, as_of: datetime) -> None:
+    """Make the temporary view `told_events`, of what had happened by then."""
+    # What a view says cannot be bound.
+    until = f"timestamptz '{as_of.isoformat()}'"
+    warehouse.run(statement("told_events").replace("$as_of", until), name="told_events")
 
 
 def _described(catalogue: Catalogue) -> pl.DataFrame:

@@ -1,12 +1,12 @@
 """The facts that a catalogue looks at, gathered by one statement: DuckDB joins and groups, values are bound.
 
-All conditions on events are columns of one grouping pass over the events of the types that occur in them; a sequence
-has a pass of its own over its two kinds of events.
+The events that conditions speak of are put into a narrow table once. All conditions on events are columns of one
+grouping pass over it; a sequence has a pass of its own over its two kinds of events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,21 +34,26 @@ def gather(warehouse: Warehouse, catalogue: Catalogue, as_of: datetime) -> pl.Da
     """profile_id and what the catalogue looks at, a row a profile.
 
     Reads profiles.profiles, profiles.metrics, profiles.traits, segments.channel_states and, where the catalogue looks
-    at events, the relation `told_events`: profile_id, event_type, event_name, channel, occurred_at, amount, currency,
-    properties.
+    at events, the relation `told_events`: person (the row number in profiles.profiles), event_type, event_name,
+    channel, occurred_at, amount, currency, properties.
     """
-    statement = _Statement(as_of)
     looked_at = facts_of(catalogue)
-    fields = [name for name, (condition, _) in looked_at.items() if isinstance(condition, (Comparison, ChannelState))]
-    traits = {c.trait: name for name, (c, _) in looked_at.items() if isinstance(c, TraitComparison)}
-    events = [condition for condition, _ in looked_at.values() if isinstance(condition, EventCondition)]
-    sequences = [condition for condition, _ in looked_at.values() if isinstance(condition, rules.Sequence)]
-    statement.add_fields(fields)
+    conditions = [condition for condition, _ in looked_at.values()]
+    traits = {one.trait: name for name, (one, _) in looked_at.items() if isinstance(one, TraitComparison)}
+    events = [one for one in conditions if isinstance(one, EventCondition)]
+    sequences = [one for one in conditions if isinstance(one, rules.Sequence)]
+    matches = [*events, *(step for one in sequences for step in (one.sequence.first, one.sequence.second))]
+    statement = _Statement(as_of, kinds_of(matches), _properties(matches))
+    statement.add_fields([name for name, (one, _) in looked_at.items() if isinstance(one, (Comparison, ChannelState))])
     statement.add_traits(traits)
     statement.add_events(events)
     for sequence in sequences:
         statement.add_sequence(sequence)
-    return warehouse.query(statement.text(), statement.values)
+    if matches:
+        warehouse.run(*_narrow(matches), name="segment_events")
+    found = warehouse.query(statement.text(), statement.values)
+    warehouse.run("drop table if exists segment_events")
+    return found
 
 
 def gather_fields(warehouse: Warehouse, profile_id: str) -> dict[str, Any]:
@@ -59,11 +64,66 @@ def gather_fields(warehouse: Warehouse, profile_id: str) -> dict[str, Any]:
     return next(warehouse.query(chosen, {"profile_id": profile_id}).iter_rows(named=True), {})
 
 
+def kinds_of(matches: Iterable[EventMatch]) -> tuple[str, ...]:
+    """The types of events that are spoken of: their place in the list stands for them in `segment_events`."""
+    return tuple(sorted({kind for match in matches for kind in match.event}))
+
+
+def _narrow(matches: Sequence[EventMatch]) -> tuple[str, dict[str, Any]]:
+    """SQL, with its values, of the events that are looked at, and of them what is looked at."""
+    sums = [match for match in matches if isinstance(match, EventCondition) and match.sum]
+    own_sums = [match for match in sums if not match.currency]
+    wanted: dict[str, list[EventMatch]] = {
+        "channel": [match for match in matches if match.channel],
+        "event_name": [match for match in matches if match.event_name is not None],
+        "amount": [match for match in sums if match.currency],
+        "currency": [match for match in sums if match.currency],
+    }
+    # What no condition on this type of event looks at is not carried along.
+    columns = [
+        f"case when event_type in ({_words(needing)}) then {name} end as {name}"
+        for name, needing in wanted.items()
+        if needing
+    ]
+    properties = _properties(matches)
+    for number, name in enumerate(properties):
+        needing = [match for match in matches if name in match.where]
+        columns.append(f"case when event_type in ({_words(needing)}) then properties->>$p{number} end as p{number}")
+    if own_sums:
+        columns.append("case when currency is not distinct from main_currency then amount end as own_amount")
+    numbered = " ".join(f"when '{kind}' then {number}" for number, kind in enumerate(kinds_of(matches)))
+    statement = f"""
+        create or replace temp table segment_events as
+        select {", ".join(["person", "occurred_at", *columns])},
+            (case event_type {numbered} end)::utinyint as kind
+        from told_events {_WITH_MAIN_CURRENCY if own_sums else ""}
+        where event_type in ({_words(matches)})
+    """
+    return statement, {f"p{number}": _pointer(name) for number, name in enumerate(properties)}
+
+
+def _properties(matches: Iterable[EventMatch]) -> list[str]:
+    """The names of the properties that are spoken of; the value of each is a column of `segment_events`."""
+    return sorted({name for match in matches for name in match.where})
+
+
+def _pointer(name: str) -> str:
+    """A JSON pointer (RFC 6901) to a property at the top level."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+def _words(matches: Iterable[EventMatch]) -> str:
+    """Their types, all of which `cdp/fields.py` names, as a list in SQL."""
+    return ", ".join(f"'{kind}'" for kind in kinds_of(matches))
+
+
 @dataclass
 class _Statement:
     """A statement as it grows: what it selects, what that stands in, what is bound."""
 
     as_of: datetime | None = None
+    kinds: Sequence[str] = ()
+    properties: Sequence[str] = ()
     columns: list[str] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
     joins: list[str] = field(default_factory=list)
@@ -106,20 +166,13 @@ class _Statement:
         chosen = []
         for condition in conditions:
             name, aggregate = fact_of(condition)[0], condition.aggregate
-            chosen.append(f'{_AGGREGATES[aggregate]} filter ({self._met(condition)}) as "{name}"')
+            computed = "sum(own_amount)" if condition.sum and not condition.currency else _AGGREGATES[aggregate]
+            chosen.append(f'{computed} filter ({self._met(condition)}) as "{name}"')
             value = f'cast(e."{name}" as double)' if aggregate == "sum" else f'e."{name}"'
             absent = _WITHOUT.get(aggregate)
             self.columns.append(f'{value if absent is None else f"coalesce({value}, {absent})"} as "{name}"')
-        source = "told_events e"
-        if any(condition.sum and not condition.currency for condition in conditions):
-            source += (
-                " left join (select profile_id, currency as main_currency from profiles.metrics) using (profile_id)"
-            )
-        kinds = self._listed({kind for condition in conditions for kind in condition.event})
-        self._join(
-            "event_facts",
-            f"select profile_id, {', '.join(chosen)} from {source} where e.event_type in ({kinds}) group by profile_id",
-            "e",
+        self._join_by_number(
+            "event_facts", f"select person, {', '.join(chosen)} from segment_events e group by person", "e"
         )
 
     def add_sequence(self, sequence: rules.Sequence) -> None:
@@ -131,19 +184,12 @@ class _Statement:
             # Nothing has happened within these days only once they are over.
             waited = f"occurred_at + {days} <= {self._bound(self.as_of)}"
             is_done = f"coalesce(not {is_done}, true) and {waited}"
-        self.parts.append(
-            f"starts_{number} as (select distinct profile_id, occurred_at from told_events e "
-            f"where {self._met(steps.first)})"
-        )
-        self.parts.append(
-            f"seconds_{number} as (select distinct profile_id, occurred_at as next_at from told_events e "
-            f"where {self._matched(steps.second)})"
-        )
-        self._join(
+        starts = f"select person, occurred_at from segment_events e where {self._met(steps.first)}"
+        seconds = f"select person, occurred_at as next_at from segment_events e where {self._matched(steps.second)}"
+        self._join_by_number(
             f"sequence_{number}",
-            f'select s.profile_id, max(occurred_at) filter ({is_done}) as "{name}" from starts_{number} s '
-            f"asof left join seconds_{number} n on n.profile_id = s.profile_id and s.occurred_at < n.next_at "
-            "group by s.profile_id",
+            f'select s.person, max(occurred_at) filter ({is_done}) as "{name}" from ({starts}) s '
+            f"asof left join ({seconds}) n on n.person = s.person and s.occurred_at < n.next_at group by s.person",
             f"s{number}",
         )
         self.columns.append(f's{number}."{name}"')
@@ -152,13 +198,14 @@ class _Statement:
         self.parts.append(f"{name} as ({query})")
         self.joins.append(f"left join {name} {alias} using (profile_id)")
 
+    def _join_by_number(self, name: str, query: str, alias: str) -> None:
+        self.parts.append(f"{name} as ({query})")
+        self.joins.append(f"left join {name} {alias} on {alias}.person = p.rowid")
+
     def _bound(self, value: Any) -> str:
         name = f"v{len(self.values)}"
         self.values[name] = value
         return f"${name}"
-
-    def _listed(self, values: set[str]) -> str:
-        return ", ".join(self._bound(value) for value in sorted(values))
 
     def _met(self, events: rules.EventsInWindow) -> str:
         """Which events are meant, in which window and, for a sum, in which currency."""
@@ -168,20 +215,18 @@ class _Statement:
             met.append(f"occurred_at > {self._bound(self.as_of - timedelta(days=events.within_days))}")
         if events.before_days:
             met.append(f"occurred_at <= {self._bound(self.as_of - timedelta(days=events.before_days))}")
-        if isinstance(events, EventCondition) and events.sum:
-            wanted = self._bound(events.currency) if events.currency else "main_currency"
-            met.append(f"e.currency is not distinct from {wanted}")
+        if isinstance(events, EventCondition) and events.currency:
+            met.append(f"e.currency = {self._bound(events.currency)}")
         return " and ".join(met)
 
     def _matched(self, match: EventMatch) -> str:
-        met = [f"e.event_type in ({self._listed(set(match.event))})"]
+        met = [f"kind in ({', '.join(str(self.kinds.index(kind)) for kind in match.event)})"]
         if match.channel:
             met.append(f"e.channel = {self._bound(match.channel)}")
         if match.event_name is not None:
             met.append(f"e.event_name = {self._bound(match.event_name)}")
         for name, values in match.where.items():
-            pointer = "/" + name.replace("~", "~0").replace("/", "~1")
-            said = f"(e.properties->>{self._bound(pointer)})"
+            said = f"e.p{self.properties.index(name)}"
             met.append(f"({' or '.join(self._said(said, value) for value in values)})")
         return " and ".join(met)
 
@@ -190,6 +235,12 @@ class _Statement:
             number = f"case when regexp_full_match({text}, '{NUMBER}') then cast({text} as double) end"
             return f"coalesce({number} = {self._bound(float(value))}, false)"
         return f"coalesce({text} = {self._bound(str(value).lower() if isinstance(value, bool) else value)}, false)"
+
+
+_WITH_MAIN_CURRENCY = (
+    "left join (select p.rowid as person, m.currency as main_currency from profiles.profiles p "
+    "join profiles.metrics m using (profile_id)) using (person)"
+)
 
 
 def _channel_columns() -> Iterator[tuple[str, str]]:

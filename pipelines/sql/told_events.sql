@@ -1,15 +1,18 @@
--- The events of `person_events` as conditions of segments see them: an order that shop and web tracking both report is
--- one event, the shop's report of it.
+-- Events up to the time that the run speaks for, as conditions of segments see them: of whom they happened to by number
+-- (`numbered`), without what machines did. An order that shop and web tracking both report is one event, the shop's.
 create or replace temp view told_events as
-select profile_id, event_type, event_name, channel, occurred_at, amount, currency, properties
-from person_events
-where event_type <> 'ordered'
+select n.person, e.event_type, e.event_name, e.channel, e.occurred_at, e.amount, e.currency, e.properties
+from conformed.events e
+join numbered n using (observation_id)
+where e.event_type <> 'ordered' and not e.is_machine and e.occurred_at <= $as_of
 union all
-select profile_id, event_type, event_name, channel, occurred_at, amount, currency, properties
+select person, event_type, event_name, channel, occurred_at, amount, currency, properties
 from (
-    select distinct on (profile_id, coalesce(properties->>'$.order_id', event_id)) *
-    from person_events
-    where event_type = 'ordered'
-    order by profile_id, coalesce(properties->>'$.order_id', event_id), (source = 'segment'), amount is null, occurred_at,
-        event_id
+    select n.person, e.*
+    from conformed.events e
+    join numbered n using (observation_id)
+    where e.event_type = 'ordered' and not e.is_machine and e.occurred_at <= $as_of
+    -- A window: `distinct on` costs four times as much.
+    qualify row_number() over (partition by n.person, coalesce(e.properties->>'$.order_id', e.event_id)
+        order by e.source = 'segment', e.amount is null, e.occurred_at, e.event_id) = 1
 )

@@ -63,7 +63,11 @@ def warehouse() -> Warehouse:
     made = open_memory()
     made.create_tables(tables.TABLES)
     with made.frame("columns_wanted", pl.DataFrame(schema=TOLD_EVENTS)):
-        made.run("create table told_events as from columns_wanted")
+        made.run("create table events as from columns_wanted")
+        made.run(
+            "create view told_events as "
+            "select p.rowid as person, e.* from events e join profiles.profiles p using (profile_id)"
+        )
     return made
 
 
@@ -94,9 +98,9 @@ def fill(into: Warehouse, people: Mapping[str, Human]) -> None:
         ],
     )
     events = [[{"profile_id": i, **event}[name] for name in TOLD_EVENTS] for i, who in named for event in who.events]
-    into.run("delete from told_events")
+    into.run("delete from events")
     with into.frame("told", pl.DataFrame(events, schema=TOLD_EVENTS, orient="row")):
-        into.run("insert into told_events from told")
+        into.run("insert into events from told")
 
 
 def run(from_: Warehouse, catalogue: Catalogue, as_of: datetime = NOW) -> set[tuple[str, str]]:
