@@ -1,0 +1,6 @@
+-- A number for each person, the place of its row in profiles.profiles: joins and groups by it cost a third of those by
+-- profile_id.
+create or replace temp table numbered as
+select m.observation_id, p.rowid::integer as person
+from people m
+join profiles.profiles p using (profile_id)

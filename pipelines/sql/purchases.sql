@@ -1,0 +1,62 @@
+-- Orders, and refunds that name no order. An order that shop and web tracking both report counts once, the shop's figures
+-- first. Refunds are taken off their order, up to its amount: one that is refunded and cancelled is not lost twice. Amounts
+-- are in the person's main currency, that of most of its orders; others count as orders without an amount.
+create or replace temp table purchases as
+with traded as (
+    select n.person, e.event_id, e.event_type, e.source, e.occurred_at, e.amount, e.currency,
+        json_extract_string(e.properties, ['$.order_id', '$.discount', '$.discount_codes[0]']) as told,
+        told[1] as order_id, coalesce(try_cast(told[2] as double), 0) > 0 or told[3] is not null as is_discounted
+    from conformed.events e
+    join numbered n using (observation_id)
+    where e.event_type in ('ordered', 'refunded') and not e.is_machine and e.occurred_at <= $as_of
+),
+orders as (
+    select distinct on (person, order_id) * replace (coalesce(order_id, event_id) as order_id)
+    from traded
+    where event_type = 'ordered'
+    order by person, order_id, (source = 'segment'), amount is null, occurred_at, event_id
+),
+main_currency as (
+    select distinct on (person) person, currency
+    from (select person, currency, count(*) as order_count from orders group by person, currency)
+    order by person, currency is null, order_count desc, currency
+),
+reported_refunds as (
+    select person, order_id, currency, source, sum(abs(amount)) as refunded
+    from traded
+    where event_type = 'refunded'
+    group by all
+),
+refunds as (
+    -- Shop and web tracking may both report a refund: the one that reports more is believed.
+    select distinct on (person, order_id, currency) *
+    from reported_refunds
+    order by person, order_id, currency, refunded desc, source
+),
+net_orders as (
+    select o.person, true as is_order, o.order_id, o.occurred_at, o.is_discounted, c.currency as main_currency,
+        if(o.currency is not distinct from c.currency, o.amount, null) as amount,
+        coalesce(r.refunded, 0) as refunded,
+        (epoch_us(o.occurred_at) - epoch_us(lag(o.occurred_at) over (
+            partition by o.person order by o.occurred_at, o.order_id))) / 86400e6 as days_since_previous
+    from orders o
+    join main_currency c using (person)
+    left join refunds r on r.person = o.person and r.order_id = o.order_id and r.currency is not distinct from o.currency
+),
+rhythms as (
+    select person, count(*) as order_count, median(days_since_previous) as median_days from net_orders group by person
+),
+unplaced_refunds as (
+    select t.person, false as is_order, t.occurred_at, -abs(t.amount) as net_value, c.currency as main_currency
+    from traded t
+    join refunds r on r.person = t.person and r.order_id is null and r.source = t.source
+        and r.currency is not distinct from t.currency
+    join main_currency c on c.person = t.person and c.currency is not distinct from t.currency
+    where t.event_type = 'refunded' and t.order_id is null
+)
+select n.* exclude (refunded), n.amount - least(n.amount, n.refunded) as net_value,
+    is_lapse(n.days_since_previous, r.order_count, r.median_days) as is_return
+from net_orders n
+join rhythms r using (person)
+union all by name
+select * from unplaced_refunds
