@@ -64,7 +64,7 @@ def since(days: int) -> str:
 
 
 def _whole_days_since(time: str) -> str:
-    """SQL of the whole days, of 24 hours, up to the run's time. `date_sub` would ask a calendar, at many times the cost."""
+    """SQL of the whole days, of 24 hours, up to the run's time. `date_sub` asks a calendar, at many times the cost."""
     return f"(epoch_us($as_of) - epoch_us({time})) // 86400000000"
 
 
@@ -180,7 +180,8 @@ METRICS: tuple[Metric, ...] = (
     *(metric for channel in f.MESSAGE_CHANNELS for metric in _engagement(channel)),
 )
 
-BY_NAME = {metric.name: metric for metric in METRICS}
+# What a profile's document leaves out where nothing happened (`documents.sql`).
+EMPTY_WINDOWS = {metric.name: 0 for metric in METRICS if metric.window_days}
 
 
 def relations(metrics: Iterable[Metric] = METRICS) -> list[Relation]:

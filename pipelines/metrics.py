@@ -30,6 +30,21 @@ def write_metrics(warehouse: Warehouse, as_of: datetime) -> None:
             warehouse.run(f"drop table {name}", name=name)
 
 
+def document_of_metrics() -> str:
+    """SQL over profiles.metrics, as `m`, of the JSON text of a profile's metrics. Windows in which nothing happened are
+    left out: a document is read for each message that is sent, and most windows of most people are empty."""
+    lasting = ", ".join(f"{metric.name} := m.{metric.name}" for metric in METRICS if metric.window_days is None)
+    windowed = ", ".join(
+        f"{metric.name} := nullif(m.{metric.name}, 0)" for metric in METRICS if metric.window_days is not None
+    )
+    # Merging into nothing takes out what is null (RFC 7396).
+    happened = f"json_merge_patch('{{}}', to_json(struct_pack({windowed})))::varchar"
+    return (
+        f"concat(rtrim(to_json(struct_pack(profile_id := m.profile_id, {lasting}))::varchar, '}}'), "
+        f"replace(',' || ltrim({happened}, '{{'), ',}}', '}}'))"
+    )
+
+
 def _define_words(warehouse: Warehouse) -> None:
     for name, words in (("channel_word", fields.CHANNELS), ("event_word", fields.EVENT_TYPES)):
         warehouse.run(f"drop type if exists {name}")

@@ -20,6 +20,7 @@ from api.responses import answer
 from api.schemas import LookupAnswer, LookupRequest, Profile
 from cdp import fields
 from cdp.errors import NotFound, UsageError
+from cdp.metrics import EMPTY_WINDOWS
 from cdp.store import Connection
 from cdp.store.profiles import Match, StoredProfile, find_profile, lookup
 from cdp.store.profiles import read_profile as read_stored
@@ -108,6 +109,8 @@ async def _view(context: Context, stored: StoredProfile, keys: tuple[str, ...]) 
     document = from_json(stored.document)
     if "consent" in keys:
         document["consent"] = await _consent(context, document)
+    if "metrics" in keys:
+        document["metrics"] = EMPTY_WINDOWS | document["metrics"]
     view = {key: document[key] for key in keys}
     if stored.retired_id:
         view |= {"retired_id": stored.retired_id, "merged_into": stored.profile_id}

@@ -3,7 +3,8 @@
 -- without a reference is told by the place of its event.
 create or replace temp table activity as
 select n.person, e.channel::channel_word as channel, e.event_type::event_word as event_type, e.occurred_at,
-    coalesce(hash(e.message_ref), hash(e.rowid)) as message
+    -- The hash of null is a number, too.
+    if(e.message_ref is null, hash(e.rowid), hash(e.message_ref)) as message
 from conformed.events e
 join numbered n using (observation_id)
 where not e.is_machine and e.occurred_at <= $as_of

@@ -11,15 +11,17 @@ with traded as (
     where e.event_type in ('ordered', 'refunded') and not e.is_machine and e.occurred_at <= $as_of
 ),
 orders as (
-    select distinct on (person, order_id) * replace (coalesce(order_id, event_id) as order_id)
+    select * replace (coalesce(order_id, event_id) as order_id)
     from traded
     where event_type = 'ordered'
-    order by person, order_id, (source = 'segment'), amount is null, occurred_at, event_id
+    -- A window: `distinct on` costs four times as much.
+    qualify row_number() over (partition by person, coalesce(traded.order_id, event_id)
+        order by source = 'segment', amount is null, occurred_at, event_id) = 1
 ),
 main_currency as (
-    select distinct on (person) person, currency
+    select person, currency
     from (select person, currency, count(*) as order_count from orders group by person, currency)
-    order by person, currency is null, order_count desc, currency
+    qualify row_number() over (partition by person order by currency is null, order_count desc, currency) = 1
 ),
 reported_refunds as (
     select person, order_id, currency, source, sum(abs(amount)) as refunded
@@ -29,9 +31,9 @@ reported_refunds as (
 ),
 refunds as (
     -- Shop and web tracking may both report a refund: the one that reports more is believed.
-    select distinct on (person, order_id, currency) *
+    select *
     from reported_refunds
-    order by person, order_id, currency, refunded desc, source
+    qualify row_number() over (partition by person, order_id, currency order by refunded desc nulls last, source) = 1
 ),
 net_orders as (
     select o.person, true as is_order, o.order_id, o.occurred_at, o.is_discounted, c.currency as main_currency,

@@ -1,4 +1,4 @@
-"""What invented people have done, by the million, made set-wise, for the benchmark of metrics, segments and preferences.
+"""What invented people have done, by the million, made set-wise, for the benchmark of segments.
 
 A person is two observations and ten events on average; a few have a hundred times as many. Six events in ten report
 what became of a message (sent, delivered, some opened, clicked, answered, bounced), the rest is done on web, app and
