@@ -1,22 +1,30 @@
 -- Orders, and refunds that name no order. An order that shop and web tracking both report counts once, the shop's figures
--- first. Refunds are taken off their order, up to its amount: one that is refunded and cancelled is not lost twice. Amounts
+-- first; where a source reports it line by line, its lines add up. Refunds are taken off their order, up to its amount: one that is refunded and cancelled is not lost twice. Amounts
 -- are in the person's main currency, that of most of its orders; others count as orders without an amount.
 create or replace temp table purchases as
 with traded as (
     select n.person, e.event_id, e.event_type, e.source, e.occurred_at, e.amount, e.currency,
-        json_extract_string(e.properties, ['$.order_id', '$.discount', '$.discount_codes[0]']) as told,
-        told[1] as order_id, coalesce(try_cast(told[2] as double), 0) > 0 or told[3] is not null as is_discounted
+        json_extract_string(e.properties, ['$.order_id', '$.order_line', '$.discount', '$.discount_codes[0]']) as told,
+        told[1] as order_id, told[2] as order_line,
+        coalesce(try_cast(told[3] as double), 0) > 0 or told[4] is not null as is_discounted
     from conformed.events e
     join numbered n using (observation_id)
     where e.event_type in ('ordered', 'refunded') and not e.is_machine and e.occurred_at <= $as_of
 ),
-orders as (
+reports as (
     select * replace (coalesce(order_id, event_id) as order_id)
     from traded
     where event_type = 'ordered'
     -- A window: `distinct on` costs four times as much.
-    qualify row_number() over (partition by person, coalesce(traded.order_id, event_id)
-        order by source = 'segment', amount is null, occurred_at, event_id) = 1
+    window believed as (partition by person, coalesce(traded.order_id, event_id)
+        order by source = 'segment', amount is null, occurred_at, event_id)
+    qualify row_number() over believed = 1 or order_line is not null and source = first_value(source) over believed
+),
+orders as (
+    select person, order_id, min(occurred_at) as occurred_at, sum(amount) as amount, min(currency) as currency,
+        bool_or(is_discounted) as is_discounted
+    from reports
+    group by person, order_id
 ),
 main_currency as (
     select person, currency

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -37,7 +36,7 @@ def measure(options: argparse.Namespace) -> Report:
     seconds, floors = found["seconds"], floor_found["seconds"]
     total, plain = sum(seconds.values()), floors["a plain aggregate a family"]
     return Report(
-        f"{options.profiles:,} people, {found['events']:,} events, {found['segments']} segments, {os.cpu_count()} cores",
+        f"{options.profiles:,} people, {found['events']:,} events, {found['segments']} segments",
         ("way", "step", "seconds", "times_the_floor", "peak_gigabytes"),
         [
             *_rows("floor", floors, plain, floor),
