@@ -302,7 +302,7 @@ def _refusals(mapping: ColumnMapping) -> str:
 
 
 def _column_names(mapping: ColumnMapping) -> list[str]:
-    further = (*mapping.codes.values(), *mapping.consents)
+    further: tuple[Codes | ConsentColumn, ...] = (*mapping.codes.values(), *mapping.consents)
     return list(dict.fromkeys([*mapping.columns.values(), *(each.column for each in further)]))
 
 

@@ -47,6 +47,13 @@ def test_include_adds_parts(service: Service, include: str, keys: set[str]) -> N
     assert found == expected
 
 
+def test_questions_are_of_what_is_missing(service: Service) -> None:
+    found = service.get(f"/v1/profiles/{ANN}", include="questions").json()
+    assert found["next_questions"] == [{"trait": "street", "reason": "says where to deliver"}]
+    missing = [one["trait"] for one in found["trait_status"] if one["status"] == "missing"]
+    assert missing == ["street", "region"]
+
+
 @pytest.mark.parametrize("include", ["everything", "segments,ann@example.com", "Segments"])
 def test_an_unknown_part_is_wrong(service: Service, include: str) -> None:
     assert_problem(service.get(f"/v1/profiles/{ANN}", include=include), 400, "wrong_use")
