@@ -29,8 +29,8 @@ def build_profiles(warehouse: Warehouse, source_priority: Sequence[str]) -> None
 
 
 def measure(warehouse: Warehouse, as_of: datetime) -> None:
-    """Write profiles.metrics as of a time, and the temporary tables `reach` (profile_id, channel, reachable), `numbered`
-    and `activity` (see `sql/`)."""
+    """Write profiles.metrics as of a time, and the temporary tables `reach` (profile_id, channel, reachable),
+    `numbered` and `activity` (see `sql/`)."""
     write_metrics(warehouse, as_of)
     until = f"timestamptz '{as_of.isoformat()}'"
     warehouse.run(statement("person_events").replace("$as_of", until), name="person_events")
