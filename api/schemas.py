@@ -161,6 +161,22 @@ class Identity(Body):
     aliases: list[str] = Field(description="ids that were merged into this one")
 
 
+class TraitStanding(Body):
+    """How a core trait is known."""
+
+    trait: str
+    status: Literal["declared", "inferred", "missing"]
+    inferred_from: str | None = Field(description="what it was inferred from")
+    inferred_value: str | None = Field(description="the inferred value, where nobody has given one")
+
+
+class NextQuestion(Body):
+    """A trait to ask for."""
+
+    trait: str
+    reason: str = Field(description="what the answer is good for")
+
+
 class Profile(Body):
     """A person. What `include` did not name is left out."""
 
@@ -175,6 +191,8 @@ class Profile(Body):
     consent: list[ConsentStanding] | None = None
     identity: Identity | None = None
     identifiers: list[KnownIdentifier] | None = None
+    trait_status: list[TraitStanding] | None = None
+    next_questions: list[NextQuestion] | None = None
     retired_id: str | None = Field(None, description="the id asked for, where it was merged into this one")
     merged_into: str | None = Field(None, description="the survivor's id, where a retired id was asked for")
 

@@ -37,6 +37,12 @@ EVENT_TYPES = (
     *("viewed", "identified", "product_viewed", "added_to_cart", "checkout_started", "ordered", "refunded"),
     *("consent_changed", "custom"),
 )
+# What a person does, not what we do to them.
+ACTIVE_EVENT_TYPES = (
+    *("opened", "clicked", "replied", "viewed", "identified", "product_viewed", "added_to_cart"),
+    *("checkout_started", "ordered"),
+)
+LIFECYCLE_STAGES = ("new", "active", "at_risk", "lapsed", "won_back", "prospect", "dormant")
 IDENTIFIER_TYPES = ("email", "phone", "device_token", "anonymous_id", "customer_id")
 
 _UTC = pl.Datetime("us", "UTC")
@@ -44,6 +50,8 @@ _UTC = pl.Datetime("us", "UTC")
 Text = FieldType("text", "VARCHAR", pl.String, "free text")
 Flag = FieldType("flag", "BOOLEAN", pl.Boolean, "true or false")
 Count = FieldType("count", "BIGINT", pl.Int64, "how many; never negative", minimum="0")
+Tally = FieldType("tally", "INTEGER", pl.Int32, "how many; never negative")
+Score = FieldType("score", "INTEGER", pl.Int32, "1 to 5", minimum="1")
 Rate = FieldType("rate", "DOUBLE", pl.Float64, "a share or a probability from 0 to 1", minimum="0.0")
 Number = FieldType("number", "DOUBLE", pl.Float64, "a number")
 Hours = FieldType("hours", "INTEGER[]", pl.List(pl.Int32), "hours of the day, 0 to 23, local time")
@@ -66,6 +74,9 @@ ConsentState = FieldType(
 )
 ConsentScope = FieldType(
     "consent_scope", "VARCHAR", pl.String, "how far it reaches", allowed=("topic", "channel", "all")
+)
+LifecycleStage = FieldType(
+    "lifecycle_stage", "VARCHAR", pl.String, "where somebody stands as a customer", allowed=LIFECYCLE_STAGES
 )
 IdentifierType = FieldType("identifier_type", "VARCHAR", pl.String, "kind of identifier", allowed=IDENTIFIER_TYPES)
 Quality = FieldType(

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from hashlib import md5
 from typing import Any
 
-from cdp import tables
 from cdp.fields import MESSAGE_CHANNELS
+from cdp.metrics import METRICS
 
 Document = dict[str, Any]
 Described = Sequence[tuple["LiveMember", Document]]
@@ -30,7 +30,8 @@ CHANNELS = {"email": "email", "phone": "sms", "device_token": "push"}
 _RECEIVED, _ANSWERED = ("delivered", "opened", "clicked"), ("clicked", "replied")
 _ARRIVED = (*_RECEIVED, "replied")
 _NOTHING_DONE = {
-    column.name: 0 if column.required else None for column in tables.METRICS.columns if column.name != "profile_id"
+    **{metric.name: 0 if metric.none == "0" else None for metric in METRICS if not metric.window_days},
+    "lifecycle_stage": "prospect",
 }
 
 
@@ -197,7 +198,8 @@ def _identity(document: Document, described: Described) -> Document:
 
 
 def _metrics(published: Document, events: Sequence[LiveEvent]) -> Document:
-    """Counts with what was reported since: of a message, each thing that became of it once."""
+    """Counts with what was reported since: of a message, each thing that became of it once. Windows, scores and the
+    lifecycle stay those of the run."""
     counts = {f"{channel}_{what}_count": len(messages) for (channel, what), messages in _reported(events).items()}
     added = {name: published[name] + count for name, count in counts.items() if name in published}
     times = [_metric_time(event.occurred_at) for event in events]

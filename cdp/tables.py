@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cdp import fields as f
+from cdp import metrics
 from cdp.contract import Column, Reference, Rule, Table
 
 # A source whose rows are mostly refused is broken, or its format changed: nothing of it may be published.
@@ -345,32 +346,25 @@ TRAITS = Table(
     references=(Reference("profile_id", "profiles.profiles", "profile_id"),),
 )
 
-ENGAGEMENT = ("sent", "delivered", "opened", "clicked", "replied", "bounced", "unsubscribed")
-
 METRICS = Table(
     "profiles",
     "metrics",
-    "what a person has done: counts, recency, value, engagement per channel; machine events not counted",
+    "what a person has done: counts, recency, value, engagement per channel; machine events not counted. "
+    "Each column is an entry of `cdp/metrics.py`",
     (
         Column("profile_id", f.ProfileId, True),
-        Column("event_count", f.Count, True),
-        Column("first_event_at", f.UtcTime),
-        Column("last_event_at", f.UtcTime),
-        Column("last_active_at", f.UtcTime, False, "last event that the person did, not we"),
-        Column("recency_days", f.Count, False, "whole days since last_active_at, as of the run"),
-        Column("order_count", f.Count, True),
-        Column("order_count_90d", f.Count, True),
-        Column("order_value", f.Money, True, "in the profile's main currency, refunds taken off"),
-        Column("currency", f.Currency, False, "the profile's main currency: that of most of its orders"),
-        Column("average_order_value", f.Money),
-        Column("discount_order_count", f.Count, True),
-        Column("first_order_at", f.UtcTime),
-        Column("last_order_at", f.UtcTime),
-        Column("last_cart_at", f.UtcTime, False, "last time something was put into a cart"),
-        *(Column(f"{channel}_{what}_count", f.Count, True) for channel in f.MESSAGE_CHANNELS for what in ENGAGEMENT),
+        *(Column(metric.name, metric.type, metric.none is not None, metric.meaning) for metric in metrics.METRICS),
     ),
     key=("profile_id",),
     references=(Reference("profile_id", "profiles.profiles", "profile_id"),),
+    rules=(
+        Rule(
+            "no_negative_tally",
+            "no tally is negative",
+            "select profile_id from profiles.metrics where "
+            f"least({', '.join(metric.name for metric in metrics.METRICS if metric.type is f.Tally)}) < 0",
+        ),
+    ),
 )
 
 MEMBERSHIPS = Table(

@@ -9,6 +9,7 @@ import polars as pl
 
 from cdp import tables
 from cdp.warehouse import Warehouse
+from pipelines.metrics import write_metrics
 from pipelines.sql import statement
 
 
@@ -28,10 +29,8 @@ def build_profiles(warehouse: Warehouse, source_priority: Sequence[str]) -> None
 
 
 def measure(warehouse: Warehouse, as_of: datetime) -> None:
-    """Write profiles.metrics as of a time, and the temporary tables `reach` (profile_id, channel, reachable) and
-    `numbered` (observation_id, person)."""
-    warehouse.run(statement("numbered"), name="numbered")
+    """Write profiles.metrics as of a time, and the temporary table `reach`: profile_id, channel, reachable."""
+    write_metrics(warehouse, as_of)
     until = f"timestamptz '{as_of.isoformat()}'"
     warehouse.run(statement("person_events").replace("$as_of", until), name="person_events")
-    warehouse.run(statement("metrics"), {"as_of": as_of}, name=tables.METRICS.full_name)
     warehouse.run(f"create or replace temp table reach as {statement('reach')}", {"as_of": as_of}, name="reach")

@@ -33,6 +33,7 @@ from pipelines import inbox
 from pipelines.consents import record_consents
 from pipelines.land import LandedFile
 from pipelines.link import CURRENT_MEMBERS
+from pipelines.metrics import document_of_metrics
 from pipelines.sql import statement
 
 # Documents made and handed over at a time: bounds the memory of a first publish.
@@ -140,6 +141,7 @@ def _write_changed_documents(warehouse: Warehouse, known: pl.DataFrame) -> pl.Da
     warehouse.run(
         "create or replace temp table changed_documents (profile_id varchar, document varchar, document_hash varchar)"
     )
+    warehouse.run(f"create or replace temp macro metrics_json(m) as {document_of_metrics()}", name="metrics_json")
     profile_ids = warehouse.query("select profile_id from profiles.profiles order by profile_id")
     for wanted in profile_ids.iter_slices(DOCUMENTS_AT_A_TIME):
         here = known.join(wanted, on="profile_id", how="semi")

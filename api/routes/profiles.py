@@ -20,6 +20,8 @@ from api.responses import answer
 from api.schemas import LookupAnswer, LookupRequest, Profile
 from cdp import fields
 from cdp.errors import NotFound, UsageError
+from cdp.metrics import EMPTY_WINDOWS
+from cdp.questions import next_questions, trait_status
 from cdp.store import Connection
 from cdp.store.profiles import Match, StoredProfile, find_profile, lookup
 from cdp.store.profiles import read_profile as read_stored
@@ -34,6 +36,7 @@ PARTS = {
     "consent": ("consent",),
     "metrics": ("metrics",),
     "identity": ("identity", "identifiers"),
+    "questions": ("trait_status", "next_questions"),
 }
 
 _PROFILE_ID = re.compile(str(fields.ProfileId.pattern))
@@ -108,6 +111,10 @@ async def _view(context: Context, stored: StoredProfile, keys: tuple[str, ...]) 
     document = from_json(stored.document)
     if "consent" in keys:
         document["consent"] = await _consent(context, document)
+    if "metrics" in keys:
+        document["metrics"] = EMPTY_WINDOWS | document["metrics"]
+    if "next_questions" in keys:
+        document |= {"trait_status": trait_status(document), "next_questions": next_questions(document)}
     view = {key: document[key] for key in keys}
     if stored.retired_id:
         view |= {"retired_id": stored.retired_id, "merged_into": stored.profile_id}

@@ -8,6 +8,8 @@ A mapping is YAML, named `<anything>.mapping.yaml`, beside the data:
     columns:                  # field: column; a.b reaches into nested JSON
       customer_id: Contact ID
       updated_at: Last Modified
+    codes:                    # field: what a column's codes stand for; other codes are empty cells
+      occurred_at: {column: Campaign, values: {"17": 2026-03-03, "18": 2026-04-19}}
     constants: {channel: store, event_type: ordered}   # where there is no column, or its cell is empty
     consents:
       - {channel: email, column: Email Opt In, granted: ["yes"], denied: ["no"]}
@@ -22,7 +24,7 @@ from typing import Annotated, Literal, Self
 
 import polars as pl
 import yaml
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from cdp.errors import ConfigurationError
 from cdp.fields import CHANNELS, EVENT_TYPES, IDENTIFIER_TYPES
@@ -34,9 +36,11 @@ PERSON_FIELDS = (
     "full_name",
 )
 CONTACT_FIELDS = (*PERSON_FIELDS, "updated_at")
+# Kept as properties of the event. Rows of one order with an `order_line` each add up to it.
+ORDER_FIELDS = ("order_id", "order_line", "discount")
 EVENT_FIELDS = (
     *("occurred_at", "channel", "event_type", "event_name", "event_key", "message_ref", "campaign_ref"),
-    *("is_machine", "amount", "currency", "order_id"),
+    *("is_machine", "amount", "currency", *ORDER_FIELDS),
     *PERSON_FIELDS,
 )
 FIELDS = tuple(dict.fromkeys((*EVENT_FIELDS, *CONTACT_FIELDS)))
@@ -69,6 +73,15 @@ class ConsentColumn(BaseModel):
                 yield state, word.strip().lower()
 
 
+class Codes(BaseModel):
+    """A column of codes, and what each stands for."""
+
+    model_config = _STRICT
+
+    column: ColumnName
+    values: Annotated[dict[str, str], Field(min_length=1)]
+
+
 class ColumnMapping(BaseModel):
     """What a mapping file says."""
 
@@ -78,13 +91,14 @@ class ColumnMapping(BaseModel):
     kind: Literal["contacts", "events"]
     files: Annotated[str, StringConstraints(min_length=1)]
     columns: dict[str, ColumnName]
+    codes: dict[str, Codes] = {}
     constants: dict[str, str] = {}
     consents: tuple[ConsentColumn, ...] = ()
 
     @model_validator(mode="after")
     def _knows_its_fields(self) -> Self:
         allowed = CONTACT_FIELDS if self.kind == "contacts" else EVENT_FIELDS
-        for name in (*self.columns, *self.constants):
+        for name in (*self.columns, *self.codes, *self.constants):
             if name not in allowed:
                 raise ValueError(f"{name!r} is not a field of {self.kind}; fields: {', '.join(allowed)}")
         if not set(self.columns) & {*IDENTIFIER_TYPES, "first_name", "full_name"}:
@@ -95,10 +109,10 @@ class ColumnMapping(BaseModel):
     def _events_are_complete(self) -> Self:
         if self.kind == "contacts":
             return self
-        if "occurred_at" not in self.columns:
+        if not {"occurred_at"} & (self.columns.keys() | self.codes.keys()):
             raise ValueError("events need a column for occurred_at")
         for name, words in (("event_type", EVENT_TYPES), ("channel", CHANNELS)):
-            if name not in self.columns and name not in self.constants:
+            if name not in self.columns | self.codes | self.constants:
                 raise ValueError(f"events need {name}, by a column or a constant")
             if name in self.constants and self.constants[name] not in words:
                 raise ValueError(f"the constant {name} is one of {', '.join(words)}")
@@ -185,6 +199,7 @@ def describe(mapping: ColumnMapping) -> str:
     """The mapping as `field ← column` lines."""
     lines = [f"{mapping.kind} of {mapping.source}, files {mapping.files}"]
     lines += [f"  {field} ← {column}" for field, column in mapping.columns.items()]
+    lines += [f"  {field} ← {codes.column}, {len(codes.values)} codes" for field, codes in mapping.codes.items()]
     lines += [f"  {field} = {value}" for field, value in mapping.constants.items()]
     lines += [f"  consent to {consent.channel} ← {consent.column}" for consent in mapping.consents]
     return "\n".join(lines)
@@ -287,7 +302,8 @@ def _refusals(mapping: ColumnMapping) -> str:
 
 
 def _column_names(mapping: ColumnMapping) -> list[str]:
-    return list(dict.fromkeys([*mapping.columns.values(), *(consent.column for consent in mapping.consents)]))
+    further: tuple[Codes | ConsentColumn, ...] = (*mapping.codes.values(), *mapping.consents)
+    return list(dict.fromkeys([*mapping.columns.values(), *(each.column for each in further)]))
 
 
 def _pointers(column: str) -> list[str]:
@@ -315,9 +331,16 @@ def _field(mapping: ColumnMapping, name: str) -> str:
     parts = []
     if name in mapping.columns:
         parts.append(_cell(mapping, mapping.columns[name]))
+    if name in mapping.codes:
+        parts.append(_decoded(mapping, mapping.codes[name]))
     if name in mapping.constants:
         parts.append(_literal(mapping.constants[name]))
     return f"coalesce({', '.join(parts)})" if parts else "null::varchar"
+
+
+def _decoded(mapping: ColumnMapping, codes: Codes) -> str:
+    branches = " ".join(f"when {_literal(code)} then {_literal(value)}" for code, value in codes.values.items())
+    return f"case {_cell(mapping, codes.column)} {branches} end"
 
 
 def _consents(mapping: ColumnMapping) -> str:
@@ -342,7 +365,8 @@ def _state(mapping: ColumnMapping, consent: ConsentColumn) -> str:
 def _properties(mapping: ColumnMapping) -> str:
     """SQL of the payload without the columns that the mapping names (RFC 7396: null removes)."""
     removed = dict.fromkeys(_column_names(mapping))
-    order = "json_object('order_id', order_id)" if "order_id" in mapping.columns else "'{}'::json"
+    told = ", ".join(f"'{name}', {name}" for name in ORDER_FIELDS if name in mapping.columns)
+    order = f"json_object({told})"
     patch = _literal(json.dumps(removed))
     return f"json_merge_patch('{{}}'::json, payload, {patch}::json, {order})"
 

@@ -74,7 +74,7 @@ aliases as (
     select profile_id, list(old_profile_id order by old_profile_id) as aliases from identity.aliases group by profile_id
 ),
 metrics as (
-    select profile_id, to_json(m) as metrics from profiles.metrics m semi join wanted using (profile_id)
+    select profile_id, metrics_json(m) as metrics from profiles.metrics m semi join wanted using (profile_id)
 ),
 documents as (
     select p.profile_id, concat(

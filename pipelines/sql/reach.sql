@@ -1,37 +1,39 @@
 -- Which channels a profile has an address for that has neither bounced for good, complained nor opted out since.
 with addresses as (
-    select distinct m.profile_id, unnest(case i.type
+    select distinct n.person, unnest(case i.type
         when 'email' then ['email'] when 'phone' then ['sms', 'whatsapp'] when 'device_token' then ['push'] end)
         as channel
     from identity.identifiers i
-    join people m on m.observation_id = i.observation_id
+    join numbered n on n.observation_id = i.observation_id
     join identity.identifier_values v on v.type = i.type and v.value = i.value
     where v.quality in ('unique', 'shared') and i.type in ('email', 'phone', 'device_token')
 ),
 used as (
     -- Of two things at one time the worse counts. Reading an old message takes back no opt-out.
-    select profile_id, channel,
+    select person, channel::varchar as channel,
         max(occurred_at) filter (event_type in ('unsubscribed', 'complained')) as left_at,
         max(occurred_at) filter (event_type = 'resubscribed') as returned_at,
         max(occurred_at) filter (event_type = 'bounced') as bounced_at,
         max(occurred_at) filter (event_type in ('delivered', 'opened', 'clicked', 'replied')) as arrived_at
-    from person_events
-    group by profile_id, channel
+    from activity
+    where channel in ('email', 'sms', 'push', 'whatsapp')
+    group by all
 ),
 stated as (
-    select m.profile_id, c.channel,
+    select n.person, c.channel,
         arg_max(c.state, (c.occurred_at, c.state in ('denied', 'withdrawn'), c.consent_id)) as state
     from conformed.consents c
-    join people m on m.observation_id = c.observation_id
+    join numbered n on n.observation_id = c.observation_id
     where c.purpose = 'marketing' and c.topic is null and c.occurred_at <= $as_of
-    group by m.profile_id, c.channel
+    group by n.person, c.channel
 )
-select a.profile_id, a.channel,
+select p.profile_id, a.channel,
     coalesce(u.left_at < u.returned_at, u.left_at is null)
         and coalesce(u.bounced_at < u.arrived_at, u.bounced_at is null)
         and coalesce(s.state, '') not in ('denied', 'withdrawn')
         -- Not every phone has WhatsApp: only one that was met there.
-        and (a.channel <> 'whatsapp' or u.profile_id is not null) as reachable
+        and (a.channel <> 'whatsapp' or u.person is not null) as reachable
 from addresses a
-left join used u on u.profile_id = a.profile_id and u.channel = a.channel
-left join stated s on s.profile_id = a.profile_id and s.channel = a.channel
+join profiles.profiles p on p.rowid = a.person
+left join used u on u.person = a.person and u.channel = a.channel
+left join stated s on s.person = a.person and s.channel = a.channel

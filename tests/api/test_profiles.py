@@ -9,6 +9,7 @@ import pytest
 
 from api.schemas import IdentifierType
 from cdp import fields
+from cdp.metrics import EMPTY_WINDOWS
 from cdp.store.profiles import STRENGTH
 from tests.api.service import ANN, BOB, DOCUMENT, NOBODY, OLD, Service, assert_problem
 
@@ -39,7 +40,18 @@ def test_a_profile_shows_its_core_traits(service: Service) -> None:
 )
 def test_include_adds_parts(service: Service, include: str, keys: set[str]) -> None:
     found = service.get(f"/v1/profiles/{ANN}", include=include).json()
-    assert found == CORE | {key: DOCUMENT[key] for key in keys}
+    expected = CORE | {key: DOCUMENT[key] for key in keys}
+    if "metrics" in keys:
+        # A document leaves out the windows in which nothing happened; an answer names them.
+        expected["metrics"] = EMPTY_WINDOWS | DOCUMENT["metrics"]
+    assert found == expected
+
+
+def test_questions_are_of_what_is_missing(service: Service) -> None:
+    found = service.get(f"/v1/profiles/{ANN}", include="questions").json()
+    assert found["next_questions"] == [{"trait": "street", "reason": "says where to deliver"}]
+    missing = [one["trait"] for one in found["trait_status"] if one["status"] == "missing"]
+    assert missing == ["street", "region"]
 
 
 @pytest.mark.parametrize("include", ["everything", "segments,ann@example.com", "Segments"])

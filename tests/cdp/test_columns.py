@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -354,6 +354,33 @@ def test_a_mapping_is_described_a_line_a_field() -> None:
         "  consent to email ← Mail OK",
         "  consent to sms ← SMS OK",
     ]
+
+
+def test_codes_stand_for_values() -> None:
+    mapping = ColumnMapping.model_validate(
+        {
+            **{"source": "post", "kind": "events", "files": "*"},
+            "columns": {"customer_id": "id", "campaign_ref": "no", "order_id": "basket", "order_line": "product"},
+            "codes": {
+                "occurred_at": {"column": "no", "values": {"17": "2026-03-03", "it's": "2026-04-19"}},
+                "event_type": {"column": "what", "values": {"M": "sent"}},
+            },
+            "constants": {"channel": "email", "event_type": "delivered"},
+        }
+    )
+    rows = [
+        {"id": "1", "no": "17", "what": "M", "basket": "b", "product": "p"},
+        {"id": "1", "no": "it's", "what": "?"},
+        {"id": "1", "no": "99"},
+    ]
+    mapped = map_items(select_for(mapping), rows)
+    assert [(row["event_type"], row["occurred_at"], row["refused"]) for row in mapped] == [
+        ("sent", datetime(2026, 3, 3, tzinfo=UTC), None),
+        ("delivered", datetime(2026, 4, 19, tzinfo=UTC), None),
+        ("delivered", None, "bad_time"),
+    ]
+    assert json.loads(mapped[0]["properties"]) == {"order_id": "b", "order_line": "p"}
+    assert "  occurred_at ← no, 2 codes" in describe(mapping).splitlines()
 
 
 # --- a real public log --------------------------------------------------------------------------------------

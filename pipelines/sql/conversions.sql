@@ -1,0 +1,15 @@
+-- Messages that brought an order: the one that a person clicked in or answered last before it, on any channel, up to seven
+-- days. An order has one such message at most.
+create or replace temp table conversions as
+with answers as (
+    -- Of two answers at one time the first channel's counts.
+    select person, occurred_at, min(struct_pack(channel := channel, message := message)) as answered
+    from activity
+    where event_type in ('clicked', 'replied') and channel in ('email', 'sms', 'push', 'whatsapp')
+    group by all
+)
+select o.person, a.answered.channel as channel, a.answered.message as message, max(o.occurred_at) as converted_at
+from purchases o
+asof join answers a on a.person = o.person and a.occurred_at <= o.occurred_at
+where o.is_order and epoch_us(o.occurred_at) - epoch_us(a.occurred_at) < 7 * 86400000000
+group by all
