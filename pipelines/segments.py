@@ -34,9 +34,7 @@ def segment(warehouse: Warehouse, catalogue: Catalogue, history: pl.DataFrame, *
     current = now_in.join(entered_before, on=_MEMBER, how="left", maintain_order="left")
     entered = current.filter(pl.col("entered_at").is_null()).select(*_MEMBER, change=pl.lit("entered"))
     left = entered_before.join(now_in, on=_MEMBER, how="anti").select(*_MEMBER, change=pl.lit("left"))
-    changes = (
-        pl.concat([entered, left]).sort(_MEMBER).with_columns(changed_at=pl.lit(as_of, _TIME), run_id=pl.lit(run_id))
-    )
+    changes = pl.concat([entered, left]).with_columns(changed_at=pl.lit(as_of, _TIME), run_id=pl.lit(run_id))
     warehouse.replace_rows(tables.SEGMENT_CATALOGUE, _described(catalogue))
     warehouse.replace_rows(
         tables.MEMBERSHIPS, current.with_columns(pl.col("entered_at").fill_null(pl.lit(as_of, _TIME)))

@@ -24,12 +24,13 @@ from cdp import tables
 from cdp.fields import MESSAGE_CHANNELS
 from cdp.metrics import METRICS, Metric
 from cdp.policy import load_policy
+from cdp.segments import load_catalogue
 from cdp.settings import DATA, Settings
 from cdp.warehouse import Warehouse, publish
 from pipelines.link import CURRENT_MEMBERS
 from pipelines.preferences import prefer
 from pipelines.profiles import measure
-from pipelines.segments import load_catalogue, segment
+from pipelines.segments import segment
 from tests.benchmarks.histories import AS_OF, make_histories
 from tests.benchmarks.resolving import Seconds, clocked, working_copy
 
