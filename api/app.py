@@ -70,7 +70,9 @@ RESOURCES = (
 
 def app_factory() -> FastAPI:
     """The application as the environment configures it: `uvicorn --factory api.app:app_factory`."""
-    return create_app(load_settings())
+    app = create_app(load_settings())
+    app.state.context.receiver.warm_up()
+    return app
 
 
 def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), fetch: Fetch = fetch) -> FastAPI:
