@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.unsubscribing import Link, LinkNotValid, UnsubscribeLinks, load_unsubscribe_keys, one_click_headers
+from api.consents.unsubscribing import Link, LinkNotValid, UnsubscribeLinks, load_unsubscribe_keys, one_click_headers
 from cdp.consent import ConsentRules, ContactPoint, Entry, Statement, Suppression, fold
 from cdp.errors import ConfigurationError
 from cdp.store.consents import entries_of, keep_contact_points, record, suppress

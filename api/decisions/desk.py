@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 
-from api.coalesce import Coalescer
-from api.decision_schemas import MAX_REQUESTS, DecisionRequest
-from api.identifiers import normalised_each
+from api.decisions.coalesce import Coalescer
+from api.decisions.schemas import MAX_REQUESTS, DecisionRequest
+from api.profiles.identifiers import normalised_each
 from cdp.decision import Decision, Question
 from cdp.errors import InputRefused
 from cdp.policy import Policy
