@@ -14,7 +14,7 @@ from cdp.store.prepared import Prepared, among
 from cdp.store.schema import live_engagement
 
 NOW = datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=UTC)
-COLUMNS = ("event_id", "profile_id", "channel", "event_type", "message_ref", "occurred_at", "is_machine", "inbox_seq")
+COLUMNS = tuple(column.name for column in live_engagement.columns)
 EVENTS = Prepared(
     sa.select(*(live_engagement.c[name] for name in COLUMNS))
     .where(among(live_engagement.c.event_id, "ids"), live_engagement.c.occurred_at > sa.bindparam("since"))
@@ -25,7 +25,7 @@ ADD = Prepared(live_engagement.insert())
 
 
 def event(event_id: str, at: datetime = NOW, **changes: Any) -> dict[str, Any]:
-    values = (event_id, "prf_ann", "email", "clicked", None, at, False, 7)
+    values = (event_id, "prf_ann", "email", "clicked", None, at, False, 7, None)
     return dict(zip(COLUMNS, values, strict=True)) | changes
 
 
