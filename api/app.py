@@ -12,17 +12,14 @@ from typing import Any
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 
-from api.access_log import AccessLog, make_log
-from api.basic_auth import VerifiedSecrets
+from api.consents.unsubscribing import UnsubscribeLinks, load_unsubscribe_keys
 from api.context import Clock, Context
-from api.decision_desk import DecisionDesk
+from api.decisions.desk import DecisionDesk
 from api.errors import handle_errors
-from api.issuer import ExternalIssuer
-from api.keys import load_signing_keys
-from api.metrics import Metrics
-from api.published import PublishedWarehouse
-from api.rate_limit import RateLimit
-from api.request_log import RequestLog
+from api.operations.access_log import AccessLog, make_log
+from api.operations.metrics import Metrics
+from api.operations.request_log import RequestLog
+from api.profiles.published import PublishedWarehouse
 from api.routes import (
     consents,
     decisions,
@@ -37,10 +34,13 @@ from api.routes import (
     webhooks,
 )
 from api.schemas import Problem
-from api.tokens import TokenService
+from api.security.basic_auth import VerifiedSecrets
+from api.security.issuer import ExternalIssuer
+from api.security.keys import load_signing_keys
+from api.security.rate_limit import RateLimit
+from api.security.tokens import TokenService
 from api.tracking.cors import BrowserAccess
 from api.tracking.intake import Intake
-from api.unsubscribing import UnsubscribeLinks, load_unsubscribe_keys
 from cdp.live import Receiver
 from cdp.policy import load_policy
 from cdp.settings import Settings, load_settings
@@ -70,7 +70,9 @@ RESOURCES = (
 
 def app_factory() -> FastAPI:
     """The application as the environment configures it: `uvicorn --factory api.app:app_factory`."""
-    return create_app(load_settings())
+    app = create_app(load_settings())
+    app.state.context.receiver.warm_up()
+    return app
 
 
 def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), fetch: Fetch = fetch) -> FastAPI:

@@ -12,15 +12,15 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from api.basic_auth import VerifiedSecrets
-from api.decision_desk import DecisionDesk
-from api.issuer import ExternalIssuer
-from api.metrics import Metrics
-from api.published import PublishedWarehouse
-from api.rate_limit import RateLimit
-from api.tokens import TokenService
+from api.consents.unsubscribing import UnsubscribeLinks
+from api.decisions.desk import DecisionDesk
+from api.operations.metrics import Metrics
+from api.profiles.published import PublishedWarehouse
+from api.security.basic_auth import VerifiedSecrets
+from api.security.issuer import ExternalIssuer
+from api.security.rate_limit import RateLimit
+from api.security.tokens import TokenService
 from api.tracking.intake import Intake
-from api.unsubscribing import UnsubscribeLinks
 from cdp.live import Receiver
 from cdp.policy import Policy
 from cdp.settings import Settings

@@ -15,6 +15,7 @@ from typing import Any
 
 from cdp.fields import MESSAGE_CHANNELS
 from cdp.metrics import METRICS
+from cdp.taken_back import is_void, taken_back, without
 
 Document = dict[str, Any]
 Described = Sequence[tuple["LiveMember", Document]]
@@ -58,7 +59,7 @@ class LiveIdentifier:
 
 @dataclass(frozen=True)
 class LiveEvent:
-    """Something that happened to a person since the last run."""
+    """Something that happened to a person since the last run; see `cdp/taken_back.py` for `taken_back`."""
 
     event_id: str
     profile_id: str
@@ -68,6 +69,7 @@ class LiveEvent:
     occurred_at: datetime
     is_machine: bool
     inbox_seq: int
+    taken_back: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,17 @@ def document_of(profile_id: str, overlay: Overlay) -> Document:
 
 
 def with_live(document: Document, overlay: Overlay) -> Document:
-    """The published document with what is new. Where a run has given a trait a value, that stays."""
+    """The published document with what is new.
+
+    Where a run has given a trait a value, that stays, unless its source takes it back: then the newest that is left is
+    shown, or nothing.
+    """
+    void = taken_back((event.taken_back, iso(event.occurred_at)) for event in overlay.events)
+    document = without(document, void)
     described = [(member, json.loads(member.description)) for member in overlay.members]
     identifiers = [*document["identifiers"], *_fresh_identifiers(document, overlay, described)]
     events = [event for event in overlay.events if not event.is_machine]
-    evidence = list(_evidence(described))
+    evidence = [one for one in _evidence(described) if not is_void(one, void)]
     traits = _traits(document["traits"], evidence, {(held["type"], held["value"]) for held in identifiers})
     return document | {
         "traits": traits,

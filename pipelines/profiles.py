@@ -8,6 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from cdp import tables
+from cdp.taken_back import TAKEN_BACK_BY
 from cdp.warehouse import Warehouse
 from pipelines.metrics import write_metrics
 from pipelines.sql import statement
@@ -23,7 +24,8 @@ def build_profiles(warehouse: Warehouse, source_priority: Sequence[str]) -> None
         {"source": list(source_priority), "rank": range(len(source_priority))},
         schema={"source": pl.String, "rank": pl.Int64},
     )
-    with warehouse.frame("source_priority", priority):
+    names = pl.DataFrame({"name": list(TAKEN_BACK_BY), "trait": list(TAKEN_BACK_BY.values())})
+    with warehouse.frame("source_priority", priority), warehouse.frame("taken_back_by", names):
         warehouse.run(statement("traits"), name=tables.TRAITS.full_name)
     warehouse.run(statement("profiles"), name=tables.PROFILES.full_name)
 

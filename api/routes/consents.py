@@ -11,11 +11,9 @@ from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.auth import ConsentReader, ConsentWriter, ProfileReader
-from api.body_limit import bounded
-from api.consent_intake import state_consent
-from api.consent_schemas import ConsentRequest, Consents, RecordedConsent
-from api.consent_view import (
+from api.consents.intake import state_consent
+from api.consents.schemas import ConsentRequest, Consents, RecordedConsent
+from api.consents.view import (
     Person,
     Point,
     named,
@@ -27,10 +25,12 @@ from api.consent_view import (
     view_of_suppression,
 )
 from api.context import Context, ContextOf
-from api.decision_schemas import Name, UtcTime
+from api.decisions.schemas import Name, UtcTime
 from api.errors import problems
-from api.identifiers import normalised
+from api.profiles.identifiers import normalised
 from api.responses import answer
+from api.security.auth import ConsentReader, ConsentWriter, ProfileReader
+from api.security.body_limit import bounded
 from cdp import fields
 from cdp.consent import Entry
 from cdp.errors import InputRefused, NotFound, UsageError

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi import Request as HttpRequest
 from starlette.responses import Response
 
-from api.auth import DecisionReader
-from api.body_limit import bounded
-from api.context import Context, ContextOf
-from api.decision_schemas import AnyRequest, DecisionBatch, DecisionList, DecisionRequest, DecisionView
+from api.consents.unsubscribing import Link, one_click_headers
+from api.context import Context, context_of
+from api.decisions.schemas import AnyRequest, DecisionBatch, DecisionList, DecisionRequest, DecisionView
 from api.errors import problems
 from api.responses import answer
-from api.unsubscribing import Link
+from api.security.auth import DecisionReader
+from api.security.body_limit import bounded
 from cdp.decision import Decision
 
 router = APIRouter(prefix="/v1/decisions", tags=["decisions"], route_class=bounded(4_000_000))
@@ -25,13 +26,13 @@ router = APIRouter(prefix="/v1/decisions", tags=["decisions"], route_class=bound
     response_model=DecisionView | DecisionList | list[DecisionView],
     responses=problems(400, 401, 403, 413, 422, 429, 503),
 )
-async def decide(caller: DecisionReader, asked: AnyRequest, context: ContextOf) -> Response:
+async def decide(caller: DecisionReader, asked: AnyRequest, request: HttpRequest) -> Response:
     """Ask about one person, or about up to 1,000: a list is answered with a list, `requests` with `decisions`.
 
     Every decision is logged with the facts that it was made from. Somebody unknown is `allowed: false`. What was
     recorded before the request, an opt-out say, counts.
     """
-    requests = _requests(asked)
+    context, requests = context_of(request), _requests(asked)
     decisions = await context.desk.ask(caller.client_id, requests)
     for decision in decisions:
         context.metrics.decision(allowed=decision.allowed, channel=decision.channel)
@@ -48,9 +49,8 @@ def _unsubscribe(context: Context, request: DecisionRequest, decision: Decision)
     point, channel = decision.contact_point_id, decision.channel
     if not (point and channel and context.policy.purposes[request.purpose].needs_consent):
         return None
-    link = Link(point, channel, request.purpose, request.topic, decision.decision_id)
-    headers = context.unsubscribing.headers(link) if channel == "email" else {}
-    return {"url": context.unsubscribing.url(link), "headers": headers}
+    url = context.unsubscribing.url(Link(point, channel, request.purpose, request.topic, decision.decision_id))
+    return {"url": url, "headers": one_click_headers(url) if channel == "email" else {}}
 
 
 def _requests(asked: DecisionRequest | DecisionBatch | list[DecisionRequest]) -> list[DecisionRequest]:

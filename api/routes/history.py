@@ -9,16 +9,16 @@ from fastapi import APIRouter, Query
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from api.auth import ProfileReader
-from api.body_limit import bounded
 from api.context import Context, ContextOf
 from api.errors import problems
-from api.evidence import Edge, strongest_path
-from api.history import EVENT_CURSORS, edges_of, events_of, holders, members_of
-from api.identifiers import normalised
+from api.profiles.evidence import Edge, strongest_path
+from api.profiles.history import EVENT_CURSORS, edges_of, events_of, holders, members_of
+from api.profiles.identifiers import normalised
 from api.responses import answer, answer_text
 from api.routes.profiles import stored_profile
 from api.schemas import Events, Identifier, IdentityAnswer, PathRequest
+from api.security.auth import ProfileReader
+from api.security.body_limit import bounded
 from cdp import fields
 from cdp.errors import NotFound, UsageError
 from cdp.store.profiles import StoredProfile

@@ -10,12 +10,12 @@ from urllib.parse import parse_qsl, unquote_plus
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
-from api.basic_auth import basic_credentials
-from api.body_limit import bounded
 from api.context import Context, ContextOf
 from api.errors import OAuthError, problems
 from api.schemas import KeySet, OAuthProblem, ServerMetadata, Token
-from api.tokens import LIFETIME
+from api.security.basic_auth import basic_credentials
+from api.security.body_limit import bounded
+from api.security.tokens import LIFETIME
 from cdp.store.clients import SCOPES, Client, authenticate
 
 router = APIRouter(tags=["oauth"], route_class=bounded(16_384))

@@ -10,14 +10,14 @@ from fastapi import APIRouter, Query, Request
 from pydantic_core import from_json
 from starlette.responses import Response
 
-from api.auth import ProfileReader
-from api.body_limit import bounded
-from api.consent_view import consent_of
+from api.consents.view import consent_of
 from api.context import Context, ContextOf, context_of
 from api.errors import problems
-from api.identifiers import normalised
+from api.profiles.identifiers import normalised
 from api.responses import answer
 from api.schemas import LookupAnswer, LookupRequest, Profile
+from api.security.auth import ProfileReader
+from api.security.body_limit import bounded
 from cdp import fields
 from cdp.errors import NotFound, UsageError
 from cdp.metrics import EMPTY_WINDOWS

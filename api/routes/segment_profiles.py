@@ -15,16 +15,11 @@ from fastapi.security import SecurityScopes
 from pydantic_core import from_json
 from starlette.responses import Response
 
-from api.auth import Authorise, admit, authorise, bearer_token
-from api.basic_auth import basic_credentials
 from api.context import Context, ContextOf, context_of
 from api.errors import Unauthorised, problems
-from api.history import EVENT_CURSORS, EventFilter, EventPage, events_of
-from api.identifiers import normalised
-from api.responses import answer
-from api.routes.profiles import stored_profile
-from api.schemas import Identifier, SpaceList, SpaceMetadata, SpaceTraits
-from api.segment_shapes import (
+from api.profiles.history import EVENT_CURSORS, EventFilter, EventPage, events_of
+from api.profiles.identifiers import normalised
+from api.profiles.segment_shapes import (
     ID_TYPES,
     event_of,
     external_ids_of,
@@ -33,7 +28,12 @@ from api.segment_shapes import (
     page_of,
     traits_of,
 )
-from api.tokens import Caller
+from api.responses import answer
+from api.routes.profiles import stored_profile
+from api.schemas import Identifier, SpaceList, SpaceMetadata, SpaceTraits
+from api.security.auth import Authorise, admit, authorise, bearer_token
+from api.security.basic_auth import basic_credentials
+from api.security.tokens import Caller
 from cdp.errors import NotFound
 from cdp.fields import IDENTIFIER_TYPES
 from cdp.store.clients import credentials_of

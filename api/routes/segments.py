@@ -9,12 +9,12 @@ import polars as pl
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response, StreamingResponse
 
-from api.auth import SegmentReader
 from api.context import ContextOf
-from api.cursors import Cursors
 from api.errors import problems
+from api.profiles.cursors import Cursors
 from api.responses import answer
 from api.schemas import SegmentMembers, Segments
+from api.security.auth import SegmentReader
 from cdp import fields
 from cdp.errors import NotFound
 from cdp.warehouse import Warehouse

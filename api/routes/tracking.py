@@ -17,10 +17,10 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from api.auth import count_request
-from api.body_limit import bounded
 from api.context import Context, ContextOf
 from api.errors import problems
+from api.security.auth import count_request
+from api.security.body_limit import bounded
 from api.tracking import items
 from api.tracking.analytics_js import settings_of
 from api.tracking.body import read_object

@@ -14,13 +14,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from api.body_limit import bounded
-from api.consent_schemas import truncated
+from api.consents.preference_page import notice, page
+from api.consents.preferences import Preferences, leave_everything, preferences_of, save, unsubscribe
+from api.consents.schemas import truncated
+from api.consents.unsubscribing import Link, LinkNotValid
 from api.context import Context, ContextOf
 from api.errors import ApiError, problem, problems
-from api.preference_page import notice, page
-from api.preferences import Preferences, leave_everything, preferences_of, save, unsubscribe
-from api.unsubscribing import Link, LinkNotValid
+from api.security.body_limit import bounded
 from cdp.consent import Statement
 from cdp.errors import CdpError
 from cdp.store import Connection

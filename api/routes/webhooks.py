@@ -10,9 +10,9 @@ from fastapi import Request as HttpRequest
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from api.body_limit import bounded
 from api.context import Context, ContextOf
 from api.errors import ApiError, Unauthorised, problems
+from api.security.body_limit import bounded
 from cdp.live import LiveItem
 from cdp.webhooks import Refused, Request, UnusableSecret, Webhook
 

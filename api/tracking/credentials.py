@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from api.auth import authorise, bearer_token
-from api.basic_auth import basic_credentials
 from api.context import Context
 from api.errors import Unauthorised
+from api.security.auth import authorise, bearer_token
+from api.security.basic_auth import basic_credentials
 from cdp.store import Store
 from cdp.store.write_keys import KeyOwner, owner_of
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 from anyio import to_thread
 
 from api.errors import ApiError
-from api.metrics import Metrics
+from api.operations.metrics import Metrics
 from cdp.errors import Unavailable
 from cdp.live import LiveItem, Receipt, Receiver
 

@@ -16,6 +16,7 @@ from cdp.overlay import LiveEvent, LiveIdentifier, LiveMember
 from cdp.store import Connection, live
 from cdp.store.consents import apply_effects
 from cdp.store.live import Identifier
+from cdp.taken_back import taken_back_by
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,13 @@ def _events(items: Sequence[Item], people: People, seqs: Mapping[int, int]) -> I
                 item.occurred_at,
                 item.is_machine,
                 seqs[item.position],
+                _taken_back(item, people),
             )
+
+
+def _taken_back(item: Item, people: People) -> str | None:
+    source = json.loads(people.observation_of(item).description)["source"] if item.event_type == "identified" else ""
+    return taken_back_by(str(item.event_type), item.properties, source)
 
 
 def _statements(items: Iterable[Item], people: People) -> Iterator[dict[str, Any]]:

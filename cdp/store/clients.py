@@ -15,6 +15,7 @@ from argon2.exceptions import VerifyMismatchError
 
 from cdp.errors import NotFound, UsageError
 from cdp.store.engine import Store
+from cdp.store.prepared import Prepared
 from cdp.store.schema import clients
 
 SCOPES = {
@@ -127,20 +128,15 @@ class Credentials:
             return False
 
 
-_CREDENTIALS = sa.select(clients.c.client_id, clients.c.secret_hash, clients.c.scopes).where(
-    clients.c.client_id == sa.bindparam("client_id"), clients.c.disabled_at.is_(None)
-)
+_CURRENT = sa.and_(clients.c.client_id == sa.bindparam("client_id"), clients.c.disabled_at.is_(None))
+_CREDENTIALS = Prepared(sa.select(clients.c.client_id, clients.c.secret_hash, clients.c.scopes).where(_CURRENT))
+_ACTIVE = Prepared(sa.select(clients.c.client_id).where(_CURRENT))
 
 
 def credentials_of(store: Store, client_id: str) -> Credentials | None:
     """The credentials of a client that is not removed."""
     row = store.first(_CREDENTIALS, client_id=client_id)
     return Credentials(row[0], row[1], tuple(row[2].split())) if row else None
-
-
-_ACTIVE = sa.select(clients.c.client_id).where(
-    clients.c.client_id == sa.bindparam("client_id"), clients.c.disabled_at.is_(None)
-)
 
 
 def is_active(store: Store, client_id: str) -> bool:

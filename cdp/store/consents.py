@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Any
 
@@ -32,11 +32,13 @@ from cdp.consent import (
 from cdp.errors import NotFound
 from cdp.store import schema
 from cdp.store.bulk import insert, insert_new, polars_type, read_frame
+from cdp.store.prepared import Prepared, among
 from cdp.store.schema import consent_ledger, contact_points, ledger_heads, suppressions
 
 LEDGER = "consents"
 
 _PARAMETERS_AT_ONCE = 5_000
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _ROWS_AT_ONCE = 10_000
 # From here on a bulk load is faster than row by row.
 _MANY = 1_000
@@ -117,13 +119,16 @@ def known_suppressing_ids(connection: sa.Connection) -> pl.DataFrame:
 
 
 # Made once: every decision asks these.
-_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
-_ENTRIES_OF = (
-    sa.select(*_ENTRY_COLUMNS).where(consent_ledger.c.contact_point_id.in_(_IDS)).order_by(consent_ledger.c.seq)
+_BY_THEN = among(consent_ledger.c.contact_point_id, "ids"), consent_ledger.c.occurred_at <= sa.bindparam("as_of")
+_ENTRIES_OF = Prepared(sa.select(*_ENTRY_COLUMNS).where(*_BY_THEN).order_by(consent_ledger.c.seq))
+_PLAIN_ENTRIES_OF = Prepared(
+    sa.select(*(sa.null() if column.name == "evidence" else column for column in _ENTRY_COLUMNS))
+    .where(*_BY_THEN)
+    .order_by(consent_ledger.c.seq)
 )
-_SUPPRESSIONS_OF = (
+_SUPPRESSIONS_OF = Prepared(
     sa.select(*(suppressions.c[column.name] for column in fields(Suppression)))
-    .where(suppressions.c.contact_point_id.in_(_IDS))
+    .where(among(suppressions.c.contact_point_id, "ids"))
     .order_by(*suppressions.primary_key)
 )
 
@@ -132,8 +137,14 @@ def entries_of(
     connection: sa.Connection, contact_point_ids: Collection[str], as_of: datetime | None = None
 ) -> list[Entry]:
     """The entries of contact points in the order recorded; with `as_of`, those that had occurred by then."""
-    chosen = _ENTRIES_OF if as_of is None else _ENTRIES_OF.where(consent_ledger.c.occurred_at <= as_of)
-    return [Entry(*row) for row in connection.execute(chosen, {"ids": list(contact_point_ids)})]
+    found = _ENTRIES_OF.rows(connection, ids=contact_point_ids, as_of=as_of or _END_OF_TIME)
+    return [Entry(*row) for row in found]
+
+
+def plain_entries_of(connection: sa.Connection, contact_point_ids: Collection[str]) -> list[Entry]:
+    """As `entries_of`, without their evidence, which a decision has no use for."""
+    found = _PLAIN_ENTRIES_OF.rows(connection, ids=contact_point_ids, as_of=_END_OF_TIME)
+    return [Entry(*row) for row in found]
 
 
 def _entries(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> list[Entry]:
@@ -237,10 +248,7 @@ def _keep_latest(
 
 def suppressions_of(connection: sa.Connection, contact_point_ids: Collection[str]) -> list[Suppression]:
     """All suppressions of contact points, lifted ones included: ask `is_active`."""
-    found: list[Suppression] = []
-    for some in _parts(sorted(set(contact_point_ids))):
-        found += [Suppression(*row) for row in connection.execute(_SUPPRESSIONS_OF, {"ids": some})]
-    return found
+    return [Suppression(*row) for row in _SUPPRESSIONS_OF.rows(connection, ids=contact_point_ids)]
 
 
 def keep_contact_points(connection: sa.Connection, points: Collection[ContactPoint]) -> None:

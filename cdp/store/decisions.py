@@ -17,12 +17,13 @@ from cdp.errors import NotFound
 from cdp.policy import Policy
 from cdp.store.engine import Store
 from cdp.store.facts import Asked, gather, planned_for
+from cdp.store.prepared import Prepared
 from cdp.store.schema import UtcTime, decisions, policies
 
 _RANDOM_BITS = 80
 _TIME_BITS = 48
 
-_INSERT = decisions.insert()
+_INSERT = Prepared(decisions.insert())
 
 _KEEP_POLICY = sa.text(
     "insert into policies (policy_hash, version, document, first_used_at) "
@@ -56,7 +57,9 @@ class Replay:
 
 
 @dataclass(frozen=True)
-class _Answer:
+class Draft:
+    """A decision that nobody may act on before it is logged."""
+
     asked: Asked
     facts: Facts
     decision: Decision
@@ -83,33 +86,41 @@ def keep_policy(store: Store, policy: Policy, now: datetime) -> None:
         connection.execute(_KEEP_POLICY, {**kept, "first_used_at": now})
 
 
-def answer(
-    store: Store, asked: Sequence[Asked], policy: Policy, client_ids: Sequence[str], now: datetime
-) -> list[Decision]:
-    """Decide for each question, in order, and log it: when this returns, the log is durable.
+def draft(store: Store, asked: Sequence[Asked], policy: Policy, now: datetime) -> list[Draft]:
+    """Decide for each question, in order; a question counts the ones before it.
 
-    Everything that was committed before the call counts. Who decides about the same people at the same time takes
-    turns, so that together they keep the caps; a question counts the ones before it.
+    Everything that was committed before the call counts. `now` is UTC and read before the call.
+
+    Raises:
+        Unavailable: the store is locked or out of reach.
+    """
+    with store.read() as connection:
+        return list(_in_turn(asked, gather(connection, asked, now), policy, now))
+
+
+def log(store: Store, drafts: Sequence[Draft], policy: Policy) -> list[Decision]:
+    """The decisions, in order, once they are logged for good: who told a sender can tell an auditor.
+
+    Drafts may have been made apart, here and elsewhere. Who logs takes turns, and what was decided about the same
+    people since a draft was made has it made anew, so that together they keep the caps.
 
     Args:
-        policy: kept before, with `keep_policy`.
-        client_ids: who asked each question.
-        now: UTC; read before the call.
+        policy: that of the drafts, kept before with `keep_policy`.
 
     Raises:
         Unavailable: the store is locked or out of reach; nothing was decided.
     """
-    with store.read() as connection:
-        answers = list(_in_turn(asked, gather(connection, asked, now), policy, now))
+    now = max(one.decision.as_of for one in drafts)
     with store.write() as connection:
-        _take_turns(connection, answers)
-        if _others_decided(connection, answers, now):
-            answers = list(_in_turn(asked, gather(connection, asked, now), policy, now))
-        _log(connection, answers, policy, client_ids)
-    return [one.decision for one in answers]
+        _take_turns(connection, drafts)
+        if _are_outdated(connection, drafts, now):
+            asked = [one.asked for one in drafts]
+            drafts = list(_in_turn(asked, gather(connection, asked, now), policy, now))
+        _INSERT.write(connection, [_row(one, policy) for one in drafts])
+    return [one.decision for one in drafts]
 
 
-def _in_turn(asked: Sequence[Asked], facts: Sequence[Facts], policy: Policy, now: datetime) -> Iterator[_Answer]:
+def _in_turn(asked: Sequence[Asked], facts: Sequence[Facts], policy: Policy, now: datetime) -> Iterator[Draft]:
     added: dict[str, tuple[Planned, ...]] = {}
     for one, found in zip(asked, facts, strict=True):
         whom = found.profile_id or ""
@@ -118,36 +129,36 @@ def _in_turn(asked: Sequence[Asked], facts: Sequence[Facts], policy: Policy, now
         if decision.channel and decision.send_at:
             planned = Planned(decision.decision_id, decision.channel, one.question.purpose, decision.send_at)
             added[whom] = (*added.get(whom, ()), planned)
-        yield _Answer(one, known, decision)
+        yield Draft(one, known, decision)
 
 
-def _take_turns(connection: sa.Connection, answers: Sequence[_Answer]) -> None:
+def _take_turns(connection: sa.Connection, drafts: Sequence[Draft]) -> None:
     """Wait for those who decide about the same people. SQLite has one writer at a time anyway."""
     if connection.dialect.name == "postgresql":
-        ids = [one.facts.profile_id for one in answers if one.facts.profile_id]
+        ids = [one.facts.profile_id for one in drafts if one.facts.profile_id]
         connection.execute(_TAKE_TURNS, {"profile_ids": ids})
 
 
-def _others_decided(connection: sa.Connection, answers: Sequence[_Answer], now: datetime) -> bool:
-    """Whether messages to these people were allowed since the facts were read."""
-    people = {one.facts.profile_id for one in answers if one.facts.profile_id}
-    known = {planned.decision_id for one in answers for planned in one.facts.planned}
-    found = planned_for(connection, people, now)
-    return any(planned.decision_id not in known for decided in found.values() for planned in decided)
+def _are_outdated(connection: sa.Connection, drafts: Sequence[Draft], now: datetime) -> bool:
+    """Whether one of them does not know of a message to its person that was allowed before it, in the log or among
+    `drafts`."""
+    logged = planned_for(connection, {one.facts.profile_id for one in drafts if one.facts.profile_id}, now)
+    allowed = {whom: {planned.decision_id for planned in found} for whom, found in logged.items()}
+    for one in drafts:
+        before = allowed.setdefault(one.facts.profile_id or "", set())
+        if not before <= {planned.decision_id for planned in one.facts.planned}:
+            return True
+        if one.decision.allowed:
+            before.add(one.decision.decision_id)
+    return False
 
 
-def _log(connection: sa.Connection, answers: Sequence[_Answer], policy: Policy, client_ids: Sequence[str]) -> None:
-    rows = [
-        {**_row(one), "client_id": client_id, "policy_hash": policy.digest}
-        for one, client_id in zip(answers, client_ids, strict=True)
-    ]
-    connection.execute(_INSERT, rows)
-
-
-def _row(one: _Answer) -> dict[str, Any]:
+def _row(one: Draft, policy: Policy) -> dict[str, Any]:
     decision, facts = one.decision, one.facts
     return {
         "decision_id": decision.decision_id,
+        "client_id": one.asked.client_id,
+        "policy_hash": policy.digest,
         "profile_id": facts.profile_id,
         "decided_at": decision.as_of,
         "purpose": one.asked.question.purpose,

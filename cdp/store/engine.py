@@ -9,16 +9,16 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
-from sqlalchemy.dialects import sqlite
 
 from cdp.errors import ConfigurationError, StatementFailed, Unavailable
 from cdp.store import migrate
+from cdp.store.prepared import Prepared
 
 Connection = sa.Connection
 
@@ -40,6 +40,11 @@ class Store:
 
     engine: sa.Engine
     _point_readers: threading.local = field(default_factory=threading.local, repr=False, compare=False)
+
+    @cached_property
+    def _writer(self) -> sa.Engine:
+        # On SQLite the right to write is taken at the start: a reader that turns writer may be refused.
+        return self.engine.execution_options(begin_statement="begin immediate")
 
     @property
     def is_embedded(self) -> bool:
@@ -63,12 +68,10 @@ class Store:
         Raises:
             Unavailable: the store is locked or out of reach.
         """
-        # On SQLite the right to write is taken at the start: a reader that turns writer may be refused.
-        writer = self.engine.execution_options(begin_statement="begin immediate")
-        with _translated(self.engine.url), writer.begin() as connection:
+        with _translated(self.engine.url), self._writer.begin() as connection:
             yield connection
 
-    def first(self, statement: sa.Select[Any], **parameters: str) -> Sequence[Any] | None:
+    def first(self, statement: Prepared, **parameters: str) -> Sequence[Any] | None:
         """The first row of a SELECT by its key, as the driver gives it: the shortest way, for what every request asks.
 
         It stands outside of any transaction. SQLAlchemy takes 50 µs around a statement that SQLite answers in 3.
@@ -78,10 +81,11 @@ class Store:
         """
         with _translated(self.engine.url):
             if self.is_embedded:
-                row: Sequence[Any] | None = self._point_reader().execute(_sqlite_text(statement), parameters).fetchone()
+                text, values = statement.for_driver("sqlite", parameters)
+                row: Sequence[Any] | None = self._point_reader().execute(text, values).fetchone()
                 return row
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                return connection.execute(statement, parameters).first()
+                return next(iter(statement.rows(connection, **parameters)), None)
 
     def _point_reader(self) -> sqlite3.Connection:
         """This thread's own connection, closed with the thread."""
@@ -183,13 +187,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("begin_statement", "begin"))
-
-
-@lru_cache
-def _sqlite_text(statement: sa.Select[Any]) -> str:
-    """The statement with parameters by name. Statements are made once, as constants of their modules."""
-    return str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))
+    driver: Any = connection.connection.driver_connection
+    driver.execute(connection.get_execution_options().get("begin_statement", "begin"))
 
 
 @contextmanager
@@ -198,14 +197,15 @@ def _translated(url: sa.URL) -> Iterator[None]:
         yield
     except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, sqlite3.OperationalError, OSError) as error:
         raise _unavailable(error, url) from error
-    except exc.DatabaseError as error:
+    except (exc.DatabaseError, sqlite3.DatabaseError) as error:
         if _is_not_a_store(error):
             raise _unavailable(error, url) from error
         raise StatementFailed("profile store", _reason(error)) from error
 
 
-def _is_not_a_store(error: exc.DatabaseError) -> bool:
-    return isinstance(error.orig, sqlite3.DatabaseError) and error.orig.sqlite_errorname == "SQLITE_NOTADB"
+def _is_not_a_store(error: Exception) -> bool:
+    # What the driver itself complains about has no name.
+    return getattr(_cause(error), "sqlite_errorname", None) == "SQLITE_NOTADB"
 
 
 def _unavailable(error: Exception, url: sa.URL) -> Unavailable:
@@ -218,10 +218,13 @@ def _unavailable(error: Exception, url: sa.URL) -> Unavailable:
 
 def _reason(error: Exception) -> str:
     """The driver's first line. Its later lines may quote values; so may those on a broken constraint."""
-    if isinstance(error, exc.IntegrityError):
+    if isinstance(error, exc.IntegrityError | sqlite3.IntegrityError):
         return "a constraint of the store is broken"
-    cause = error.orig if isinstance(error, exc.DBAPIError) else error
-    return next(iter(str(cause).splitlines()), type(error).__name__)
+    return next(iter(str(_cause(error)).splitlines()), type(error).__name__)
+
+
+def _cause(error: Exception) -> object:
+    return error.orig if isinstance(error, exc.DBAPIError) else error
 
 
 def _place(url: sa.URL) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
 import phonenumbers
@@ -20,9 +19,10 @@ from cdp.decision import Address, Facts, History, Planned, Question, Response, S
 from cdp.decision.caps import WEEK
 from cdp.fields import MESSAGE_CHANNELS
 from cdp.overlay import LiveEvent, message_id
-from cdp.store.consents import entries_of, suppressions_of
+from cdp.store.consents import plain_entries_of, suppressions_of
 from cdp.store.live import Identifier
 from cdp.store.people import Person, read_people, resolve
+from cdp.store.prepared import Prepared, among
 from cdp.store.runs import last_published_run
 from cdp.store.schema import decisions
 
@@ -31,18 +31,17 @@ _GOOD = ("unique", "shared")
 _SENT = frozenset(("sent", "delivered"))
 _RECEIVED = frozenset(("delivered", "opened", "clicked"))
 _RESPONSES = _RECEIVED | {"replied"}
-# Databases take only so many parameters.
-_POINTS_AT_ONCE = 10_000
 _ADDRESSES = frozenset(ADDRESS_TYPES.values())
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question and whom it is about: a profile's id, or normalised identifiers as (type, value)."""
+    """A question and whom it is about: a profile's id, or normalised identifiers as (type, value). `client_id` asks."""
 
     question: Question
     profile_id: str | None = None
     identifiers: tuple[Identifier, ...] = ()
+    client_id: str = ""
 
 
 class _Point(NamedTuple):
@@ -107,18 +106,16 @@ def _facts_by_profile(connection: sa.Connection, people: Mapping[str, Person], n
 
 def _ledgers(connection: sa.Connection, ids: Collection[str]) -> _Ledgers:
     ledgers = _Ledgers({}, {})
-    rest = iter(ids)
-    while part := list(islice(rest, _POINTS_AT_ONCE)):
-        for entry in entries_of(connection, part):
-            ledgers.entries.setdefault(entry.contact_point_id, []).append(entry)
-        for suppression in suppressions_of(connection, part):
-            ledgers.suppressions.setdefault(suppression.contact_point_id, []).append(suppression)
+    for entry in plain_entries_of(connection, ids):
+        ledgers.entries.setdefault(entry.contact_point_id, []).append(entry)
+    for suppression in suppressions_of(connection, ids):
+        ledgers.suppressions.setdefault(suppression.contact_point_id, []).append(suppression)
     return ledgers
 
 
-_PLANNED = (
+_PLANNED = Prepared(
     sa.select(decisions.c.profile_id, *(decisions.c[column.name] for column in fields(Planned)))
-    .where(decisions.c.profile_id.in_(sa.bindparam("ids", expanding=True)), decisions.c.send_at > sa.bindparam("since"))
+    .where(among(decisions.c.profile_id, "ids"), decisions.c.send_at > sa.bindparam("since"))
     .order_by(decisions.c.send_at, decisions.c.decision_id)
 )
 
@@ -126,7 +123,7 @@ _PLANNED = (
 def planned_for(connection: sa.Connection, ids: Collection[str], now: datetime) -> dict[str, list[Planned]]:
     """What was decided for people, by the ids that they had then, as far as caps still count it."""
     found: dict[str, list[Planned]] = {}
-    for profile_id, *planned in connection.execute(_PLANNED, {"ids": list(ids), "since": now - WEEK}):
+    for profile_id, *planned in _PLANNED.rows(connection, ids=ids, since=now - WEEK):
         found.setdefault(profile_id, []).append(Planned(*planned))
     return found
 
@@ -152,7 +149,7 @@ def _facts(
     messages = _messages(person)
     recent = {(one["channel"], one["message_id"]): one for one in person.document.get("recent_messages", ())}
     ids = [point.contact_point_id for point in points]
-    entries = tuple(_without_evidence(entry) for one in ids for entry in ledgers.entries.get(one, ()))
+    entries = tuple(entry for one in ids for entry in ledgers.entries.get(one, ()))
     return Facts(
         profile_id=person.profile_id,
         timezone=_trait(person, "timezone"),
@@ -173,11 +170,6 @@ def _trait(person: Person, name: str) -> str | None:
     live = (described.get(name) for described in reversed(person.described))
     value: str | None = next(filter(None, (person.document.get("traits", {}).get(name), *live)), None)
     return value
-
-
-def _without_evidence(entry: Entry) -> Entry:
-    # It stands in the ledger; a decision needs its verdict alone.
-    return replace(entry, evidence=None)
 
 
 def _address(point: _Point) -> Address:

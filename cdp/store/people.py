@@ -6,7 +6,7 @@ A person is what the last run published and what has come in since: identifiers 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from pydantic_core import from_json
 
 from cdp.overlay import LiveEvent
 from cdp.store.live import Identifier, holders_of
+from cdp.store.prepared import Prepared, among
 from cdp.store.profiles import STRENGTH
 from cdp.store.schema import aliases, live_engagement, live_identifiers, live_members, profiles
 
@@ -63,7 +64,7 @@ def read_people(connection: sa.Connection, ids: Set[str]) -> dict[str, Person]:
     """The people whom `ids` lead to, by these ids; ids that were merged away lead to their survivors."""
     if not ids:
         return {}
-    published = [_Published(*row) for row in connection.execute(_PUBLISHED, {"ids": list(ids)})]
+    published = [_Published(*row) for row in _PUBLISHED.rows(connection, ids=ids)]
     published += _survivors(connection, ids - {one.asked_id for one in published})
     unknown = ids - {one.asked_id for one in published}
     live = _live(connection, {one.profile_id for one in published if one.has_live} | unknown)
@@ -100,40 +101,38 @@ class _Live(NamedTuple):
 
 
 # Statements are made once: to put one together takes longer than SQLite does to answer it.
-_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
-
 _OVERLAY = (live_members, live_identifiers, live_engagement)
 _HAS_LIVE = sa.or_(*(sa.exists().where(table.c.profile_id == profiles.c.profile_id) for table in _OVERLAY))
 _PROFILE = (profiles.c.profile_id, profiles.c.document, _HAS_LIVE)
 
-_PUBLISHED = sa.select(profiles.c.profile_id, *_PROFILE).where(profiles.c.profile_id.in_(_IDS))
+_PUBLISHED = Prepared(sa.select(profiles.c.profile_id, *_PROFILE).where(among(profiles.c.profile_id, "ids")))
 
-_DESCRIPTIONS = (
+_DESCRIPTIONS = Prepared(
     sa.select(live_members.c.profile_id, live_members.c.description)
-    .where(live_members.c.profile_id.in_(_IDS))
+    .where(among(live_members.c.profile_id, "ids"))
     .order_by(live_members.c.inbox_seq, live_members.c.observation_id)
 )
 
-_IDENTIFIERS = (
+_IDENTIFIERS = Prepared(
     sa.select(live_identifiers.c.profile_id, live_identifiers.c.type, live_identifiers.c.value)
-    .where(live_identifiers.c.profile_id.in_(_IDS))
+    .where(among(live_identifiers.c.profile_id, "ids"))
     .order_by(live_identifiers.c.inbox_seq.desc(), live_identifiers.c.type, live_identifiers.c.value)
 )
 
-_ENGAGEMENT = (
-    sa.select(live_engagement)
-    .where(live_engagement.c.profile_id.in_(_IDS), live_engagement.c.is_machine.is_(False))
+_ENGAGEMENT = Prepared(
+    sa.select(*(live_engagement.c[column.name] for column in fields(LiveEvent)))
+    .where(among(live_engagement.c.profile_id, "ids"), live_engagement.c.is_machine.is_(False))
     .order_by(live_engagement.c.occurred_at, live_engagement.c.event_id)
 )
 
 
-def _ends() -> sa.Select[Any]:
+def _ends() -> Prepared:
     first = sa.select(aliases.c.old_profile_id.label("asked"), aliases.c.profile_id)
-    chain = first.where(aliases.c.old_profile_id.in_(_IDS)).cte("chain", recursive=True)
+    chain = first.where(among(aliases.c.old_profile_id, "ids")).cte("chain", recursive=True)
     later = sa.select(chain.c.asked, aliases.c.profile_id).join(chain, aliases.c.old_profile_id == chain.c.profile_id)
     # UNION, not UNION ALL: a circle of aliases comes to an end.
     ends = chain.union(later)
-    return sa.select(ends.c.asked, *_PROFILE).join(profiles, profiles.c.profile_id == ends.c.profile_id)
+    return Prepared(sa.select(ends.c.asked, *_PROFILE).join(profiles, profiles.c.profile_id == ends.c.profile_id))
 
 
 _ENDS = _ends()
@@ -141,18 +140,17 @@ _ENDS = _ends()
 
 def _survivors(connection: sa.Connection, retired: Collection[str]) -> list[_Published]:
     """The profiles at the ends of the chains of aliases that begin with `retired`."""
-    return [_Published(*row) for row in connection.execute(_ENDS, {"ids": list(retired)})] if retired else []
+    return [_Published(*row) for row in _ENDS.rows(connection, ids=retired)] if retired else []
 
 
 def _live(connection: sa.Connection, ids: Collection[str]) -> _Live:
     live = _Live({}, {}, {})
     if not ids:
         return live
-    asked = {"ids": list(ids)}
-    for profile_id, description in connection.execute(_DESCRIPTIONS, asked):
+    for profile_id, description in _DESCRIPTIONS.rows(connection, ids=ids):
         live.descriptions.setdefault(profile_id, []).append(description)
-    for profile_id, kind, value in connection.execute(_IDENTIFIERS, asked):
+    for profile_id, kind, value in _IDENTIFIERS.rows(connection, ids=ids):
         live.identifiers.setdefault(profile_id, []).append((kind, value))
-    for row in connection.execute(_ENGAGEMENT, asked):
-        live.engagement.setdefault(row.profile_id, []).append(LiveEvent(**row._mapping))
+    for event in (LiveEvent(*row) for row in _ENGAGEMENT.rows(connection, ids=ids)):
+        live.engagement.setdefault(event.profile_id, []).append(event)
     return live

@@ -16,6 +16,7 @@ from cdp.store import schema
 from cdp.store.bulk import delete, insert, read_frame, upsert
 from cdp.store.engine import Store
 from cdp.store.live import overlay_of
+from cdp.store.prepared import Prepared
 
 # What identifies best comes first: a source's own id of a person before an address that a family may share.
 STRENGTH = ("customer_id", "email", "phone", "device_token", "anonymous_id")
@@ -156,20 +157,21 @@ _HAS_LIVE = sa.or_(
     sa.exists().where(schema.live_identifiers.c.profile_id == _ASKED),
 )
 
-_BY_ID = sa.select(schema.profiles.c.profile_id, schema.profiles.c.document, _HAS_LIVE.label("has_live")).where(
-    schema.profiles.c.profile_id == _ASKED
+_BY_ID = Prepared(
+    sa.select(schema.profiles.c.profile_id, schema.profiles.c.document, _HAS_LIVE).where(
+        schema.profiles.c.profile_id == _ASKED
+    )
 )
 
 
-def _by_alias() -> sa.Select[str, str]:
+def _by_alias() -> Prepared:
     first = sa.select(schema.aliases.c.profile_id).where(schema.aliases.c.old_profile_id == _ASKED)
     chain = first.cte("chain", recursive=True)
     later = sa.select(schema.aliases.c.profile_id).join(chain, schema.aliases.c.old_profile_id == chain.c.profile_id)
     # UNION, not UNION ALL: a circle of aliases comes to an end.
     survivors = chain.union(later)
-    return sa.select(schema.profiles.c.profile_id, schema.profiles.c.document).join(
-        survivors, schema.profiles.c.profile_id == survivors.c.profile_id
-    )
+    found = sa.select(schema.profiles.c.profile_id, schema.profiles.c.document)
+    return Prepared(found.join(survivors, schema.profiles.c.profile_id == survivors.c.profile_id))
 
 
 _BY_ALIAS = _by_alias()
@@ -178,13 +180,10 @@ _BY_ALIAS = _by_alias()
 def find_profile(connection: sa.Connection, profile_id: str) -> StoredProfile | None:
     """The profile with this id, or the one that a chain of aliases leads to, with what has come in live since it was
     published; of somebody whom no run has seen, all that came in."""
-    published = connection.execute(_BY_ID, {"profile_id": profile_id}).first()
-    if published:
-        return StoredProfile(profile_id, _with_live(connection, profile_id, published.document))
-    survivor = connection.execute(_BY_ALIAS, {"profile_id": profile_id}).first()
-    if survivor:
-        found = survivor.profile_id
-        return StoredProfile(found, _with_live(connection, found, survivor.document), profile_id)
+    for found, document, _has_live in _BY_ID.rows(connection, profile_id=profile_id):
+        return StoredProfile(found, _with_live(connection, found, document))
+    for found, document in _BY_ALIAS.rows(connection, profile_id=profile_id):
+        return StoredProfile(found, _with_live(connection, found, document), profile_id)
     live = overlay_of(connection, profile_id)
     return StoredProfile(profile_id, json.dumps(document_of(profile_id, live))) if live.members else None
 

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
+from cdp.store.prepared import Prepared
 from cdp.store.schema import runs
 
 _UTC = pl.Datetime("us", "UTC")
@@ -58,7 +59,7 @@ def recent_runs(connection: sa.Connection, limit: int) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
-_LAST_PUBLISHED = (
+_LAST_PUBLISHED = Prepared(
     sa.select(runs.c.run_id, runs.c.as_of, runs.c.started_at)
     .where(runs.c.published)
     .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
@@ -68,8 +69,8 @@ _LAST_PUBLISHED = (
 
 def last_published_run(connection: sa.Connection) -> PublishedRun | None:
     """The newest run that was published, if there is any."""
-    row = connection.execute(_LAST_PUBLISHED).first()
-    return PublishedRun(*row) if row else None
+    found = _LAST_PUBLISHED.rows(connection)
+    return PublishedRun(*found[0]) if found else None
 
 
 def published_run_ids(connection: sa.Connection) -> set[str]:

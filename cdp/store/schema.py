@@ -221,6 +221,8 @@ live_engagement = sa.Table(
     _time("occurred_at"),
     sa.Column("is_machine", sa.Boolean, nullable=False),
     sa.Column("inbox_seq", sa.BigInteger, nullable=False, index=True),
+    # Of an identify call: traits that it says are null, and the source that says so, as JSON.
+    _text("taken_back", optional=True),
 )
 
 # Addresses stand apart from what was decided about them, so that an address can be erased and the ledger kept.

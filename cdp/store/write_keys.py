@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from cdp.errors import NotFound, UsageError
 from cdp.store.engine import Store
+from cdp.store.prepared import Prepared
 from cdp.store.schema import write_keys
 
 _SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -94,8 +95,10 @@ def owner_of(store: Store, key: str) -> KeyOwner | None:
 _IN_FORCE = sa.select(write_keys.c.name, write_keys.c.source, write_keys.c.created_at).where(
     write_keys.c.disabled_at.is_(None)
 )
-_OWNER = sa.select(write_keys.c.name, write_keys.c.source).where(
-    write_keys.c.key_hash == sa.bindparam("key_hash"), write_keys.c.disabled_at.is_(None)
+_OWNER = Prepared(
+    sa.select(write_keys.c.name, write_keys.c.source).where(
+        write_keys.c.key_hash == sa.bindparam("key_hash"), write_keys.c.disabled_at.is_(None)
+    )
 )
 
 

@@ -60,7 +60,9 @@ def verify(request: Request, secrets: Secrets, now: datetime) -> None:
         raise Refused("SignatureVersion is neither 1 nor 2")
     signature = from_base64(str(message.get("Signature", "")), "Signature")
     try:
-        _public_key(secrets["certificate"]).verify(signature, _signed_text(message), PKCS1v15(), _HASHES[version]())
+        _public_key(secrets["certificate"], now).verify(
+            signature, _signed_text(message), PKCS1v15(), _HASHES[version]()
+        )
     except InvalidSignature:
         raise Refused("the signature does not match") from None
 
@@ -118,11 +120,15 @@ def _signed_text(message: Mapping[str, Any]) -> bytes:
     return "".join(f"{name}\n{message[name]}\n" for name in names).encode(errors="replace")
 
 
-def _public_key(certificate: str) -> RSAPublicKey:
+def _public_key(text: str, now: datetime) -> RSAPublicKey:
+    """The key of a certificate that is valid now. That Amazon issued it shows in where it came from, over TLS."""
     try:
-        key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+        certificate = x509.load_pem_x509_certificate(text.encode())
+        key = certificate.public_key()
     except ValueError:
         raise Refused("SigningCertURL holds no certificate") from None
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+        raise Refused("the certificate at SigningCertURL is not valid now")
     if not isinstance(key, RSAPublicKey):
         raise Refused("the certificate's key is not an RSA key")
     return key

@@ -19,10 +19,7 @@ taken_back as (
     select m.profile_id, e.source, n.trait, max(e.occurred_at) as taken_back_at
     from conformed.events e
     join people m on m.observation_id = e.observation_id
-    join (values ('firstName', 'first_name'), ('first_name', 'first_name'), ('lastName', 'last_name'),
-        ('last_name', 'last_name'), ('email', 'email'), ('phone', 'phone'), ('birthday', 'date_of_birth'), ('city', 'city'),
-        ('country', 'country')) n(name, trait)
-        on json_type(e.properties, '$.' || n.name) = 'NULL'
+    join taken_back_by n on json_type(e.properties, '$.' || n.name) = 'NULL'
     where e.event_type = 'identified' and contains(e.properties::varchar, 'null')
     group by m.profile_id, e.source, n.trait
 ),

@@ -474,6 +474,15 @@ def test_what_is_not_a_certificate_refuses(certificate: bytes) -> None:
         opened("ses", senders.ses(PAYLOADS["ses"], NOW), checker=verifier(amazon=Amazon(certificate)))
 
 
+@pytest.mark.parametrize(
+    "now", [datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(2027, 1, 1, 0, 0, 1, tzinfo=UTC)]
+)
+def test_a_certificate_is_good_in_its_time_alone(now: datetime) -> None:
+    checker = verifier()
+    with pytest.raises(Refused, match="not valid now"):
+        checker.open(checker.webhook_of("ses"), senders.ses(PAYLOADS["ses"], now), now)
+
+
 def test_few_certificates_are_kept_and_nothing_else() -> None:
     asked: list[str] = []
 

@@ -187,6 +187,58 @@ def test_somebody_whom_no_run_has_seen_is_shown_as_a_run_shows_them(settings: Se
         assert [one[name] for one in before["preferences"]] == [one[name] for one in after["preferences"]]
 
 
+IN_BERN = call("identify", userId="u", traits={"city": "Bern", "firstName": "Ann"})
+LEFT = call("identify", userId="u", timestamp="2026-11-19T11:00:00Z", traits={"city": None, "phone": None})
+IN_BASEL = call("identify", userId="u", timestamp="2026-11-19T12:00:00Z", traits={"city": "Basel"})
+
+
+@without_gate
+@pytest.mark.parametrize(
+    ("published", "live", "city"),
+    [
+        ([IN_BERN], [LEFT], None),
+        ([IN_BERN], [LEFT, IN_BASEL], "Basel"),
+        ([IN_BERN], [IN_BASEL, LEFT], "Basel"),
+        ([IN_BERN, LEFT, IN_BASEL], [{**LEFT, "timestamp": "2026-11-19T13:00:00Z"}], None),
+        ([IN_BERN, {**IN_BASEL, "timestamp": "2026-11-19T09:00:00Z"}], [LEFT], None),
+        ([], [IN_BERN, LEFT], None),
+        ([], [IN_BERN, IN_BASEL, LEFT], "Basel"),
+        ([IN_BERN], [{**LEFT, "timestamp": "2026-11-18T11:00:00Z"}], "Bern"),
+    ],
+)
+def test_a_trait_that_is_taken_back_is_gone_at_once_as_after_the_next_run(
+    settings: Settings, published: list[Any], live: list[Any], city: str | None
+) -> None:
+    if published:
+        receive(settings, *published, source="segment")
+        run(settings)
+    receive(settings, *live, source="segment", at=LATER)
+    before = shown(settings)
+    run(settings, now=LATER_STILL)
+    after = shown(settings)
+    assert before["traits"] == after["traits"]
+    assert (after["traits"]["city"], after["traits"]["first_name"]) == (city, "Ann")
+    assert current(before) == current(after)
+
+
+@without_gate
+def test_what_another_source_says_takes_the_place_of_what_is_taken_back(settings: Settings) -> None:
+    receive(settings, IN_BERN, source="web", format="segment")
+    receive(settings, {**IN_BASEL, "anonymousId": "a"}, source="app", format="segment")
+    receive(settings, call("alias", userId="u", previousId="a"), source="web", format="segment")
+    receive(settings, call("identify", userId="u", anonymousId="a"), source="web", format="segment")
+    run(settings)
+    receive(settings, {**LEFT, "timestamp": "2026-11-19T13:00:00Z"}, source="app", format="segment", at=LATER)
+    before = shown(settings)
+    run(settings, now=LATER_STILL)
+    assert before["traits"] == shown(settings)["traits"]
+    assert before["traits"]["city"] == "Bern"
+
+
+def current(document: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(one["trait"], one["value"]) for one in document["trait_evidence"] if one["is_current"]}
+
+
 def shown(settings: Settings) -> dict[str, Any]:
     """The document of the only profile that there is."""
     [(profile_id,)] = rows(settings, "select profile_id from live_members union select profile_id from profiles")

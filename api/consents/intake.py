@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from api.consent_schemas import ConsentRequest
+from api.consents.schemas import ConsentRequest
 from cdp.consent import ADDRESS_TYPES, ContactPoint, Entry, Statement
 from cdp.errors import InputRefused, NotFound
 from cdp.store import Connection

@@ -15,8 +15,8 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.context import Clock
-from api.metrics import Metrics
-from api.request_log import RequestLog
+from api.operations.metrics import Metrics
+from api.operations.request_log import RequestLog
 from cdp.store.requests import LoggedRequest
 
 Logger = structlog.typing.FilteringBoundLogger

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.unsubscribing import Link, LinkNotValid, UnsubscribeLinks, load_unsubscribe_keys
+from api.consents.unsubscribing import Link, LinkNotValid, UnsubscribeLinks, load_unsubscribe_keys, one_click_headers
 from cdp.consent import ConsentRules, ContactPoint, Entry, Statement, Suppression, fold
 from cdp.errors import ConfigurationError
 from cdp.store.consents import entries_of, keep_contact_points, record, suppress
@@ -312,7 +312,7 @@ def test_an_access_token_is_no_link(service: Service) -> None:
 
 def test_a_link_holds_no_personal_data_and_mail_programs_find_it(reader: Reader) -> None:
     links: UnsubscribeLinks = reader.service.app.state.context.unsubscribing
-    headers = links.headers(reader.link)
+    headers = one_click_headers(links.url(reader.link))
     url = headers["List-Unsubscribe"].removeprefix("<").removesuffix(">")
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert url.startswith("https://cdp.example.com/u/")

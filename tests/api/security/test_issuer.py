@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from api.app import create_app
 from api.errors import InvalidToken
-from api.issuer import KEYS_ASKED_EVERY_SECONDS, KEYS_LAST_SECONDS, MAX_ANSWER_BYTES, ExternalIssuer
+from api.security.issuer import KEYS_ASKED_EVERY_SECONDS, KEYS_LAST_SECONDS, MAX_ANSWER_BYTES, ExternalIssuer
 from cdp.errors import Unavailable
 from cdp.settings import Settings
 from tests.api.service import ANN, NOW, Clock, Service, assert_problem

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.evidence import Edge, strongest_path
+from api.profiles.evidence import Edge, strongest_path
 from api.schemas import Events, IdentityAnswer
 from tests.api.service import ANN, BOB, NOBODY, NOW, OLD, Service, assert_problem
 from tests.api.warehouse import BOBS, CRM, EVENTS, PUSH, SHOP, event, event_id, publish_warehouse
@@ -144,7 +144,7 @@ def test_an_identifier_of_somebody_else_is_not_found(published: Service) -> None
 
 def test_the_warehouse_is_opened_once_a_publish(published: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[int] = []
-    from api import published as module
+    from api.profiles import published as module
 
     really_open = module.open_published
     monkeypatch.setattr(module, "open_published", lambda settings: opened.append(os.getpid()) or really_open(settings))

@@ -18,7 +18,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
 
-from api.keys import create_once
+from api.security.keys import create_once
 from cdp.errors import ConfigurationError, NotFound, Unavailable
 
 FILE_NAME = "unsubscribe.jwk"
@@ -66,10 +66,6 @@ class UnsubscribeLinks:
         token = jwt.encode(header, claims | issued, self._current, algorithms=[ALGORITHM])
         return f"{self._public_url}/u/{token}"
 
-    def headers(self, link: Link) -> dict[str, str]:
-        """The headers of an e-mail with which mail programs offer to unsubscribe in one click (RFC 8058)."""
-        return {"List-Unsubscribe": f"<{self.url(link)}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
-
     def read(self, token: str) -> Link:
         """What the link was made for.
 
@@ -81,6 +77,11 @@ class UnsubscribeLinks:
             return Link(**{name: decoded.claims[claim] for claim, name in _CLAIMS.items() if claim in decoded.claims})
         except (JoseError, ValueError, TypeError) as error:
             raise LinkNotValid from error
+
+
+def one_click_headers(url: str) -> dict[str, str]:
+    """The headers of an e-mail with which mail programs offer to unsubscribe in one click (RFC 8058)."""
+    return {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 
 def load_unsubscribe_keys(home: Path) -> list[OctKey]:

@@ -16,7 +16,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from api.metrics import Metrics
+from api.operations.metrics import Metrics
 from api.tracking import intake as intake_module
 from api.tracking.intake import Intake
 from cdp.errors import StatementFailed, Unavailable

@@ -66,16 +66,19 @@ class _Batch(Generic[Item, Result]):
 class Coalescer(Generic[Item, Result]):
     """Hands items to `work` in batches of `most` or little more, one batch at a time, in the order of arrival.
 
-    `work` runs in a thread and returns a result for each item. What it raises, everybody in the batch gets.
+    `work` returns a result for each item. What it raises, everybody in the batch gets. It runs in a thread or, where it
+    takes less time than handing it to one, in the event loop's next turn.
     """
 
-    def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result]], most: int) -> None:
+    def __init__(
+        self, work: Callable[[Sequence[Item]], Sequence[Result]], most: int, *, in_thread: bool = True
+    ) -> None:
         self._work = work
         self._most = most
         self._lock = Lock()
         self._waiting: list[_Caller[Item, Result]] = []
         self._is_working = False
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="coalescer")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="coalescer") if in_thread else None
 
     async def do(self, items: Sequence[Item]) -> Sequence[Result]:
         """The results for `items`, of a batch that begins after this call."""
@@ -84,13 +87,16 @@ class Coalescer(Generic[Item, Result]):
         with self._lock:
             self._waiting.append(caller)
             is_idle, self._is_working = not self._is_working, True
-        if is_idle:
+        if is_idle and self._worker:
             self._worker.submit(self._work_off)
+        elif is_idle:
+            loop.call_soon(self._work_off)
         return await caller.future
 
     def close(self) -> None:
         """Finish what is waiting."""
-        self._worker.shutdown()
+        if self._worker:
+            self._worker.shutdown()
 
     def _work_off(self) -> None:
         while callers := self._take():

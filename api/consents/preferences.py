@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from api.consent_intake import reached_by
-from api.consent_view import Person, Point, channels_of, person_behind, standing_of, suppressing
-from api.unsubscribing import Link
+from api.consents.intake import reached_by
+from api.consents.unsubscribing import Link
+from api.consents.view import Person, Point, channels_of, person_behind, standing_of, suppressing
 from cdp.consent import ADDRESS_TYPES, ConsentRules, ContactPoint, Standing, Statement, crockford
 from cdp.store import Connection
 from cdp.store.consents import find_contact_point

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from api.cursors import Cursors
-from api.evidence import Edge
+from api.profiles.cursors import Cursors
+from api.profiles.evidence import Edge
 from cdp import fields
 from cdp.warehouse import Warehouse
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from api.coalesce import Coalescer
+from api.decisions.coalesce import Coalescer
 
 
 def test_what_comes_in_meanwhile_makes_the_next_batch() -> None:
@@ -90,3 +90,20 @@ def test_callers_of_several_loops_are_served_by_one() -> None:
         thread.join(10)
     coalescer.close()
     assert found == {number: number * 2 for number in range(50)}
+
+
+def test_in_the_event_loop_those_of_one_turn_are_served_together() -> None:
+    batches: list[list[int]] = []
+
+    def double(numbers: Sequence[int]) -> list[int]:
+        assert threading.current_thread() is threading.main_thread()
+        batches.append(list(numbers))
+        return [number * 2 for number in numbers]
+
+    async def ask() -> list[Sequence[int]]:
+        coalescer = Coalescer(double, most=10, in_thread=False)
+        together = await asyncio.gather(coalescer.do([1]), coalescer.do([2, 3]))
+        return [*together, await coalescer.do([4])]
+
+    assert asyncio.run(ask()) == [[2], [4, 6], [8]]
+    assert batches == [[1, 2, 3], [4]]

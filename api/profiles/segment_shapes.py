@@ -77,7 +77,7 @@ def _external_id(identifier: Json) -> Json:
 
 
 def event_of(event: str, document: Json) -> Json:
-    """An event (JSON text of `api.history`) as Segment shows it."""
+    """An event (JSON text of `api.profiles.history`) as Segment shows it."""
     ours = json.loads(event)
     return {
         "type": _EVENT_TYPES.get(ours["event_type"], "track"),

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from api.decision_schemas import Name, UtcTime
+from api.decisions.schemas import Name, UtcTime
 from api.schemas import MAX_IDENTIFIERS, Body, ConsentStanding, Identifier
 from cdp import fields
 

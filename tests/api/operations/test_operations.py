@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.app import create_app
-from api.rate_limit import WINDOW_SECONDS, RateLimit, TooManyRequests
-from api.request_log import RequestLog
+from api.operations.request_log import RequestLog
+from api.security.rate_limit import WINDOW_SECONDS, RateLimit, TooManyRequests
 from cdp.errors import Unavailable
 from cdp.settings import Settings
 from cdp.store import open_store

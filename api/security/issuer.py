@@ -14,7 +14,7 @@ import httpx
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from api.tokens import Accepted, Caller, accept, key_id_of
+from api.security.tokens import Accepted, Caller, accept, key_id_of
 from cdp.errors import Unavailable
 
 ALGORITHMS = ("ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "EdDSA")

@@ -1,0 +1,1 @@
+"""Consents as callers write and read them, the links that unsubscribe, the preference page."""

@@ -1,0 +1,1 @@
+"""Decisions, from a request to what was logged and is answered."""

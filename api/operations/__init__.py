@@ -1,0 +1,1 @@
+"""What is noted of requests: the access log, the request log, the metrics."""

@@ -1,0 +1,1 @@
+"""What is read of people: identifiers, history, evidence, Segment's shapes of it."""

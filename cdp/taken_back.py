@@ -1,0 +1,66 @@
+"""Traits that their source takes back: live, as `traits.sql` does it in a run.
+
+An identify call with null for a trait voids what its source has said of it until then.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
+from typing import Any
+
+Document = dict[str, Any]
+# When a source last took a trait back, by (source, trait), as documents write times.
+TakenBack = Mapping[tuple[str, str], str]
+
+# The properties of an identify call that speak of a trait.
+TAKEN_BACK_BY = {
+    **{"firstName": "first_name", "first_name": "first_name", "lastName": "last_name", "last_name": "last_name"},
+    **{"email": "email", "phone": "phone", "birthday": "date_of_birth", "city": "city", "country": "country"},
+}
+
+
+def taken_back_by(event_type: str, properties: str | None, source: str) -> str | None:
+    """The traits that an event takes back from its source, as JSON text; nearly none does."""
+    if event_type != "identified" or not properties or "null" not in properties:
+        return None
+    said = json.loads(properties)
+    traits = {trait for name, trait in TAKEN_BACK_BY.items() if name in said and said[name] is None}
+    return json.dumps({"source": source, "traits": sorted(traits)}) if traits else None
+
+
+def taken_back(statements: Iterable[tuple[str | None, str]]) -> TakenBack:
+    """What events, each as `taken_back_by` puts it and with its time, have taken back."""
+    found: dict[tuple[str, str], str] = {}
+    for text, at in statements:
+        said: dict[str, Any] = json.loads(text) if text else {"source": "", "traits": []}
+        for trait in said["traits"]:
+            key = said["source"], trait
+            found[key] = max(found.get(key, ""), at)
+    return found
+
+
+def is_void(evidence: Document, void: TakenBack) -> bool:
+    """Whether a source has taken back since what it had said."""
+    return bool(evidence["observed_at"] <= void.get((evidence["source"], evidence["trait"]), ""))
+
+
+def without(document: Document, void: TakenBack) -> Document:
+    """The published document where what was taken back gives no trait its value."""
+    lost = {one["trait"] for one in document["trait_evidence"] if one["is_current"] and is_void(one, void)}
+    if not lost:
+        return document
+    left = [one for one in document["trait_evidence"] if one["trait"] in lost and not is_void(one, void)]
+    # Of those equally new the run takes the first by name.
+    left.sort(key=itemgetter("source", "value"))
+    next_best = {
+        trait: max((one for one in left if one["trait"] == trait), key=itemgetter("observed_at"), default=None)
+        for trait in lost
+    }
+    evidence = [
+        one | {"is_current": one is next_best[one["trait"]]} if one["trait"] in lost else one
+        for one in document["trait_evidence"]
+    ]
+    values = {trait: one["value"] if one else None for trait, one in next_best.items()}
+    return document | {"traits": document["traits"] | values, "trait_evidence": evidence}
