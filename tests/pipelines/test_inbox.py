@@ -22,6 +22,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from cdp.live import LiveItem, Receipt, Receiver
+from cdp.metrics import EMPTY_WINDOWS
 from cdp.settings import DATA, Settings
 from cdp.store import Store, open_store
 from cdp.store.profiles import find_profile
@@ -250,8 +251,9 @@ def shown(settings: Settings) -> dict[str, Any]:
 
 
 def comparable(part: Any) -> Any:
-    """Without what only a run works out: what somebody last did, and what a message must have gone through."""
-    left_out = ("last_active_at", "recency_days", "email_sent_count", "email_delivered_count")
+    """Without what only a run works out: what somebody last did, windows, and what a message must have gone through."""
+    left_out = {"last_active_at", "recency_days", "active_day_count", "email_sent_count", "email_delivered_count"}
+    left_out |= EMPTY_WINDOWS.keys()
     return {k: v for k, v in part.items() if k not in left_out} if isinstance(part, dict) else part
 
 
