@@ -19,6 +19,11 @@ from pipelines.sql import statement
 # The half-life is chosen on the messages of about so many people.
 SAMPLED_PEOPLE = 50_000
 
+LOOKS_COUNTED = """
+    select profile_id, channel, is_local, is_weekend, received_hour, looked_hour, count(*) as looks
+    from looks group by all order by all
+"""
+
 _COUNTS = ("received_count", "response_count", "decayed_received", "decayed_responses")
 
 
@@ -28,7 +33,8 @@ def prefer(warehouse: Warehouse, as_of: datetime, rules: Scores) -> None:
     half_life_days = rules.half_life_days or choose_half_life(sampled_messages(warehouse))
     responses = warehouse.query(statement("responses"), {"as_of": as_of, "half_life_days": half_life_days})
     reach = warehouse.query("select profile_id, channel, reachable from reach")
-    looks = warehouse.query(statement("looks"))
+    warehouse.run(statement("looks"), name="looks")
+    looks = warehouse.query(LOOKS_COUNTED)
     timezones = warehouse.query("select profile_id, timezone from profiles.profiles")
     rows = preferences(responses, reach, _hours(looks), timezones, half_life_days, rules.prior_weight)
     warehouse.replace_rows(tables.CHANNEL_PREFERENCES, rows)
@@ -96,6 +102,11 @@ def _scored(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _hours(looks: pl.DataFrame) -> pl.DataFrame:
     """profile_id, channel and the best hours of weekdays and of weekends, with the looks that they rest on."""
-    weekdays, weekends = (best_hours(looks.filter(is_weekend=is_weekend)) for is_weekend in (False, True))
+    weekdays, weekends = (_best_hours(looks.filter(is_weekend=is_weekend)) for is_weekend in (False, True))
     names = {"best_hours": "weekend_best_hours", "looked_count": "weekend_looked_count"}
     return weekdays.join(weekends.rename(names), on=["profile_id", "channel"], how="full", coalesce=True)
+
+
+def _best_hours(looks: pl.DataFrame) -> pl.DataFrame:
+    """Hours in UTC tell nothing about local ones, so who has no time zone is apart."""
+    return pl.concat([best_hours(looks.filter(is_local=is_local)) for is_local in (True, False)])

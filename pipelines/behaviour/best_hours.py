@@ -1,181 +1,139 @@
 """The hours of the day at which a person is most likely to look at messages of a channel of themselves.
 
-A look counts by its chance of being habitual (`hours.py`), for its neighbours too, by a kernel around the clock. Looks
-on other channels count in part, and the cohort, the people of one time zone on that channel, as so many looks; the
-cohort is drawn towards all of the channel's people. How much of each: what foretells a look best that is left out.
+Everybody is taken to have a usual hour, around which most of their looks fall. How usual hours are spread among people
+is estimated from all looks, without assuming a shape (as rates are, in `rates.py`); by Bayes' rule a person's looks on
+all channels then tell which hours theirs may be. That is the cohort to which the person's looks on the channel are
+drawn. Where these are many they prevail, smoothed around the clock, so that somebody may have several good hours.
 
-On held-out looks this did better than raw counts, and than looks over those to be expected from the arrivals.
+Held-out looks were foretold worse by raw counts, by looks over those to be expected from the arrivals, and by a cohort
+of the people of one time zone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
+from math import ceil
 
 import numpy as np
 import polars as pl
 from scipy.sparse import csr_matrix
 
-from pipelines.behaviour.hours import HOURS, NO_ARRIVAL, Habit, Ints, Numbers, fit_habits
+from pipelines.behaviour.hours import HOURS, NO_ARRIVAL, Habit, Numbers, apart, by_nearness, fit_habits
 
 BEST = 3
-SMOOTHING_HOURS = 1.0
-# Looks that the channel's people weigh in a cohort's habit.
-COHORT_DRAWN_BY = 100.0
+# Standard deviation of the looks around a usual hour.
+SMOOTHING_HOURS = 0.8
+# The share of looks that have nothing to do with the usual hour.
+STRAY = 0.1
+# Looks on the channel that the cohort is worth.
+COHORT_WEIGHT = 20.0
+ROUNDS = 300
+SAMPLED_PEOPLE = 20_000
 ROWS_AT_ONCE = 50_000
-# The choice of `Sharing` looks at so many people's looks.
-SAMPLED_ROWS = 40_000
-MIN_LOOKS = 300
 KEY = ["profile_id", "channel"]
-
-
-@dataclass(frozen=True)
-class Sharing:
-    """Own looks that others' are worth: one look on another channel, and the cohort as a whole."""
-
-    other_channels: float = 1.0
-    cohort: float = 1.0
-
-
-SHARINGS = tuple(Sharing(*pair) for pair in product((0.0, 0.3, 1.0), (0.3, 1.0, 3.0, 10.0)))
+# An arrival at one of 24 hours, or none known, and a look at one of 24.
+_CELLS = (HOURS + 1) * HOURS
 
 
 def kernel() -> Numbers:
-    """24 × 24: how much a look in one hour says about the others, around the clock; rows sum to 1."""
-    apart = np.abs(np.arange(HOURS) - np.arange(HOURS)[:, None])
-    weights = np.exp(-0.5 * (np.minimum(apart, HOURS - apart) / SMOOTHING_HOURS) ** 2)
+    """24 × 24: the chance of a look in each hour (column) of somebody with that usual hour (row)."""
+    hours = np.arange(HOURS)
+    weights = np.exp(-0.5 * (apart(hours[:, None], hours) / SMOOTHING_HOURS) ** 2)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Habitual looks behind the rows that are asked about, one row a profile and channel.
+class Clock:
+    """When people look, on weekdays or weekends: each channel's habit, and the share of people at each usual hour."""
 
-    own: rows × 24, on that channel; everywhere: on all channels; cohorts: cohorts × 24, each summing to 1;
-    cohort: the row's cohort.
+    habits: Mapping[str, Habit]
+    spread: Numbers
+
+    def usual_hours(self, looks: pl.DataFrame, asked: pl.DataFrame) -> Iterator[Numbers]:
+        """The usual hours of `asked` (profile_id, channel; distinct): 24 shares a row, some rows at a time."""
+        rows = asked.select(KEY).with_row_index("row")
+        anywhere = looks.join(rows.select("row", "profile_id"), on="profile_id")
+        on_channel = _with_weight(looks.join(rows, on=KEY), self.habits)
+        cells, own = _cells(anywhere, self.habits, asked.height), _by_hour(on_channel, asked.height)
+        table = log_chances(self.habits)
+        for start in range(0, asked.height, ROWS_AT_ONCE):
+            part = slice(start, min(start + ROWS_AT_ONCE, asked.height))
+            posterior = _likelihood(cells[part], table) * self.spread
+            cohort = posterior / posterior.sum(axis=1, keepdims=True) @ kernel()
+            mine = own[part].toarray()
+            yield (mine @ kernel() + COHORT_WEIGHT * cohort) / (mine.sum(axis=1, keepdims=True) + COHORT_WEIGHT)
+
+
+def fit_clock(looks: pl.DataFrame) -> Clock:
+    """The clock behind looks, one row for those that are alike.
+
+    The spread is fitted to the looks of `SAMPLED_PEOPLE` people, drawn evenly from the order of their ids.
+
+    Args:
+        looks: profile_id, channel, received_hour (null: long ago or unknown), looked_hour, looks (their number).
     """
-
-    own: csr_matrix
-    everywhere: csr_matrix
-    cohorts: Numbers
-    cohort: Ints
-
-    def usual(self, rows: slice, sharing: Sharing) -> Numbers:
-        """The usual hours of these rows: 24 shares each."""
-        shared = sharing.other_channels
-        looks = (self.own[rows] * (1 - shared) + self.everywhere[rows] * shared).toarray()
-        drawn = looks @ kernel() + sharing.cohort * self.cohorts[self.cohort[rows]]
-        return np.asarray(drawn / (looks.sum(axis=1, keepdims=True) + sharing.cohort))
+    habits = fit_habits(looks)
+    people = looks.select("profile_id").unique().sort("profile_id")
+    people = people.gather_every(max(1, ceil(people.height / SAMPLED_PEOPLE))).with_row_index("row")
+    cells = _cells(looks.join(people, on="profile_id"), habits, people.height)
+    likelihood = _likelihood(cells, log_chances(habits))
+    spread = np.full(HOURS, 1 / HOURS)
+    for _ in range(ROUNDS if people.height else 0):
+        spread *= (1 / (likelihood @ spread)) @ likelihood / people.height
+    return Clock(habits, spread)
 
 
-def weighed(looks: pl.DataFrame, habits: Mapping[str, Habit]) -> pl.DataFrame:
-    """The looks with `weight`: how many of each row's are habitual."""
+def log_chances(habits: Mapping[str, Habit]) -> Numbers:
+    """Log of the chance of a look: a row for each channel, arrival hour (the last: none) and look hour, a column for
+    each usual hour of the one who looks."""
+    looked, around = np.arange(HOURS), kernel().T
     parts = []
+    for habit in habits.values():
+        own = (1 - STRAY) * around + STRAY * habit.usual[:, None]
+        arrivals = [habit.prompted * habit.fading[(looked - hour) % HOURS] for hour in range(HOURS)]
+        parts += [prompted[:, None] + (1 - habit.prompted) * own for prompted in arrivals] + [own]
+    return np.log(np.concatenate(parts)) if parts else np.empty((0, HOURS))
+
+
+def _likelihood(cells: csr_matrix, table: Numbers) -> Numbers:
+    """Of each row's looks under each usual hour, up to a factor a row."""
+    log = np.asarray(cells @ table)
+    return np.asarray(np.exp(log - log.max(axis=1, keepdims=True)))
+
+
+def _cells(looks: pl.DataFrame, habits: Mapping[str, Habit], rows: int) -> csr_matrix:
+    """Numbers of looks: a column for each row of `log_chances`."""
+    channel = looks["channel"].cast(pl.Enum(list(habits))).to_physical().cast(pl.Int64)
+    arrived = looks["received_hour"].cast(pl.Int64).fill_null(HOURS)
+    cell = (channel * _CELLS + arrived * HOURS + looks["looked_hour"].cast(pl.Int64)).to_numpy()
+    return csr_matrix((looks["looks"].to_numpy(), (looks["row"].to_numpy(), cell)), shape=(rows, len(habits) * _CELLS))
+
+
+def _with_weight(looks: pl.DataFrame, habits: Mapping[str, Habit]) -> pl.DataFrame:
+    """The looks with `weight`: how many of each row's are habitual."""
+    parts = [looks.clear().with_columns(weight=pl.lit(0.0))]
     for (channel,), part in looks.group_by("channel", maintain_order=True):
-        arrived = part["received_hour"].fill_null(NO_ARRIVAL).to_numpy().astype(np.int64)
-        chance = habits[str(channel)].habitual(arrived, part["looked_hour"].to_numpy().astype(np.int64))
-        parts.append(part.with_columns(weight=pl.col("looks") * pl.Series(chance, dtype=pl.Float64)))
-    return pl.concat(parts) if parts else looks.with_columns(weight=pl.lit(0.0))
+        arrived = part["received_hour"].cast(pl.Int64).fill_null(NO_ARRIVAL).to_numpy()
+        chance = habits[str(channel)].habitual(arrived, part["looked_hour"].cast(pl.Int64).to_numpy())
+        parts.append(part.with_columns(weight=pl.col("looks") * pl.Series(chance)))
+    return pl.concat(parts)
 
 
-def gather(weighed_looks: pl.DataFrame, habits: Mapping[str, Habit], asked: pl.DataFrame) -> Evidence:
-    """The evidence on `asked` (profile_id, channel, cohort; distinct), in its order."""
-    rows = asked.with_row_index("row")
-    on_channel = weighed_looks.join(rows.select("row", *KEY), on=KEY)
-    anywhere = weighed_looks.join(rows.select("row", "profile_id"), on="profile_id")
-    cohorts = asked.select("channel", "cohort").unique(maintain_order=True).with_row_index("number")
-    number = asked.join(cohorts, on=["channel", "cohort"], how="left", maintain_order="left")["number"]
-    return Evidence(
-        _by_hour(on_channel, "row", asked.height),
-        _by_hour(anywhere, "row", asked.height),
-        _cohort_habits(weighed_looks, habits, cohorts),
-        number.to_numpy().astype(np.int64),
-    )
-
-
-def _by_hour(looks: pl.DataFrame, row: str, count: int) -> csr_matrix:
-    places = (looks[row].to_numpy(), looks["looked_hour"].to_numpy())
-    return csr_matrix((looks["weight"].to_numpy(), places), shape=(count, HOURS))
-
-
-def _cohort_habits(looks: pl.DataFrame, habits: Mapping[str, Habit], cohorts: pl.DataFrame) -> Numbers:
-    seen = looks.join(cohorts, on=["channel", "cohort"]).group_by("number", "looked_hour").agg(pl.col("weight").sum())
-    counts = _by_hour(seen, "number", cohorts.height).toarray() @ kernel()
-    nobody = np.full(HOURS, 1 / HOURS)
-    channel = np.array([habits[name].usual if name in habits else nobody for name in cohorts["channel"]])
-    drawn = counts + COHORT_DRAWN_BY * channel.reshape(-1, HOURS)
-    return np.asarray(drawn / drawn.sum(axis=1, keepdims=True))
-
-
-def usual_hours(evidence: Evidence, sharing: Sharing) -> Iterator[Numbers]:
-    """The usual hours of all rows, some rows at a time."""
-    count = len(evidence.cohort)
-    for start in range(0, count, ROWS_AT_ONCE):
-        yield evidence.usual(slice(start, min(start + ROWS_AT_ONCE, count)), sharing)
-
-
-def choose_sharing(weighed_looks: pl.DataFrame, habits: Mapping[str, Habit]) -> Sharing:
-    """The sharing under which each look is foretold best by all others of the person, the cohort and the channel.
-
-    Of people drawn in the order of their ids, at most some `SAMPLED_ROWS` rows count; with few looks, the default.
-    """
-    if weighed_looks["looks"].sum() < MIN_LOOKS:
-        return Sharing()
-    asked = (
-        weighed_looks.select(*KEY, "cohort")
-        .unique()
-        .sort(KEY)
-        .gather_every(max(1, weighed_looks.height // SAMPLED_ROWS))
-    )
-    evidence = gather(weighed_looks, habits, asked)
-    looks = weighed_looks.join(asked.with_row_index("row").select("row", *KEY), on=KEY)
-    scores = [_left_out(looks, evidence, habits, sharing) for sharing in SHARINGS]
-    return SHARINGS[int(np.argmax(scores))]
-
-
-def _left_out(looks: pl.DataFrame, evidence: Evidence, habits: Mapping[str, Habit], sharing: Sharing) -> float:
-    """Σ log of the chance that each look's hour gets from everything but that look."""
-    row, hour, count = (looks[name].to_numpy().astype(np.int64) for name in ("row", "looked_hour", "looks"))
-    arrived = looks["received_hour"].fill_null(NO_ARRIVAL).to_numpy().astype(np.int64)
-    one = looks["weight"].to_numpy() / count
-    shared = sharing.other_channels
-    seen = evidence.own * (1 - shared) + evidence.everywhere * shared
-    total = np.asarray(seen.sum(axis=1)).ravel()[row] - one + sharing.cohort
-    smooth = kernel()
-    at_hour = (
-        (seen @ smooth)[row, hour] - one * smooth[0, 0] + sharing.cohort * evidence.cohorts[evidence.cohort[row], hour]
-    )
-    usual = np.maximum(at_hour, 1e-12) / total
-    chance = _chance_of_hour(looks["channel"], habits, arrived, hour, usual)
-    return float(count @ np.log(chance))
-
-
-def _chance_of_hour(
-    channel: pl.Series, habits: Mapping[str, Habit], arrived: Ints, hour: Ints, usual: Numbers
-) -> Numbers:
-    fading = np.array([habits[name].fading for name in habits])
-    prompted = np.array([habits[name].prompted for name in habits])
-    number = channel.replace_strict({name: place for place, name in enumerate(habits)}).to_numpy()
-    mixed = prompted[number] * fading[number, (hour - arrived) % HOURS] + (1 - prompted[number]) * usual
-    return np.where(arrived == NO_ARRIVAL, usual, mixed)
+def _by_hour(looks: pl.DataFrame, rows: int) -> csr_matrix:
+    places = (looks["row"].to_numpy(), looks["looked_hour"].to_numpy())
+    return csr_matrix((looks["weight"].to_numpy(), places), shape=(rows, HOURS))
 
 
 def best_hours(looks: pl.DataFrame) -> pl.DataFrame:
     """profile_id, channel, looked_count, best_hours (best first) of everybody who looked at a message of a channel.
 
     Args:
-        looks: of weekdays, or of weekends: profile_id, channel, cohort, received_hour, looked_hour, looks.
+        looks: of weekdays, or of weekends, as for `fit_clock`.
     """
-    habits = fit_habits(looks)
-    habitual = weighed(looks, habits)
-    asked = looks.group_by(*KEY, maintain_order=True).agg(pl.col("cohort").first(), looked_count=pl.col("looks").sum())
-    sharing = choose_sharing(habitual, habits)
-    best = [
-        np.argsort(-usual.round(9), axis=1, kind="stable")[:, :BEST]
-        for usual in usual_hours(gather(habitual, habits, asked), sharing)
-    ]
+    asked = looks.group_by(KEY, maintain_order=True).agg(looked_count=pl.col("looks").sum().cast(pl.Int64))
+    best = [by_nearness(usual)[:, :BEST] for usual in fit_clock(looks).usual_hours(looks, asked)]
     hours = np.concatenate(best) if best else np.empty((0, BEST))
-    return asked.select(*KEY, pl.col("looked_count").cast(pl.Int64)).with_columns(
+    return asked.with_columns(
         best_hours=pl.Series(hours.astype(np.int32), dtype=pl.Array(pl.Int32, BEST)).cast(pl.List(pl.Int32))
     )

@@ -12,7 +12,7 @@ from cdp.scores import DEFAULT_HALF_LIFE_DAYS, posterior_mean
 from pipelines.behaviour.measures import log_losses
 from pipelines.behaviour.rates import Numbers, Spread, fit_spread
 
-HALF_LIVES_DAYS = (15, 30, 60, 120, 240, 480, 960)
+HALF_LIVES_DAYS = (15, 30, 60, 120, 240, 480, 960, 1920)
 # What is foretold: the last quarter of the messages.
 EARLIER_SHARE = 0.75
 MIN_MESSAGES, MIN_ANSWERS = 1_000, 100

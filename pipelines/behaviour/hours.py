@@ -17,6 +17,8 @@ Numbers = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 HOURS = 24
+# A message that comes this near to the hour at which a person looks is one that is looked at in time.
+WITHIN_HOURS = 1
 ROUNDS = 200
 # With fewer looks, the two kinds cannot be told apart: the default mixture is used.
 MIN_LOOKS = 300
@@ -53,6 +55,18 @@ class Habit:
 
 
 DEFAULT_FADING = np.exp(-_CLOCK / _FADES_HOURS) / np.exp(-_CLOCK / _FADES_HOURS).sum()
+
+
+def apart(one: Ints, other: Ints) -> Ints:
+    """How many hours apart, around the clock."""
+    distance = np.abs(one - other) % HOURS
+    return np.asarray(np.minimum(distance, HOURS - distance))
+
+
+def by_nearness(usual: Numbers) -> Ints:
+    """The hours of each row, best first: those with most looks within `WITHIN_HOURS` of them."""
+    near = apart(_CLOCK[:, None], _CLOCK) <= WITHIN_HOURS
+    return np.asarray(np.argsort(-(usual @ near).round(9), axis=1, kind="stable"))
 
 
 def fit_habit(looks: pl.DataFrame) -> Habit:

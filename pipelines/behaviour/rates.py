@@ -20,8 +20,7 @@ Numbers = NDArray[np.float64]
 # Rates from 0.25% to 95%, evenly spaced as log-odds.
 GRID: Numbers = 1 / (1 + np.exp(-np.linspace(-6, 3, 37)))
 _LOG, _LOG_REST = np.log(GRID), np.log1p(-GRID)
-# EM goes on to sharpen the spread long after it fits; stopped here, it stays smooth.
-ROUNDS = 300
+ROUNDS = 1_000
 # With fewer people, or answers, the spread cannot be told from chance.
 MIN_PEOPLE, MIN_ANSWERS = 50, 30
 _LEAST_RATE = 0.0001
@@ -91,8 +90,7 @@ def fit_spread(received: Numbers, answered: Numbers) -> Spread:
     likelihood = _likelihood(*counts.T)
     shares = np.full(len(GRID), 1 / len(GRID))
     for _ in range(ROUNDS):
-        at_rates = likelihood * shares
-        shares = people @ (at_rates / at_rates.sum(axis=1, keepdims=True)) / people.sum()
+        shares *= (people / (likelihood @ shares)) @ likelihood / people.sum()
     return Spread(float(shares @ GRID), shares)
 
 
