@@ -21,7 +21,7 @@ from pipelines.sql import statement
 EARLIER_SHARE = 0.8
 SEED = 1
 MESSAGES = """
-    select profile_id, channel, received_at, answered_at, answered from messages where received_at is not null
+    select profile_id, channel, received_at, answered_at, answered from deliveries where received_at is not null
     order by profile_id, channel, received_at, answered_at, answered
 """
 LOOKS = "select * from looks order by profile_id, channel, looked_at, received_at"
@@ -41,7 +41,21 @@ class Evaluation:
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
         times = {name: time and time.isoformat() for name, time in (("since", self.since), ("cut", self.cut))}
-        return {**asdict(self), **times, "as_of": self.as_of.isoformat()}
+        document: dict[str, Any] = _rounded({**asdict(self), **times, "as_of": self.as_of.isoformat()})
+        return document
+
+
+def _rounded(value: Any) -> Any:
+    """Without the last digits, in which sums differ by the order in which threads add."""
+    match value:
+        case float():
+            return round(value, 6)
+        case dict():
+            return {name: _rounded(one) for name, one in value.items()}
+        case list():
+            return [_rounded(one) for one in value]
+        case _:
+            return value
 
 
 def evaluate(warehouse: Warehouse, rules: Scores, truth: Path | None, *, seed: int = SEED) -> Evaluation:
@@ -57,7 +71,7 @@ def evaluate(warehouse: Warehouse, rules: Scores, truth: Path | None, *, seed: i
     """
     as_of = warehouse.scalar("select as_of from runs.runs order by started_at desc limit 1").astimezone(UTC)
     _gather(warehouse, as_of, rules)
-    since = warehouse.scalar("select min(received_at) from messages")
+    since = warehouse.scalar("select min(received_at) from deliveries")
     told = evaluate_truth(warehouse, truth) if truth else None
     if since is None:
         return Evaluation(as_of, None, None, None, None, told)
@@ -75,9 +89,9 @@ def evaluate(warehouse: Warehouse, rules: Scores, truth: Path | None, *, seed: i
 
 
 def _gather(warehouse: Warehouse, as_of: datetime, rules: Scores) -> None:
-    """The temporary table `messages` and the view `looks`, as a run makes them."""
+    """The temporary table `deliveries` and the view `looks`, as a run makes them."""
     warehouse.run(CURRENT_MEMBERS, name="people")
     until = f"timestamptz '{as_of.isoformat()}'"
     warehouse.run(statement("person_events").replace("$as_of", until), name="person_events")
-    warehouse.run(statement("messages"), {"reply_weight": rules.reply_weight}, name="messages")
+    warehouse.run(statement("deliveries"), {"reply_weight": rules.reply_weight}, name="deliveries")
     warehouse.run(statement("looks"), name="looks")

@@ -62,7 +62,7 @@ def evaluate_truth(warehouse: Warehouse, folder: Path) -> TruthEvaluation:
     known = pairs.join(people, on="person_id", maintain_order="left")
     preferences = warehouse.query("select * from segments.channel_preferences order by profile_id, channel")
     counts = warehouse.query(
-        "select profile_id, channel, count(*)::double as n, sum(answered) as k from messages "
+        "select profile_id, channel, count(*)::double as n, sum(answered) as k from deliveries "
         "where received_at is not null group by all"
     )
     weekdays = (
@@ -168,8 +168,8 @@ def _most_probable_hour(looks: pl.DataFrame, true: Ints) -> Ints:
     arrived = looks["received_hour"].fill_null(NO_ARRIVAL).to_numpy().astype(np.int64)
     habit = fit_habit(looks.with_columns(looks=pl.lit(1, dtype=pl.Int64)))
     own = habit.habitual(arrived, looked)
-    by_hour = np.bincount(true[row] * HOURS + looked, own, HOURS * HOURS).reshape(HOURS, HOURS) + 0.01
-    by_hour = np.asarray(by_hour / by_hour.sum(axis=1, keepdims=True), dtype=np.float64)
+    counts = np.bincount(true[row] * HOURS + looked, own, HOURS * HOURS).reshape(HOURS, HOURS) + 0.01
+    by_hour: Numbers = np.asarray(counts / counts.sum(axis=1, keepdims=True), dtype=np.float64)
     share = np.bincount(true, minlength=HOURS) / len(true)
     log = np.full((len(true), HOURS), -np.inf)
     for hour in np.flatnonzero(share):

@@ -169,7 +169,7 @@ def gathered(events: list[dict[str, object]], timezone: str | None) -> Warehouse
     warehouse = warehouse_of([observation("ann", email="ann@x.example", timezone=timezone)], events)
     build_profiles(warehouse, ())
     measure(warehouse, NOW)
-    warehouse.run(statement("messages"), {"reply_weight": 1.0})
+    warehouse.run(statement("deliveries"), {"reply_weight": 1.0})
     warehouse.run(statement("looks"))
     return warehouse
 
@@ -240,7 +240,7 @@ def test_what_became_of_messages(story: str) -> None:
         )
         for channel, kind, minutes, ref in told
     ]
-    found = gathered(events, None).query("select received_at, answered from messages order by all").rows()
+    found = gathered(events, None).query("select received_at, answered from deliveries order by all").rows()
     assert found == [(at(minutes), answered) for minutes, answered in expected]
 
 
