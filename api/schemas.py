@@ -146,8 +146,13 @@ class Preference(Body):
     response_count: int
     decayed_received: float = Field(0.0, description="messages received, by weight: it halves with age")
     decayed_responses: float = Field(0.0, description="those of them that were answered, by the same weight")
-    prior: float = Field(0.0, description="the channel's own rate, towards which little evidence is drawn")
-    best_hours: list[int] | None
+    prior: float | None = Field(0.0, description="the rate towards which little evidence is drawn")
+    prior_weight: float | None = Field(None, description="how many messages that rate weighs")
+    half_life_days: float | None = Field(None, description="after how many days evidence weighs half")
+    best_hours: list[int] | None = Field(description="weekday hours at which the person looks at messages, best first")
+    looked_count: int = Field(0, description="messages looked at on weekdays: the evidence for best_hours")
+    weekend_best_hours: list[int] | None = Field(None, description="the same for Saturdays and Sundays")
+    weekend_looked_count: int = 0
     timezone: str | None
 
 

@@ -263,7 +263,12 @@ _NO_PREFERENCE: Document = {
     "decayed_received": 0.0,
     "decayed_responses": 0.0,
     "prior": None,
+    "prior_weight": None,
+    "half_life_days": None,
     "best_hours": None,
+    "looked_count": 0,
+    "weekend_best_hours": None,
+    "weekend_looked_count": 0,
     "timezone": None,
 }
 

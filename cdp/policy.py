@@ -92,10 +92,10 @@ class Cap(_Node):
 
 
 class Scores(_Node):
-    """How a channel is scored: see `cdp/scores.py`."""
+    """How a channel is scored: see `cdp/scores.py`. Null: as the last run has fitted it to the data."""
 
-    half_life_days: float = Field(gt=0)
-    prior_weight: float = Field(gt=0)
+    half_life_days: float | None = Field(gt=0)
+    prior_weight: float | None = Field(gt=0)
     reply_weight: float = Field(ge=0, le=1)
     unknown_rate: float = Field(gt=0, lt=1)
 

@@ -1,4 +1,7 @@
-"""The channel score: Beta-Binomial with recency. One formula for runs and for live decisions."""
+"""The channel score: Beta-Binomial with recency. One formula for runs and for live decisions.
+
+Its parameters are the policy's where it pins them, else what the last run fitted to the data, else the defaults.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 INTERVAL = 0.90
+DEFAULT_HALF_LIFE_DAYS = 60.0
+DEFAULT_PRIOR_WEIGHT = 10.0
 
 _TAILS = np.array([[(1 - INTERVAL) / 2], [(1 + INTERVAL) / 2]])
 _Numbers = NDArray[np.float64]
@@ -22,19 +27,24 @@ class Posterior(NamedTuple):
     high: _Numbers
 
 
-def posterior(received: _Numbers, answered: _Numbers, prior: _Numbers, prior_weight: float) -> Posterior:
+def posterior_mean(received: _Numbers, answered: _Numbers, prior: _Numbers, prior_weight: _Numbers | float) -> _Numbers:
+    """(answered + m·prior) / (received + m): see `posterior`."""
+    # Somebody may answer more often than messages came, on WhatsApp say: a share stays a share.
+    return (np.minimum(answered, received) + prior_weight * prior) / (received + prior_weight)
+
+
+def posterior(received: _Numbers, answered: _Numbers, prior: _Numbers, prior_weight: _Numbers | float) -> Posterior:
     """The mean of Beta posteriors, (answered + m·prior) / (received + m), with their intervals.
 
     Args:
         received: decayed count of messages that arrived; `answered` of those among them that were answered.
-        prior: the channel's own rate.
-        prior_weight: m, how many messages' worth of trust the channel's rate has over a person's.
+        prior: the rate expected before the person's own messages are looked at.
+        prior_weight: m, how many messages' worth of trust that rate has over a person's.
     """
-    # Somebody may answer more often than messages came, on WhatsApp say: a share stays a share.
     answered = np.minimum(answered, received)
     alpha = answered + prior_weight * prior
     beta = received - answered + prior_weight * (1 - prior)
-    mean = alpha / (alpha + beta)
+    mean = posterior_mean(received, answered, prior, prior_weight)
     low, high = betaincinv(np.maximum(alpha, 1e-6), beta, _TAILS)
     # Where next to nothing is known of a channel that hardly anybody answers, the mean lies outside the interval.
     return Posterior(mean, np.minimum(low, mean), np.maximum(high, mean))

@@ -16,7 +16,20 @@ import structlog
 import typer
 from typer.exceptions import TyperException
 
-from cdp.cli import about, clients, consents, decisions, identity, run, segments, serve, simulate, sql, terminal
+from cdp.cli import (
+    about,
+    clients,
+    consents,
+    decisions,
+    evaluate,
+    identity,
+    run,
+    segments,
+    serve,
+    simulate,
+    sql,
+    terminal,
+)
 from cdp.errors import CdpError, UsageError
 
 app = typer.Typer(
@@ -30,6 +43,7 @@ GROUPS = (
     run.app,
     segments.app,
     identity.app,
+    evaluate.app,
     sql.app,
     serve.app,
     clients.app,

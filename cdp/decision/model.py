@@ -51,13 +51,19 @@ class Response:
 
 @dataclass(frozen=True)
 class History:
-    """What the last run made of a channel: decayed sums as of `as_of`, the count behind them, the channel's rate."""
+    """What the last run made of a channel: decayed sums as of `as_of`, the count behind them, and what it fitted.
+
+    rate: the prior; None: the run saw nobody receive anything there. Its weight and the half-life are None where the
+    run said none.
+    """
 
     as_of: datetime
     received: float
     answered: float
     received_count: int
     rate: float | None
+    prior_weight: float | None = None
+    half_life_days: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Score:
-    """Expected share of messages that get an answer, its 90% interval, the messages behind it, the channel's rate."""
+    """Expected share of messages that get an answer, its 90% interval, the messages behind it, the prior rate."""
 
     mean: float
     low: float

@@ -9,7 +9,7 @@ import numpy as np
 
 from cdp.decision.model import Facts, Response, Score
 from cdp.policy import Scores
-from cdp.scores import posterior
+from cdp.scores import DEFAULT_HALF_LIFE_DAYS, DEFAULT_PRIOR_WEIGHT, posterior
 
 _DAY = timedelta(days=1)
 
@@ -19,31 +19,40 @@ def channel_scores(facts: Facts, channels: Sequence[str], rules: Scores, now: da
     if not channels:
         return {}
     rows = [_evidence(facts, channel, rules, now) for channel in channels]
-    received, answered, rate = np.array([row[:3] for row in rows], dtype=np.float64).T
-    means, lows, highs = (part.round(6).tolist() for part in posterior(received, answered, rate, rules.prior_weight))
+    received, answered, rate, weight = np.array([row[:4] for row in rows], dtype=np.float64).T
+    means, lows, highs = (part.round(6).tolist() for part in posterior(received, answered, rate, weight))
     return {
-        channel: Score(mean, low, high, row[3], row[2])
+        channel: Score(mean, low, high, row[4], row[2])
         for channel, mean, low, high, row in zip(channels, means, lows, highs, rows, strict=True)
     }
 
 
-def _evidence(facts: Facts, channel: str, rules: Scores, now: datetime) -> tuple[float, float, float, int]:
-    """(decayed received, decayed answered, the channel's rate, messages received)."""
+def _evidence(facts: Facts, channel: str, rules: Scores, now: datetime) -> tuple[float, float, float, float, int]:
+    """(decayed received, decayed answered, the prior's rate and weight, messages received)."""
     past = facts.history.get(channel)
+    fitted_weight, fitted_half_life = (past.prior_weight, past.half_life_days) if past else (None, None)
+    prior_weight = rules.prior_weight or fitted_weight or DEFAULT_PRIOR_WEIGHT
+    half_life = rules.half_life_days or fitted_half_life or DEFAULT_HALF_LIFE_DAYS
     fresh = [response for response in facts.responses if response.channel == channel]
-    weights = [_weight(response.at, rules, now) for response in fresh]
+    weights = [_weight(response.at, half_life, now) for response in fresh]
     received = sum(weight for weight, one in zip(weights, fresh, strict=True) if one.is_received)
     answered = sum(weight * _answer(one, rules) for weight, one in zip(weights, fresh, strict=True))
     count = sum(one.is_received for one in fresh)
     if past is None:
-        return received, answered, rules.unknown_rate, count
-    age = _weight(past.as_of, rules, now)
+        return received, answered, rules.unknown_rate, prior_weight, count
+    age = _weight(past.as_of, half_life, now)
     rate = rules.unknown_rate if past.rate is None else past.rate
-    return past.received * age + received, past.answered * age + answered, rate, past.received_count + count
+    return (
+        past.received * age + received,
+        past.answered * age + answered,
+        rate,
+        prior_weight,
+        past.received_count + count,
+    )
 
 
-def _weight(at: datetime, rules: Scores, now: datetime) -> float:
-    return float(0.5 ** (max(now - at, timedelta()) / _DAY / rules.half_life_days))
+def _weight(at: datetime, half_life_days: float, now: datetime) -> float:
+    return float(0.5 ** (max(now - at, timedelta()) / _DAY / half_life_days))
 
 
 def _answer(response: Response, rules: Scores) -> float:

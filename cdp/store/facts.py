@@ -200,6 +200,8 @@ def _history(preference: Mapping[str, Any], as_of: datetime) -> History:
         received_count=preference["received_count"],
         # No rate: the last run saw nobody receive anything there.
         rate=preference.get("prior") or None,
+        prior_weight=preference.get("prior_weight"),
+        half_life_days=preference.get("half_life_days"),
     )
 
 

@@ -40,7 +40,9 @@ preferences as (
     select profile_id, string_agg(to_json(struct_pack(channel := channel, reachable := reachable, score := score,
         low := low, high := high, received_count := received_count, response_count := response_count,
         decayed_received := decayed_received, decayed_responses := decayed_responses, prior := prior,
-        best_hours := best_hours, timezone := timezone)), ',' order by score desc nulls last, channel) as items
+        prior_weight := prior_weight, half_life_days := half_life_days, best_hours := best_hours,
+        looked_count := looked_count, weekend_best_hours := weekend_best_hours,
+        weekend_looked_count := weekend_looked_count, timezone := timezone)), ',' order by score desc nulls last, channel) as items
     from segments.channel_preferences semi join wanted using (profile_id)
     group by profile_id
 ),

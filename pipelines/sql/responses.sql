@@ -1,22 +1,13 @@
--- What a channel brought and what came back, newer evidence weighing more: its weight halves every $half_life_days. A click
--- is an answer; a reply is one by $reply_weight. Rounded, because a sum of fractions depends on its order in the last digits, and a re-run must say the same.
+-- What a channel brought and what came back, as it was and with newer evidence weighing more: its weight halves every
+-- $half_life_days. Rounded, because a sum of fractions depends on its order in the last digits, and a re-run must say the same.
 with weighed as (
-    select profile_id, channel, event_type, coalesce(message_ref, event_id) as message,
-        power(0.5, greatest(0, epoch($as_of - occurred_at)) / 86400.0 / $half_life_days) as weight
-    from person_events
-    where channel in ('email', 'sms', 'push', 'whatsapp')
-        and event_type in ('delivered', 'opened', 'clicked', 'replied')
-),
-messages as (
-    select profile_id, channel, message, max(weight) as weight,
-        bool_or(event_type in ('delivered', 'opened', 'clicked')) as received,
-        max(case event_type when 'clicked' then 1.0 when 'replied' then $reply_weight else 0.0 end) as answered
-    from weighed
-    group by profile_id, channel, message
+    select *, power(0.5, greatest(0, epoch($as_of - coalesce(received_at, answered_at))) / 86400.0 / $half_life_days) as weight
+    from deliveries
 )
 select profile_id, channel,
-    count(*) filter (received) as received_count, count(*) filter (answered > 0) as response_count,
-    round(coalesce(sum(weight) filter (received), 0), 6) as decayed_received,
-    round(sum(weight * answered), 6) as decayed_responses
-from messages
+    count(received_at) as received_count, count(*) filter (answered > 0) as response_count,
+    round(coalesce(sum(weight) filter (received_at is not null), 0), 6) as decayed_received,
+    round(sum(weight * answered), 6) as decayed_responses,
+    round(least(sum(answered), count(received_at)), 6) as answered
+from weighed
 group by profile_id, channel

@@ -67,3 +67,18 @@ def test_the_interval_holds_the_mean(received: float, answered: float, rate: flo
 def test_a_click_never_lowers_a_score(received: float, share: float, rate: float) -> None:
     history = History(NOW, received, received * share, round(received), rate)
     assert score(history, response(clicked=True)).mean >= score(history).mean
+
+
+FREE = RULES.model_copy(update={"half_life_days": None, "prior_weight": None})
+FITTED = History(NOW - 30 * DAY, 30, 10, 40, 0.25, prior_weight=4, half_life_days=15)
+
+
+def test_what_the_run_has_fitted_counts_unless_the_policy_pins_it() -> None:
+    assert score(FITTED, rules=FREE).mean == pytest.approx((10 / 4 + 4 * 0.25) / (30 / 4 + 4), abs=1e-6)
+    assert score(FITTED, rules=RULES).mean == pytest.approx((10 / 2 + 10 * 0.25) / (30 / 2 + 10), abs=1e-6)
+
+
+def test_without_a_fit_the_defaults_stand() -> None:
+    found = score(History(NOW - 60 * DAY, 30, 10, 40, 0.25), rules=FREE)
+    assert found.mean == pytest.approx((5 + 2.5) / (15 + 10), abs=1e-6)
+    assert score(rules=FREE).mean == 0.05

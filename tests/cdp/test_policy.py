@@ -32,7 +32,7 @@ def test_a_policy_survives_its_document() -> None:
 
 def test_a_change_without_a_new_version_is_another_policy(tmp_path: Path) -> None:
     changed = tmp_path / "policy.yaml"
-    changed.write_text(SHIPPED.read_text().replace("half_life_days: 60", "half_life_days: 61"))
+    changed.write_text(SHIPPED.read_text().replace("half_life_days: null", "half_life_days: 61"))
     assert load_policy(changed).version == load_policy(SHIPPED).version
     assert load_policy(changed).digest != load_policy(SHIPPED).digest
 
@@ -46,7 +46,7 @@ WRONG = [
     ("sms: {per_day: 1,", "fax: {per_day: 1,", "frequency_caps.fax", "email|sms|push|whatsapp"),
     ("sms: {per_day: 1,", "sms: {per_day: 0,", "frequency_caps.sms.per_day", "greater than"),
     ("sms: {per_day: 1,", "sms: {per_hour: 1,", "frequency_caps.sms.per_hour", "not permitted"),
-    ("half_life_days: 60", "half_life_days: a while", "scores.half_life_days", "valid number"),
+    ("half_life_days: null", "half_life_days: a while", "scores.half_life_days", "valid number"),
     ("unknown_rate: 0.05", "unknown_rate: 5", "scores.unknown_rate", "less than 1"),
     ("timezone_unknown: UTC", "timezone_unknown: Mars", "timezone_unknown", "Europe/Zurich"),
     ("high: 1}", "high: 0}", "delay_halves_score_after_hours.high", "greater than 0"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.policy import Scores
@@ -18,7 +18,8 @@ from tests.pipelines.people import event, observation, profile_id, warehouse_of
 from tests.pipelines.runs import NOW
 
 RULES = Scores(half_life_days=60, prior_weight=10, reply_weight=0.5, unknown_rate=0.05)
-COUNTS = ("received_count", "response_count", "decayed_received", "decayed_responses")
+FITTED = RULES.model_copy(update={"half_life_days": None, "prior_weight": None})
+COUNTS = ("received_count", "response_count", "decayed_received", "decayed_responses", "answered")
 RESPONSES = pl.Schema(
     {
         **dict.fromkeys(("profile_id", "channel"), pl.String),
@@ -27,19 +28,26 @@ RESPONSES = pl.Schema(
     }
 )
 REACH = pl.Schema({"profile_id": pl.String, "channel": pl.String, "reachable": pl.Boolean})
-HOURS = pl.Schema({"profile_id": pl.String, "channel": pl.String, "best_hours": pl.List(pl.Int32)})
+HOURS = pl.Schema(
+    {
+        **dict.fromkeys(("profile_id", "channel"), pl.String),
+        **dict.fromkeys(("best_hours", "weekend_best_hours"), pl.List(pl.Int32)),
+        **dict.fromkeys(("looked_count", "weekend_looked_count"), pl.Int64),
+    }
+)
 
 
 def estimated(responses: list[tuple[Any, ...]], reach: list[tuple[str, str, bool]]) -> dict[tuple[str, str], Any]:
     people = sorted({row[0] for row in (*responses, *reach)})
     frame = preferences(
-        pl.DataFrame(responses, schema=RESPONSES, orient="row"),
+        pl.DataFrame([(*row, row[3]) for row in responses], schema=RESPONSES, orient="row"),
         pl.DataFrame(reach, schema=REACH, orient="row"),
         pl.DataFrame(schema=HOURS),
         pl.DataFrame(
             {"profile_id": people, "timezone": [None] * len(people)}, schema_overrides={"timezone": pl.String}
         ),
-        RULES,
+        60.0,
+        10.0,
     )
     return {(row["profile_id"], row["channel"]): row for row in frame.iter_rows(named=True)}
 
@@ -78,6 +86,7 @@ EVIDENCE = st.tuples(st.floats(0, 500), st.floats(0, 600))
 
 
 @given(people=st.lists(EVIDENCE, min_size=1, max_size=6))
+@settings(deadline=None)
 def test_the_interval_holds_the_score_and_more_evidence_narrows_it(people: list[tuple[float, float]]) -> None:
     rows = [(f"p{n}", "email", round(got), round(did), got, did) for n, (got, did) in enumerate(people)]
     found = estimated(rows, [(row[0], "email", True) for row in rows])
@@ -132,10 +141,11 @@ def test_a_reply_weighs_what_the_policy_says_and_no_more_than_a_click_with_it() 
 def test_best_hours_are_local() -> None:
     opens = [
         event("ann", "email", "opened", NOW.replace(hour=hour) - timedelta(days=day), message_ref=f"{hour}-{day}")
-        for hour, times in ((6, 3), (18, 2), (20, 1), (4, 1), (9, 1))
+        for hour, times in ((6, 4), (18, 3), (20, 1), (12, 1), (9, 1))
         for day in range(1, times + 1)
     ]
-    [(zone, hours)] = preferred(opens, timezone="Europe/Berlin").query(
-        "select timezone, best_hours from segments.channel_preferences where profile_id = $1", [profile_id("ann")]
+    [(zone, hours, looked)] = preferred(opens, timezone="Europe/Berlin").query(
+        "select timezone, best_hours, looked_count from segments.channel_preferences where profile_id = $1",
+        [profile_id("ann")],
     ).rows()  # fmt: skip
-    assert (zone, hours) == ("Europe/Berlin", [7, 19, 5])
+    assert (zone, hours[0], looked) == ("Europe/Berlin", 7, 10)

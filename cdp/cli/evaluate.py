@@ -1,0 +1,132 @@
+"""Evaluation: how right what runs derive turns out to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cdp.cli import terminal
+from cdp.cli.common import AsJson, print_json, published
+from cdp.settings import load_settings
+
+if TYPE_CHECKING:
+    from pipelines.behaviour.evaluation import Evaluation
+    from pipelines.behaviour.heldout_channels import ChannelEvaluation
+    from pipelines.behaviour.heldout_hours import HourEvaluation
+    from pipelines.behaviour.measures import Bin, Estimate
+    from pipelines.behaviour.truth import TruthEvaluation
+
+app = typer.Typer(name="evaluate", help="Evaluation: how right what runs derive turns out to be.")
+
+
+@app.callback()
+def evaluate_group() -> None:
+    """Evaluation: how right what runs derive turns out to be."""
+
+
+@app.command("behaviour")
+def behaviour(
+    truth: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A folder of `cdp simulate`: compare with its truth.csv as well.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Held-out quality of channel preference and best time: fit on the earlier messages, foretell the later ones.
+
+    Writes a page with reliability curves, and these as PNG, to CDP_HOME/reports/behaviour.
+
+    Examples: cdp evaluate behaviour
+    · cdp evaluate behaviour --truth logs --json
+    """
+    from cdp.policy import load_policy
+    from pipelines.behaviour.evaluation import evaluate
+    from pipelines.behaviour.report import write_report
+
+    settings = load_settings()
+    rules = load_policy(settings.policy).scores
+    with published(settings) as warehouse:
+        evaluation = evaluate(warehouse, rules, truth)
+    files = [str(path) for path in write_report(evaluation, settings.home / "reports" / "behaviour")]
+    if as_json:
+        print_json({**evaluation.document(), "files": files})
+    else:
+        _show(evaluation, files)
+
+
+def _show(evaluation: Evaluation, files: list[str]) -> None:
+    if evaluation.cut:
+        until = f"from then to {terminal.minute(evaluation.as_of)} as foretold by what was known before"
+        terminal.say(f"Held out from {terminal.minute(evaluation.cut)} on: {until}.")
+    _show_channels(evaluation.channels)
+    _show_hours(evaluation.hours)
+    if evaluation.truth:
+        _show_truth(evaluation.truth)
+    terminal.say(f"\nReliability curves: {files[0]}")
+
+
+def _show_channels(found: ChannelEvaluation | None) -> None:
+    terminal.heading("Channel preference")
+    if found is None:
+        terminal.say("No evidence: too few messages or answers in the last fifth of the time.")
+        return
+    terminal.say(
+        f"{found.messages:,} messages to {found.people:,} people, foretold from {found.earlier_messages:,}; "
+        f"half-life {found.half_life_days:g} days."
+    )
+    rows = [[one.rule, _nats(one.log_loss), _nats(one.brier), _above(one.worse_by)] for one in found.rules]
+    _table(["rule", "log-loss", "Brier", "log-loss above the score's"], rows)
+    _show_deciles(found.deciles)
+    if found.top1:
+        terminal.say(f"Of those who answered and had a choice, it named the best channel for {_share(found.top1)}.")
+    if found.policies:
+        policies = [[one.policy, one.messages, _share(one.answer_rate), _share(one.less_by)] for one in found.policies]
+        _table(["sent by", "messages", "answered", "less than by the best score"], policies)
+
+
+def _show_hours(found: HourEvaluation | None) -> None:
+    terminal.heading("Best time")
+    if found is None:
+        terminal.say("No evidence: too few looks at messages in the last fifth by people who had looked before.")
+        return
+    terminal.say(f"{found.looks:,} looks by {found.people:,} people, foretold from {found.earlier_looks:,}.")
+    rows = [
+        [one.rule, _nats(one.log_loss), _above(one.worse_by), _share(one.hit_rate), _share(one.fewer_hits_by)]
+        for one in found.rules
+    ]
+    _table(["hours of", "log-loss", "above the person's", "looks within 1 h", "fewer than the person's"], rows)
+    _show_deciles(found.deciles)
+
+
+def _show_deciles(deciles: list[Bin]) -> None:
+    rows = [[one.cases, f"{one.foretold:.2%}", f"{one.happened:.2%}", f"{100 * one.gap:+.2f}"] for one in deciles]
+    _table(["cases", "foretold", "happened", "gap, points"], rows)
+
+
+def _show_truth(found: TruthEvaluation) -> None:
+    terminal.heading("Against the truth")
+    named = {"best channel": found.channel, "best hour, within one": found.hour}
+    rows = [[name, one.people, f"{one.named:.1%}", f"{one.allowed:.1%}"] for name, one in named.items() if one]
+    _table(["what", "people", "named", "what the truth allows"], rows)
+    terminal.say(
+        "What the truth allows: the most that can be named from the same messages, by who knows all true rates."
+    )
+    if found.held is not None:
+        terminal.say(f"The 90% interval holds the true rate of {found.held:.1%} of people and channels with messages.")
+
+
+def _table(columns: list[str], rows: list[list[Any]]) -> None:
+    terminal.out.print(terminal.table(columns, rows))
+
+
+def _nats(value: float) -> str:
+    return f"{value:.4f}"
+
+
+def _above(one: Estimate) -> str:
+    return f"{one.value:+.4f} ({one.low:+.4f} to {one.high:+.4f})"
+
+
+def _share(one: Estimate) -> str:
+    return f"{one.value:.1%} ({one.low:.1%} to {one.high:.1%})"
