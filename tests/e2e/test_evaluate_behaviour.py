@@ -5,12 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.command import SAMPLE, Command, cdp
 from tests.e2e.conftest import SampleRun
-
-pytest.importorskip("PIL")
 
 
 def test_scores_and_hours_beat_simple_rules_and_come_near_what_the_truth_allows(sample_run: SampleRun) -> None:
