@@ -63,7 +63,7 @@ def _show(evaluation: Evaluation, files: list[str]) -> None:
     _show_hours(evaluation.hours)
     if evaluation.truth:
         _show_truth(evaluation.truth)
-    terminal.say(f"\nReliability curves: {files[0]}")
+    terminal.out.print(f"\nReliability curves: {files[0]}", markup=False, soft_wrap=True)
 
 
 def _show_channels(found: ChannelEvaluation | None) -> None:

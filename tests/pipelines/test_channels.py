@@ -107,7 +107,7 @@ def warehouses() -> Iterator[dict[str, Warehouse]]:
         warehouse.close()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(["CH", "DE", "US"]), ENTRIES, SUPPRESSIONS)
 def test_everybody_at_once_is_what_the_fold_says(
     warehouses: dict[str, Warehouse], country: str, entries: list[Entry], suppressions: list[Suppression]

@@ -194,7 +194,7 @@ def shared() -> Iterator[Warehouse]:
     made.close()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.fixed_dictionaries({"base": rules(), "other": rules("base"), "top": rules("base", "other")}),
     st.lists(PEOPLE, min_size=1, max_size=8),
