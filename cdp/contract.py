@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import polars as pl
@@ -59,6 +59,7 @@ class Expectation:
     meaning: str
     violations: str
     allowed: tuple[str, ...] = ()
+    minimum: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ class Table:
             broken = f"not regexp_matches({value}, '{kind.pattern}')"
             yield self._expect("pattern", name, f"looks like: {kind.meaning}", broken)
         if kind.minimum is not None:
-            yield self._expect("minimum", name, f"is at least {kind.minimum}", f"{value} < {kind.minimum}")
+            meaning, broken = f"is at least {kind.minimum}", f"{value} < {kind.minimum}"
+            yield replace(self._expect("minimum", name, meaning, broken), minimum=kind.minimum)
 
     def _expect(
         self,

@@ -24,6 +24,7 @@ from great_expectations.data_context.types.base import (
     ProgressBarsConfig,
 )
 from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
+from great_expectations.expectations.core.expect_column_values_to_be_between import ExpectColumnValuesToBeBetween
 from great_expectations.expectations.core.expect_column_values_to_be_in_set import ExpectColumnValuesToBeInSet
 from great_expectations.expectations.core.expect_column_values_to_not_be_null import (
     ExpectColumnValuesToNotBeNull,
@@ -174,6 +175,10 @@ def _translate(expectation: Expectation, position: int) -> Check:
         case "allowed":
             values = list(expectation.allowed)
             return ExpectColumnValuesToBeInSet(column=expectation.columns[0], value_set=values, **told)
+        case "minimum":
+            return ExpectColumnValuesToBeBetween(
+                column=expectation.columns[0], min_value=float(expectation.minimum or 0), **told
+            )
         case _:
             return ExpectNoViolations(unexpected_rows_query=_as_query(expectation.violations), **told)
 
