@@ -109,8 +109,8 @@ OBSERVATIONS = st.sampled_from(PEOPLE).flatmap(observations_of)
 POPULATIONS = st.lists(OBSERVATIONS, min_size=2, max_size=12).map(
     lambda rows: {f"o{number}": row for number, row in enumerate(rows)}
 )
-FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-SOME = settings(FEW, max_examples=15)
+FEW = settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = settings(FEW, max_examples=8)
 
 
 def run_id(number: int) -> str:
