@@ -39,13 +39,6 @@ from tests.pipelines.runs import (
     write_lines,
 )
 
-
-@pytest.fixture
-def ungated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the quality gate, which takes most of a small run's time: for what has nothing to do with it."""
-    monkeypatch.setattr(flow, "_gate", lambda *_: 0)
-
-
 LATER, LATER_STILL = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
 
 FIRST = [sendgrid("delivered"), sendgrid("open"), "broken", sendgrid("delivered", "ben@shop.example")]

@@ -48,12 +48,6 @@ STAGES = flow.STAGES
 LATER, LATER_STILL = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
 
 
-@pytest.fixture
-def ungated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the quality gate, which takes most of a small run's time: for what has nothing to do with it."""
-    monkeypatch.setattr(flow, "_gate", lambda *_: 0)
-
-
 without_gate = pytest.mark.usefixtures("ungated")
 
 

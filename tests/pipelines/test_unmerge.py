@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -13,7 +12,6 @@ import pytest
 from cdp.settings import Settings
 from cdp.store import open_store
 from cdp.store.stewards import add_steward_decision
-from pipelines import flow
 from tests.pipelines.runs import (
     NOW,
     published,
@@ -70,15 +68,9 @@ def decide(settings: Settings, kind: Literal["link", "unlink"], left_id: str, ri
 
 
 @pytest.fixture(scope="module")
-def there_and_back(tmp_path_factory: pytest.TempPathFactory) -> ThereAndBack:
+def there_and_back(tmp_path_factory: pytest.TempPathFactory, ungated_module: None) -> ThereAndBack:
     """Ann and Ben are linked, a run is made, they are parted again, and another is made."""
-    with pytest.MonkeyPatch.context() as patch:
-        # The gate takes most of a small run's time, and has tests of its own.
-        patch.setattr(flow, "_gate", lambda *_: 0)
-        return _there_and_back(tmp_path_factory.mktemp("unmerge"))
-
-
-def _there_and_back(folder: Path) -> ThereAndBack:
+    folder = tmp_path_factory.mktemp("unmerge")
     settings = settings_in(folder)
     write_contacts(folder / "logs")
     write_lines(folder / "logs" / "sendgrid.jsonl", EVENTS)
