@@ -243,6 +243,8 @@ def _open(path: Path, settings: Settings, scratch: Path, *, read_only: bool) -> 
                 "memory_limit": settings.memory_limit.replace(" ", ""),
                 "temp_directory": str(scratch / "spill"),
                 "preserve_insertion_order": False,
+                # One checkpoint, by `publish`: a working copy that is not published is thrown away.
+                "checkpoint_threshold": "1TB",
             },
         )
         warehouse = Warehouse(connection)
