@@ -160,32 +160,30 @@ def test_any_content_type_and_gzip(lasting: Tracker, content_type: str) -> None:
 
 
 LARGE = {**TRACK, "properties": {"text": "x" * 33_000}}
-REFUSED: list[tuple[str, Any, int]] = [
-    ("/v1/track", b"", 400),
-    ("/v1/track", b"not json", 400),
-    ("/v1/track", b'{"event": "\xff"}', 400),
-    ("/v1/track", b"[" * 200_000, 400),
-    ("/v1/track", b'{"event": "x", "userId": "u1", "value": NaN}', 400),
-    ("/v1/track", b'{"event": "x", "userId": "u1", "value": 1e400}', 400),
-    ("/v1/track", b'{"event": "x", "userId": "\\ud800"}', 400),
-    ("/v1/track", b"[]", 400),
-    ("/v1/track", gzip.compress(b"{}")[:-4], 400),
-    ("/v1/track", LARGE, 413),
-    ("/v1/batch", {}, 400),
-    ("/v1/batch", {"batch": "track"}, 400),
-    ("/v1/batch", {"batch": [[TRACK]]}, 400),
-    ("/v1/batch", {"batch": [LARGE]}, 413),
-    ("/v1/batch", {"batch": [TRACK] * 2_501}, 413),
-    ("/v1/batch", b" " * 600_000, 413),
-    ("/v1/batch", gzip.compress(b" " * 600_000), 413),
-    ("/v1/import", gzip.compress(b" " * 5_000_000), 413),
-    ("/v1/batch", gzip.compress(b"0" * 200_000_000), 413),
-]
+REFUSED: dict[str, tuple[str, Any, int]] = {
+    "empty": ("/v1/track", b"", 400),
+    "not JSON": ("/v1/track", b"not json", 400),
+    "invalid UTF-8": ("/v1/track", b'{"event": "\xff"}', 400),
+    "deep nesting": ("/v1/track", b"[" * 200_000, 400),
+    "NaN": ("/v1/track", b'{"event": "x", "userId": "u1", "value": NaN}', 400),
+    "infinite number": ("/v1/track", b'{"event": "x", "userId": "u1", "value": 1e400}', 400),
+    "lone surrogate": ("/v1/track", b'{"event": "x", "userId": "\\ud800"}', 400),
+    "a list": ("/v1/track", b"[]", 400),
+    "cut gzip": ("/v1/track", gzip.compress(b"{}")[:-4], 400),
+    "large event": ("/v1/track", LARGE, 413),
+    "no batch": ("/v1/batch", {}, 400),
+    "batch of text": ("/v1/batch", {"batch": "track"}, 400),
+    "batch in a batch": ("/v1/batch", {"batch": [[TRACK]]}, 400),
+    "large event in a batch": ("/v1/batch", {"batch": [LARGE]}, 413),
+    "too many events": ("/v1/batch", {"batch": [TRACK] * 2_501}, 413),
+    "large body": ("/v1/batch", b" " * 600_000, 413),
+    "large body in gzip": ("/v1/batch", gzip.compress(b" " * 600_000), 413),
+    "large import in gzip": ("/v1/import", gzip.compress(b" " * 5_000_000), 413),
+    "gzip bomb": ("/v1/batch", gzip.compress(b"0" * 200_000_000, 1), 413),
+}
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "status"), REFUSED, ids=[f"{n}: {str(b)[:24]}" for n, (_, b, _) in enumerate(REFUSED)]
-)
+@pytest.mark.parametrize(("path", "body", "status"), REFUSED.values(), ids=REFUSED)
 def test_what_is_refused_says_why(lasting: Tracker, path: str, body: Any, status: int) -> None:
     """One SDK sends a batch again, eleven times, after an error that lacks `code` or `message`."""
     code = {400: "invalid_payload", 413: "payload_too_large"}[status]
