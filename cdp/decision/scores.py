@@ -20,7 +20,7 @@ def channel_scores(facts: Facts, channels: Sequence[str], rules: Scores, now: da
         return {}
     rows = [_evidence(facts, channel, rules, now) for channel in channels]
     received, answered, rate, weight = np.array([row[:4] for row in rows], dtype=np.float64).T
-    means, lows, highs = (part.round(6).tolist() for part in posterior(received, answered, rate, weight))
+    means, lows, highs = np.array(posterior(received, answered, rate, weight)).round(6).tolist()
     return {
         channel: Score(mean, low, high, row[4], row[2])
         for channel, mean, low, high, row in zip(channels, means, lows, highs, rows, strict=True)

@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +22,8 @@ from cdp.store.schema import UtcTime
 
 Row = tuple[Any, ...]
 Value = str | int | None | datetime | Collection[str]
+
+_AS_IT_IS = (str, int, NoneType)
 
 # Both with parameters by name, so that values are bound in one way.
 _DIALECTS: Mapping[str, sa.Dialect] = {
@@ -121,7 +124,7 @@ def _bound(values: Mapping[str, Value], dialect: str) -> dict[str, Any]:
 
 
 def _bound_value(value: Value, dialect: str) -> Any:
-    if value is None or isinstance(value, str | int):
+    if isinstance(value, _AS_IT_IS):
         return value
     if isinstance(value, datetime):
         return _to_text(value) if dialect == "sqlite" else value
