@@ -153,7 +153,8 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
     _create_file(Path(str(url.database)))
-    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
+    # A connection drops all pages that it holds once another one has written: whoever wrote last is the next to read.
+    engine = sa.create_engine(url, hide_parameters=True, pool_use_lifo=True, connect_args={"timeout": _BUSY_SECONDS})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
