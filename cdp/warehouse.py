@@ -59,8 +59,10 @@ Parameters = Sequence[Any] | Mapping[str, Any] | None
 class Warehouse:
     """An open DuckDB connection with the project's settings, helpers and errors."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, scratch: Path | None = None) -> None:
+        """`scratch`: a folder for files that nobody wants afterwards; without one they go where the system has them."""
         self.connection = connection
+        self.scratch = scratch
         connection.execute("set timezone = 'UTC'")
         connection.execute("set autoinstall_known_extensions = false")
 
@@ -99,7 +101,7 @@ class Warehouse:
 
     def beside(self) -> Warehouse:
         """The same database over a connection of its own, for another thread; it has none of the helpers."""
-        return Warehouse(self.connection.cursor())
+        return Warehouse(self.connection.cursor(), self.scratch)
 
     def replace_rows(self, table: Table, rows: pl.DataFrame) -> None:
         """Make `rows` the whole content of `table`; columns are matched by name."""
@@ -247,7 +249,7 @@ def _open(path: Path, settings: Settings, scratch: Path, *, read_only: bool) -> 
                 "checkpoint_threshold": "1TB",
             },
         )
-        warehouse = Warehouse(connection)
+        warehouse = Warehouse(connection, scratch)
         warehouse.run(MACROS, name="macros")
     return warehouse
 

@@ -52,8 +52,9 @@ def share_values(warehouse: Warehouse) -> None:
 def weigh(warehouse: Warehouse, model: Model) -> None:
     """Let the model weigh `candidate_pairs`: what it is sure of joins, what is doubtful waits for a steward
     (identity.grey_pairs)."""
-    warehouse.run(statement("scored_records"), name="scored_records")
-    score(warehouse, "scored_records", model, threshold=REVIEW_PROBABILITY)
+    # Splink knows tables by their bare names.
+    warehouse.run("create or replace temp view super_records as from resolver.super_records", name="super_records")
+    score(warehouse, "super_records", model, threshold=REVIEW_PROBABILITY)
     warehouse.run(statement("model_edges"), {"version": model.version}, name="model_edges")
     is_sure = f"probability >= {model.threshold}"
     _exchange(

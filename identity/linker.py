@@ -6,13 +6,17 @@ Only this folder imports splink.
 from __future__ import annotations
 
 from contextlib import closing
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from splink import Linker, SettingsCreator
-from splink.backends.duckdb import DuckDBAPI
+from splink.backends.duckdb import DuckDBAPI, ParquetWriteOptions
 
 from cdp.warehouse import Warehouse, open_memory
 from identity.model import COMPARISONS, Comparison, Model
+
+# DuckDB divides work among threads by groups of rows. Those of its own tables are too large for the pairs of a day.
+ROW_GROUP = 8_192
 
 
 def settings(model: Model) -> SettingsCreator:
@@ -33,15 +37,21 @@ def score(warehouse: Warehouse, table: str, model: Model, *, threshold: float) -
     Its columns: unique_id_l, unique_id_r, match_probability, match_weight, mw_<comparison>. Pairs below the
     probability `threshold` are left out.
     """
-    api = DuckDBAPI(connection=warehouse.connection)
-    linker = Linker(api.register(table), settings(model), log_level=None)
-    linker.table_management.register_blocked_pairs_for_predict(api.register("candidate_pairs"))
-    pairs = linker.inference.predict(threshold_match_probability=threshold)
-    warehouse.run(
-        f"create or replace temp table scored_pairs as select * from {pairs.physical_name}",
-        name="scored_pairs",
-    )
-    linker.table_management.delete_tables_created_by_splink_from_db()  # type: ignore[no-untyped-call]
+    with TemporaryDirectory(dir=warehouse.scratch) as folder:
+        api = DuckDBAPI(
+            connection=warehouse.connection,
+            materialisation="parquet",
+            materialisation_dir=folder,
+            parquet_materialisation_options=ParquetWriteOptions(row_group_size=ROW_GROUP),
+        )
+        linker = Linker(api.register(table), settings(model), log_level=None)
+        linker.table_management.register_blocked_pairs_for_predict(api.register("candidate_pairs"))
+        pairs = linker.inference.predict(threshold_match_probability=threshold)
+        warehouse.run(
+            f"create or replace temp table scored_pairs as select * from {pairs.physical_name}",
+            name="scored_pairs",
+        )
+        linker.table_management.delete_tables_created_by_splink_from_db()  # type: ignore[no-untyped-call]
 
 
 def charts(model: Model) -> dict[str, str]:
