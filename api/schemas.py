@@ -189,6 +189,7 @@ class Profile(Body):
     traits: Traits
     created_at: datetime
     last_seen_at: datetime
+    custom_traits: dict[str, str] | None = Field(None, description="traits of other names, as their sources give them")
     trait_evidence: list[TraitEvidence] | None = None
     segments: list[SegmentMembership] | None = None
     preferences: list[Preference] | None = None

@@ -42,6 +42,11 @@ ACTIVE_EVENT_TYPES = (
     *("opened", "clicked", "replied", "viewed", "identified", "product_viewed", "added_to_cart"),
     *("checkout_started", "ordered"),
 )
+# The traits that are columns of observations and of profiles, in the order of documents.
+CORE_TRAITS = (
+    *("first_name", "last_name", "email", "phone", "date_of_birth", "street", "city", "region", "postcode"),
+    *("country", "language", "timezone"),
+)
 LIFECYCLE_STAGES = ("new", "active", "at_risk", "lapsed", "won_back", "prospect", "dormant")
 IDENTIFIER_TYPES = ("email", "phone", "device_token", "anonymous_id", "customer_id")
 

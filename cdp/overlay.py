@@ -13,18 +13,13 @@ from datetime import UTC, datetime
 from hashlib import md5
 from typing import Any
 
-from cdp.fields import MESSAGE_CHANNELS
+from cdp.fields import CORE_TRAITS, MESSAGE_CHANNELS
 from cdp.metrics import METRICS
 from cdp.taken_back import is_void, taken_back, without
 
 Document = dict[str, Any]
 Described = Sequence[tuple["LiveMember", Document]]
 
-# As `documents.sql` lists them.
-TRAITS = (
-    *("first_name", "last_name", "email", "phone", "date_of_birth", "street", "city", "region", "postcode"),
-    *("country", "language", "timezone"),
-)
 # The channel that an address opens. Not every phone has WhatsApp, only one that was met there.
 CHANNELS = {"email": "email", "phone": "sms", "device_token": "push"}
 
@@ -90,7 +85,8 @@ def document_of(profile_id: str, overlay: Overlay) -> Document:
     first_seen_at = iso(min(_times(overlay), default=datetime.max.replace(tzinfo=UTC)))
     blank: Document = {
         "profile_id": profile_id,
-        "traits": dict.fromkeys(TRAITS),
+        "traits": dict.fromkeys(CORE_TRAITS),
+        "custom_traits": {},
         "identity": {"observation_count": 0, "source_count": 0, "confidence": 1.0, "members": [], "aliases": []},
         "created_at": first_seen_at,
         "last_seen_at": first_seen_at,
@@ -162,7 +158,7 @@ def _says(said: Document, held: LiveIdentifier) -> bool:
 
 def _evidence(described: Described) -> Iterator[Document]:
     for member, said in described:
-        for trait in TRAITS:
+        for trait in CORE_TRAITS:
             if said.get(trait) is not None:
                 yield {
                     "trait": trait,

@@ -1,6 +1,7 @@
 """Traits that their source takes back: live, as `traits.sql` does it in a run.
 
-An identify call with null for a trait voids what its source has said of it until then.
+An identify call with null for a trait voids what its source has said of it until then. A trait that is none of ours
+goes by the name that its source gives it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ Document = dict[str, Any]
 # When a source last took a trait back, by (source, trait), as documents write times.
 TakenBack = Mapping[tuple[str, str], str]
 
-# The properties of an identify call that speak of a trait.
+# The properties of an identify call that speak of a core trait by another name or its own.
 TAKEN_BACK_BY = {
     **{"firstName": "first_name", "first_name": "first_name", "lastName": "last_name", "last_name": "last_name"},
     **{"email": "email", "phone": "phone", "birthday": "date_of_birth", "city": "city", "country": "country"},
@@ -26,7 +27,7 @@ def taken_back_by(event_type: str, properties: str | None, source: str) -> str |
     if event_type != "identified" or not properties or "null" not in properties:
         return None
     said = json.loads(properties)
-    traits = {trait for name, trait in TAKEN_BACK_BY.items() if name in said and said[name] is None}
+    traits = {TAKEN_BACK_BY.get(name, name) for name, value in said.items() if value is None}
     return json.dumps({"source": source, "traits": sorted(traits)}) if traits else None
 
 
@@ -63,4 +64,14 @@ def without(document: Document, void: TakenBack) -> Document:
         for one in document["trait_evidence"]
     ]
     values = {trait: one["value"] if one else None for trait, one in next_best.items()}
-    return document | {"traits": document["traits"] | values, "trait_evidence": evidence}
+    core = {trait: value for trait, value in values.items() if trait in document["traits"]}
+    custom = {
+        trait: values.get(trait, value)
+        for trait, value in document.get("custom_traits", {}).items()
+        if values.get(trait, value) is not None
+    }
+    return document | {
+        "traits": document["traits"] | core,
+        "custom_traits": custom,
+        "trait_evidence": evidence,
+    }

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
-from cdp import tables
+from cdp import fields, tables
 from cdp.taken_back import TAKEN_BACK_BY
 from cdp.warehouse import Warehouse
 from pipelines.metrics import write_metrics
@@ -25,9 +25,18 @@ def build_profiles(warehouse: Warehouse, source_priority: Sequence[str]) -> None
         schema={"source": pl.String, "rank": pl.Int64},
     )
     names = pl.DataFrame({"name": list(TAKEN_BACK_BY), "trait": list(TAKEN_BACK_BY.values())})
-    with warehouse.frame("source_priority", priority), warehouse.frame("taken_back_by", names):
+    with (
+        warehouse.frame("source_priority", priority),
+        warehouse.frame("taken_back_by", names),
+        warehouse.frame("core_traits", core_traits()),
+    ):
         warehouse.run(statement("traits"), name=tables.TRAITS.full_name)
     warehouse.run(statement("profiles"), name=tables.PROFILES.full_name)
+
+
+def core_traits() -> pl.DataFrame:
+    """trait: those that have a column of their own."""
+    return pl.DataFrame({"trait": fields.CORE_TRAITS})
 
 
 def measure(warehouse: Warehouse, as_of: datetime) -> None:

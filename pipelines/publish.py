@@ -34,6 +34,7 @@ from pipelines.consents import record_consents
 from pipelines.land import LandedFile
 from pipelines.link import CURRENT_MEMBERS
 from pipelines.metrics import document_of_metrics
+from pipelines.profiles import core_traits
 from pipelines.sql import statement
 
 # Documents made and handed over at a time: bounds the memory of a first publish.
@@ -145,7 +146,11 @@ def _write_changed_documents(warehouse: Warehouse, known: pl.DataFrame) -> pl.Da
     profile_ids = warehouse.query("select profile_id from profiles.profiles order by profile_id")
     for wanted in profile_ids.iter_slices(DOCUMENTS_AT_A_TIME):
         here = known.join(wanted, on="profile_id", how="semi")
-        with warehouse.frame("wanted", wanted), warehouse.frame("known_hashes", here):
+        with (
+            warehouse.frame("wanted", wanted),
+            warehouse.frame("known_hashes", here),
+            warehouse.frame("core_traits", core_traits()),
+        ):
             warehouse.run(
                 f"insert into changed_documents from ({statement('documents')}) "
                 "anti join known_hashes using (profile_id, document_hash)",

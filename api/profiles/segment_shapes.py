@@ -48,7 +48,7 @@ def traits_of(document: Json, trait_class: str | None) -> Json:
 
 def _own_traits(document: Json) -> Iterator[tuple[str, Json]]:
     said = {each["trait"]: each for each in document["trait_evidence"] if each["is_current"]}
-    for name, value in document["traits"].items():
+    for name, value in {**document.get("custom_traits", {}), **document["traits"]}.items():
         if value is not None:
             evidence = said.get(name, {})
             yield name, _trait(value, evidence.get("source"), evidence.get("observed_at"))

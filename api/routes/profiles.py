@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1/profiles", tags=["profiles"], route_class=bounded
 
 CORE = ("profile_id", "traits", "created_at", "last_seen_at")
 PARTS = {
-    "traits": ("trait_evidence",),
+    "traits": ("custom_traits", "trait_evidence"),
     "segments": ("segments",),
     "preferences": ("preferences",),
     "consent": ("consent",),
@@ -108,7 +108,8 @@ async def stored_profile(context: Context, profile_id: str) -> StoredProfile:
 
 
 async def _view(context: Context, stored: StoredProfile, keys: tuple[str, ...]) -> dict[str, Any]:
-    document = from_json(stored.document)
+    # A document that was published before there were custom traits has none.
+    document = {"custom_traits": {}} | from_json(stored.document)
     if "consent" in keys:
         document["consent"] = await _consent(context, document)
     if "metrics" in keys:

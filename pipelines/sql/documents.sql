@@ -30,6 +30,13 @@ evidence as (
     join landing.files f using (file_id)
     group by t.profile_id
 ),
+custom_traits as (
+    select profile_id, string_agg(to_json(trait) || ':' || to_json(value), ',' order by trait) as items
+    from profiles.traits
+    semi join wanted using (profile_id)
+    where is_current and trait not in (select trait from core_traits)
+    group by profile_id
+),
 memberships as (
     select profile_id, string_agg(to_json(struct_pack(segment := segment, entered_at := iso(entered_at))), ','
         order by segment) as items
@@ -89,6 +96,7 @@ documents as (
                 confidence := p.confidence, members := coalesce(b.members, []), aliases := coalesce(a.aliases, [])),
             created_at := iso(p.created_at), last_seen_at := iso(p.last_seen_at)))::varchar, '}'),
         ',"metrics":', m.metrics,
+        ',"custom_traits":{', u.items, '}',
         ',"identifiers":[', i.items,
         '],"trait_evidence":[', e.items,
         '],"segments":[', s.items,
@@ -103,6 +111,7 @@ documents as (
     left join recent_messages r using (profile_id)
     left join metrics m using (profile_id)
     left join members b using (profile_id)
+    left join custom_traits u using (profile_id)
     left join aliases a using (profile_id)
 )
 select profile_id, document, md5(document) as document_hash from documents

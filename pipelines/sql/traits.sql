@@ -1,6 +1,7 @@
 -- Every value that a source has given for a trait, with the line that says so. The golden record takes, of those that
 -- are no junk and were not taken back, the most trusted source's, then a proven one, then the most recent. A source takes
--- a trait back by saying that it is null.
+-- a trait back by saying that it is null. Traits that are no column of an observation are properties of the events that
+-- tell of the person.
 create or replace table profiles.traits as
 with unpivoted as (
     unpivot (
@@ -15,28 +16,43 @@ with unpivoted as (
 junk as (
     select type, value from identity.identifier_values where quality = 'junk' and type in ('email', 'phone')
 ),
-taken_back as (
-    select m.profile_id, e.source, n.trait, max(e.occurred_at) as taken_back_at
+told as (
+    select m.profile_id, e.source, e.occurred_at, e.observation_id, e.file_id, e.line_number, p.key, p.type,
+        p.value ->> '$' as value
     from conformed.events e
-    join people m on m.observation_id = e.observation_id
-    join taken_back_by n on json_type(e.properties, '$.' || n.name) = 'NULL'
-    where e.event_type = 'identified' and contains(e.properties::varchar, 'null')
-    group by m.profile_id, e.source, n.trait
+    join people m on m.observation_id = e.observation_id, json_each(e.properties) p
+    where e.event_type = 'identified' and e.properties::varchar <> '{}'
 ),
-ranked as (
-    select m.profile_id, u.trait, u.value, u.source, u.last_seen_at as observed_at, u.observation_id, u.file_id,
-        u.line_number, j.value is not null or coalesce(u.last_seen_at <= b.taken_back_at, false) as is_void,
-        coalesce(p.rank, 1000) as source_rank,
-        u.trait in ('email', 'phone')
-            and bool_or(u.is_verified) over (partition by m.profile_id, u.trait, u.value) as is_proven
+taken_back as (
+    select profile_id, source, coalesce(n.trait, t.key) as trait, max(occurred_at) as taken_back_at
+    from told t
+    left join taken_back_by n on n.name = t.key
+    where t.type = 'NULL'
+    group by all
+),
+given as (
+    select m.profile_id, u.trait, u.value, u.source, u.last_seen_at as observed_at, u.is_verified, u.observation_id,
+        u.file_id, u.line_number
     from unpivoted u
     join people m on m.observation_id = u.observation_id
-    left join junk j on j.type = u.trait and j.value = u.value
-    left join taken_back b on b.profile_id = m.profile_id and b.source = u.source and b.trait = u.trait
-    left join source_priority p on p.source = u.source
+    union all
+    select profile_id, key, value, source, occurred_at, false, observation_id, file_id, line_number
+    from told
+    where type not in ('NULL', 'OBJECT', 'ARRAY') and value <> ''
+        and key not in (select name from taken_back_by union all select trait from core_traits)
+),
+ranked as (
+    select g.* exclude (is_verified), j.value is not null or coalesce(g.observed_at <= b.taken_back_at, false) as is_void,
+        coalesce(p.rank, 1000) as source_rank,
+        g.trait in ('email', 'phone')
+            and bool_or(g.is_verified) over (partition by g.profile_id, g.trait, g.value) as is_proven
+    from given g
+    left join junk j on j.type = g.trait and j.value = g.value
+    left join taken_back b on b.profile_id = g.profile_id and b.source = g.source and b.trait = g.trait
+    left join source_priority p on p.source = g.source
     qualify row_number() over (
-        partition by m.profile_id, u.trait, u.value, u.source
-        order by u.last_seen_at desc, u.observation_id) = 1
+        partition by g.profile_id, g.trait, g.value, g.source
+        order by g.observed_at desc, g.observation_id) = 1
 )
 select profile_id, trait, value,
     not is_void and row_number() over (

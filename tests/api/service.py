@@ -31,6 +31,7 @@ DOCUMENT: dict[str, Any] = {
         **{"date_of_birth": "1980-02-29", "street": None, "city": "Bern", "region": None, "postcode": "3011"},
         **{"country": "CH", "language": "de", "timezone": "Europe/Zurich"},
     },
+    "custom_traits": {"plan": "gold"},
     "identifiers": [
         {
             **{"type": "email", "value": "ann@example.com", "quality": "unique"},

@@ -230,6 +230,18 @@ def test_what_another_source_says_takes_the_place_of_what_is_taken_back(settings
     assert before["traits"]["city"] == "Bern"
 
 
+@without_gate
+def test_a_trait_of_another_name_is_in_the_document_until_it_is_taken_back(settings: Settings) -> None:
+    receive(settings, call("identify", userId="u", traits={"plan": "gold", "seats": 4}), source="segment")
+    run(settings)
+    assert shown(settings)["custom_traits"] == {"plan": "gold", "seats": "4"}
+    left = call("identify", userId="u", timestamp="2026-11-19T11:00:00Z", traits={"plan": None})
+    receive(settings, left, source="segment", at=LATER)
+    assert shown(settings)["custom_traits"] == {"seats": "4"}
+    run(settings, now=LATER_STILL)
+    assert shown(settings)["custom_traits"] == {"seats": "4"}
+
+
 def current(document: dict[str, Any]) -> set[tuple[str, str]]:
     return {(one["trait"], one["value"]) for one in document["trait_evidence"] if one["is_current"]}
 

@@ -92,6 +92,30 @@ def test_null_takes_a_trait_back_from_its_source(taken_back_by: str, days_ago: f
     ]
 
 
+def test_traits_of_other_names_are_told_by_events() -> None:
+    def told(days: float, **values: Any) -> dict[str, Any]:
+        return event("ann", "web", "identified", ago(days), source="web", line_number=int(days), properties=values)
+
+    warehouse = warehouse_of(
+        [observation("ann", "web", city="Leeds", seen=ago(9))],
+        [
+            told(9, plan="basic", seats=4, is_admin=False, left="x", tags=["a"], company={"name": "b"}),
+            told(3, plan="gold", left=None),
+            # An empty text takes nothing back; what is a column of the person is told by observations alone.
+            told(1, plan="", city="York", firstName="Ann", language="en"),
+        ],
+    )
+    build_profiles(warehouse, ())
+    assert warehouse.query("select trait, value, is_current, line_number from profiles.traits order by all").rows() == [
+        ("city", "Leeds", True, 1),
+        ("is_admin", "false", True, 9),
+        ("left", "x", False, 9),
+        ("plan", "basic", False, 9),
+        ("plan", "gold", True, 3),
+        ("seats", "4", True, 9),
+    ]
+
+
 def test_a_tie_is_settled_the_same_way_every_time() -> None:
     rows = [observation("ann", "crm", city=city) for city in ("York", "Leeds", "Bath")]
     found = set()

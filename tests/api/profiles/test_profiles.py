@@ -30,7 +30,7 @@ def test_a_profile_shows_its_core_traits(service: Service) -> None:
     ("include", "keys"),
     [
         ("", set()),
-        ("traits", {"trait_evidence"}),
+        ("traits", {"custom_traits", "trait_evidence"}),
         ("segments", {"segments"}),
         ("preferences", {"preferences"}),
         ("metrics", {"metrics"}),

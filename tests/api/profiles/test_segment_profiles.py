@@ -66,7 +66,7 @@ def test_traits_are_their_own_computed_ones_and_audiences(service: Service) -> N
     assert found == {
         **{name: value for name, value in DOCUMENT["traits"].items() if value is not None},
         **{"order_count": 3, "order_value": 120.5, "currency": "CHF"},
-        "loyal": True,
+        **{"loyal": True, "plan": "gold"},
     }
 
 
