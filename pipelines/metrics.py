@@ -9,15 +9,15 @@ from cdp.metrics import METRICS, Metric, Relation, relations
 from cdp.warehouse import Warehouse
 from pipelines.sql import statement
 
-# In the order in which they are made: each may read those before it.
-RELATIONS = ("numbered", "activity", "active_days", "purchases", "conversions", "messages", "scores")
-# Read by what comes after the metrics, too.
-KEPT = ("numbered", "activity")
+# In the order in which they are made: each may read those before it, and `numbered` and `activity`.
+RELATIONS = ("active_days", "purchases", "conversions", "messages", "scores")
 
 
 def write_metrics(warehouse: Warehouse, as_of: datetime) -> None:
     """Write profiles.metrics as of a time, and the temporary tables `numbered` and `activity` (see `sql/`)."""
-    _define_words(warehouse)
+    tell_activity(warehouse, as_of)
+    rule = lifecycle.is_lapse("days", "order_count", "median_days")
+    warehouse.run(f"create or replace temp macro is_lapse(days, order_count, median_days) as {rule}", name="is_lapse")
     statements = {
         **{name: statement(name) for name in RELATIONS},
         **{_aggregated(relation): _aggregation(relation) for relation in relations()},
@@ -26,8 +26,15 @@ def write_metrics(warehouse: Warehouse, as_of: datetime) -> None:
     for name, text in statements.items():
         warehouse.run(text, {"as_of": as_of} if "$as_of" in text else None, name=name)
     for name in (*RELATIONS, *map(_aggregated, relations())):
-        if name not in KEPT:
-            warehouse.run(f"drop table {name}", name=name)
+        warehouse.run(f"drop table {name}", name=name)
+
+
+def tell_activity(warehouse: Warehouse, as_of: datetime) -> None:
+    """Make the temporary tables `numbered` and `activity` (see `sql/`), which preferences and segments read, too."""
+    for name, words in (("channel_word", fields.CHANNELS), ("event_word", fields.EVENT_TYPES)):
+        warehouse.run(f"create temp type if not exists {name} as enum ({', '.join(map(repr, words))})", name=name)
+    warehouse.run(statement("numbered"), name="numbered")
+    warehouse.run(statement("activity"), {"as_of": as_of}, name="activity")
 
 
 def document_of_metrics() -> str:
@@ -43,14 +50,6 @@ def document_of_metrics() -> str:
         f"concat(rtrim(to_json(struct_pack(profile_id := m.profile_id, {lasting}))::varchar, '}}'), "
         f"replace(',' || ltrim({happened}, '{{'), ',}}', '}}'))"
     )
-
-
-def _define_words(warehouse: Warehouse) -> None:
-    for name, words in (("channel_word", fields.CHANNELS), ("event_word", fields.EVENT_TYPES)):
-        warehouse.run(f"drop type if exists {name}")
-        warehouse.run(f"create temp type {name} as enum ({', '.join(repr(word) for word in words)})", name=name)
-    rule = lifecycle.is_lapse("days", "order_count", "median_days")
-    warehouse.run(f"create or replace temp macro is_lapse(days, order_count, median_days) as {rule}", name="is_lapse")
 
 
 def _aggregation(relation: Relation) -> str:

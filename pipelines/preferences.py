@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from math import ceil
 
+import numpy as np
 import polars as pl
 
 from cdp import tables
@@ -13,91 +14,82 @@ from cdp.scores import posterior
 from cdp.warehouse import Warehouse
 from pipelines.behaviour.best_hours import best_hours
 from pipelines.behaviour.half_life import choose_half_life
-from pipelines.behaviour.rates import fit_spread
+from pipelines.behaviour.rates import Prior, fit_spread
 from pipelines.sql import statement
 
 # The half-life is chosen on the messages of about so many people.
 SAMPLED_PEOPLE = 50_000
 
 LOOKS_COUNTED = """
-    select profile_id, channel, is_local, is_weekend, received_hour, looked_hour, count(*) as looks
-    from looks group by all order by all
+    select p.profile_id, l.* exclude (person)
+    from (
+        select person, channel, is_local, is_weekend, received_hour, looked_hour, count(*) as looks
+        from looks group by all) l
+    join profiles.profiles p on p.rowid = l.person
+    order by all
 """
 
-_COUNTS = ("received_count", "response_count", "decayed_received", "decayed_responses")
+# What a score rests on.
+_COUNTS = ("decayed_received", "decayed_responses")
 
 
 def prefer(warehouse: Warehouse, as_of: datetime, rules: Scores) -> None:
     """Write segments.channel_preferences as of a time. What the policy does not pin is fitted to the messages."""
     warehouse.run(statement("deliveries"), {"reply_weight": rules.reply_weight}, name="deliveries")
     half_life_days = rules.half_life_days or choose_half_life(sampled_messages(warehouse))
-    responses = warehouse.query(statement("responses"), {"as_of": as_of, "half_life_days": half_life_days})
-    reach = warehouse.query("select profile_id, channel, reachable from reach")
+    evidence = warehouse.query(statement("evidence"), {"as_of": as_of, "half_life_days": half_life_days})
     warehouse.run(statement("looks"), name="looks")
-    looks = warehouse.query(LOOKS_COUNTED)
-    timezones = warehouse.query("select profile_id, timezone from profiles.profiles")
-    rows = preferences(responses, reach, _hours(looks), timezones, half_life_days, rules.prior_weight)
+    hours = _hours(warehouse.query(LOOKS_COUNTED))
+    rows = preferences(evidence, hours, half_life_days, rules.prior_weight)
     warehouse.replace_rows(tables.CHANNEL_PREFERENCES, rows)
 
 
 def sampled_messages(warehouse: Warehouse) -> pl.DataFrame:
     """Messages received, of the temporary table `deliveries`: of all people, or of a sample, the same in each run."""
-    people = warehouse.scalar("select count(distinct profile_id) from deliveries")
+    people = warehouse.scalar("select count(distinct person) from deliveries")
     return warehouse.query(statement("sampled_deliveries"), {"every": max(1, ceil(people / SAMPLED_PEOPLE))})
 
 
 def preferences(
-    responses: pl.DataFrame,
-    reach: pl.DataFrame,
-    hours: pl.DataFrame,
-    timezones: pl.DataFrame,
-    half_life_days: float,
-    prior_weight: float | None,
+    evidence: pl.DataFrame, hours: pl.DataFrame, half_life_days: float, prior_weight: float | None
 ) -> pl.DataFrame:
-    """One row per profile and channel that it has an address or a history on.
+    """One row per profile and channel of the evidence.
 
     The score is that of `cdp/scores.py`; its prior comes from the spread of rates on the channel over all profiles, or
     is the channel's own rate with the weight `prior_weight`. Without an address there is no score.
 
     Args:
-        responses: profile_id, channel, received_count, response_count, decayed_received, decayed_responses, answered.
-        reach: profile_id, channel, reachable.
+        evidence: profile_id, channel, timezone, reachable, received_count, response_count, decayed_received,
+            decayed_responses, answered.
         hours: profile_id, channel, best_hours, weekend_best_hours, looked_count, weekend_looked_count.
-        timezones: profile_id, timezone.
     """
-    joined = (
-        reach.join(responses, on=["profile_id", "channel"], how="full", coalesce=True)
-        .join(hours, on=["profile_id", "channel"], how="left")
-        .join(timezones, on="profile_id", how="left")
+    channels = evidence.partition_by("channel", maintain_order=True) or [evidence]
+    scored = pl.concat([_scored(rows, prior_weight) for rows in channels])
+    return (
+        scored.join(hours, on=["profile_id", "channel"], how="left")
         .with_columns(
-            pl.col("reachable").fill_null(False),
-            pl.col(*_COUNTS, "answered", "looked_count", "weekend_looked_count").fill_null(0),
+            pl.col("looked_count", "weekend_looked_count").fill_null(0),
+            pl.when("reachable").then(pl.col("score", "low", "high")),
             half_life_days=pl.lit(half_life_days),
         )
+        .select(tables.CHANNEL_PREFERENCES.column_names())
+        .sort("profile_id", "channel")
     )
-    channels = joined.partition_by("channel", maintain_order=True) or [joined]
-    scored = pl.concat([_scored(_with_prior(rows, prior_weight)) for rows in channels])
-    return scored.select(tables.CHANNEL_PREFERENCES.column_names()).sort("profile_id", "channel")
 
 
-def _with_prior(rows: pl.DataFrame, prior_weight: float | None) -> pl.DataFrame:
-    """The rows of a channel with prior and prior_weight."""
-    received = rows["received_count"].cast(pl.Float64).to_numpy()
-    spread = fit_spread(received, rows["answered"].to_numpy())
-    if prior_weight is not None:
-        return rows.with_columns(prior=pl.lit(spread.rate).round(6), prior_weight=pl.lit(prior_weight))
-    prior = spread.priors(rows["decayed_received"].to_numpy(), rows["decayed_responses"].to_numpy())
-    return rows.with_columns(prior=pl.Series(prior.rate).round(6), prior_weight=pl.Series(prior.weight).round(6))
-
-
-def _scored(rows: pl.DataFrame) -> pl.DataFrame:
-    columns = ("decayed_received", "decayed_responses", "prior", "prior_weight")
-    score, low, high = posterior(*(rows[name].to_numpy() for name in columns))
-    bounds = rows.with_columns(score=pl.Series(score), low=pl.Series(low), high=pl.Series(high))
-    reachable = pl.col("reachable")
-    return bounds.with_columns(
-        pl.when(reachable).then(pl.col(name).round(6)).alias(name) for name in ("score", "low", "high")
-    )
+def _scored(rows: pl.DataFrame, prior_weight: float | None) -> pl.DataFrame:
+    """The rows of a channel with prior, prior_weight, score, low and high; who have the same counts share them."""
+    spread = fit_spread(rows["received_count"].cast(pl.Float64).to_numpy(), rows["answered"].to_numpy())
+    counts = rows.select(_COUNTS).unique()
+    received, answered = (counts[name].to_numpy() for name in _COUNTS)
+    if prior_weight is None:
+        prior = spread.priors(received, answered)
+    else:
+        prior = Prior(np.full(counts.height, spread.rate), np.full(counts.height, prior_weight))
+    counts = counts.with_columns(prior=pl.Series(prior.rate).round(6), prior_weight=pl.Series(prior.weight).round(6))
+    found = posterior(received, answered, counts["prior"].to_numpy(), counts["prior_weight"].to_numpy())
+    known = dict(zip(("score", "low", "high"), found, strict=True))
+    return rows.join(counts.with_columns(pl.Series(known[name]).round(6).alias(name) for name in known), on=_COUNTS)
 
 
 def _hours(looks: pl.DataFrame) -> pl.DataFrame:

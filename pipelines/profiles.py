@@ -40,9 +40,6 @@ def core_traits() -> pl.DataFrame:
 
 
 def measure(warehouse: Warehouse, as_of: datetime) -> None:
-    """Write profiles.metrics as of a time, and the temporary tables `reach` (profile_id, channel, reachable),
-    `numbered` and `activity` (see `sql/`)."""
+    """Write profiles.metrics as of a time, and the temporary tables `numbered`, `activity` and `reach` (see `sql/`)."""
     write_metrics(warehouse, as_of)
-    until = f"timestamptz '{as_of.isoformat()}'"
-    warehouse.run(statement("person_events").replace("$as_of", until), name="person_events")
-    warehouse.run(f"create or replace temp table reach as {statement('reach')}", {"as_of": as_of}, name="reach")
+    warehouse.run(statement("reach"), {"as_of": as_of}, name="reach")

@@ -15,16 +15,16 @@ from pipelines.behaviour.heldout_channels import ChannelEvaluation, evaluate_cha
 from pipelines.behaviour.heldout_hours import HourEvaluation, evaluate_hours
 from pipelines.behaviour.truth import TruthEvaluation, evaluate_truth
 from pipelines.link import CURRENT_MEMBERS
+from pipelines.metrics import tell_activity
 from pipelines.sql import statement
 
 # The last fifth of the time is foretold from the rest.
 EARLIER_SHARE = 0.8
 SEED = 1
-MESSAGES = """
-    select profile_id, channel, received_at, answered_at, answered from deliveries where received_at is not null
-    order by profile_id, channel, received_at, answered_at, answered
+LOOKS = """
+    select * replace (channel::varchar as channel) from looks
+    order by profile_id, channel, looked_at, received_at
 """
-LOOKS = "select * from looks order by profile_id, channel, looked_at, received_at"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def evaluate(warehouse: Warehouse, rules: Scores, truth: Path | None, *, seed: i
         return Evaluation(as_of, None, None, None, None, told)
     since = since.astimezone(UTC)
     cut = since + (as_of - since) * EARLIER_SHARE
-    messages, looks = warehouse.query(MESSAGES), warehouse.query(LOOKS)
+    messages, looks = warehouse.query(statement("sampled_deliveries"), {"every": 1}), warehouse.query(LOOKS)
     return Evaluation(
         as_of,
         since,
@@ -91,7 +91,6 @@ def evaluate(warehouse: Warehouse, rules: Scores, truth: Path | None, *, seed: i
 def _gather(warehouse: Warehouse, as_of: datetime, rules: Scores) -> None:
     """The temporary table `deliveries` and the view `looks`, as a run makes them."""
     warehouse.run(CURRENT_MEMBERS, name="people")
-    until = f"timestamptz '{as_of.isoformat()}'"
-    warehouse.run(statement("person_events").replace("$as_of", until), name="person_events")
+    tell_activity(warehouse, as_of)
     warehouse.run(statement("deliveries"), {"reply_weight": rules.reply_weight}, name="deliveries")
     warehouse.run(statement("looks"), name="looks")

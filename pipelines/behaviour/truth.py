@@ -62,8 +62,8 @@ def evaluate_truth(warehouse: Warehouse, folder: Path) -> TruthEvaluation:
     known = pairs.join(people, on="person_id", maintain_order="left")
     preferences = warehouse.query("select * from segments.channel_preferences order by profile_id, channel")
     counts = warehouse.query(
-        "select profile_id, channel, count(*)::double as n, sum(answered) as k from deliveries "
-        "where received_at is not null group by all"
+        "select p.profile_id, d.channel::varchar as channel, count(*)::double as n, sum(d.answered) as k "
+        "from deliveries d join profiles.profiles p on p.rowid = d.person where d.received_at is not null group by all"
     )
     weekdays = (
         "select * from looks where is_local and not is_weekend order by profile_id, channel, looked_at, received_at"

@@ -93,6 +93,7 @@ of_channel as (
     from of_address
     group by profile_id, channel
 )
-select r.profile_id, r.channel, r.reachable, o.consent, o.suppressed
+select o.profile_id, o.channel, r.reachable, o.consent, o.suppressed
 from reach r
-join of_channel o using (profile_id, channel)
+join profiles.profiles p on p.rowid = r.person
+join of_channel o on o.profile_id = p.profile_id and o.channel = r.channel

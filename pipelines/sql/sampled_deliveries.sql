@@ -1,5 +1,6 @@
 -- The messages received by every $every-th person, drawn by a hash of the id: the same people in each run.
-select profile_id, channel, received_at, answered_at, answered
-from deliveries
-where received_at is not null and md5_number_upper(profile_id) % $every = 0
-order by profile_id, channel, received_at, answered_at, answered
+select p.profile_id, d.channel::varchar as channel, d.received_at, d.answered_at, d.answered
+from deliveries d
+join profiles.profiles p on p.rowid = d.person
+where d.received_at is not null and md5_number_upper(p.profile_id) % $every = 0
+order by all

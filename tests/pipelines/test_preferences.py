@@ -19,15 +19,14 @@ from tests.pipelines.runs import NOW
 
 RULES = Scores(half_life_days=60, prior_weight=10, reply_weight=0.5, unknown_rate=0.05)
 FITTED = RULES.model_copy(update={"half_life_days": None, "prior_weight": None})
-COUNTS = ("received_count", "response_count", "decayed_received", "decayed_responses", "answered")
-RESPONSES = pl.Schema(
+EVIDENCE_SCHEMA = pl.Schema(
     {
-        **dict.fromkeys(("profile_id", "channel"), pl.String),
-        **dict.fromkeys(COUNTS[:2], pl.Int64),
-        **dict.fromkeys(COUNTS[2:], pl.Float64),
+        **dict.fromkeys(("profile_id", "channel", "timezone"), pl.String),
+        "reachable": pl.Boolean,
+        **dict.fromkeys(("received_count", "response_count"), pl.Int64),
+        **dict.fromkeys(("decayed_received", "decayed_responses", "answered"), pl.Float64),
     }
 )
-REACH = pl.Schema({"profile_id": pl.String, "channel": pl.String, "reachable": pl.Boolean})
 HOURS = pl.Schema(
     {
         **dict.fromkeys(("profile_id", "channel"), pl.String),
@@ -38,16 +37,15 @@ HOURS = pl.Schema(
 
 
 def estimated(responses: list[tuple[Any, ...]], reach: list[tuple[str, str, bool]]) -> dict[tuple[str, str], Any]:
-    people = sorted({row[0] for row in (*responses, *reach)})
+    counts = {row[:2]: row[2:] for row in responses}
+    reachable = {row[:2]: row[2] for row in reach}
+    evidence = [
+        (*key, None, reachable.get(key, False), *found, found[1])
+        for key in sorted(counts | reachable)
+        for found in [counts.get(key, (0, 0, 0.0, 0.0))]
+    ]
     frame = preferences(
-        pl.DataFrame([(*row, row[3]) for row in responses], schema=RESPONSES, orient="row"),
-        pl.DataFrame(reach, schema=REACH, orient="row"),
-        pl.DataFrame(schema=HOURS),
-        pl.DataFrame(
-            {"profile_id": people, "timezone": [None] * len(people)}, schema_overrides={"timezone": pl.String}
-        ),
-        60.0,
-        10.0,
+        pl.DataFrame(evidence, schema=EVIDENCE_SCHEMA, orient="row"), pl.DataFrame(schema=HOURS), 60.0, 10.0
     )
     return {(row["profile_id"], row["channel"]): row for row in frame.iter_rows(named=True)}
 

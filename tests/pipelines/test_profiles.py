@@ -268,7 +268,11 @@ def test_who_can_be_reached(address: dict[str, Any], channel: str, history: list
     build_profiles(warehouse, ())
     measure(warehouse, NOW)
     found = dict(
-        warehouse.query("select channel, reachable from reach where profile_id = $1", [profile_id("ann")]).rows()
+        warehouse.query(
+            "select r.channel, r.reachable from reach r join profiles.profiles p on p.rowid = r.person "
+            "where p.profile_id = $1",
+            [profile_id("ann")],
+        ).rows()
     )
     assert found.get(channel) is reachable
 
