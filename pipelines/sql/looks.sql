@@ -2,15 +2,22 @@
 -- arrival if the look came within a day of it. Where nothing but the look tells of the arrival, that is not known. Of whom
 -- no time zone is known, hours are in UTC (is_local: false).
 create or replace temp view looks as
-with local as (
+with looked as (
     select m.person, p.profile_id, m.channel, m.received_at, m.looked_at, p.timezone is not null as is_local,
-        timezone(coalesce(p.timezone, 'UTC'), m.looked_at) as looked,
-        case when m.looked_at > m.received_at and m.looked_at < m.received_at + interval 24 hours
-            then hour(timezone(coalesce(p.timezone, 'UTC'), m.received_at)) end as received_hour
+        coalesce(p.timezone, 'UTC') as timezone, epoch_us(m.looked_at) // 900000000 as looked_quarter,
+        if(epoch_us(m.looked_at) - epoch_us(m.received_at) between 1 and 24 * 3600000000 - 1,
+            epoch_us(m.received_at) // 900000000, null) as received_quarter
     from deliveries m
     join profiles.profiles p on p.rowid = m.person
     where m.looked_at is not null
+),
+clocks as (
+    -- Asking a calendar is dear, so each quarter of an hour asks once: no clock changes within one.
+    select timezone, quarter, timezone(timezone, make_timestamptz(quarter * 900000000)) as shown
+    from (select distinct timezone, unnest([looked_quarter, received_quarter]) as quarter from looked)
 )
-select person, profile_id, channel, received_at, looked_at, is_local, isodow(looked) > 5 as is_weekend,
-    received_hour::tinyint as received_hour, hour(looked)::tinyint as looked_hour
-from local
+select l.person, l.profile_id, l.channel, l.received_at, l.looked_at, l.is_local, isodow(c.shown) > 5 as is_weekend,
+    hour(r.shown)::tinyint as received_hour, hour(c.shown)::tinyint as looked_hour
+from looked l
+join clocks c on c.timezone = l.timezone and c.quarter = l.looked_quarter
+left join clocks r on r.timezone = l.timezone and r.quarter = l.received_quarter

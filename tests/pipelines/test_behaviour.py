@@ -194,6 +194,22 @@ def test_looks_are_in_local_time_over_clock_changes(at: str, hour: int, is_weeke
     assert warehouse.query("select looked_hour, is_weekend from looks").rows() == [(hour, is_weekend)]
 
 
+ODD_CLOCKS = [
+    ("2026-11-03T18:10", "Asia/Kathmandu", 23),
+    ("2026-11-03T18:20", "Asia/Kathmandu", 0),  # a quarter to six ahead
+    ("2026-10-03T15:20", "Australia/Lord_Howe", 1),
+    ("2026-10-03T15:40", "Australia/Lord_Howe", 2),  # the clocks went forward by half an hour, at half past
+    ("1999-12-31T23:59", None, 23),
+]
+
+
+@pytest.mark.parametrize(("at", "timezone", "hour"), ODD_CLOCKS)
+def test_looks_are_in_local_time_where_clocks_are_odd(at: str, timezone: str | None, hour: int) -> None:
+    opened = datetime.fromisoformat(f"{at}+00:00")
+    warehouse = gathered([event("ann", "email", "opened", opened, message_ref="m")], timezone)
+    assert warehouse.query("select looked_hour from looks").rows() == [(hour,)]
+
+
 def at(minutes: float) -> datetime:
     return NOW - timedelta(days=9) + timedelta(minutes=minutes)
 
