@@ -5,7 +5,9 @@ Only this folder imports splink.
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -37,7 +39,7 @@ def score(warehouse: Warehouse, table: str, model: Model, *, threshold: float) -
     Its columns: unique_id_l, unique_id_r, match_probability, match_weight, mw_<comparison>. Pairs below the
     probability `threshold` are left out.
     """
-    with TemporaryDirectory(dir=warehouse.scratch) as folder:
+    with TemporaryDirectory(dir=_without_wildcards(warehouse.scratch)) as folder:
         api = DuckDBAPI(
             connection=warehouse.connection,
             materialisation="parquet",
@@ -52,6 +54,11 @@ def score(warehouse: Warehouse, table: str, model: Model, *, threshold: float) -
             name="scored_pairs",
         )
         linker.table_management.delete_tables_created_by_splink_from_db()  # type: ignore[no-untyped-call]
+
+
+def _without_wildcards(folder: Path | None) -> Path | None:
+    """The folder, or none: Splink finds what it has written by a pattern, and a home may be called `customers [1]`."""
+    return None if folder is None or re.search(r"[*?\[]", str(folder)) else folder
 
 
 def charts(model: Model) -> dict[str, str]:

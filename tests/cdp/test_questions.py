@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp.overlay import TRAITS
+from cdp.fields import CORE_TRAITS
 from cdp.questions import USES, next_questions, trait_status
 
 LONDON, NEW_YORK, ZURICH = "+442079460000", "+12125550100", "+41446681800"
@@ -20,7 +20,7 @@ ALL = {
 
 
 def document(reached: tuple[str, ...] = (), sources: dict[str, str] | None = None, **traits: str) -> dict[str, Any]:
-    known = dict.fromkeys(TRAITS) | traits
+    known = dict.fromkeys(CORE_TRAITS) | traits
     return {
         "traits": known,
         "trait_evidence": [
@@ -78,7 +78,7 @@ def test_how_a_trait_is_known(
     assert found == {"trait": trait, "status": status, "inferred_from": source, "inferred_value": value}
 
 
-@given(st.sets(st.sampled_from(TRAITS)), st.sets(st.sampled_from(("email", "sms", "push", "whatsapp"))))
+@given(st.sets(st.sampled_from(CORE_TRAITS)), st.sets(st.sampled_from(("email", "sms", "push", "whatsapp"))))
 def test_what_is_known_is_never_asked(known: set[str], reached: set[str]) -> None:
     traits = {name: ALL[name] for name in known}
     questions = asked(tuple(reached), **traits)

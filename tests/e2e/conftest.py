@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +24,20 @@ class SampleRun:
 
 @pytest.fixture(scope="session")
 def sample_run(tmp_path_factory: pytest.TempPathFactory) -> SampleRun:
-    """Made once; who uses it leaves its profiles as they are."""
+    """Made once for all workers, of which each has a copy; who uses it leaves its profiles as they are."""
+    own = tmp_path_factory.getbasetemp()
+    made = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "sample"
+    made.mkdir(exist_ok=True)
+    report = made / "report.json"
+    with (made / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not report.exists():
+            answer = cdp(made / "var", "run", str(SAMPLE), "--json")
+            assert answer.exit_code == 0, answer.stderr
+            report.write_text(answer.stdout)
     home = tmp_path_factory.mktemp("sample") / "var"
-    answer = cdp(home, "run", str(SAMPLE), "--json")
-    assert answer.exit_code == 0, answer.stderr
-    return SampleRun(home, json.loads(answer.stdout))
+    shutil.copytree(made / "var", home)
+    return SampleRun(home, json.loads(report.read_text()))
 
 
 @pytest.fixture(scope="session")

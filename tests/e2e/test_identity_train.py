@@ -9,21 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.command import ROOT, Command, cdp
-
-
-@pytest.fixture(scope="module")
-def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home that holds the sample; for copies."""
-    home = tmp_path_factory.mktemp("sample") / "var"
-    answer = cdp(home, "run", str(ROOT / "data" / "sample"))
-    assert answer.exit_code == 0, answer.stderr
-    return home
+from tests.e2e.command import Command
+from tests.e2e.conftest import SampleRun
 
 
 @pytest.fixture
-def known(command: Command, sample_home: Path, home: Path) -> Command:
-    shutil.copytree(sample_home, home)
+def known(command: Command, sample_run: SampleRun, home: Path) -> Command:
+    shutil.copytree(sample_run.home, home)
     return command
 
 
