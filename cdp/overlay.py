@@ -292,7 +292,8 @@ def message_id(event: LiveEvent) -> str:
 
 
 def _still_reachable(events: Iterable[LiveEvent]) -> bool:
-    """Whether nothing that came in says otherwise; of two things at one time the worse counts (`reach.sql`)."""
+    """Whether nothing that came in says otherwise; of two things at one time the worse counts. A bounce
+    counts as one for good until the next run looks at its reason."""
     left, returned = _latest(events, ("unsubscribed", "complained")), _latest(events, ("resubscribed",))
     bounced, arrived = _latest(events, ("bounced",)), _latest(events, _ARRIVED)
     return not (left and (returned is None or returned <= left)) and not (

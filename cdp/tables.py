@@ -414,7 +414,7 @@ CHANNEL_STATES = Table(
     (
         Column("profile_id", f.ProfileId, True),
         Column("channel", f.Channel, True),
-        Column("reachable", f.Flag, True, "an address has neither bounced for good, complained nor opted out since"),
+        Column("reachable", f.Flag, True, "an address is neither suppressed nor opted out; on WhatsApp: and was met"),
         Column("consent", f.Text, True, "to marketing: granted if any of its addresses has; `missing`: nothing stated"),
         Column("suppressed", f.Flag, True, "every address is suppressed: STOP, complaint, hard bounce, erased"),
     ),
@@ -429,7 +429,7 @@ CHANNEL_PREFERENCES = Table(
     (
         Column("profile_id", f.ProfileId, True),
         Column("channel", f.Channel, True),
-        Column("reachable", f.Flag, True, "there is an address, and it has not bounced or opted out"),
+        Column("reachable", f.Flag, True, "as segments.channel_states has it"),
         Column("score", f.Rate, False, "expected share of messages that get a response; none if unreachable"),
         Column("low", f.Rate, False, "lower end of the 90% interval"),
         Column("high", f.Rate, False, "upper end of the 90% interval"),

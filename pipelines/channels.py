@@ -32,7 +32,7 @@ def describe_channels(
 
 
 def write_channel_states(warehouse: Warehouse, known: KnownConsents, rules: ConsentRules, as_of: datetime) -> None:
-    """Write segments.channel_states from what is known; reads the temporary relations `reach` and `people`."""
+    """Write segments.channel_states from what is known; reads the temporary tables `numbered` and `activity`."""
     warehouse.run(f"delete from {tables.CHANNEL_STATES.full_name}", name=tables.CHANNEL_STATES.full_name)
     with (
         warehouse.frame("consent_entries", known.entries),

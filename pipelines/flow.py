@@ -42,7 +42,7 @@ from identity.patterns import load_patterns
 from identity.registry import model_in_use
 from identity.resolve import Known
 from identity.state import forget
-from pipelines import channels, conform, inbox, land, link, preferences, profiles, segments
+from pipelines import channels, conform, inbox, land, link, metrics, preferences, profiles, segments
 from pipelines import publish as publishing
 from pipelines.discover import InputFile, discover
 from pipelines.land import LandedFile, landed_files
@@ -198,7 +198,7 @@ def _link(run: Run) -> int:
 def _profiles(run: Run) -> int:
     """The golden record and what each person has done."""
     profiles.build_profiles(run.warehouse, run.settings.source_priority)
-    profiles.measure(run.warehouse, run.as_of)
+    metrics.write_metrics(run.warehouse, run.as_of)
     return run.warehouse.count("profiles.profiles")
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import polars as pl
 
 from cdp import fields, tables
 from cdp.taken_back import TAKEN_BACK_BY
 from cdp.warehouse import Warehouse
-from pipelines.metrics import write_metrics
 from pipelines.sql import statement
 
 
@@ -37,9 +35,3 @@ def build_profiles(warehouse: Warehouse, source_priority: Sequence[str]) -> None
 def core_traits() -> pl.DataFrame:
     """trait: those that have a column of their own."""
     return pl.DataFrame({"trait": fields.CORE_TRAITS})
-
-
-def measure(warehouse: Warehouse, as_of: datetime) -> None:
-    """Write profiles.metrics as of a time, and the temporary tables `numbered`, `activity` and `reach` (see `sql/`)."""
-    write_metrics(warehouse, as_of)
-    warehouse.run(statement("reach"), {"as_of": as_of}, name="reach")

@@ -1,17 +1,18 @@
--- What may be done on each channel that a profile has an address for (`reach`), as of a time. Consent is the fold of
+-- What may be done on each channel that a profile has an address for, as of a time. Consent is the fold of
 -- `cdp/consent/standing.py`, for marketing as a whole, over everybody at once: a test holds the two against each other.
--- Reads `consent_entries`, `contact_points`, `suppressing` and `opt_out_reaches`, which pipelines/channels.py provides.
+-- Reads `numbered` and `activity`, and `consent_entries`, `contact_points`, `suppressing` and `opt_out_reaches`, which
+-- pipelines/channels.py provides.
 insert into segments.channel_states by name
 with held as (
-    select distinct m.profile_id, p.contact_point_id, i.type, i.value, v.is_address
+    select distinct n.person, p.contact_point_id, i.type, i.value, v.is_address
     from identity.identifiers i
-    join people m on m.observation_id = i.observation_id
+    join numbered n using (observation_id)
     join (select type, value, bool_or(quality in ('unique', 'shared')) as is_address from identity.identifier_values
         where quality <> 'junk' group by type, value) v on v.type = i.type and v.value = i.value
     left join contact_points p on p.type = i.type and p.value = i.value
 ),
 addresses as (
-    select profile_id, contact_point_id, value, unnest(case type
+    select person, contact_point_id, value, unnest(case type
         when 'email' then ['email'] when 'phone' then ['sms', 'whatsapp'] when 'device_token' then ['push'] end)
         as channel
     from held
@@ -19,7 +20,7 @@ addresses as (
 ),
 -- Only people of whom something was stated take part in the fold.
 stated as (
-    select h.profile_id, e.*, e.channel as of_channel,
+    select h.person, e.*, e.channel as of_channel,
         case e.channel when 'email' then 'email' when 'push' then 'device_token'
             when 'sms' then 'phone' when 'whatsapp' then 'phone' end as address_type
     from consent_entries e
@@ -27,25 +28,25 @@ stated as (
     where e.occurred_at <= $as_of
 ),
 own as (
-    select a.profile_id, a.value, a.channel, s.entry_id, s.state, s.occurred_at, s.recorded_at,
+    select a.person, a.value, a.channel, s.entry_id, s.state, s.occurred_at, s.recorded_at,
         case s.scope when 'topic' then 0 when 'channel' then 1 else 2 end as breadth
     from addresses a
-    join stated s on s.profile_id = a.profile_id and s.contact_point_id = a.contact_point_id
+    join stated s on s.person = a.person and s.contact_point_id = a.contact_point_id
     where s.scope = 'all' or (s.of_channel = a.channel and (s.scope = 'channel' or s.topic is null))
 ),
 narrowest as (
-    from own qualify breadth = min(breadth) over (partition by profile_id, value, channel)
+    from own qualify breadth = min(breadth) over (partition by person, value, channel)
 ),
 regions as (
-    select p.profile_id, coalesce(r.region, '') as region
+    select p.rowid as person, coalesce(r.region, '') as region
     from profiles.profiles p
     left join (select distinct region from opt_out_reaches) r on r.region = p.country
 ),
 opted_out as (
-    select a.profile_id, a.value, a.channel, s.entry_id, s.state, s.occurred_at, s.recorded_at
+    select a.person, a.value, a.channel, s.entry_id, s.state, s.occurred_at, s.recorded_at
     from addresses a
-    join stated s on s.profile_id = a.profile_id
-    join regions g on g.profile_id = a.profile_id
+    join stated s on s.person = a.person
+    join regions g on g.person = a.person
     left join opt_out_reaches r on r.region = g.region and r.channel = s.of_channel and r.further = a.channel
     where s.state in ('denied', 'withdrawn')
         and case when s.scope = 'all' then true
@@ -59,10 +60,10 @@ deciding as (
 ),
 latest as (
     from deciding
-    qualify rank() over (partition by profile_id, value, channel order by occurred_at desc, recorded_at desc) = 1
+    qualify rank() over (partition by person, value, channel order by occurred_at desc, recorded_at desc) = 1
 ),
 standing as (
-    select profile_id, value, channel,
+    select person, value, channel,
         case when count(distinct state = 'granted') > 1 then 'conflicting'
             else arg_min(state, (state not in ('denied', 'withdrawn'), entry_id)) end as state
     from latest
@@ -79,21 +80,27 @@ suppressed as (
     where occurred_at is not null and coalesce(lifted_at <= occurred_at, true)
 ),
 of_address as (
-    select a.profile_id, a.channel, coalesce(s.state, 'missing') as state,
+    select a.person, a.channel, coalesce(s.state, 'missing') as state,
         exists (from suppressed u where u.contact_point_id = a.contact_point_id and u.channel in (a.channel, 'all'))
             as is_suppressed
     from addresses a
-    left join standing s on s.profile_id = a.profile_id and s.value = a.value and s.channel = a.channel
+    left join standing s on s.person = a.person and s.value = a.value and s.channel = a.channel
 ),
 of_channel as (
     -- An address that may be written to makes up for another; of the rest, what was stated says more.
-    select profile_id, channel, bool_and(is_suppressed) as suppressed,
+    select person, channel, bool_and(is_suppressed) as suppressed,
+        -- Of whom nothing is stated may be asked, but not who opted out at another address.
+        bool_or(not is_suppressed and state in ('granted', 'pending'))
+            or bool_or(not is_suppressed and state = 'missing')
+                and not bool_or(state in ('conflicting', 'withdrawn', 'denied')) as is_open,
         arg_min(state, list_position(['granted', 'pending', 'conflicting', 'withdrawn', 'denied', 'missing'], state))
             as consent
     from of_address
-    group by profile_id, channel
+    group by person, channel
 )
-select o.profile_id, o.channel, r.reachable, o.consent, o.suppressed
-from reach r
-join profiles.profiles p on p.rowid = r.person
-join of_channel o on o.profile_id = p.profile_id and o.channel = r.channel
+select p.profile_id, c.channel, c.consent, c.suppressed,
+    -- Not every phone has WhatsApp: only one that was met there.
+    c.is_open and (c.channel <> 'whatsapp' or m.person is not null) as reachable
+from of_channel c
+join profiles.profiles p on p.rowid = c.person
+left join (select distinct person from activity where channel = 'whatsapp') m on m.person = c.person

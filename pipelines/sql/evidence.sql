@@ -1,6 +1,6 @@
--- Of each channel on which a profile has an address (`reach`) or a history: what it brought and what came back, as it
--- was and with newer evidence weighing more: its weight halves every $half_life_days. Rounded, because a sum of fractions
--- depends on its order in the last digits, and a re-run must say the same.
+-- Of each channel on which a profile has an address (segments.channel_states) or a history: what it brought and what
+-- came back, as it was and with newer evidence weighing more: its weight halves every $half_life_days. Rounded, because a
+-- sum of fractions depends on its order in the last digits, and a re-run must say the same.
 with weighed as (
     select *, epoch_us($as_of) - epoch_us(coalesce(received_at, answered_at)) as age,
         power(0.5, greatest(0, age) / 86400e6 / $half_life_days) as weight
@@ -14,10 +14,19 @@ responses as (
         round(least(sum(answered), count(received_at)), 6) as answered
     from weighed
     group by person, channel
+),
+reach as (
+    select profile_id, channel::channel_word as channel, reachable from segments.channel_states
+),
+named as (
+    select p.profile_id, r.*
+    from responses r
+    join profiles.profiles p on p.rowid = r.person
 )
-select p.profile_id, e.channel, p.timezone, coalesce(e.reachable, false) as reachable,
-    coalesce(e.received_count, 0) as received_count, coalesce(e.response_count, 0) as response_count,
-    coalesce(e.decayed_received, 0) as decayed_received, coalesce(e.decayed_responses, 0) as decayed_responses,
-    coalesce(e.answered, 0) as answered
-from (from reach full join responses using (person, channel)) e
-join profiles.profiles p on p.rowid = e.person
+select profile_id, channel, p.timezone, coalesce(w.reachable, false) as reachable,
+    coalesce(n.received_count, 0) as received_count, coalesce(n.response_count, 0) as response_count,
+    coalesce(n.decayed_received, 0) as decayed_received, coalesce(n.decayed_responses, 0) as decayed_responses,
+    coalesce(n.answered, 0) as answered
+from reach w
+full join named n using (profile_id, channel)
+join profiles.profiles p using (profile_id)

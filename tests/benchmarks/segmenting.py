@@ -26,16 +26,19 @@ from cdp.metrics import METRICS, Metric
 from cdp.policy import load_policy
 from cdp.segments import load_catalogue
 from cdp.settings import DATA, Settings
+from cdp.store.standing import SUPPRESSION_COLUMNS, KnownConsents
 from cdp.warehouse import Warehouse, publish
+from pipelines.channels import write_channel_states
 from pipelines.link import CURRENT_MEMBERS
+from pipelines.metrics import write_metrics
 from pipelines.preferences import prefer
-from pipelines.profiles import measure
 from pipelines.segments import segment
 from tests.benchmarks.histories import AS_OF, make_histories
 from tests.benchmarks.resolving import Seconds, clocked, working_copy
 
 SEGMENTS = 50
 ROUNDS = 3
+AT = pl.Datetime("us", "UTC")
 
 FAMILIES = """count(*) as event_count, min(occurred_at) as first_event_at, max(occurred_at) as last_event_at,
     max(occurred_at) filter (event_type = 'clicked') as last_click_at,
@@ -91,24 +94,43 @@ def floors(home: Path) -> dict[str, Any]:
 
 
 def derive(home: Path) -> dict[str, Any]:
-    """Seconds of metrics, segments and preferences, as a run derives them."""
+    """Seconds of metrics, channels, segments and preferences, as a run derives them."""
     catalogue = load_catalogue(_fifty(home / "segments.yaml"))
-    as_of, rules = datetime.fromisoformat(AS_OF), load_policy(DATA / "policy.yaml").scores
+    as_of, policy = datetime.fromisoformat(AS_OF), load_policy(DATA / "policy.yaml")
     nothing = pl.DataFrame(schema=tables.SEGMENT_CHANGES.polars_schema())
     seconds = Seconds()
     with _linked(home) as warehouse:
+        known = _known(warehouse)
         with clocked(seconds, "metrics"):
-            measure(warehouse, as_of)
+            write_metrics(warehouse, as_of)
+        with clocked(seconds, "channels"):
+            write_channel_states(warehouse, known, policy.consent, as_of)
         with clocked(seconds, "segments"):
             segment(warehouse, catalogue, nothing, as_of=as_of, run_id="run_20261101T000000_000000")
         with clocked(seconds, "preferences"):
-            prefer(warehouse, as_of, rules)
+            prefer(warehouse, as_of, policy.scores)
         return {
             "seconds": seconds,
             "events": warehouse.count(tables.EVENTS.full_name),
             "segments": len(catalogue.segments),
             "memberships": warehouse.count(tables.MEMBERSHIPS.full_name),
         }
+
+
+def _known(warehouse: Warehouse) -> KnownConsents:
+    """The consents of the histories, as a run finds them in the store."""
+    points = warehouse.query(
+        "select distinct md5(type || value) as contact_point_id, type, value from identity.identifiers "
+        "semi join conformed.consents using (observation_id) where type = 'email'"
+    )
+    entries = warehouse.query(
+        "select c.consent_id as entry_id, md5(i.type || i.value) as contact_point_id, "
+        "i.type as contact_point_type, c.channel, c.topic, c.state, c.scope, c.occurred_at, "
+        "c.occurred_at as recorded_at from conformed.consents c join identity.identifiers i using (observation_id) "
+        "where i.type = 'email'"
+    )
+    nothing = dict.fromkeys(SUPPRESSION_COLUMNS[:3], pl.String()) | dict.fromkeys(SUPPRESSION_COLUMNS[3:], AT)
+    return KnownConsents(entries, pl.DataFrame(schema=nothing), points)
 
 
 @contextmanager

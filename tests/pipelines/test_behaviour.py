@@ -18,7 +18,8 @@ from pipelines.behaviour.half_life import choose_half_life
 from pipelines.behaviour.heldout_channels import evaluate_channels
 from pipelines.behaviour.measures import calibration, log_losses, mean_by_person
 from pipelines.behaviour.rates import GRID, Spread, fit_spread
-from pipelines.profiles import build_profiles, measure
+from pipelines.metrics import write_metrics
+from pipelines.profiles import build_profiles
 from pipelines.sql import statement
 from tests.pipelines.people import event, observation, warehouse_of
 from tests.pipelines.runs import NOW
@@ -168,7 +169,7 @@ def test_nobody_looked() -> None:
 def gathered(events: list[dict[str, object]], timezone: str | None) -> Warehouse:
     warehouse = warehouse_of([observation("ann", email="ann@x.example", timezone=timezone)], events)
     build_profiles(warehouse, ())
-    measure(warehouse, NOW)
+    write_metrics(warehouse, NOW)
     warehouse.run(statement("deliveries"), {"reply_weight": 1.0})
     warehouse.run(statement("looks"))
     return warehouse

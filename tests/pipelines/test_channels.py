@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.consent import ADDRESS_TYPES, ConsentRules, ContactPoint, Entry, Suppression, fold
-from cdp.store import open_store
+from cdp.store import Store, open_store
 from cdp.store.consents import keep_contact_points, record, suppress
 from cdp.store.standing import CONTACT_POINT_COLUMNS, ENTRY_COLUMNS, SUPPRESSION_COLUMNS, KnownConsents, known_consents
 from cdp.warehouse import Warehouse
 from pipelines.channels import describe_channels, write_channel_states
-from pipelines.profiles import build_profiles, measure
+from pipelines.metrics import write_metrics
+from pipelines.profiles import build_profiles
 from tests.cdp.test_consent import said
 from tests.pipelines.people import consent, event, observation, profile_id, warehouse_of
 from tests.pipelines.runs import NOW
@@ -93,9 +94,10 @@ def frame(rows: list[Any], columns: tuple[str, ...]) -> pl.DataFrame:
 
 
 def prepared(country: str) -> Warehouse:
-    warehouse = warehouse_of([{**one, "country": country} for one in ANN])
+    met = event("ann", "whatsapp", "delivered")
+    warehouse = warehouse_of([{**one, "country": country} for one in ANN], [met])
     build_profiles(warehouse, ())
-    measure(warehouse, NOW)
+    write_metrics(warehouse, NOW)
     return warehouse
 
 
@@ -118,13 +120,13 @@ def test_everybody_at_once_is_what_the_fold_says(
     )
     known = KnownConsents(frame(entries, ENTRY_COLUMNS), frame(suppressions, SUPPRESSION_COLUMNS), points)
     write_channel_states(warehouse, known, RULES, NOW)
-    found = warehouse.query("select channel, consent, suppressed from segments.channel_states order by channel").rows()
+    found = warehouse.query("select * exclude (profile_id) from segments.channel_states order by channel").rows()
     assert found == [expected(channel, entries, suppressions, country) for channel in sorted(ADDRESS_TYPES)]
 
 
 def expected(
     channel: str, entries: list[Entry], suppressions: list[Suppression], country: str
-) -> tuple[str, str, bool]:
+) -> tuple[str, bool, str, bool]:
     addresses = [point for point in POINTS if point.type == ADDRESS_TYPES[channel]]
     states = [
         fold(
@@ -146,10 +148,98 @@ def expected(
         )
         for point in addresses
     ]
-    return channel, min(states, key=BEST_FIRST.index), all(suppressed)
+    usable = {state for state, stopped in zip(states, suppressed, strict=True) if not stopped}
+    has_left = not {"conflicting", "withdrawn", "denied"}.isdisjoint(states)
+    reachable = not usable.isdisjoint({"granted", "pending"}) or ("missing" in usable and not has_left)
+    return channel, reachable, min(states, key=BEST_FIRST.index), all(suppressed)
 
 
-def test_what_a_run_has_just_heard_counts_with_what_the_store_knows(tmp_path: Path) -> None:
+EMAIL, PHONE = {"email": "ann@example.com"}, {"phone": "+14155550100"}
+GONE = {"type": "bounce"}
+
+
+@pytest.mark.parametrize(
+    ("address", "channel", "history", "reachable"),
+    [
+        (EMAIL, "email", [], True),
+        (PHONE, "sms", [], True),
+        ({"device_token": "token"}, "push", [], True),
+        (PHONE, "whatsapp", [], False),
+        (PHONE, "whatsapp", ["delivered"], True),
+        (EMAIL, "email", ["delivered", "gone"], False),
+        (EMAIL, "email", ["gone", "delivered"], True),
+        (EMAIL, "email", ["gone", "gone"], False),
+        # A full mailbox today says nothing of tomorrow.
+        (EMAIL, "email", ["bounced"], True),
+        (PHONE, "sms", ["failed"], True),
+        (EMAIL, "email", ["unsubscribed"], False),
+        # To open an old message is not to subscribe again.
+        (EMAIL, "email", ["unsubscribed", "opened", "clicked"], False),
+        (EMAIL, "email", ["complained", "delivered"], False),
+        # Only a steward lifts a complaint.
+        (EMAIL, "email", ["complained", "resubscribed"], False),
+        (EMAIL, "email", ["unsubscribed", "resubscribed"], True),
+        (EMAIL, "email", ["resubscribed", "unsubscribed"], False),
+        (EMAIL, "email", ["unsubscribed", "resubscribed", "gone"], False),
+        (PHONE, "sms", ["unsubscribed", "granted"], False),
+        (PHONE, "sms", ["unsubscribed", "resubscribed"], True),
+        (EMAIL, "email", ["withdrawn"], False),
+        (EMAIL, "email", ["denied"], False),
+        (EMAIL, "email", ["pending"], True),
+        (EMAIL, "email", ["granted", "withdrawn"], False),
+        (EMAIL, "email", ["withdrawn", "granted"], True),
+        (EMAIL, "email", ["unsubscribed", "granted"], True),
+        ({"email": "role@example.com"}, "email", ["delivered"], None),
+    ],
+)  # fmt: skip
+def test_who_can_be_reached(
+    store: Store, address: dict[str, Any], channel: str, history: list[str], reachable: bool | None
+) -> None:
+    told = [told_at(channel, what, day(step - len(history))) for step, what in enumerate(history)]
+    assert reached(store, [address], told).get(channel) is reachable
+
+
+def test_who_left_at_one_address_is_not_written_to_at_another_without_a_word(store: Store) -> None:
+    two = {"email": "ann@example.com"}, {"email": "ann@example.org", "source": "shop"}
+    left = [told_at("email", "unsubscribed", day(-1))]
+    assert reached(store, two, left) == {"email": False}
+    gone = [told_at("email", "gone", day(-1))]
+    assert reached(store, two, gone) == {"email": True}
+
+
+@pytest.mark.parametrize("pair", [("unsubscribed", "resubscribed"), ("resubscribed", "unsubscribed")])
+def test_of_two_words_at_one_time_the_opt_out_counts(store: Store, pair: tuple[str, str]) -> None:
+    assert reached(store, [EMAIL], [told_at("email", what, day(-1)) for what in pair]) == {"email": False}
+
+
+def told_at(channel: str, what: str, at: datetime) -> dict[str, Any]:
+    if what in ("granted", "withdrawn", "denied", "pending"):
+        return consent("ann", channel, what, at)
+    is_gone = what == "gone"
+    return event("ann", channel, "bounced" if is_gone else what, at, properties=GONE if is_gone else {})
+
+
+def reached(store: Store, addresses: Iterable[dict[str, Any]], told: list[dict[str, Any]]) -> dict[str, bool]:
+    warehouse = warehouse_of(
+        [observation("ann", **address) for address in addresses],
+        [row for row in told if "event_id" in row],
+        [row for row in told if "consent_id" in row],
+        [("email", "role@example.com", "generic")],
+    )
+    build_profiles(warehouse, ())
+    write_metrics(warehouse, NOW)
+    describe_channels(warehouse, store, ConsentRules(), as_of=NOW, recorded_at=NOW)
+    return dict(warehouse.query("select channel, reachable from segments.channel_states").rows())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    yield opened
+    opened.close()
+
+
+def test_what_a_run_has_just_heard_counts_with_what_the_store_knows(store: Store) -> None:
     """Ann's consent came in over the API, Ben's and Cat's stand in logs, and Ben's number stopped a day later."""
     warehouse = warehouse_of(
         [
@@ -162,8 +252,7 @@ def test_what_a_run_has_just_heard_counts_with_what_the_store_knows(tmp_path: Pa
         [consent("ben", "sms", "granted", day(-2)), consent("cat", "email", "granted", day(-2))],
     )
     build_profiles(warehouse, ())
-    measure(warehouse, NOW)
-    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    write_metrics(warehouse, NOW)
     with store.write() as connection:
         keep_contact_points(connection, POINTS[:1])
         record(connection, [said("email email granted", on=1)], NOW)
@@ -181,4 +270,3 @@ def test_what_a_run_has_just_heard_counts_with_what_the_store_knows(tmp_path: Pa
         ]
     with store.read() as connection:
         assert known_consents(connection, "marketing").entries.height == 1
-    store.close()

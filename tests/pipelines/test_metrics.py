@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from cdp.fields import LIFECYCLE_STAGES, MESSAGE_CHANNELS
 from cdp.metrics import METRICS, OUTCOMES, WINDOWED_OUTCOMES, WINDOWS_DAYS
 from cdp.warehouse import Warehouse
-from pipelines.profiles import build_profiles, measure
+from pipelines.metrics import write_metrics
+from pipelines.profiles import build_profiles
 from tests.pipelines.people import event, observation, profile_id, warehouse_of
 from tests.pipelines.runs import NOW
 
@@ -27,7 +28,7 @@ def measured(events: list[Event], as_of: datetime = NOW, people: tuple[str, ...]
     described = [observation(name, email=f"{name}@x.example", seen=ago(400)) for name in people]
     warehouse = warehouse_of(described, events)
     build_profiles(warehouse, ())
-    measure(warehouse, as_of)
+    write_metrics(warehouse, as_of)
     return warehouse
 
 
@@ -217,7 +218,7 @@ def test_somebody_with_a_million_events_is_counted_like_others() -> None:
         "where event_type = 'delivered'"
     )
     build_profiles(warehouse, ())
-    measure(warehouse, NOW)
+    write_metrics(warehouse, NOW)
     counted = warehouse.query("select event_count, email_delivered_count, order_count from profiles.metrics")
     assert counted.rows() == [(1_000_001, 500_000, 1)]
 

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cdp import tables
 from cdp.policy import Scores
 from cdp.warehouse import Warehouse
+from pipelines.metrics import write_metrics
 from pipelines.preferences import prefer, preferences
-from pipelines.profiles import build_profiles, measure
+from pipelines.profiles import build_profiles
 from tests.pipelines.people import event, observation, profile_id, warehouse_of
 from tests.pipelines.runs import NOW
 
@@ -97,10 +99,16 @@ def test_the_interval_holds_the_score_and_more_evidence_narrows_it(people: list[
             assert large["high"] - large["low"] < small["high"] - small["low"]
 
 
+EMAIL_REACHES_ANN = pl.DataFrame(
+    [(profile_id("ann"), "email", True, "granted", False)], schema=tables.CHANNEL_STATES.polars_schema(), orient="row"
+)
+
+
 def preferred(events: list[dict[str, Any]], **person: Any) -> Warehouse:
     warehouse = warehouse_of([observation("ann", email="ann@x.example", **person)], events)
     build_profiles(warehouse, ())
-    measure(warehouse, NOW)
+    write_metrics(warehouse, NOW)
+    warehouse.append_rows(tables.CHANNEL_STATES, EMAIL_REACHES_ANN)
     prefer(warehouse, NOW, RULES)
     return warehouse
 

@@ -10,8 +10,9 @@ import pytest
 
 from cdp.metrics import OUTCOMES
 from cdp.warehouse import Warehouse
-from pipelines.profiles import build_profiles, measure
-from tests.pipelines.people import consent, event, observation, profile_id, warehouse_of
+from pipelines.metrics import write_metrics
+from pipelines.profiles import build_profiles
+from tests.pipelines.people import event, observation, warehouse_of
 from tests.pipelines.runs import NOW
 
 
@@ -129,7 +130,7 @@ def test_a_tie_is_settled_the_same_way_every_time() -> None:
 def measured(events: list[dict[str, Any]], as_of: datetime = NOW) -> Warehouse:
     warehouse = warehouse_of(events=events)
     build_profiles(warehouse, ())
-    measure(warehouse, as_of)
+    write_metrics(warehouse, as_of)
     return warehouse
 
 
@@ -220,69 +221,6 @@ def test_as_of_what_comes_later_is_not_known_yet() -> None:
     assert metrics(events, *names) == (3, 2, 60, ago(5), 4)
     assert metrics(events, *names, as_of=ago(20)) == (2, 2, 30, ago(50), 2)
     assert metrics(events, *names, as_of=ago(200)) == (0, 0, 0, None, 0)
-
-
-ANN: dict[str, Any] = {"email": "ann@x.example", "phone": "+12025550101", "device_token": "tok"}
-GRANTED, WITHDRAWN = "granted", "withdrawn"
-
-
-@pytest.mark.parametrize(
-    ("address", "channel", "history", "reachable"),
-    [
-        ({"email": "ann@x.example"}, "email", [], True),
-        ({"phone": "+12025550101"}, "sms", [], True),
-        ({"device_token": "tok"}, "push", [], True),
-        ({"phone": "+12025550101"}, "whatsapp", [], False),
-        ({"phone": "+12025550101"}, "whatsapp", ["delivered"], True),
-        (ANN, "email", ["delivered", "bounced"], False),
-        (ANN, "email", ["bounced", "delivered"], True),
-        (ANN, "email", ["bounced", "bounced"], False),
-        (ANN, "email", ["unsubscribed"], False),
-        # To open an old message is not to subscribe again.
-        (ANN, "email", ["unsubscribed", "opened", "clicked"], False),
-        (ANN, "email", ["complained", "delivered"], False),
-        (ANN, "email", ["unsubscribed", "resubscribed"], True),
-        (ANN, "email", ["resubscribed", "unsubscribed"], False),
-        (ANN, "email", ["unsubscribed", "resubscribed", "bounced"], False),
-        (ANN, "email", [WITHDRAWN], False),
-        (ANN, "email", ["denied"], False),
-        (ANN, "email", [GRANTED, WITHDRAWN], False),
-        (ANN, "email", [WITHDRAWN, GRANTED], True),
-        # A list that says yes does not undo what the person has done.
-        (ANN, "email", ["unsubscribed", WITHDRAWN, GRANTED], False),
-        (ANN, "sms", ["bounced"], False),
-        ({"email": "role@x.example"}, "email", ["delivered"], None),
-    ],
-)  # fmt: skip
-def test_who_can_be_reached(address: dict[str, Any], channel: str, history: list[str], reachable: bool | None) -> None:
-    times = [ago(len(history) - step) for step in range(len(history))]
-    events, consents = [], []
-    for what, at in zip(history, times, strict=True):
-        if what in (GRANTED, WITHDRAWN, "denied"):
-            consents.append(consent("ann", channel, what, at))
-        else:
-            events.append(event("ann", channel, what, at))
-    warehouse = warehouse_of(
-        [observation("ann", **address)], events, consents, [("email", "role@x.example", "generic")]
-    )
-    build_profiles(warehouse, ())
-    measure(warehouse, NOW)
-    found = dict(
-        warehouse.query(
-            "select r.channel, r.reachable from reach r join profiles.profiles p on p.rowid = r.person "
-            "where p.profile_id = $1",
-            [profile_id("ann")],
-        ).rows()
-    )
-    assert found.get(channel) is reachable
-
-
-def test_of_two_words_at_one_time_the_opt_out_counts() -> None:
-    for pair in (("unsubscribed", "resubscribed"), ("resubscribed", "unsubscribed")):
-        warehouse = warehouse_of([observation("ann", **ANN)], [event("ann", "email", kind, ago(1)) for kind in pair])
-        build_profiles(warehouse, ())
-        measure(warehouse, NOW)
-        assert warehouse.scalar("select reachable from reach where channel = 'email'") is False
 
 
 def test_times_are_utc() -> None:

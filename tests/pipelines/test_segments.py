@@ -16,7 +16,8 @@ from cdp.store import open_store
 from cdp.store.profiles import known_segment_changes
 from cdp.warehouse import published_path
 from pipelines import flow
-from pipelines.profiles import build_profiles, measure
+from pipelines.metrics import write_metrics
+from pipelines.profiles import build_profiles
 from pipelines.segments import members_of, segment
 from tests.cdp.segments.people import catalogue_of
 from tests.pipelines.people import event, observation, profile_id, warehouse_of
@@ -31,7 +32,7 @@ def run_of(number: int, people: dict[str, bool], history: pl.DataFrame) -> tuple
     orders = [event(name, "web", "ordered", amount=1, currency="USD") for name, bought in people.items() if bought]
     warehouse = warehouse_of([observation(name, email=f"{name}@x.example") for name in people], orders)
     build_profiles(warehouse, ())
-    measure(warehouse, NOW)
+    write_metrics(warehouse, NOW)
     segment(warehouse, BUYERS, history, as_of=day(number), run_id=f"run_20261120T12000{number}_000000")
     members = warehouse.query("select profile_id, entered_at from segments.memberships where segment = 'buyer'")
     return dict(members.rows()), warehouse.query("select * from segments.changes")
@@ -170,7 +171,7 @@ def test_an_order_that_shop_and_web_report_is_one_event() -> None:
     ]
     warehouse = warehouse_of([observation("ann"), observation("ben")], [*orders, event("ben", "store", "ordered")])
     build_profiles(warehouse, ())
-    measure(warehouse, NOW)
+    write_metrics(warehouse, NOW)
     rules = catalogue_of(once={"event": "ordered"}, twice={"event": "ordered", "count": {"at_least": 2}})
     assert set(members_of(warehouse, rules, NOW).rows()) == {(profile_id("ann"), "once"), (profile_id("ben"), "once")}
 
@@ -182,6 +183,6 @@ def test_amounts_are_summed_in_the_main_currency() -> None:
     orders.append(event("ann", "web", "ordered", amount=Decimal("99.00"), currency="USD"))
     warehouse = warehouse_of([observation("ann")], orders)
     build_profiles(warehouse, ())
-    measure(warehouse, NOW)
+    write_metrics(warehouse, NOW)
     sums = {name: {"event": "ordered", "sum": {name: 0.3}} for name in ("at_least", "at_most")}
     assert [name for _, name in members_of(warehouse, catalogue_of(**sums), NOW).rows()] == ["at_least", "at_most"]
