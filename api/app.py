@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -72,6 +73,11 @@ def app_factory() -> FastAPI:
     """The application as the environment configures it: `uvicorn --factory api.app:app_factory`."""
     app = create_app(load_settings())
     app.state.context.receiver.warm_up()
+    # What is loaded by now stays: to look through it for garbage holds up all requests for a tenth of a second. What a
+    # request makes is many thousand objects, few of them in circles.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     return app
 
 

@@ -77,6 +77,10 @@ class Unavailable(CdpError):
     code = "unavailable"
 
 
+class Busy(Unavailable):
+    """Somebody else is writing to the store, and the caller did not want to wait."""
+
+
 class NotFound(CdpError):
     """What was asked for by its id does not exist."""
 

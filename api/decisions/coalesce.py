@@ -15,6 +15,9 @@ from threading import Lock
 from types import TracebackType
 from typing import Generic, TypeVar
 
+# A request that has arrived takes one turn of the event loop to be read and one to get here.
+_QUIET_TURNS = 2
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -67,7 +70,7 @@ class Coalescer(Generic[Item, Result]):
     """Hands items to `work` in batches of `most` or little more, one batch at a time, in the order of arrival.
 
     `work` returns a result for each item. What it raises, everybody in the batch gets. It runs in a thread or, where it
-    takes less time than handing it to one, in the event loop's next turn.
+    takes less time than handing it to one, in the event loop, a batch a turn.
     """
 
     def __init__(
@@ -90,7 +93,7 @@ class Coalescer(Generic[Item, Result]):
         if is_idle and self._worker:
             self._worker.submit(self._work_off)
         elif is_idle:
-            loop.call_soon(self._work_off)
+            loop.call_soon(self._work_in_turns, loop)
         return await caller.future
 
     def close(self) -> None:
@@ -100,9 +103,31 @@ class Coalescer(Generic[Item, Result]):
 
     def _work_off(self) -> None:
         while callers := self._take():
-            batch = _Batch(callers)
-            with batch:
-                batch.results = self._work(batch.items)
+            self._serve(callers)
+
+    def _work_in_turns(self, loop: asyncio.AbstractEventLoop, known: int = 0, quiet: int = 0) -> None:
+        """A batch, as soon as nobody new comes, so that a commit serves many; then others have their turn."""
+        waiting = len(self._waiting)
+        quiet = quiet + 1 if waiting == known else 0
+        if quiet < _QUIET_TURNS and waiting < self._most:
+            loop.call_soon(self._work_in_turns, loop, waiting, quiet)
+        else:
+            self._serve(self._take())
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """The next batch is made in the loop of who has waited longest: this one may end with its own answer."""
+        with self._lock:
+            self._waiting = [caller for caller in self._waiting if not caller.loop.is_closed()]
+            loop = self._waiting[0].loop if self._waiting else None
+            self._is_working = loop is not None
+        if loop:
+            loop.call_soon_threadsafe(self._work_in_turns, loop)
+
+    def _serve(self, callers: Sequence[_Caller[Item, Result]]) -> None:
+        batch = _Batch(callers)
+        with batch:
+            batch.results = self._work(batch.items)
 
     def _take(self) -> list[_Caller[Item, Result]]:
         with self._lock:

@@ -1,29 +1,27 @@
-"""Where decisions are made: those that are asked for at one time together, from one state of the store.
-
-They are logged together with those that are made while the log before is being written.
-"""
+"""Where decisions are made: those that are asked for at one time together, in one transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
-from starlette.concurrency import run_in_threadpool
-
 from api.decisions.coalesce import Coalescer
-from api.decisions.schemas import MAX_REQUESTS, DecisionRequest
+from api.decisions.schemas import DecisionRequest
 from api.profiles.identifiers import normalised_each
 from cdp.decision import Decision, Question
-from cdp.errors import InputRefused
+from cdp.errors import Busy, InputRefused
 from cdp.policy import Policy
 from cdp.store import Store
-from cdp.store.decisions import Draft, draft, keep_policy, log, new_decision_id
+from cdp.store.decisions import decide_and_log, keep_policy, new_decision_id
 from cdp.store.facts import Asked
 
-# With SQLite it takes less time to decide about somebody than to hand it to a thread; more than these may not hold up
-# the event loop.
+# With SQLite it takes less time to decide about somebody than to hand it to a thread; a request about more people than
+# these may not hold up the event loop.
 FEW = 10
+# So many are decided in one transaction: other writers, and in the event loop all others, wait for its end.
+MANY = 50
 
 
 class _Request(NamedTuple):
@@ -39,8 +37,8 @@ class DecisionDesk:
         self._policy = policy
         self._default_region = default_region
         self._clock = clock
-        self._drafting = Coalescer(self._draft, MAX_REQUESTS, in_thread=not store.is_embedded)
-        self._log = Coalescer[Draft, Decision](lambda drafts: log(store, drafts, policy), MAX_REQUESTS)
+        self._here = Coalescer(self._decide_unless_busy, MANY, in_thread=False)
+        self._aside = Coalescer(self._decide, MANY)
         keep_policy(store, policy, clock())
 
     async def ask(self, client_id: str, requests: Sequence[DecisionRequest]) -> Sequence[Decision]:
@@ -54,22 +52,28 @@ class DecisionDesk:
             known = ", ".join(self._policy.purposes)
             raise InputRefused("purpose is none of the policy's purposes", hint=f"They are {known}")
         ours = [_Request(client_id, request) for request in requests]
-        if self._store.is_embedded and len(ours) > FEW:
-            drafts: Sequence[Draft] = await run_in_threadpool(self._draft, ours)
-        else:
-            drafts = await self._drafting.do(ours)
-        return await self._log.do(drafts)
+        if self._store.is_embedded and len(ours) <= FEW:
+            with suppress(Busy):
+                return await self._here.do(ours)
+        return await self._aside.do(ours)
 
     def close(self) -> None:
         """Answer who is waiting still."""
-        self._drafting.close()
-        self._log.close()
+        self._here.close()
+        self._aside.close()
 
-    def _draft(self, requests: Sequence[_Request]) -> list[Draft]:
+    def _decide_unless_busy(self, requests: Sequence[_Request]) -> list[Decision]:
+        return self._decided(requests, waits=False)
+
+    def _decide(self, requests: Sequence[_Request]) -> list[Decision]:
+        parts = (requests[start : start + MANY] for start in range(0, len(requests), MANY))
+        return [decision for part in parts for decision in self._decided(part, waits=True)]
+
+    def _decided(self, requests: Sequence[_Request], *, waits: bool) -> list[Decision]:
         now = self._clock()
         identifiers = normalised_each([one.request.identifiers or () for one in requests], self._default_region)
         asked = [_asked(*one, tuple(found), now) for one, found in zip(requests, identifiers, strict=True)]
-        return draft(self._store, asked, self._policy, now)
+        return decide_and_log(self._store, asked, self._policy, now, waits=waits)
 
 
 def _asked(client_id: str, request: DecisionRequest, identifiers: tuple[tuple[str, str], ...], now: datetime) -> Asked:

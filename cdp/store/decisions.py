@@ -16,7 +16,7 @@ from cdp.decision import Decision, Facts, Planned, Question, decide
 from cdp.errors import NotFound
 from cdp.policy import Policy
 from cdp.store.engine import Store
-from cdp.store.facts import Asked, gather, planned_for
+from cdp.store.facts import Asked, Meant, gather, who_is_meant
 from cdp.store.prepared import Prepared
 from cdp.store.schema import UtcTime, decisions, policies
 
@@ -57,8 +57,8 @@ class Replay:
 
 
 @dataclass(frozen=True)
-class Draft:
-    """A decision that nobody may act on before it is logged."""
+class _Made:
+    """A decision with what it was made from."""
 
     asked: Asked
     facts: Facts
@@ -86,41 +86,40 @@ def keep_policy(store: Store, policy: Policy, now: datetime) -> None:
         connection.execute(_KEEP_POLICY, {**kept, "first_used_at": now})
 
 
-def draft(store: Store, asked: Sequence[Asked], policy: Policy, now: datetime) -> list[Draft]:
-    """Decide for each question, in order; a question counts the ones before it.
+def decide_and_log(
+    store: Store, asked: Sequence[Asked], policy: Policy, now: datetime, *, waits: bool = True
+) -> list[Decision]:
+    """Decide for each question, in order, counting the ones before it, and log it for good: who told a sender can tell
+    an auditor.
 
-    Everything that was committed before the call counts. `now` is UTC and read before the call.
-
-    Raises:
-        Unavailable: the store is locked or out of reach.
-    """
-    with store.read() as connection:
-        return list(_in_turn(asked, gather(connection, asked, now), policy, now))
-
-
-def log(store: Store, drafts: Sequence[Draft], policy: Policy) -> list[Decision]:
-    """The decisions, in order, once they are logged for good: who told a sender can tell an auditor.
-
-    Drafts may have been made apart, here and elsewhere. Who logs takes turns, and what was decided about the same
-    people since a draft was made has it made anew, so that together they keep the caps.
+    It is one transaction, and who decides about the same people takes turns, so caps hold. Everything that was
+    committed before the call counts.
 
     Args:
-        policy: that of the drafts, kept before with `keep_policy`.
+        policy: kept before with `keep_policy`.
+        now: UTC, read before the call.
+        waits: as of `Store.write`.
 
     Raises:
+        Busy: somebody else is writing, and the caller did not want to wait.
         Unavailable: the store is locked or out of reach; nothing was decided.
     """
-    now = max(one.decision.as_of for one in drafts)
-    with store.write() as connection:
-        _take_turns(connection, drafts)
-        if _are_outdated(connection, drafts, now):
-            asked = [one.asked for one in drafts]
-            drafts = list(_in_turn(asked, gather(connection, asked, now), policy, now))
-        _INSERT.write(connection, [_row(one, policy) for one in drafts])
-    return [one.decision for one in drafts]
+    with store.write(waits=waits) as connection:
+        meant = who_is_meant(connection, asked)
+        _take_turns(connection, meant)
+        made = list(_in_turn(asked, gather(connection, meant, now), policy, now))
+        _INSERT.write(connection, [_row(one, policy) for one in made])
+    return [one.decision for one in made]
 
 
-def _in_turn(asked: Sequence[Asked], facts: Sequence[Facts], policy: Policy, now: datetime) -> Iterator[Draft]:
+def _take_turns(connection: sa.Connection, meant: Sequence[Meant]) -> None:
+    """Wait for those who decide about the same people. SQLite has one writer at a time anyway."""
+    if connection.dialect.name == "postgresql":
+        ids = [one.person.profile_id for one in meant if one.person]
+        connection.execute(_TAKE_TURNS, {"profile_ids": ids})
+
+
+def _in_turn(asked: Sequence[Asked], facts: Sequence[Facts], policy: Policy, now: datetime) -> Iterator[_Made]:
     added: dict[str, tuple[Planned, ...]] = {}
     for one, found in zip(asked, facts, strict=True):
         whom = found.profile_id or ""
@@ -129,31 +128,10 @@ def _in_turn(asked: Sequence[Asked], facts: Sequence[Facts], policy: Policy, now
         if decision.channel and decision.send_at:
             planned = Planned(decision.decision_id, decision.channel, one.question.purpose, decision.send_at)
             added[whom] = (*added.get(whom, ()), planned)
-        yield Draft(one, known, decision)
+        yield _Made(one, known, decision)
 
 
-def _take_turns(connection: sa.Connection, drafts: Sequence[Draft]) -> None:
-    """Wait for those who decide about the same people. SQLite has one writer at a time anyway."""
-    if connection.dialect.name == "postgresql":
-        ids = [one.facts.profile_id for one in drafts if one.facts.profile_id]
-        connection.execute(_TAKE_TURNS, {"profile_ids": ids})
-
-
-def _are_outdated(connection: sa.Connection, drafts: Sequence[Draft], now: datetime) -> bool:
-    """Whether one of them does not know of a message to its person that was allowed before it, in the log or among
-    `drafts`."""
-    logged = planned_for(connection, {one.facts.profile_id for one in drafts if one.facts.profile_id}, now)
-    allowed = {whom: {planned.decision_id for planned in found} for whom, found in logged.items()}
-    for one in drafts:
-        before = allowed.setdefault(one.facts.profile_id or "", set())
-        if not before <= {planned.decision_id for planned in one.facts.planned}:
-            return True
-        if one.decision.allowed:
-            before.add(one.decision.decision_id)
-    return False
-
-
-def _row(one: Draft, policy: Policy) -> dict[str, Any]:
+def _row(one: _Made, policy: Policy) -> dict[str, Any]:
     decision, facts = one.decision, one.facts
     return {
         "decision_id": decision.decision_id,

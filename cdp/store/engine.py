@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from cdp.errors import ConfigurationError, StatementFailed, Unavailable
+from cdp.errors import Busy, ConfigurationError, StatementFailed, Unavailable
 from cdp.store import migrate
 from cdp.store.prepared import Prepared
 
@@ -31,6 +31,8 @@ _PRAGMAS = (
     "foreign_keys = on",
     "cache_size = -65536",
     "journal_size_limit = 67108864",
+    # Pages (of 4 KB): the same ones are written again and again, and go from the log to the file once.
+    "wal_autocheckpoint = 4000",
 )
 
 
@@ -45,6 +47,10 @@ class Store:
     def _writer(self) -> sa.Engine:
         # On SQLite the right to write is taken at the start: a reader that turns writer may be refused.
         return self.engine.execution_options(begin_statement="begin immediate")
+
+    @cached_property
+    def _hurried_writer(self) -> sa.Engine:
+        return self._writer.execution_options(waits=False)
 
     @property
     def is_embedded(self) -> bool:
@@ -62,13 +68,18 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, waits: bool = True) -> Iterator[Connection]:
         """A connection in a write transaction: committed at the end of the block, undone when it raises.
 
+        Args:
+            waits: for the end of another's transaction. That is a question to SQLite, which has one writer at a time.
+
         Raises:
+            Busy: somebody else is writing, and the caller did not want to wait.
             Unavailable: the store is locked or out of reach.
         """
-        with _translated(self.engine.url), self._writer.begin() as connection:
+        writer = self._writer if waits else self._hurried_writer
+        with _translated(self.engine.url), writer.begin() as connection:
             yield connection
 
     def first(self, statement: Prepared, **parameters: str) -> Sequence[Any] | None:
@@ -189,7 +200,16 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     driver: Any = connection.connection.driver_connection
-    driver.execute(connection.get_execution_options().get("begin_statement", "begin"))
+    options = connection.get_execution_options()
+    statement = options.get("begin_statement", "begin")
+    if options.get("waits", True):
+        driver.execute(statement)
+        return
+    driver.execute("pragma busy_timeout = 0")
+    try:
+        driver.execute(statement)
+    finally:
+        driver.execute(f"pragma busy_timeout = {_BUSY_SECONDS * 1000}")
 
 
 @contextmanager
@@ -210,7 +230,8 @@ def _is_not_a_store(error: Exception) -> bool:
 
 
 def _unavailable(error: Exception, url: sa.URL) -> Unavailable:
-    return Unavailable(
+    is_busy = getattr(_cause(error), "sqlite_errorname", None) == "SQLITE_BUSY"
+    return (Busy if is_busy else Unavailable)(
         f"the profile store is not available ({_reason(error)})",
         where=_place(url),
         hint="Check CDP_STORE_URL and that the store is up and not locked",

@@ -66,21 +66,32 @@ class _Message(NamedTuple):
     times: Sequence[datetime]
 
 
-def gather(connection: sa.Connection, asked: Sequence[Asked], now: datetime) -> list[Facts]:
-    """The facts for each question, in order, as they are at `now` (UTC)."""
+class Meant(NamedTuple):
+    """The id that a question is about, and who that is, if anybody."""
+
+    asked_id: str | None
+    person: Person | None
+
+
+def who_is_meant(connection: sa.Connection, asked: Sequence[Asked]) -> list[Meant]:
+    """Whom each question is about, in order."""
     resolved = resolve(connection, [one.identifiers for one in asked])
     ids = [one.profile_id or found for one, found in zip(asked, resolved, strict=True)]
     people = read_people(connection, {one for one in ids if one})
-    by_id = _facts_by_profile(connection, {person.profile_id: person for person in people.values()}, now)
-    return [_facts_for(one, people, by_id) for one in ids]
+    return [Meant(one, people.get(one) if one else None) for one in ids]
 
 
-def _facts_for(asked_id: str | None, people: Mapping[str, Person], by_id: Mapping[str, Facts]) -> Facts:
-    person = people.get(asked_id) if asked_id else None
-    if person is None:
+def gather(connection: sa.Connection, meant: Sequence[Meant], now: datetime) -> list[Facts]:
+    """The facts about each, in order, as they are at `now` (UTC)."""
+    by_id = _facts_by_profile(connection, {one.person.profile_id: one.person for one in meant if one.person}, now)
+    return [_facts_for(one, by_id) for one in meant]
+
+
+def _facts_for(meant: Meant, by_id: Mapping[str, Facts]) -> Facts:
+    if meant.person is None:
         return Facts(None)
-    facts = by_id[person.profile_id]
-    return facts if asked_id == person.profile_id else replace(facts, retired_id=asked_id)
+    facts = by_id[meant.person.profile_id]
+    return facts if meant.asked_id == facts.profile_id else replace(facts, retired_id=meant.asked_id)
 
 
 def _facts_by_profile(connection: sa.Connection, people: Mapping[str, Person], now: datetime) -> dict[str, Facts]:
@@ -88,7 +99,7 @@ def _facts_by_profile(connection: sa.Connection, people: Mapping[str, Person], n
         return {}
     points = {profile_id: _points(person) for profile_id, person in people.items()}
     ledgers = _ledgers(connection, {point.contact_point_id for found in points.values() for point in found})
-    planned = planned_for(connection, [one for person in people.values() for one in person.every_id], now)
+    planned = _planned_for(connection, [one for person in people.values() for one in person.every_id], now)
     run = last_published_run(connection)
     as_of = run.as_of if run else now
     return {
@@ -120,7 +131,7 @@ _PLANNED = Prepared(
 )
 
 
-def planned_for(connection: sa.Connection, ids: Collection[str], now: datetime) -> dict[str, list[Planned]]:
+def _planned_for(connection: sa.Connection, ids: Collection[str], now: datetime) -> dict[str, list[Planned]]:
     """What was decided for people, by the ids that they had then, as far as caps still count it."""
     found: dict[str, list[Planned]] = {}
     for profile_id, *planned in _PLANNED.rows(connection, ids=ids, since=now - WEEK):

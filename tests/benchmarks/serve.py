@@ -12,12 +12,12 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import count, cycle
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from cdp.store import open_store
@@ -47,11 +47,11 @@ def measure(_options: argparse.Namespace) -> Report:
         write_key = added(home, "site", "--write-key", "--source", "web")["write_key"]
         with serving(home) as url:
             routes = requests(url, token(url, client), write_key)
-            taken: dict[str, list[list[float]]] = {route: [] for route in routes}
+            taken: dict[str, list[Answers]] = {route: [] for route in routes}
             for _ in range(ROUNDS):
                 for route, turns in routes.items():
                     taken[route].append(asyncio.run(ask(url, turns)))
-    rates = {route: median(len(latencies) / SECONDS for latencies in rounds) for route, rounds in taken.items()}
+    rates = {route: median(answers.rate for answers in rounds) for route, rounds in taken.items()}
     ratio = rates[FLOOR] / rates[PROFILE]
     return Report(
         f"one worker, {CONNECTIONS} connections, {PROFILES:,} profiles",
@@ -113,12 +113,24 @@ def request(url: str, path: str, bearer: str, body: dict[str, Any] | None = None
     return head.encode() + content
 
 
-async def ask(url: str, requests: Iterable[bytes]) -> list[float]:
-    """Seconds that each answer took, of all that came within SECONDS; `requests` begin again when they end."""
+class Answers(NamedTuple):
+    """What each of them took, and all of them, in seconds."""
+
+    latencies: Sequence[float]
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        return len(self.latencies) / self.seconds
+
+
+async def ask(url: str, requests: Iterable[bytes], connections: int = CONNECTIONS) -> Answers:
+    """Ask for SECONDS, and wait for the last answers; `requests` begin again when they end."""
     turns = cycle(requests)
-    deadline = time.monotonic() + SECONDS
-    found = await asyncio.gather(*(_ask_on_one_connection(url, turns, deadline) for _ in range(CONNECTIONS)))
-    return [latency for latencies in found for latency in latencies]
+    begun = time.monotonic()
+    asking = (_ask_on_one_connection(url, turns, begun + SECONDS) for _ in range(connections))
+    latencies = [latency for found in await asyncio.gather(*asking) for latency in found]
+    return Answers(latencies, time.monotonic() - begun)
 
 
 async def _ask_on_one_connection(url: str, turns: Iterator[bytes], deadline: float) -> list[float]:
@@ -137,6 +149,7 @@ async def _ask_on_one_connection(url: str, turns: Iterator[bytes], deadline: flo
     return latencies
 
 
-def latency(rounds: list[list[float]]) -> tuple[float, float]:
-    percentiles = quantiles([latency * 1_000 for latencies in rounds for latency in latencies], n=100)
+def latency(rounds: Iterable[Answers]) -> tuple[float, float]:
+    """Milliseconds: the median, and what one in a hundred took longer than."""
+    percentiles = quantiles([latency * 1_000 for answers in rounds for latency in answers.latencies], n=100)
     return round(percentiles[49], 2), round(percentiles[98], 2)

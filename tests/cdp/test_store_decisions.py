@@ -1,16 +1,18 @@
-"""Decisions in the store: those that were drafted apart keep the caps together."""
+"""Decisions in the store: who decides about one person at one time keeps the caps together."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cdp.consent import Statement, contact_point_id
 from cdp.decision import Decision, Question
+from cdp.errors import Busy
 from cdp.store import Store
 from cdp.store.consents import record
-from cdp.store.decisions import draft, keep_policy, log, new_decision_id, replay
+from cdp.store.decisions import decide_and_log, keep_policy, new_decision_id, replay
 from cdp.store.facts import Asked
 from cdp.store.profiles import PublishedChanges, apply_publish
 from tests.benchmarks.people import documents, profile_id
@@ -40,24 +42,25 @@ def days_from_now(decisions: list[Decision]) -> list[int]:
     return [(one.send_at - NOW) // timedelta(days=1) if one.send_at else -1 for one in decisions]
 
 
-def test_drafts_about_one_person_that_are_logged_together_count_each_other(people: Store) -> None:
-    drafts = [draft(people, [asked(whom)], ONCE_A_DAY, NOW)[0] for whom in (ANN, BOB, ANN, ANN)]
-    assert days_from_now([one.decision for one in drafts]) == [0, 0, 0, 0]
-    decided = log(people, drafts, ONCE_A_DAY)
+def test_questions_that_are_asked_together_count_the_ones_before(people: Store) -> None:
+    decided = decide_and_log(people, [asked(whom) for whom in (ANN, BOB, ANN, ANN)], ONCE_A_DAY, NOW)
     assert days_from_now(decided) == [0, 0, 1, 2]
-    assert [one.decision_id for one in decided] == [one.decision.decision_id for one in drafts]
-
-
-def test_a_draft_that_another_was_logged_before_is_made_anew(people: Store) -> None:
-    late = draft(people, [asked(ANN)], ONCE_A_DAY, NOW)
-    log(people, draft(people, [asked(ANN)], ONCE_A_DAY, NOW), ONCE_A_DAY)
-    decided = log(people, late, ONCE_A_DAY)
-    assert days_from_now(decided) == [1]
     with people.read() as connection:
-        found = replay(connection, decided[0].decision_id)
-    assert found.logged == found.again
+        for one in decided:
+            found = replay(connection, one.decision_id)
+            assert found.logged == found.again
 
 
-def test_questions_of_one_request_count_the_ones_before(people: Store) -> None:
-    drafts = draft(people, [asked(ANN), asked(ANN)], ONCE_A_DAY, NOW)
-    assert days_from_now(log(people, drafts, ONCE_A_DAY)) == [0, 1]
+def test_many_who_ask_about_one_person_at_one_time_are_told_of_days_apart(people: Store) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(decide_and_log, people, [asked(ANN)], ONCE_A_DAY, NOW) for _ in range(6)]
+        decided = [one for each in asking for one in each.result()]
+    assert sorted(days_from_now(decided)) == [0, 1, 2, 3, 4, 5]
+
+
+def test_who_does_not_want_to_wait_is_told_that_somebody_else_is_writing(people: Store) -> None:
+    if not people.is_embedded:
+        pytest.skip("PostgreSQL has many writers at a time")
+    with people.write(), pytest.raises(Busy):
+        decide_and_log(people, [asked(ANN)], ONCE_A_DAY, NOW, waits=False)
+    assert days_from_now(decide_and_log(people, [asked(ANN)], ONCE_A_DAY, NOW, waits=False)) == [0]

@@ -17,7 +17,7 @@ from cdp.policy import load_policy
 from cdp.settings import DATA
 from cdp.store import Store, open_store
 from cdp.store.consents import record
-from cdp.store.decisions import draft, keep_policy, log, new_decision_id
+from cdp.store.decisions import decide_and_log, keep_policy, new_decision_id
 from cdp.store.facts import Asked
 from cdp.store.profiles import PublishedChanges, apply_publish
 from cdp.store.schema import decisions
@@ -52,7 +52,7 @@ def decided(store: Store) -> str:
     policy = load_policy(DATA / "policy.yaml")
     keep_policy(store, policy, NOW)
     asked = Asked(question, ANN, client_id="client_1")
-    [decision] = log(store, draft(store, [asked], policy, NOW), policy)
+    [decision] = decide_and_log(store, [asked], policy, NOW)
     assert decision.allowed
     return decision.decision_id
 

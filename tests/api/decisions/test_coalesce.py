@@ -107,3 +107,42 @@ def test_in_the_event_loop_those_of_one_turn_are_served_together() -> None:
 
     assert asyncio.run(ask()) == [[2], [4, 6], [8]]
     assert batches == [[1, 2, 3], [4]]
+
+
+def test_in_the_event_loop_who_is_on_the_way_is_served_together_and_no_more_than_fit() -> None:
+    batches: list[list[int]] = []
+
+    def double(numbers: Sequence[int]) -> list[int]:
+        batches.append(list(numbers))
+        return [number * 2 for number in numbers]
+
+    async def ask() -> list[Sequence[int]]:
+        coalescer = Coalescer(double, most=3, in_thread=False)
+
+        async def after(turns: int, number: int) -> Sequence[int]:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            return await coalescer.do([number])
+
+        return await asyncio.gather(*(after(number % 3, number) for number in range(7)))
+
+    assert asyncio.run(ask()) == [[number * 2] for number in range(7)]
+    assert len(batches) == 3
+    assert all(len(batch) <= 3 for batch in batches)
+
+
+def test_in_event_loops_each_caller_is_served_whichever_ends_first() -> None:
+    coalescer = Coalescer(lambda numbers: [number * 2 for number in numbers], most=2, in_thread=False)
+    found: dict[int, int] = {}
+
+    def ask(number: int) -> None:
+        [found[number]] = asyncio.run(coalescer.do([number]))
+
+    for _ in range(20):
+        found.clear()
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        assert found == {number: number * 2 for number in range(20)}

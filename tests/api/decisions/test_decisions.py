@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -268,6 +269,21 @@ def test_those_who_ask_at_once_keep_the_caps_together(ann: Service) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(one, range(40))) == 1
+
+
+def test_who_asks_while_somebody_else_writes_is_answered_after_that(ann: Service) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with ann.store.write() as connection:
+            asking = pool.submit(decided, ann, candidates=["sms"])
+            time.sleep(0.3)
+            record(
+                connection,
+                [Statement(contact_point_id(*PHONE), "phone", "sms", "marketing", "withdrawn", NOW, "test", "person")],
+                NOW,
+            )
+        answer = asking.result(10)
+    # In SQLite who decides waits for the writer, and sees what it wrote.
+    assert answer["allowed"] is not ann.store.is_embedded
 
 
 FORMS = [
