@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
@@ -50,7 +50,7 @@ class Expectation:
     """What must hold of a table, free of any checking library: `cdp/quality.py` turns it into a check.
 
     `columns` are the columns concerned (none for a rule). `violations` is SQL that returns the rows that
-    break the expectation, whatever its kind.
+    break the expectation, whatever its kind; `condition` is SQL that is true of them, where a row breaks it by itself.
     """
 
     table: str
@@ -58,8 +58,7 @@ class Expectation:
     columns: tuple[str, ...]
     meaning: str
     violations: str
-    allowed: tuple[str, ...] = ()
-    minimum: str | None = None
+    condition: str | None = None
 
 
 @dataclass(frozen=True)
@@ -118,24 +117,16 @@ class Table:
             yield self._expect("not_null", name, "is always present", f"{value} is null")
         if kind.allowed:
             values = ", ".join(f"'{word}'" for word in kind.allowed)
-            yield self._expect("allowed", name, "is one of the known words", f"{value} not in ({values})", kind.allowed)
+            yield self._expect("allowed", name, "is one of the known words", f"{value} not in ({values})")
         if kind.pattern:
             broken = f"not regexp_matches({value}, '{kind.pattern}')"
             yield self._expect("pattern", name, f"looks like: {kind.meaning}", broken)
         if kind.minimum is not None:
-            meaning, broken = f"is at least {kind.minimum}", f"{value} < {kind.minimum}"
-            yield replace(self._expect("minimum", name, meaning, broken), minimum=kind.minimum)
+            yield self._expect("minimum", name, f"is at least {kind.minimum}", f"{value} < {kind.minimum}")
 
-    def _expect(
-        self,
-        kind: ExpectationKind,
-        column: str,
-        meaning: str,
-        condition: str,
-        allowed: tuple[str, ...] = (),
-    ) -> Expectation:
+    def _expect(self, kind: ExpectationKind, column: str, meaning: str, condition: str) -> Expectation:
         violations = f"select * from {self.full_name} where {condition}"
-        return Expectation(self.full_name, kind, (column,), f"{column} {meaning}", violations, allowed)
+        return Expectation(self.full_name, kind, (column,), f"{column} {meaning}", violations, condition)
 
     def _of_key(self) -> Iterator[Expectation]:
         if self.key:
