@@ -3,16 +3,19 @@
 -- Reads `numbered` and `activity`, and `consent_entries`, `contact_points`, `suppressing` and `opt_out_reaches`, which
 -- pipelines/channels.py provides.
 insert into segments.channel_states by name
-with held as (
-    select distinct n.person, p.contact_point_id, i.type, i.value, v.is_address
-    from identity.identifiers i
-    join numbered n using (observation_id)
-    join (select type, value, bool_or(quality in ('unique', 'shared')) as is_address from identity.identifier_values
-        where quality <> 'junk' group by type, value) v on v.type = i.type and v.value = i.value
-    left join contact_points p on p.type = i.type and p.value = i.value
+with held as materialized (
+    -- What a person can be met by, each under a number.
+    select *, row_number() over () as holding
+    from (
+        select distinct n.person, p.contact_point_id, i.type, v.is_address, i.value
+        from identity.identifiers i
+        join numbered n using (observation_id)
+        join (select type, value, bool_or(quality in ('unique', 'shared')) as is_address from identity.identifier_values
+            where quality <> 'junk' group by type, value) v on v.type = i.type and v.value = i.value
+        left join contact_points p on p.type = i.type and p.value = i.value)
 ),
 addresses as (
-    select person, contact_point_id, value, unnest(case type
+    select person, contact_point_id, holding, unnest(case type
         when 'email' then ['email'] when 'phone' then ['sms', 'whatsapp'] when 'device_token' then ['push'] end)
         as channel
     from held
@@ -28,14 +31,14 @@ stated as (
     where e.occurred_at <= $as_of
 ),
 own as (
-    select a.person, a.value, a.channel, s.entry_id, s.state, s.occurred_at, s.recorded_at,
+    select a.person, a.holding, a.channel, s.entry_id, s.state, s.occurred_at, s.recorded_at,
         case s.scope when 'topic' then 0 when 'channel' then 1 else 2 end as breadth
     from addresses a
     join stated s on s.person = a.person and s.contact_point_id = a.contact_point_id
     where s.scope = 'all' or (s.of_channel = a.channel and (s.scope = 'channel' or s.topic is null))
 ),
 narrowest as (
-    from own qualify breadth = min(breadth) over (partition by person, value, channel)
+    from own qualify breadth = min(breadth) over (partition by holding, channel)
 ),
 regions as (
     select p.rowid as person, coalesce(r.region, '') as region
@@ -43,7 +46,7 @@ regions as (
     left join (select distinct region from opt_out_reaches) r on r.region = p.country
 ),
 opted_out as (
-    select a.person, a.value, a.channel, s.entry_id, s.state, s.occurred_at, s.recorded_at
+    select a.person, a.holding, a.channel, s.entry_id, s.state, s.occurred_at, s.recorded_at
     from addresses a
     join stated s on s.person = a.person
     join regions g on g.person = a.person
@@ -60,10 +63,10 @@ deciding as (
 ),
 latest as (
     from deciding
-    qualify rank() over (partition by person, value, channel order by occurred_at desc, recorded_at desc) = 1
+    qualify rank() over (partition by holding, channel order by occurred_at desc, recorded_at desc) = 1
 ),
 standing as (
-    select person, value, channel,
+    select holding, channel,
         case when count(distinct state = 'granted') > 1 then 'conflicting'
             else arg_min(state, (state not in ('denied', 'withdrawn'), entry_id)) end as state
     from latest
@@ -84,12 +87,12 @@ of_address as (
         exists (from suppressed u where u.contact_point_id = a.contact_point_id and u.channel in (a.channel, 'all'))
             as is_suppressed
     from addresses a
-    left join standing s on s.person = a.person and s.value = a.value and s.channel = a.channel
+    left join standing s on s.holding = a.holding and s.channel = a.channel
 ),
 of_channel as (
     -- An address that may be written to makes up for another; of the rest, what was stated says more.
     select person, channel, bool_and(is_suppressed) as suppressed,
-        -- Of whom nothing is stated may be asked, but not who opted out at another address.
+        -- An address of which nothing is stated counts, unless its owner opted out at another.
         bool_or(not is_suppressed and state in ('granted', 'pending'))
             or bool_or(not is_suppressed and state = 'missing')
                 and not bool_or(state in ('conflicting', 'withdrawn', 'denied')) as is_open,

@@ -19,7 +19,7 @@ import httpx
 import pytest
 from segment.analytics.client import Client
 
-from tests.e2e.command import CDP, ROOT, cdp, environment, free_port
+from tests.e2e.command import CDP, ROOT, Command, environment, free_port
 
 PROGRAMS = Path(__file__).with_name("sdks")
 PACKAGES = (
@@ -73,27 +73,28 @@ class Site:
 
     server: Server
     write_key: str
+    command: Command
 
     def events(self) -> list[dict[str, Any]]:
         """What the warehouse holds of the source, after a run."""
-        run = cdp(self.server.home, "run", "--json")
+        run = self.command("run", "--json")
         assert run.exit_code == 0, run.stderr
         return self.rows("select * from conformed.events where source = 'web'")
 
     def rows(self, query: str) -> list[dict[str, Any]]:
-        answer = cdp(self.server.home, "sql", query, "--format", "json")
+        answer = self.command("sql", query, "--format", "json")
         assert answer.exit_code == 0, answer.stderr
         found: list[dict[str, Any]] = json.loads(answer.stdout)
         return found
 
 
 @pytest.fixture
-def site(home: Path) -> Iterator[Site]:
-    added = cdp(home, "clients", "add", "site", "--write-key", "--source", "web", "--json")
+def site(home: Path, command: Command) -> Iterator[Site]:
+    added = command("clients", "add", "site", "--write-key", "--source", "web", "--json")
     assert added.exit_code == 0, added.stderr
     server = Server(home, free_port())
     server.start()
-    yield Site(server, json.loads(added.stdout)["write_key"])
+    yield Site(server, json.loads(added.stdout)["write_key"], command)
     server.end(signal.SIGTERM)
 
 
