@@ -1,7 +1,7 @@
 """Work for many requests in one go: what comes in while a batch is at work makes the next one.
 
-Nobody waits for company: a request that finds nothing at work starts at once. Under load a batch grows by itself, so
-that a commit and a handful of queries serve many requests.
+Nobody waits for company longer than it takes to read what has arrived. Under load a batch grows by itself, so that a
+commit and a handful of queries serve many requests.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Coalescer(Generic[Item, Result]):
     """Hands items to `work` in batches of `most` or little more, one batch at a time, in the order of arrival.
 
     `work` returns a result for each item. What it raises, everybody in the batch gets. It runs in a thread or, where it
-    takes less time than handing it to one, in the event loop, a batch a turn.
+    takes less time than handing it to one, in the event loop.
     """
 
     def __init__(
