@@ -46,7 +46,8 @@ class DecisionDesk:
 
         Raises:
             InputRefused: the policy does not know a purpose.
-            Unavailable: the store is locked or out of reach; nothing was decided.
+            Unavailable: the store is locked or out of reach. Of many requests the first may be logged: they count
+                against caps, though nobody was told.
         """
         if any(request.purpose not in self._policy.purposes for request in requests):
             known = ", ".join(self._policy.purposes)
