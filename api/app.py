@@ -73,12 +73,18 @@ def app_factory() -> FastAPI:
     """The application as the environment configures it: `uvicorn --factory api.app:app_factory`."""
     app = create_app(load_settings())
     app.state.context.receiver.warm_up()
-    # What is loaded by now stays: to look through it for garbage holds up all requests for a tenth of a second. What a
-    # request makes is many thousand objects, few of them in circles.
+    _keep_from_garbage_collection()
+    return app
+
+
+def _keep_from_garbage_collection() -> None:
+    """Settle what is loaded by now: to look through it holds up all requests for a tenth of a second."""
+    # An application that was made before, to see whether it can be, goes.
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
+    # A request makes many thousand objects, few of them in circles.
     gc.set_threshold(20_000, 20, 20)
-    return app
 
 
 def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), fetch: Fetch = fetch) -> FastAPI:

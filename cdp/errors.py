@@ -78,7 +78,7 @@ class Unavailable(CdpError):
 
 
 class Busy(Unavailable):
-    """Somebody else is writing to the store, and the caller did not want to wait."""
+    """Somebody else is writing to the store, and was not done in the time that the caller would wait."""
 
 
 class NotFound(CdpError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from api.decisions.coalesce import Coalescer
@@ -37,8 +38,8 @@ class DecisionDesk:
         self._policy = policy
         self._default_region = default_region
         self._clock = clock
-        self._here = Coalescer(self._decide_unless_busy, MANY, in_thread=False)
-        self._aside = Coalescer(self._decide, MANY)
+        self._here = Coalescer(partial(self._decide, waits=False), MANY, in_thread=False)
+        self._aside = Coalescer(self._decide_in_parts, MANY)
         keep_policy(store, policy, clock())
 
     async def ask(self, client_id: str, requests: Sequence[DecisionRequest]) -> Sequence[Decision]:
@@ -63,14 +64,11 @@ class DecisionDesk:
         self._here.close()
         self._aside.close()
 
-    def _decide_unless_busy(self, requests: Sequence[_Request]) -> list[Decision]:
-        return self._decided(requests, waits=False)
-
-    def _decide(self, requests: Sequence[_Request]) -> list[Decision]:
+    def _decide_in_parts(self, requests: Sequence[_Request]) -> list[Decision]:
         parts = (requests[start : start + MANY] for start in range(0, len(requests), MANY))
-        return [decision for part in parts for decision in self._decided(part, waits=True)]
+        return [decision for part in parts for decision in self._decide(part)]
 
-    def _decided(self, requests: Sequence[_Request], *, waits: bool) -> list[Decision]:
+    def _decide(self, requests: Sequence[_Request], *, waits: bool = True) -> list[Decision]:
         now = self._clock()
         identifiers = normalised_each([one.request.identifiers or () for one in requests], self._default_region)
         asked = [_asked(*one, tuple(found), now) for one, found in zip(requests, identifiers, strict=True)]

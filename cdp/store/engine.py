@@ -225,13 +225,17 @@ def _translated(url: sa.URL) -> Iterator[None]:
 
 
 def _is_not_a_store(error: Exception) -> bool:
-    # What the driver itself complains about has no name.
-    return getattr(_cause(error), "sqlite_errorname", None) == "SQLITE_NOTADB"
+    return _sqlite_name(error) == "SQLITE_NOTADB"
+
+
+def _sqlite_name(error: Exception) -> str | None:
+    """SQLite's own name of what went wrong; what the driver itself complains about has none."""
+    return getattr(_cause(error), "sqlite_errorname", None)
 
 
 def _unavailable(error: Exception, url: sa.URL) -> Unavailable:
-    is_busy = getattr(_cause(error), "sqlite_errorname", None) == "SQLITE_BUSY"
-    return (Busy if is_busy else Unavailable)(
+    kind = Busy if _sqlite_name(error) == "SQLITE_BUSY" else Unavailable
+    return kind(
         f"the profile store is not available ({_reason(error)})",
         where=_place(url),
         hint="Check CDP_STORE_URL and that the store is up and not locked",

@@ -4,7 +4,7 @@
 -- pipelines/channels.py provides.
 insert into segments.channel_states by name
 with held as materialized (
-    -- What a person can be met by, each under a number.
+    -- What a person can be met by, each under a number; materialized, because read again it could have another.
     select *, row_number() over () as holding
     from (
         select distinct n.person, p.contact_point_id, i.type, v.is_address, i.value
@@ -23,7 +23,7 @@ addresses as (
 ),
 -- Only people of whom something was stated take part in the fold.
 stated as (
-    select h.person, e.*, e.channel as of_channel,
+    select h.person, h.holding, e.*, e.channel as of_channel,
         case e.channel when 'email' then 'email' when 'push' then 'device_token'
             when 'sms' then 'phone' when 'whatsapp' then 'phone' end as address_type
     from consent_entries e
@@ -31,10 +31,10 @@ stated as (
     where e.occurred_at <= $as_of
 ),
 own as (
-    select a.person, a.holding, a.channel, s.entry_id, s.state, s.occurred_at, s.recorded_at,
+    select a.holding, a.channel, s.entry_id, s.state, s.occurred_at, s.recorded_at,
         case s.scope when 'topic' then 0 when 'channel' then 1 else 2 end as breadth
     from addresses a
-    join stated s on s.person = a.person and s.contact_point_id = a.contact_point_id
+    join stated s using (holding)
     where s.scope = 'all' or (s.of_channel = a.channel and (s.scope = 'channel' or s.topic is null))
 ),
 narrowest as (
@@ -46,7 +46,7 @@ regions as (
     left join (select distinct region from opt_out_reaches) r on r.region = p.country
 ),
 opted_out as (
-    select a.person, a.holding, a.channel, s.entry_id, s.state, s.occurred_at, s.recorded_at
+    select a.holding, a.channel, s.entry_id, s.state, s.occurred_at, s.recorded_at
     from addresses a
     join stated s on s.person = a.person
     join regions g on g.person = a.person

@@ -23,10 +23,10 @@ named as (
     from responses r
     join profiles.profiles p on p.rowid = r.person
 )
-select profile_id, channel, p.timezone, coalesce(w.reachable, false) as reachable,
+select profile_id, channel, p.timezone, coalesce(r.reachable, false) as reachable,
     coalesce(n.received_count, 0) as received_count, coalesce(n.response_count, 0) as response_count,
     coalesce(n.decayed_received, 0) as decayed_received, coalesce(n.decayed_responses, 0) as decayed_responses,
     coalesce(n.answered, 0) as answered
-from reach w
+from reach r
 full join named n using (profile_id, channel)
 join profiles.profiles p using (profile_id)

@@ -1,7 +1,7 @@
 """A decision asked for over HTTP, logged before it is answered, against the bare /healthz route of the same process.
 
 One worker of `cdp serve` over 10,000 profiles that consent to e-mail; this process asks over 8 connections that stay
-open, about one person a request, for three seconds a route, three times in turn; then about 1,000 people a request.
+open, about one person a request, for three seconds a route, three times in turn; then with 1,000 people in one.
 """
 
 from __future__ import annotations

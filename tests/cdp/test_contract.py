@@ -106,6 +106,8 @@ def test_expectations_say_what_they_concern() -> None:
         ("rule", ()),
     ]
     assert [one.condition for one in VISITS.expectations()][1:] == [None, None, None]
+    [allowed] = [one.condition for one in PEOPLE.expectations() if one.kind == "allowed"]
+    assert allowed == f'"channel" not in ({", ".join(map(repr, f.CHANNELS))})'
 
 
 def test_rows_keep_their_types_through_the_warehouse(warehouse: Warehouse) -> None:
