@@ -25,7 +25,7 @@ bench: $(VENV)/.dev-installed
 
 # The reference page of the tables, from their contracts.
 docs: $(VENV)/.installed
-	$(BIN)/python -c 'from cdp.tables import reference_page; print(reference_page(), end="")' > cdp/tables.md
+	$(BIN)/python -c 'from cdp.tables import reference_page; print(reference_page(), end="")' > cdp/tables/reference.md
 
 # Exact versions for all supported Pythons; needs uv.
 lock:

@@ -47,7 +47,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What must hold of a table, free of any checking library: `cdp/quality.py` turns it into a check.
+    """What must hold of a table, free of any checking library: `cdp/quality/gate.py` turns it into a check.
 
     `columns` are the columns concerned (none for a rule). `violations` is SQL that returns the rows that
     break the expectation, whatever its kind; `condition` is SQL that is true of them, where a row breaks it by itself.

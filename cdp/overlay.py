@@ -14,7 +14,7 @@ from hashlib import md5
 from typing import Any
 
 from cdp.fields import CORE_TRAITS, MESSAGE_CHANNELS
-from cdp.metrics import METRICS
+from cdp.metrics.catalogue import METRICS
 from cdp.taken_back import is_void, taken_back, without
 
 Document = dict[str, Any]

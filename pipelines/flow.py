@@ -357,7 +357,7 @@ def _timed(this: Run, stage: Stage) -> None:
 def _gate(this: Run, schemas: Sequence[str]) -> int:
     """Check the contracts of the tables of these schemas; returns the number of expectations met."""
     # Great Expectations takes seconds to import; only a run that gets here needs it.
-    from cdp.quality import check, gate
+    from cdp.quality.gate import check, gate
 
     checked = [table for table in tables.TABLES if table.schema in schemas]
     docs = this.settings.home / "reports" / "quality" / "-".join(schemas)

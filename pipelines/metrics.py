@@ -1,11 +1,12 @@
-"""What each person has done: `profiles.metrics`, built from the declarations in `cdp/metrics.py`."""
+"""What each person has done: `profiles.metrics`, built from the declarations in `cdp/metrics/catalogue.py`."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from cdp import fields, lifecycle, tables
-from cdp.metrics import METRICS, Metric, Relation, relations
+from cdp import fields, tables
+from cdp.metrics import lifecycle
+from cdp.metrics.catalogue import METRICS, Metric, Relation, relations
 from cdp.warehouse import Warehouse
 from pipelines.sql import statement
 

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from api.consents.intake import reached_by
 from api.consents.unsubscribing import Link
 from api.consents.view import Person, Point, channels_of, person_behind, standing_of, suppressing
-from cdp.consent import ADDRESS_TYPES, ConsentRules, ContactPoint, Standing, Statement, crockford
+from cdp.consent import ADDRESS_TYPES, ConsentRules, ContactPoint, Standing, Statement
+from cdp.ids import crockford
 from cdp.store import Connection
 from cdp.store.consents import find_contact_point
 

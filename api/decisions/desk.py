@@ -13,9 +13,10 @@ from api.decisions.schemas import DecisionRequest
 from api.profiles.identifiers import normalised_each
 from cdp.decision import Decision, Question
 from cdp.errors import Busy, InputRefused
+from cdp.ids import sortable_id
 from cdp.policy import Policy
 from cdp.store import Store
-from cdp.store.decisions import decide_and_log, keep_policy, new_decision_id
+from cdp.store.decisions import decide_and_log, keep_policy
 from cdp.store.facts import Asked
 
 # With SQLite it takes less time to decide about somebody than to hand it to a thread; a request about more people than
@@ -77,7 +78,7 @@ class DecisionDesk:
 
 def _asked(client_id: str, request: DecisionRequest, identifiers: tuple[tuple[str, str], ...], now: datetime) -> Asked:
     question = Question(
-        decision_id=new_decision_id(now),
+        decision_id=sortable_id("dec", now),
         purpose=request.purpose,
         candidates=tuple(dict.fromkeys(request.candidates)),
         topic=request.topic,

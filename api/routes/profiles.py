@@ -20,7 +20,7 @@ from api.security.auth import ProfileReader
 from api.security.body_limit import bounded
 from cdp import fields
 from cdp.errors import NotFound, UsageError
-from cdp.metrics import EMPTY_WINDOWS
+from cdp.metrics.catalogue import EMPTY_WINDOWS
 from cdp.questions import next_questions, trait_status
 from cdp.store import Connection
 from cdp.store.profiles import Match, StoredProfile, find_profile, lookup

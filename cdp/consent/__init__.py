@@ -17,7 +17,6 @@ from cdp.consent.statement import (
     Statement,
     Suppression,
     contact_point_id,
-    crockford,
 )
 
 __all__ = [
@@ -36,7 +35,6 @@ __all__ = [
     "Statement",
     "Suppression",
     "contact_point_id",
-    "crockford",
     "effects_of",
     "first_break",
     "fold",

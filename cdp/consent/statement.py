@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from cdp.ids import crockford
 
 # What a message of a channel is addressed to.
 ADDRESS_TYPES = {"email": "email", "sms": "phone", "whatsapp": "phone", "push": "device_token"}
 # The channel of a suppression that holds for all of them.
 EVERY_CHANNEL = "all"
 
-_TO_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
-_ID_CHARACTERS = 26
-# The least number of bits that base32 encodes without padding and that has room for an id.
-_BASE32_BITS = 160
-
 
 def contact_point_id(kind: str, value: str) -> str:
     """`cpt_` and 26 Crockford characters: the first 128 bits of sha256(type, NUL, normalised value)."""
     digest = hashlib.sha256(f"{kind}\0{value}".encode()).digest()
     return f"cpt_{crockford(int.from_bytes(digest[:16]))}"
-
-
-def crockford(number: int) -> str:
-    """A number of 128 bits as 26 characters of Crockford's base32."""
-    padded = (number << (_BASE32_BITS - 5 * _ID_CHARACTERS)).to_bytes(_BASE32_BITS // 8)
-    return b32encode(padded)[:_ID_CHARACTERS].translate(_TO_CROCKFORD).decode()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import md5
 
-from cdp.consent import crockford
+from cdp.ids import crockford
 from cdp.live.conforming import Observation
 from cdp.store.live import Identifier
 from cdp.store.profiles import STRENGTH

@@ -5,7 +5,6 @@ Addresses stand in `contact_points` alone, so that one can be erased while what 
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -25,11 +24,11 @@ from cdp.consent import (
     Lift,
     Statement,
     Suppression,
-    crockford,
     first_break,
     seal,
 )
 from cdp.errors import NotFound
+from cdp.ids import random_id
 from cdp.store import schema
 from cdp.store.bulk import insert, insert_new, polars_type, read_frame
 from cdp.store.prepared import Prepared, among
@@ -67,7 +66,7 @@ def record(connection: sa.Connection, statements: Sequence[Statement], recorded_
     if not statements:
         return []
     head = start = _take_head(connection)
-    entry_ids = [statement.entry_id or new_entry_id() for statement in statements]
+    entry_ids = [statement.entry_id or random_id("cns") for statement in statements]
     entries = {entry.entry_id: entry for entry in _recorded(connection, entry_ids)}
     added: list[Entry] = []
     for entry_id, statement in zip(entry_ids, statements, strict=True):
@@ -89,10 +88,6 @@ def _insert(connection: sa.Connection, entries: Sequence[Entry]) -> None:
     else:
         types = {column.name: polars_type(column) for column in _ENTRY_COLUMNS}
         insert(connection, consent_ledger, pl.DataFrame(rows, schema=types))
-
-
-def new_entry_id() -> str:
-    return f"cns_{crockford(uuid.uuid4().int)}"
 
 
 def _take_head(connection: sa.Connection) -> Head:

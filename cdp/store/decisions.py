@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from cdp.consent import contact_point_id, crockford
+from cdp.consent import contact_point_id
 from cdp.decision import Decision, Facts, Planned, Question, decide
 from cdp.errors import NotFound
 from cdp.policy import Policy
@@ -19,9 +18,6 @@ from cdp.store.engine import Store
 from cdp.store.facts import Asked, Meant, gather, who_is_meant
 from cdp.store.prepared import Prepared
 from cdp.store.schema import UtcTime, decisions, policies
-
-_RANDOM_BITS = 80
-_TIME_BITS = 48
 
 _INSERT = Prepared(decisions.insert())
 
@@ -71,12 +67,6 @@ _DECISION = TypeAdapter(Decision)
 
 # An address stands in `contact_points` alone, where it can be erased.
 _ADDRESS_VALUES = {"addresses": {"__all__": {"value"}}}
-
-
-def new_decision_id(now: datetime) -> str:
-    """`dec_` and 26 Crockford characters: milliseconds since 1970, then random bits, so that ids sort by age (ULID)."""
-    milliseconds = int(now.timestamp() * 1_000) % (1 << _TIME_BITS)
-    return f"dec_{crockford(milliseconds << _RANDOM_BITS | int.from_bytes(os.urandom(_RANDOM_BITS // 8)))}"
 
 
 def keep_policy(store: Store, policy: Policy, now: datetime) -> None:

@@ -10,7 +10,7 @@ import pytest
 from api.routes.profiles import PARTS
 from api.schemas import Profile
 from cdp.errors import Unavailable
-from cdp.metrics import EMPTY_WINDOWS
+from cdp.metrics.catalogue import EMPTY_WINDOWS
 from tests.api.service import ANN, DOCUMENT, Service, assert_problem
 
 

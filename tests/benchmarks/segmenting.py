@@ -22,7 +22,7 @@ import yaml
 
 from cdp import tables
 from cdp.fields import MESSAGE_CHANNELS
-from cdp.metrics import METRICS, Metric
+from cdp.metrics.catalogue import METRICS, Metric
 from cdp.policy import load_policy
 from cdp.segments import load_catalogue
 from cdp.settings import DATA, Settings

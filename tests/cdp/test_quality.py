@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cdp import fields as f
 from cdp.contract import Column, Reference, Rule, Table
 from cdp.errors import QualityGateFailed, StatementFailed, Unavailable
-from cdp.quality import FailedExpectation, TableVerdict, check, gate
+from cdp.quality.gate import FailedExpectation, TableVerdict, check, gate
 from cdp.warehouse import Warehouse, open_memory
 
 PEOPLE = Table(
@@ -263,7 +263,7 @@ touched = []
 sys.addaudithook(lambda event, args: touched.append(event) if event in
     ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto") else None)
 from pathlib import Path
-from cdp.quality import check
+from cdp.quality.gate import check
 from cdp.tables import FILES
 from cdp.warehouse import open_memory
 warehouse = open_memory()

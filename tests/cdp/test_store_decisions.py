@@ -10,9 +10,10 @@ import pytest
 from cdp.consent import Statement, contact_point_id
 from cdp.decision import Decision, Question
 from cdp.errors import Busy
+from cdp.ids import sortable_id
 from cdp.store import Store
 from cdp.store.consents import record
-from cdp.store.decisions import decide_and_log, keep_policy, new_decision_id, replay
+from cdp.store.decisions import decide_and_log, keep_policy, replay
 from cdp.store.facts import Asked
 from cdp.store.profiles import PublishedChanges, apply_publish
 from tests.benchmarks.people import documents, profile_id
@@ -35,7 +36,7 @@ def people(store: Store) -> Store:
 
 
 def asked(whom: str, now: datetime = NOW) -> Asked:
-    return Asked(Question(new_decision_id(now), "marketing", ("email",)), whom, client_id="sender")
+    return Asked(Question(sortable_id("dec", now), "marketing", ("email",)), whom, client_id="sender")
 
 
 def days_from_now(decisions: list[Decision]) -> list[int]:

@@ -13,11 +13,12 @@ import sqlalchemy as sa
 
 from cdp.consent import Statement, contact_point_id
 from cdp.decision import Question
+from cdp.ids import sortable_id
 from cdp.policy import load_policy
 from cdp.settings import DATA
 from cdp.store import Store, open_store
 from cdp.store.consents import record
-from cdp.store.decisions import decide_and_log, keep_policy, new_decision_id
+from cdp.store.decisions import decide_and_log, keep_policy
 from cdp.store.facts import Asked
 from cdp.store.profiles import PublishedChanges, apply_publish
 from cdp.store.schema import decisions
@@ -48,7 +49,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 
 
 def decided(store: Store) -> str:
-    question = Question(new_decision_id(NOW), "marketing", ("email", "sms"))
+    question = Question(sortable_id("dec", NOW), "marketing", ("email", "sms"))
     policy = load_policy(DATA / "policy.yaml")
     keep_policy(store, policy, NOW)
     asked = Asked(question, ANN, client_id="client_1")

@@ -22,7 +22,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from cdp.live import LiveItem, Receipt, Receiver
-from cdp.metrics import EMPTY_WINDOWS
+from cdp.metrics.catalogue import EMPTY_WINDOWS
 from cdp.settings import DATA, Settings
 from cdp.store import Store, open_store
 from cdp.store.profiles import find_profile

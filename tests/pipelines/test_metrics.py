@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.fields import LIFECYCLE_STAGES, MESSAGE_CHANNELS
-from cdp.metrics import METRICS, OUTCOMES, WINDOWED_OUTCOMES, WINDOWS_DAYS
+from cdp.metrics.catalogue import METRICS, OUTCOMES, WINDOWED_OUTCOMES, WINDOWS_DAYS
 from cdp.warehouse import Warehouse
 from pipelines.metrics import write_metrics
 from pipelines.profiles import build_profiles

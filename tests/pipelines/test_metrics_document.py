@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cdp.metrics import EMPTY_WINDOWS, METRICS
+from cdp.metrics.catalogue import EMPTY_WINDOWS, METRICS
 from pipelines.metrics import document_of_metrics
 from tests.pipelines.test_metrics import measured, order
 

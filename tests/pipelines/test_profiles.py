@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cdp.metrics import OUTCOMES
+from cdp.metrics.catalogue import OUTCOMES
 from cdp.warehouse import Warehouse
 from pipelines.metrics import write_metrics
 from pipelines.profiles import build_profiles

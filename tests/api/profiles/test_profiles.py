@@ -9,7 +9,7 @@ import pytest
 
 from api.schemas import IdentifierType
 from cdp import fields
-from cdp.metrics import EMPTY_WINDOWS
+from cdp.metrics.catalogue import EMPTY_WINDOWS
 from cdp.store.profiles import STRENGTH
 from tests.api.service import ANN, BOB, DOCUMENT, NOBODY, OLD, Service, assert_problem
 

@@ -27,7 +27,7 @@ ORDERS_OF_A_CADENCE = 3
 AT_RISK_CADENCES, LAPSED_CADENCES = 2, 4
 NEW_DAYS, WON_BACK_DAYS, PROSPECT_DAYS = 30, 90, 90
 
-MEANING = f"{', '.join(LIFECYCLE_STAGES)}: as `cdp/lifecycle.py` defines them"
+MEANING = f"{', '.join(LIFECYCLE_STAGES)}: as `cdp/metrics/lifecycle.py` defines them"
 
 
 def cadence(order_count: str, median_days: str) -> str:

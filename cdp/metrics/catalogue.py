@@ -1,5 +1,5 @@
 """The metrics of a profile, in one table. The columns of `profiles.metrics`, the SQL that fills them and their page in
-`cdp/tables.md` come from `METRICS`: a new metric is one entry.
+`cdp/tables/reference.md` come from `METRICS`: a new metric is one entry.
 
 A metric aggregates the rows of one person in a relation that `pipelines/sql/` makes, or is computed from other metrics:
 
@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from cdp import fields as f
-from cdp.lifecycle import LIFECYCLE_STAGE
-from cdp.lifecycle import MEANING as LIFECYCLE_MEANING
+from cdp.metrics.lifecycle import LIFECYCLE_STAGE
+from cdp.metrics.lifecycle import MEANING as LIFECYCLE_MEANING
 
 WINDOWS_DAYS = (7, 30, 90, 365)
 

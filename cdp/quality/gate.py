@@ -31,7 +31,7 @@ from sqlalchemy.pool import StaticPool
 
 from cdp.contract import Expectation, Table
 from cdp.errors import QualityGateFailed, StatementFailed
-from cdp.quality_docs import CheckedTable, write_docs
+from cdp.quality.page import CheckedTable, write_docs
 from cdp.warehouse import Warehouse
 
 # Great Expectations logs a failing query with its values, which may be personal data; and on import it

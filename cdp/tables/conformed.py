@@ -1,0 +1,109 @@
+"""The schema `conformed`: what sources say, in one vocabulary."""
+
+from __future__ import annotations
+
+from cdp import fields as f
+from cdp.contract import Column, Reference, Rule, Table
+from cdp.tables.lineage import LINEAGE
+
+EVENTS = Table(
+    "conformed",
+    "events",
+    "something that happened on a channel",
+    (
+        Column("event_id", f.EventId, True, "hash of the source and the provider's event id, or of the payload"),
+        Column("source", f.Text, True),
+        Column("channel", f.Channel, True),
+        Column("event_type", f.EventType, True),
+        Column("event_name", f.Text, False, "the source's own name for it"),
+        Column("occurred_at", f.UtcTime, True),
+        Column("received_at", f.UtcTime, True, "when the log landed"),
+        Column("observation_id", f.ObservationId, True, "the description of the person it happened to"),
+        Column("message_ref", f.Text, False, "the provider's id of the message"),
+        Column("campaign_ref", f.Text, False),
+        Column("is_machine", f.Flag, True, "done by a machine, such as a mail scanner; counts for nothing"),
+        Column("amount", f.Money),
+        Column("currency", f.Currency),
+        Column("properties", f.Json),
+        *LINEAGE,
+    ),
+    key=("event_id",),
+    references=(
+        Reference("observation_id", "conformed.observations", "observation_id"),
+        Reference("file_id", "landing.files", "file_id"),
+    ),
+)
+
+PERSON_COLUMNS = (
+    Column("customer_id", f.Text, False, "the source's own id of the person"),
+    Column("first_name", f.Text),
+    Column("last_name", f.Text),
+    Column("email", f.Email),
+    Column("phone", f.Phone),
+    Column("date_of_birth", f.CalendarDate),
+    Column("street", f.Text),
+    Column("city", f.Text),
+    Column("region", f.Text),
+    Column("postcode", f.Text),
+    Column("country", f.Country),
+    Column("language", f.Language),
+    Column("timezone", f.Text, False, "IANA name"),
+    Column("device_token", f.Text),
+    Column("anonymous_id", f.Text),
+    Column("external_ids", f.Json, False, "further ids by kind"),
+)
+
+OBSERVATIONS = Table(
+    "conformed",
+    "observations",
+    "one distinct way in which a source has described a person",
+    (
+        Column("observation_id", f.ObservationId, True),
+        Column("source", f.Text, True),
+        *PERSON_COLUMNS,
+        Column("is_verified", f.Flag, True, "the source has proven the contact point"),
+        Column("first_seen_at", f.UtcTime, True),
+        Column("last_seen_at", f.UtcTime, True),
+        Column("event_count", f.Count, True),
+        *LINEAGE,
+    ),
+    key=("observation_id",),
+    references=(Reference("file_id", "landing.files", "file_id"),),
+    rules=(
+        Rule(
+            "seen_in_order",
+            "nobody was last seen before they were first seen",
+            "select observation_id from conformed.observations where last_seen_at < first_seen_at",
+        ),
+    ),
+)
+
+CONSENTS = Table(
+    "conformed",
+    "consents",
+    "a consent statement found in a log",
+    (
+        Column("consent_id", f.EventId, True),
+        Column("source", f.Text, True),
+        Column("observation_id", f.ObservationId, True),
+        Column("channel", f.Channel, True),
+        Column("purpose", f.Purpose, True),
+        Column("topic", f.Text),
+        Column("state", f.ConsentState, True),
+        Column("scope", f.ConsentScope, True),
+        Column("basis", f.Text, False, "legal basis"),
+        Column("method", f.Text, False, "how it was stated"),
+        Column("occurred_at", f.UtcTime, True),
+        *LINEAGE,
+    ),
+    key=("consent_id",),
+    references=(Reference("observation_id", "conformed.observations", "observation_id"),),
+)
+
+DUPLICATES = Table(
+    "conformed",
+    "duplicates",
+    "an event that was delivered again: its line, and the event that stands for it",
+    (Column("event_id", f.EventId, True), Column("source", f.Text, True), *LINEAGE),
+    references=(Reference("event_id", "conformed.events", "event_id"),),
+)
