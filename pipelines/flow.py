@@ -20,6 +20,7 @@ import structlog
 
 from cdp import tables
 from cdp.errors import QualityGateFailed, UsageError
+from cdp.people.published import known_segment_changes
 from cdp.policy import Policy, load_policy
 from cdp.segments import Catalogue, load_catalogue
 from cdp.settings import Settings
@@ -27,7 +28,6 @@ from cdp.sources import Source, load_sources
 from cdp.sources.columns import describe
 from cdp.store import Store, open_store
 from cdp.store.inbox import has_unlanded
-from cdp.store.profiles import known_segment_changes
 from cdp.store.runs import recent_runs, record_run
 from cdp.warehouse import (
     Warehouse,

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
-from cdp.store import Connection, Store, inbox, live
+from cdp.people import live_layer
+from cdp.store import Connection, Store, inbox
 from cdp.store.runs import published_run_ids
 from cdp.warehouse import Warehouse
 from pipelines.land import INBOX, LandedFile, land_inbox
@@ -51,8 +52,8 @@ def landed_unnoted(warehouse: Warehouse, store: Store, landing: Path) -> pl.Data
 
 def let_go(connection: Connection, rows: pl.DataFrame, run_id: str, *, now: datetime) -> None:
     """Note that `rows` are landed and published by a run, and drop what stood in for them until then."""
-    live.drop(connection, inbox.mark_landed(connection, rows, run_id))
-    live.follow_publish(connection, run_id)
+    live_layer.drop(connection, inbox.mark_landed(connection, rows, run_id))
+    live_layer.follow_publish(connection, run_id)
     inbox.forget_landed(connection, now, DAYS_KEPT)
 
 

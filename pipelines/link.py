@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import polars as pl
 
+from cdp.people.live_layer import known_live_members
+from cdp.people.published import known_aliases, known_former_members, known_members, known_profile_changes
+from cdp.people.stewards import standing_steward_decisions
 from cdp.store import Store
-from cdp.store.live import known_live_members
-from cdp.store.profiles import known_aliases, known_former_members, known_members, known_profile_changes
-from cdp.store.stewards import standing_steward_decisions
 from cdp.warehouse import Warehouse
 from identity.model import Model
 from identity.resolve import Known, Resolution, resolve

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from cdp import fields, tables
-from cdp.taken_back import TAKEN_BACK_BY
+from cdp.people.unset import TAKEN_BACK_BY
 from cdp.warehouse import Warehouse
 from pipelines.sql import statement
 

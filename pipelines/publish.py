@@ -16,9 +16,7 @@ from typing import Any
 import polars as pl
 
 from cdp import tables
-from cdp.settings import Settings
-from cdp.store import Connection, Store
-from cdp.store.profiles import (
+from cdp.people.published import (
     PublishedChanges,
     apply_publish,
     known_aliases,
@@ -27,6 +25,8 @@ from cdp.store.profiles import (
     known_members,
     profile_hashes,
 )
+from cdp.settings import Settings
+from cdp.store import Connection, Store
 from cdp.store.runs import last_published_run, record_run
 from cdp.warehouse import Warehouse, disk_errors, flush, open_published, published_path
 from pipelines import inbox

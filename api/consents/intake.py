@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from api.consents.schemas import ConsentRequest
 from cdp.consent import ADDRESS_TYPES, ContactPoint, Entry, Statement
 from cdp.errors import InputRefused, NotFound
+from cdp.people.published import STRENGTH, find_profile
 from cdp.store import Connection
 from cdp.store.consents import contact_points_of, find_contact_point, holders_of, keep_contact_points, record
-from cdp.store.profiles import STRENGTH, find_profile
 
 # Clients' clocks differ from ours.
 CLOCK_SKEW = timedelta(minutes=1)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 
 from cdp.consent import ADDRESS_TYPES, EVERY_CHANNEL, ConsentRules, ContactPoint, Entry, Standing, Suppression, fold
+from cdp.people.published import StoredProfile, find_profile
 from cdp.store import Connection
 from cdp.store.consents import (
     contact_points_of,
@@ -19,7 +20,6 @@ from cdp.store.consents import (
     holders_of,
     suppressions_of,
 )
-from cdp.store.profiles import StoredProfile, find_profile
 
 PURPOSE = "marketing"
 

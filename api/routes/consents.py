@@ -34,9 +34,9 @@ from api.security.body_limit import bounded
 from cdp import fields
 from cdp.consent import Entry
 from cdp.errors import InputRefused, NotFound, UsageError
+from cdp.people.published import find_profile
 from cdp.store import Connection
 from cdp.store.consents import contact_points_of, entries_of, find_contact_point
-from cdp.store.profiles import find_profile
 
 router = APIRouter(prefix="/v1", tags=["consents"], route_class=bounded(100_000))
 

@@ -21,7 +21,7 @@ from api.security.auth import ProfileReader
 from api.security.body_limit import bounded
 from cdp import fields
 from cdp.errors import NotFound, UsageError
-from cdp.store.profiles import StoredProfile
+from cdp.people.published import StoredProfile
 from cdp.warehouse import Warehouse
 
 router = APIRouter(prefix="/v1/profiles/{profile_id}", tags=["profiles"], route_class=bounded(16_384))

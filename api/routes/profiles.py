@@ -21,10 +21,10 @@ from api.security.body_limit import bounded
 from cdp import fields
 from cdp.errors import NotFound, UsageError
 from cdp.metrics.catalogue import EMPTY_WINDOWS
-from cdp.questions import next_questions, trait_status
+from cdp.people.published import Match, StoredProfile, find_profile, lookup
+from cdp.people.published import read_profile as read_stored
+from cdp.people.questions import next_questions, trait_status
 from cdp.store import Connection
-from cdp.store.profiles import Match, StoredProfile, find_profile, lookup
-from cdp.store.profiles import read_profile as read_stored
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"], route_class=bounded(1_000_000))
 

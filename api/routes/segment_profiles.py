@@ -36,8 +36,8 @@ from api.security.basic_auth import basic_credentials
 from api.security.tokens import Caller
 from cdp.errors import NotFound
 from cdp.fields import IDENTIFIER_TYPES
+from cdp.people.published import lookup
 from cdp.store.clients import credentials_of
-from cdp.store.profiles import lookup
 
 PATHS = "/v1/spaces/"
 PREFIX = PATHS + "{space}/collections/users/profiles/{id_type}:{id_value:path}"

@@ -299,7 +299,7 @@ def _decide(
     reason: str,
     author: str | None,
 ) -> None:
-    from cdp.store.stewards import add_steward_decision
+    from cdp.people.stewards import add_steward_decision
 
     now, decided_by = datetime.now(UTC), author or getpass.getuser()
     with opened_store(settings) as store, store.write() as connection:
@@ -308,7 +308,7 @@ def _decide(
 
 
 def _standing_decisions(settings: Settings) -> pl.DataFrame:
-    from cdp.store.stewards import standing_steward_decisions
+    from cdp.people.stewards import standing_steward_decisions
 
     with opened_store(settings) as store, store.read() as connection:
         return standing_steward_decisions(connection)

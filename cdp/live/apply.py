@@ -12,11 +12,12 @@ from cdp.consent import CONSENT_EVENTS, effects_of
 from cdp.live.conforming import Item, Observation
 from cdp.live.resolve import ATTEMPTS, Known, founded_by, resolve
 from cdp.live.values import WorthlessLooks
-from cdp.overlay import LiveEvent, LiveIdentifier, LiveMember
-from cdp.store import Connection, live
+from cdp.people import live_layer
+from cdp.people.current import LiveEvent, LiveIdentifier, LiveMember
+from cdp.people.live_layer import Identifier
+from cdp.people.unset import taken_back_by
+from cdp.store import Connection
 from cdp.store.consents import apply_effects
-from cdp.store.live import Identifier
-from cdp.taken_back import taken_back_by
 
 
 @dataclass(frozen=True)
@@ -46,31 +47,31 @@ def find_people(
     """Resolve the observations of `items`, in their order."""
     ordered = [observations[one] for one in dict.fromkeys(str(item.observation_id) for item in items)]
     named = looks.without(identifier for one in ordered for identifier in one.identifiers)
-    holders = live.holders_of(connection, named)
+    holders = live_layer.holders_of(connection, named)
     usable = frozenset(named - holders.junk)
     known = _known(connection, ordered, holders)
     seen = frozenset(known.profiles)
     return People(observations, resolve(ordered, usable, known), seen, usable, holders.published)
 
 
-def _known(connection: Connection, observations: Sequence[Observation], holders: live.Holders) -> Known:
-    profiles = live.profiles_of(connection, [one.observation_id for one in observations])
+def _known(connection: Connection, observations: Sequence[Observation], holders: live_layer.Holders) -> Known:
+    profiles = live_layer.profiles_of(connection, [one.observation_id for one in observations])
     unknown = [one.observation_id for one in observations if one.observation_id not in profiles]
     holding = {one for found in (holders.published, holders.live) for held in found.values() for one in held}
     return Known(
         profiles=dict(profiles),
         published=holders.published,
         live={identifier: list(held) for identifier, held in holders.live.items()},
-        customers=dict(live.customers_of(connection, holding)),
+        customers=dict(live_layer.customers_of(connection, holding)),
         taken=_taken(connection, unknown),
     )
 
 
 def _taken(connection: Connection, observation_ids: Sequence[str]) -> set[str]:
     """The ids among those that the observations may found that were given out. Few were, so the first ones tell."""
-    taken = live.ids_given_out(connection, [founded_by(one) for one in observation_ids])
+    taken = live_layer.ids_given_out(connection, [founded_by(one) for one in observation_ids])
     others = [founded_by(one, attempt) for one in observation_ids for attempt in ATTEMPTS[1:]] if taken else []
-    return taken | live.ids_given_out(connection, others)
+    return taken | live_layer.ids_given_out(connection, others)
 
 
 def apply(
@@ -81,7 +82,9 @@ def apply(
     Args:
         seqs: the number in the inbox of the payload at each position.
     """
-    live.add(connection, _members(items, people, seqs), _identifiers(items, people, seqs), _events(items, people, seqs))
+    live_layer.add(
+        connection, _members(items, people, seqs), _identifiers(items, people, seqs), _events(items, people, seqs)
+    )
     apply_effects(connection, effects_of(_statements(items, people)), received_at)
 
 

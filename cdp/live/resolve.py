@@ -13,8 +13,8 @@ from hashlib import md5
 
 from cdp.ids import crockford
 from cdp.live.conforming import Observation
-from cdp.store.live import Identifier
-from cdp.store.profiles import STRENGTH
+from cdp.people.live_layer import Identifier
+from cdp.people.published import STRENGTH
 
 ATTEMPTS = range(4)
 # What a device tells of its user: who has logged in on it as somebody else is somebody else.

@@ -14,10 +14,10 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from cdp.people.published import PublishedChanges, apply_publish
 from cdp.settings import DATA, Settings
 from cdp.store import open_store
 from cdp.store.clients import SCOPES, NewClient, add_client
-from cdp.store.profiles import PublishedChanges, apply_publish
 from cdp.store.runs import record_run
 
 ANN, BOB, OLD = (f"prf_{letter * 26}" for letter in "ABC")

@@ -20,8 +20,8 @@ from statistics import median, quantiles
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from cdp.people.published import PublishedChanges, apply_publish
 from cdp.store import open_store
-from cdp.store.profiles import PublishedChanges, apply_publish
 from cdp.store.runs import record_run
 from tests.benchmarks.people import documents, profile_id
 from tests.benchmarks.report import Limit, Report

@@ -18,8 +18,8 @@ from statistics import median
 
 import polars as pl
 
+from cdp.people.published import PublishedChanges, apply_publish
 from cdp.store import open_store
-from cdp.store.profiles import PublishedChanges, apply_publish
 from pipelines.publish import DOCUMENTS_AT_A_TIME
 from tests.benchmarks.people import documents
 from tests.benchmarks.report import Report

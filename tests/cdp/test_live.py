@@ -16,9 +16,10 @@ import pytest
 from cdp.errors import Unavailable, UsageError
 from cdp.live import LiveItem, Receipt, Receiver
 from cdp.live.resolve import ATTEMPTS, founded_by
+from cdp.people import live_layer
+from cdp.people.published import PublishedChanges, apply_publish, find_profile, lookup, read_profile
 from cdp.settings import Settings
-from cdp.store import Store, inbox, live, open_store
-from cdp.store.profiles import PublishedChanges, apply_publish, find_profile, lookup, read_profile
+from cdp.store import Store, inbox, open_store
 from cdp.warehouse import open_memory
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -379,7 +380,7 @@ def test_what_was_landed_leaves_and_what_came_since_stays(receiver: Receiver, st
     landed = batch.rows.select(pl.lit("web").alias("source"), "seq", "received_at")
     elsewhen = landed.with_columns(pl.col("received_at") + timedelta(seconds=1), seq=pl.col("seq") + 2)
     with store.write() as connection:
-        live.drop(connection, inbox.mark_landed(connection, pl.concat([landed, elsewhen]), "run_1"))
+        live_layer.drop(connection, inbox.mark_landed(connection, pl.concat([landed, elsewhen]), "run_1"))
     assert rows(store, "select message_id, landed_run_id from inbox order by seq") == [
         ("m0", "run_1"), ("m1", "run_1"), ("m10", None), ("m11", None),
     ]  # fmt: skip

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp.fields import CORE_TRAITS
-from cdp.questions import USES, next_questions, trait_status
+from cdp.people.questions import USES, next_questions, trait_status
 
 LONDON, NEW_YORK, ZURICH = "+442079460000", "+12125550100", "+41446681800"
 ALL = {

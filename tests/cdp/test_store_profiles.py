@@ -16,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.errors import StatementFailed
-from cdp.store import Connection, Store, bulk, open_store, schema
-from cdp.store.profiles import (
+from cdp.people.published import (
     PublishedChanges,
     apply_publish,
     find_profile,
@@ -29,6 +28,7 @@ from cdp.store.profiles import (
     lookup,
     profile_hashes,
 )
+from cdp.store import Connection, Store, bulk, open_store, schema
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 EMPTY = PublishedChanges(NOW)

@@ -112,7 +112,7 @@ def test_every_command_that_the_readme_names_exists() -> None:
 
 
 def test_the_page_of_tables_is_up_to_date() -> None:
-    assert (ROOT / "cdp" / "tables.md").read_text() == reference_page(), "run `make docs`"
+    assert (ROOT / "cdp" / "tables" / "reference.md").read_text() == reference_page(), "run `make docs`"
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 
 from cdp.live import LiveItem, Receipt, Receiver
 from cdp.metrics.catalogue import EMPTY_WINDOWS
+from cdp.people.published import find_profile
 from cdp.settings import DATA, Settings
 from cdp.store import Store, open_store
-from cdp.store.profiles import find_profile
 from cdp.warehouse import published_path
 from pipelines import flow
 from pipelines.discover import open_bytes

@@ -11,9 +11,9 @@ import pytest
 
 from cdp import tables
 from cdp.errors import ConfigurationError
+from cdp.people.published import known_segment_changes
 from cdp.settings import Settings
 from cdp.store import open_store
-from cdp.store.profiles import known_segment_changes
 from cdp.warehouse import published_path
 from pipelines import flow
 from pipelines.metrics import write_metrics

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import pytest
 
+from cdp.people.stewards import add_steward_decision
 from cdp.settings import Settings
 from cdp.store import open_store
-from cdp.store.stewards import add_steward_decision
 from tests.pipelines.runs import (
     NOW,
     published,

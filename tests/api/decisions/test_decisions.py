@@ -17,11 +17,11 @@ import pytest
 import sqlalchemy as sa
 
 from cdp.consent import Statement, Suppression, contact_point_id
+from cdp.people.live_layer import LiveEvent, LiveIdentifier, add
+from cdp.people.published import PublishedChanges, apply_publish
 from cdp.store.clients import NewClient, add_client
 from cdp.store.consents import record, suppress
 from cdp.store.decisions import replay
-from cdp.store.live import LiveEvent, LiveIdentifier, add
-from cdp.store.profiles import PublishedChanges, apply_publish
 from cdp.store.schema import decisions
 from tests.api.service import ANN, BOB, DOCUMENT, NOBODY, NOW, OLD, Service, assert_problem
 

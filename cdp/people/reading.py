@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from pydantic_core import from_json
 
-from cdp.overlay import LiveEvent
-from cdp.store.live import Identifier, holders_of
+from cdp.people.current import LiveEvent
+from cdp.people.live_layer import Identifier, holders_of
+from cdp.people.published import STRENGTH
 from cdp.store.prepared import Prepared, among
-from cdp.store.profiles import STRENGTH
 from cdp.store.schema import aliases, live_engagement, live_identifiers, live_members, profiles
 
 Document = Mapping[str, Any]

@@ -11,11 +11,11 @@ from functools import partial
 import polars as pl
 import sqlalchemy as sa
 
-from cdp.overlay import document_of, with_live
+from cdp.people.current import document_of, with_live
+from cdp.people.live_layer import overlay_of
 from cdp.store import schema
 from cdp.store.bulk import delete, insert, read_frame, upsert
 from cdp.store.engine import Store
-from cdp.store.live import overlay_of
 from cdp.store.prepared import Prepared
 
 # What identifies best comes first: a source's own id of a person before an address that a family may share.

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from cdp.overlay import LiveEvent, LiveIdentifier, LiveMember, Overlay
+from cdp.people.current import LiveEvent, LiveIdentifier, LiveMember, Overlay
 from cdp.store.bulk import insert_new, read_frame
 from cdp.store.schema import live_engagement, live_identifiers, live_members
 

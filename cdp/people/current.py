@@ -15,7 +15,7 @@ from typing import Any
 
 from cdp.fields import CORE_TRAITS, MESSAGE_CHANNELS
 from cdp.metrics.catalogue import METRICS
-from cdp.taken_back import is_void, taken_back, without
+from cdp.people.unset import is_void, taken_back, without
 
 Document = dict[str, Any]
 Described = Sequence[tuple["LiveMember", Document]]
@@ -54,7 +54,7 @@ class LiveIdentifier:
 
 @dataclass(frozen=True)
 class LiveEvent:
-    """Something that happened to a person since the last run; see `cdp/taken_back.py` for `taken_back`."""
+    """Something that happened to a person since the last run; see `cdp/people/unset.py` for `taken_back`."""
 
     event_id: str
     profile_id: str
