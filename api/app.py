@@ -13,7 +13,6 @@ from typing import Any
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 
-from api.consents.unsubscribing import UnsubscribeLinks, load_unsubscribe_keys
 from api.context import Clock, Context
 from api.decisions.desk import DecisionDesk
 from api.errors import handle_errors
@@ -37,11 +36,12 @@ from api.routes import (
 from api.schemas import Problem
 from api.security.basic_auth import VerifiedSecrets
 from api.security.issuer import ExternalIssuer
-from api.security.keys import load_signing_keys
 from api.security.rate_limit import RateLimit
 from api.security.tokens import TokenService
 from api.tracking.cors import BrowserAccess
 from api.tracking.intake import Intake
+from cdp.access.keys import load_signing_keys
+from cdp.consent.links import UnsubscribeLinks, load_unsubscribe_keys
 from cdp.live import Receiver
 from cdp.policy import load_policy
 from cdp.settings import Settings, load_settings

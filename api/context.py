@@ -12,7 +12,6 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from api.consents.unsubscribing import UnsubscribeLinks
 from api.decisions.desk import DecisionDesk
 from api.operations.metrics import Metrics
 from api.profiles.published import PublishedWarehouse
@@ -21,6 +20,7 @@ from api.security.issuer import ExternalIssuer
 from api.security.rate_limit import RateLimit
 from api.security.tokens import TokenService
 from api.tracking.intake import Intake
+from cdp.consent.links import UnsubscribeLinks
 from cdp.live import Receiver
 from cdp.policy import Policy
 from cdp.settings import Settings

@@ -9,9 +9,9 @@ import polars as pl
 
 from cdp import tables
 from cdp.consent import ConsentRules, Effects
+from cdp.consent.known import CONTACT_POINT_COLUMNS, KnownConsents, known_consents
 from cdp.consent.standing import Channel
 from cdp.store import Store
-from cdp.store.standing import CONTACT_POINT_COLUMNS, KnownConsents, known_consents
 from cdp.warehouse import Warehouse
 from pipelines.consents import unrecorded_effects
 from pipelines.sql import statement

@@ -8,8 +8,8 @@ from datetime import datetime
 import polars as pl
 
 from cdp.consent import EFFECTS, Effects, effects_of
+from cdp.consent.ledger import apply_effects, known_entry_ids, known_suppressing_ids
 from cdp.store import Store
-from cdp.store.consents import apply_effects, known_entry_ids, known_suppressing_ids
 from cdp.warehouse import Warehouse
 from pipelines.sql import statement
 

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 from starlette.responses import HTMLResponse
 
-from api.consents.preferences import Preferences
+from cdp.consent.preferences import Preferences
 
 TITLE = "Your messages from us"
 

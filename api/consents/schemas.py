@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from ipaddress import IPv6Address, ip_interface, ip_network
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from api.decisions.schemas import Name, UtcTime
 from api.schemas import MAX_IDENTIFIERS, Body, ConsentStanding, Identifier
 from cdp import fields
+from cdp.consent.evidence import bare_url, network_of
+from cdp.consent.stating import NewStatement
 
 Channel = Literal["email", "sms", "push", "whatsapp", "social", "web", "app", "store"]
 State = Literal["granted", "denied", "withdrawn", "pending"]
@@ -20,28 +21,9 @@ Scope = Literal["topic", "channel", "all"]
 Basis = Literal["consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"]
 ContactPointId = Annotated[str, StringConstraints(pattern=str(fields.ContactPointId.pattern))]
 
-OPT_OUTS = ("denied", "withdrawn")
 
-
-def truncated(address: str) -> str:
-    """The network that an IP address is in, /24 or /48: enough as evidence, and nobody's connection."""
-    try:
-        found = ip_interface(address).ip
-    except ValueError:
-        raise ValueError("not an IP address") from None  # without quoting it
-    if isinstance(found, IPv6Address):
-        found = found.ipv4_mapped or found
-    return str(ip_network((found, 24 if found.version == 4 else 48), strict=False))
-
-
-def _bare(url: str) -> str:
-    """Query and fragment may say who somebody is."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-Url = Annotated[str, StringConstraints(max_length=2048, pattern=r"^https?://[^\s\x00]+$"), AfterValidator(_bare)]
-Network = Annotated[str, StringConstraints(max_length=64), AfterValidator(truncated)]
+Url = Annotated[str, StringConstraints(max_length=2048, pattern=r"^https?://[^\s\x00]+$"), AfterValidator(bare_url)]
+Network = Annotated[str, StringConstraints(max_length=64), AfterValidator(network_of)]
 
 
 class Evidence(BaseModel):
@@ -83,13 +65,21 @@ class ConsentRequest(BaseModel):
             raise ValueError("scope `topic` goes with a topic, and no other scope does")
         return self
 
-    @property
-    def effective_scope(self) -> str:
-        return self.scope or ("topic" if self.topic else "channel")
-
-    @property
-    def is_opt_out(self) -> bool:
-        return self.state in OPT_OUTS
+    def statement(self, identifiers: Sequence[tuple[str, str]]) -> NewStatement:
+        """What is said, about contact points that `identifiers`, the body's own when normalised, may name."""
+        return NewStatement(
+            channel=self.channel,
+            purpose=self.purpose,
+            topic=self.topic,
+            state=self.state,
+            scope=self.scope or ("topic" if self.topic else "channel"),
+            basis=self.basis,
+            occurred_at=self.occurred_at,
+            evidence=self.evidence.model_dump(exclude_none=True),
+            contact_point_id=self.contact_point_id,
+            profile_id=self.profile_id,
+            identifiers=identifiers,
+        )
 
 
 class ConsentEntry(Body):

@@ -11,19 +11,8 @@ from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.consents.intake import state_consent
 from api.consents.schemas import ConsentRequest, Consents, RecordedConsent
-from api.consents.view import (
-    Person,
-    Point,
-    named,
-    person_behind,
-    person_of,
-    region_of,
-    states_of,
-    view_of_entry,
-    view_of_suppression,
-)
+from api.consents.view import view_of_consents, view_of_entry, view_of_suppression
 from api.context import Context, ContextOf
 from api.decisions.schemas import Name, UtcTime
 from api.errors import problems
@@ -33,10 +22,13 @@ from api.security.auth import ConsentReader, ConsentWriter, ProfileReader
 from api.security.body_limit import bounded
 from cdp import fields
 from cdp.consent import Entry
+from cdp.consent.ledger import entries_of, find_contact_point
+from cdp.consent.standings import PersonConsents, Point, points_of, read_holders_consents, region_of
+from cdp.consent.standings import read_consents as consents_of_points
+from cdp.consent.stating import state_consent
 from cdp.errors import InputRefused, NotFound, UsageError
 from cdp.people.published import find_profile
 from cdp.store import Connection
-from cdp.store.consents import contact_points_of, entries_of, find_contact_point
 
 router = APIRouter(prefix="/v1", tags=["consents"], route_class=bounded(100_000))
 
@@ -58,11 +50,11 @@ async def record_consent(caller: ConsentWriter, asked: ConsentRequest, context: 
     """
     if asked.purpose not in context.policy.purposes:
         raise InputRefused("purpose is none of the policy's", hint=f"They are {', '.join(context.policy.purposes)}")
-    identifiers = normalised(asked.identifiers or (), context.settings.default_region)
+    said = asked.statement(normalised(asked.identifiers or (), context.settings.default_region))
 
     def write() -> list[Entry]:
         with context.store.write() as connection:
-            return state_consent(connection, asked, identifiers, caller.client_id, context.clock())
+            return state_consent(connection, said, caller.client_id, context.clock())
 
     first, *reached = await run_in_threadpool(write)
     body = {**view_of_entry(first), "reached": [view_of_entry(entry) for entry in reached]}
@@ -106,12 +98,12 @@ def _of_profile(connection: Connection, context: Context, asked: str, as_of: dat
         raise _no_profile()
     stored = find_profile(connection, asked)
     profile_id = stored.profile_id if stored else asked
-    points = named(contact_points_of(connection, profile_id))
+    points = points_of(connection, profile_id)
     if stored is None and not points:
         raise _no_profile()
     rules, now = context.policy.consent, as_of or context.clock()
-    person = person_of(connection, points, region=region_of(stored), rules=rules, as_of=now)
-    return {"profile_id": profile_id, **_view(person, points)}
+    found = consents_of_points(connection, points, region=region_of(stored), rules=rules, as_of=now)
+    return {"profile_id": profile_id, **_view(found, points)}
 
 
 def _no_profile() -> NotFound:
@@ -121,9 +113,9 @@ def _no_profile() -> NotFound:
 def _of_contact_point(connection: Connection, context: Context, asked: str, as_of: datetime | None) -> dict[str, Any]:
     """The entries of one; its states are judged by what the person has said of all."""
     address = find_contact_point(connection, asked)
-    kind = address.type if address else _type_of_erased(connection, asked)
+    point = Point(asked, address.type if address else _type_of_erased(connection, asked))
     rules, now = context.policy.consent, as_of or context.clock()
-    return _view(person_behind(connection, asked, kind, rules=rules, as_of=now), [Point(asked, kind)])
+    return _view(read_holders_consents(connection, point, rules=rules, as_of=now), [point])
 
 
 def _type_of_erased(connection: Connection, contact_point_id: str) -> str:
@@ -133,13 +125,13 @@ def _type_of_erased(connection: Connection, contact_point_id: str) -> str:
     return entries[0].contact_point_type
 
 
-def _view(person: Person, points: Sequence[Point]) -> dict[str, Any]:
+def _view(found: PersonConsents, points: Sequence[Point]) -> dict[str, Any]:
     ids = {point.id for point in points}
     return {
-        "as_of": person.as_of,
-        "entries": [view_of_entry(entry) for entry in person.entries if entry.contact_point_id in ids],
-        "states": [state for state in states_of(person) if state["contact_point_id"] in ids],
+        "as_of": found.as_of,
+        "entries": [view_of_entry(entry) for entry in found.entries if entry.contact_point_id in ids],
+        "states": [state for state in view_of_consents(found) if state["contact_point_id"] in ids],
         "suppressions": [
-            view_of_suppression(each, person.as_of) for each in person.suppressions if each.contact_point_id in ids
+            view_of_suppression(each, found) for each in found.suppressions if each.contact_point_id in ids
         ],
     }

@@ -9,13 +9,13 @@ from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from starlette.responses import Response
 
-from api.consents.unsubscribing import Link, one_click_headers
 from api.context import Context, context_of
 from api.decisions.schemas import AnyRequest, DecisionBatch, DecisionList, DecisionRequest, DecisionView
 from api.errors import problems
 from api.responses import answer
 from api.security.auth import DecisionReader
 from api.security.body_limit import bounded
+from cdp.consent.links import Link, one_click_headers
 from cdp.decision import Decision
 
 router = APIRouter(prefix="/v1/decisions", tags=["decisions"], route_class=bounded(4_000_000))

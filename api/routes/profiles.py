@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic_core import from_json
 from starlette.responses import Response
 
-from api.consents.view import consent_of
+from api.consents.view import view_of_consents
 from api.context import Context, ContextOf, context_of
 from api.errors import problems
 from api.profiles.identifiers import normalised
@@ -19,6 +19,7 @@ from api.schemas import LookupAnswer, LookupRequest, Profile
 from api.security.auth import ProfileReader
 from api.security.body_limit import bounded
 from cdp import fields
+from cdp.consent.standings import PersonConsents, points_of, read_consents
 from cdp.errors import NotFound, UsageError
 from cdp.metrics.catalogue import EMPTY_WINDOWS
 from cdp.people.published import Match, StoredProfile, find_profile, lookup
@@ -124,12 +125,9 @@ async def _view(context: Context, stored: StoredProfile, keys: tuple[str, ...]) 
 
 async def _consent(context: Context, document: dict[str, Any]) -> list[dict[str, Any]]:
     """As of now, unlike the rest of the document: an opt-out holds before the next run."""
-    return await context.read(
-        lambda connection: consent_of(
-            connection,
-            document["profile_id"],
-            region=document["traits"]["country"],
-            rules=context.policy.consent,
-            as_of=context.clock(),
-        )
-    )
+
+    def read(connection: Connection) -> PersonConsents:
+        points, region = points_of(connection, document["profile_id"]), document["traits"]["country"]
+        return read_consents(connection, points, region=region, rules=context.policy.consent, as_of=context.clock())
+
+    return view_of_consents(await context.read(read))

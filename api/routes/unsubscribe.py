@@ -15,16 +15,16 @@ from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from api.consents.preference_page import notice, page
-from api.consents.preferences import Preferences, leave_everything, preferences_of, save, unsubscribe
-from api.consents.schemas import truncated
-from api.consents.unsubscribing import Link, LinkNotValid
 from api.context import Context, ContextOf
 from api.errors import ApiError, problem, problems
 from api.security.body_limit import bounded
 from cdp.consent import Statement
+from cdp.consent.evidence import network_of
+from cdp.consent.ledger import record
+from cdp.consent.links import Link, LinkNotValid
+from cdp.consent.preferences import Preferences, leave_everything, preferences_of, save, unsubscribe
 from cdp.errors import CdpError
 from cdp.store import Connection
-from cdp.store.consents import record
 
 router = APIRouter(prefix="/u", tags=["unsubscribe"], route_class=bounded(16_384))
 
@@ -77,7 +77,7 @@ async def change_preferences(request: Request, token: Token, context: ContextOf)
     def change() -> Preferences:
         with context.store.write() as connection:
             before = _preferences(connection, context, link)
-            record(connection, _statements(connection, before, action, form, evidence), before.person.as_of)
+            record(connection, _statements(connection, before, action, form, evidence), before.consents.as_of)
             return _preferences(connection, context, link)
 
     after = await run_in_threadpool(change)
@@ -119,7 +119,7 @@ def _evidence(request: Request, link: Link, method: str) -> dict[str, str]:
 
 def _network(request: Request) -> str | None:
     try:
-        return truncated(request.client.host) if request.client else None
+        return network_of(request.client.host) if request.client else None
     except ValueError:
         return None  # a socket of this machine
 

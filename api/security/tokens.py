@@ -15,7 +15,7 @@ from joserfc.jwk import KeySet
 from joserfc.jwt import ClaimsOption
 
 from api.errors import InvalidToken
-from api.security.keys import SigningKeys
+from cdp.access.keys import SigningKeys
 
 ALGORITHM = "ES256"
 LIFETIME = timedelta(hours=1)

@@ -32,7 +32,7 @@ def lift_command(
 
     Example: cdp consents lift cpt_01KX0000000000000000000000 email complaint --by "Mary Allen"
     """
-    from cdp.store.consents import lift_by_hand
+    from cdp.consent.ledger import lift_by_hand
 
     with opened_store(load_settings()) as store, store.write() as connection:
         lift_by_hand(connection, contact_point_id, channel, reason, by=by, now=datetime.now(UTC))
@@ -54,7 +54,7 @@ def verify_command(
 
     Examples: cdp consents verify · cdp consents verify --head 9350a003bba5…
     """
-    from cdp.store.consents import verify
+    from cdp.consent.ledger import verify
 
     with opened_store(load_settings()) as store, store.read() as connection:
         found = verify(connection, head)

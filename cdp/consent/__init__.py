@@ -1,6 +1,6 @@
 """Consent: what was stated, the chain of hashes that keeps it, and what follows from it. Pure functions.
 
-A statement becomes an entry of an append-only ledger (`cdp/store/consents.py`). Nothing is ever changed: what is
+A statement becomes an entry of an append-only ledger (`cdp/consent/ledger.py`). Nothing is ever changed: what is
 allowed is a fold over the entries, as of a time. Consent belongs to the contact point (an address, a number, a
 device), so joining two profiles never widens it, and parting them loses none.
 """
@@ -11,6 +11,7 @@ from cdp.consent.standing import ConsentRules, Standing, fold
 from cdp.consent.statement import (
     ADDRESS_TYPES,
     EVERY_CHANNEL,
+    OPT_OUTS,
     ContactPoint,
     Entry,
     Lift,
@@ -24,6 +25,7 @@ __all__ = [
     "CONSENT_EVENTS",
     "EFFECTS",
     "EVERY_CHANNEL",
+    "OPT_OUTS",
     "Break",
     "ConsentRules",
     "ContactPoint",

@@ -9,14 +9,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from cdp.consent.statement import ADDRESS_TYPES, Entry
+from cdp.consent.statement import ADDRESS_TYPES, OPT_OUTS, Entry
 
 Channel = Literal["email", "sms", "push", "whatsapp", "social", "web", "app", "store"]
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
 # From the narrowest to the broadest.
 _LEVELS = ("topic", "channel", "all")
-_OPT_OUTS = ("denied", "withdrawn")
 # What somebody has asked for, such as a receipt.
 _WITHOUT_CONSENT = ("transactional",)
 
@@ -103,7 +102,7 @@ def _narrowest(entries: Sequence[Entry], asked: _Question) -> list[Entry]:
 
 
 def _opts_out(entry: Entry, asked: _Question) -> bool:
-    if entry.state not in _OPT_OUTS:
+    if entry.state not in OPT_OUTS:
         return False
     if _speaks_of(entry, asked):
         is_own = entry.contact_point_id == asked.contact_point_id
@@ -131,7 +130,7 @@ def _latest(entries: Sequence[Entry], purpose: str) -> Standing:
     # Of several at one moment an opt-out is shown; the id makes the choice the same in any order.
     final = sorted(
         (entry for entry in entries if (entry.occurred_at, entry.recorded_at) == last),
-        key=lambda entry: (entry.state not in _OPT_OUTS, entry.entry_id),
+        key=lambda entry: (entry.state not in OPT_OUTS, entry.entry_id),
     )
     agree = len({entry.state == "granted" for entry in final}) == 1
     state = final[0].state if agree else "conflicting"

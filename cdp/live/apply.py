@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from cdp.consent import CONSENT_EVENTS, effects_of
+from cdp.consent.ledger import apply_effects
 from cdp.live.conforming import Item, Observation
 from cdp.live.resolve import ATTEMPTS, Known, founded_by, resolve
 from cdp.live.values import WorthlessLooks
@@ -17,7 +18,6 @@ from cdp.people.current import LiveEvent, LiveIdentifier, LiveMember
 from cdp.people.live_layer import Identifier
 from cdp.people.unset import taken_back_by
 from cdp.store import Connection
-from cdp.store.consents import apply_effects
 
 
 @dataclass(frozen=True)

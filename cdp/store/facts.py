@@ -15,13 +15,13 @@ import phonenumbers
 import sqlalchemy as sa
 
 from cdp.consent import ADDRESS_TYPES, Entry, Suppression, contact_point_id
+from cdp.consent.ledger import plain_entries_of, suppressions_of
 from cdp.decision import Address, Facts, History, Planned, Question, Response, Sent
 from cdp.decision.caps import WEEK
 from cdp.fields import MESSAGE_CHANNELS
 from cdp.people.current import LiveEvent, message_id
 from cdp.people.live_layer import Identifier
 from cdp.people.reading import Person, read_people, resolve
-from cdp.store.consents import plain_entries_of, suppressions_of
 from cdp.store.prepared import Prepared, among
 from cdp.store.runs import last_published_run
 from cdp.store.schema import decisions

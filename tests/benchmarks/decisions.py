@@ -15,8 +15,8 @@ from statistics import median
 from urllib.parse import urlsplit
 
 from cdp.consent import Statement, contact_point_id
+from cdp.consent.ledger import record
 from cdp.store import open_store
-from cdp.store.consents import record
 from tests.benchmarks.people import profile_id
 from tests.benchmarks.report import Limit, Report
 from tests.benchmarks.serve import CONNECTIONS, NOW, PROFILES, ROUNDS, Answers, ask, fill, latency, request

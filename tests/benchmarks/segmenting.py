@@ -21,12 +21,12 @@ import polars as pl
 import yaml
 
 from cdp import tables
+from cdp.consent.known import SUPPRESSION_COLUMNS, KnownConsents
 from cdp.fields import MESSAGE_CHANNELS
 from cdp.metrics.catalogue import METRICS, Metric
 from cdp.policy import load_policy
 from cdp.segments import load_catalogue
 from cdp.settings import DATA, Settings
-from cdp.store.standing import SUPPRESSION_COLUMNS, KnownConsents
 from cdp.warehouse import Warehouse, publish
 from pipelines.channels import write_channel_states
 from pipelines.link import CURRENT_MEMBERS

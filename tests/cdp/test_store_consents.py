@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cdp.consent import ContactPoint, Lift, Statement, Suppression, effects_of
-from cdp.store import Store, open_store, schema
-from cdp.store.consents import (
+from cdp.consent.ledger import (
     apply_effects,
     contact_points_of,
     entries_of,
@@ -26,6 +25,7 @@ from cdp.store.consents import (
     suppressions_of,
     verify,
 )
+from cdp.store import Store, open_store, schema
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 ANN, BOB = ContactPoint("email", "ann@example.com"), ContactPoint("email", "bob@example.com")

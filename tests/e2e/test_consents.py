@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from cdp.consent import Statement, Suppression, contact_point_id
+from cdp.consent.ledger import record, suppress, suppressions_of
 from cdp.store import Store, open_store
-from cdp.store.consents import record, suppress, suppressions_of
 from tests.e2e.command import Command, in_this_process
 
 NOW = datetime(2025, 7, 1, 12, tzinfo=UTC)

@@ -12,13 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from cdp.consent import Statement, contact_point_id
+from cdp.consent.ledger import record
 from cdp.decision import Question
 from cdp.ids import sortable_id
 from cdp.people.published import PublishedChanges, apply_publish
 from cdp.policy import load_policy
 from cdp.settings import DATA
 from cdp.store import Store, open_store
-from cdp.store.consents import record
 from cdp.store.decisions import decide_and_log, keep_policy
 from cdp.store.facts import Asked
 from cdp.store.schema import decisions

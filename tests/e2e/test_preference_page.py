@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from api.consents.unsubscribing import Link, UnsubscribeLinks, load_unsubscribe_keys
 from cdp.consent import ContactPoint, Statement
+from cdp.consent.ledger import entries_of, keep_contact_points, record
+from cdp.consent.links import Link, UnsubscribeLinks, load_unsubscribe_keys
 from cdp.store import open_store
-from cdp.store.consents import entries_of, keep_contact_points, record
 from tests.e2e.browser import FOUND, Page, browser
 from tests.e2e.command import serving
 

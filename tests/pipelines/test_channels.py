@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp.consent import ADDRESS_TYPES, ConsentRules, ContactPoint, Entry, Suppression, fold
+from cdp.consent.known import CONTACT_POINT_COLUMNS, ENTRY_COLUMNS, SUPPRESSION_COLUMNS, KnownConsents, known_consents
+from cdp.consent.ledger import keep_contact_points, record, suppress
 from cdp.store import Store, open_store
-from cdp.store.consents import keep_contact_points, record, suppress
-from cdp.store.standing import CONTACT_POINT_COLUMNS, ENTRY_COLUMNS, SUPPRESSION_COLUMNS, KnownConsents, known_consents
 from cdp.warehouse import Warehouse
 from pipelines.channels import describe_channels, write_channel_states
 from pipelines.metrics import write_metrics

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from cdp.consent import Entry, contact_point_id, effects_of
+from cdp.consent.ledger import apply_effects, entries_of, suppressions_of, verify
 from cdp.live import LiveItem, Receiver
 from cdp.settings import Settings
 from cdp.store import Store, open_store
-from cdp.store.consents import apply_effects, entries_of, suppressions_of, verify
 from cdp.warehouse import open_published
 from pipelines.consents import record_consents
 from tests.pipelines.runs import NOW, run, sendgrid, settings_in, write_contacts, write_lines

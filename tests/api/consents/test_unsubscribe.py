@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.consents.unsubscribing import Link, LinkNotValid, UnsubscribeLinks, load_unsubscribe_keys, one_click_headers
 from cdp.consent import ConsentRules, ContactPoint, Entry, Statement, Suppression, fold
+from cdp.consent.ledger import entries_of, keep_contact_points, record, suppress
+from cdp.consent.links import Link, LinkNotValid, UnsubscribeLinks, load_unsubscribe_keys, one_click_headers
 from cdp.errors import ConfigurationError
-from cdp.store.consents import entries_of, keep_contact_points, record, suppress
 from tests.api.service import NOW, Service, assert_problem
 
 EMAIL = ContactPoint("email", "ann@example.com")

@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 
 from api.app import create_app
-from api.security.keys import load_signing_keys
+from cdp.access.keys import load_signing_keys
 from cdp.errors import ConfigurationError
 from cdp.store.clients import remove_client, rotate_client
 from tests.api.service import ANN, NOW, Service, assert_problem
@@ -234,7 +234,7 @@ def test_a_broken_key_is_named(tmp_path: Path, text: str) -> None:
 
 
 def _rotate(service: Service) -> TestClient:
-    """The API started again after its key was retired, as api/security/keys.py says."""
+    """The API started again after its key was retired, as cdp/access/keys.py says."""
     keys = service.home / "keys"
     (keys / "signing.pem").rename(keys / "retired-2026-07.pem")
     create_app(service.settings, clock=service.clock)

@@ -11,15 +11,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from api.consents.intake import reached_by
-from api.consents.unsubscribing import Link
-from api.consents.view import Person, Point, channels_of, person_behind, standing_of, suppressing
-from cdp.consent import ADDRESS_TYPES, ConsentRules, ContactPoint, Standing, Statement
+from cdp.consent import ADDRESS_TYPES, OPT_OUTS, ConsentRules, ContactPoint, Standing, Statement
+from cdp.consent.ledger import find_contact_point
+from cdp.consent.links import Link
+from cdp.consent.standings import PersonConsents, Point, read_holders_consents
+from cdp.consent.stating import reached_by
 from cdp.ids import crockford
 from cdp.store import Connection
-from cdp.store.consents import find_contact_point
 
-_OPT_OUTS = ("denied", "withdrawn")
 _NAMES = {
     "email": "E-mail",
     "sms": "Text messages (SMS)",
@@ -68,7 +67,7 @@ class Preferences:
     link: Link
     point: Point
     address: ContactPoint | None
-    person: Person
+    consents: PersonConsents
     choices: Sequence[Choice]
 
     @property
@@ -78,7 +77,7 @@ class Preferences:
 
     @property
     def unsubscribes_from(self) -> str:
-        return "" if self.linked.standing.state in _OPT_OUTS else self.linked.label
+        return "" if self.linked.standing.state in OPT_OUTS else self.linked.label
 
     @property
     def masked_address(self) -> str:
@@ -92,28 +91,28 @@ class Preferences:
 def preferences_of(connection: Connection, link: Link, *, rules: ConsentRules, as_of: datetime) -> Preferences:
     """What holds for the contact point of a link, in all that was said about it."""
     point = Point(link.contact_point_id, ADDRESS_TYPES[link.channel])
-    person = person_behind(connection, *point, rules=rules, as_of=as_of)
+    consents = read_holders_consents(connection, point, rules=rules, as_of=as_of)
     choices = [
         Choice(
             channel,
             topic,
-            standing_of(person, point, channel, link.purpose, topic),
-            suppressing(person, point, channel),
+            consents.standing(point, channel, link.purpose, topic),
+            consents.suppressed_by(point, channel),
         )
-        for channel, topic in _offered(person, point, link)
+        for channel, topic in _offered(consents, point, link)
     ]
-    return Preferences(link, point, find_contact_point(connection, point.id), person, choices)
+    return Preferences(link, point, find_contact_point(connection, point.id), consents, choices)
 
 
-def _offered(person: Person, point: Point, link: Link) -> Iterator[tuple[str, str | None]]:
+def _offered(consents: PersonConsents, point: Point, link: Link) -> Iterator[tuple[str, str | None]]:
     """The link's channel and those that were spoken of, each with its topics."""
     spoken = {
         (entry.channel, entry.topic)
-        for entry in person.entries
+        for entry in consents.entries
         if entry.contact_point_id == point.id and entry.purpose == link.purpose
     }
     spoken |= {(link.channel, link.topic)}
-    for channel in channels_of(point):
+    for channel in point.channels:
         topics = {topic for way, topic in spoken if way == channel}
         if topics:
             yield channel, None
@@ -122,7 +121,7 @@ def _offered(person: Person, point: Point, link: Link) -> Iterator[tuple[str, st
 
 def unsubscribe(found: Preferences, evidence: Mapping[str, str]) -> list[Statement]:
     """Leave what the link's message was about. Said again it states nothing, however many say it at once."""
-    if found.linked.standing.state in _OPT_OUTS:
+    if found.linked.standing.state in OPT_OUTS:
         return []
     before = found.linked.standing.entry_id or ""
     digest = hashlib.sha256("\0".join([found.point.id, found.linked.key, before]).encode()).digest()
@@ -170,7 +169,7 @@ def _statement(
         state=state,
         scope=scope or ("topic" if choice.topic else "channel"),
         basis="consent",
-        occurred_at=found.person.as_of - earlier,
+        occurred_at=found.consents.as_of - earlier,
         source="unsubscribe_link",
         actor="person",
         evidence=evidence,

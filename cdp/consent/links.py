@@ -18,7 +18,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
 
-from api.security.keys import create_once
+from cdp.access.keys import create_once
 from cdp.errors import ConfigurationError, NotFound, Unavailable
 
 FILE_NAME = "unsubscribe.jwk"

@@ -1,39 +1,61 @@
-"""From what a client says about consent to entries of the ledger: whose contact points it is about."""
+"""From what a client says about consent to entries of the ledger: which contact points a statement is about."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from api.consents.schemas import ConsentRequest
-from cdp.consent import ADDRESS_TYPES, ContactPoint, Entry, Statement
+from cdp.consent import ADDRESS_TYPES, OPT_OUTS, ContactPoint, Entry, Statement
+from cdp.consent.ledger import contact_points_of, find_contact_point, holders_of, keep_contact_points, record
 from cdp.errors import InputRefused, NotFound
 from cdp.people.published import STRENGTH, find_profile
 from cdp.store import Connection
-from cdp.store.consents import contact_points_of, find_contact_point, holders_of, keep_contact_points, record
 
 # Clients' clocks differ from ours.
 CLOCK_SKEW = timedelta(minutes=1)
 
 
-def state_consent(
-    connection: Connection, asked: ConsentRequest, identifiers: Sequence[tuple[str, str]], client_id: str, now: datetime
-) -> list[Entry]:
+@dataclass(frozen=True)
+class NewStatement:
+    """A statement as a client makes it: the contact points that it is about have still to be found.
+
+    One of `contact_point_id`, `profile_id` and `identifiers`, normalised (type, value) pairs, names them.
+    occurred_at: the time of the request, if it is not given.
+    evidence: what proves it, free of addresses.
+    """
+
+    channel: str
+    purpose: str
+    topic: str | None
+    state: str
+    scope: str
+    basis: str | None = None
+    occurred_at: datetime | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    contact_point_id: str | None = None
+    profile_id: str | None = None
+    identifiers: Sequence[tuple[str, str]] = ()
+
+    @property
+    def is_opt_out(self) -> bool:
+        return self.state in OPT_OUTS
+
+
+def state_consent(connection: Connection, asked: NewStatement, client_id: str, now: datetime) -> list[Entry]:
     """Record what was said, within a write transaction; the first entry is the statement's own.
 
     An opt-out from everything is recorded for every contact point that the person has by now, so that none loses it
     should they turn out to be two people.
-
-    Args:
-        identifiers: the request's own, normalised.
 
     Raises:
         InputRefused: it is not clear to which contact point a grant belongs, or it was given in the future.
         NotFound: nobody has this id.
     """
     occurred_at = _occurred_at(asked, now)
-    named = _named(connection, asked, [ContactPoint(*pair) for pair in identifiers])
-    points = reached_by(connection, named, asked.effective_scope) if asked.is_opt_out else named
+    named = _named(connection, asked, [ContactPoint(*pair) for pair in asked.identifiers])
+    points = reached_by(connection, named, asked.scope) if asked.is_opt_out else named
     keep_contact_points(connection, points)
     statements = [
         Statement(
@@ -43,12 +65,12 @@ def state_consent(
             purpose=asked.purpose,
             topic=asked.topic,
             state=asked.state,
-            scope=asked.effective_scope,
+            scope=asked.scope,
             basis=asked.basis,
             occurred_at=occurred_at,
             source="api",
             actor=client_id,
-            evidence=asked.evidence.model_dump(exclude_none=True),
+            evidence=asked.evidence,
         )
         for point in points
     ]
@@ -66,7 +88,7 @@ def reached_by(connection: Connection, named: Sequence[ContactPoint], scope: str
     return list(dict.fromkeys([*named, *addresses]))
 
 
-def _occurred_at(asked: ConsentRequest, now: datetime) -> datetime:
+def _occurred_at(asked: NewStatement, now: datetime) -> datetime:
     if asked.occurred_at is None:
         return now
     if asked.occurred_at > now + CLOCK_SKEW:
@@ -75,7 +97,7 @@ def _occurred_at(asked: ConsentRequest, now: datetime) -> datetime:
     return min(asked.occurred_at, now)
 
 
-def _named(connection: Connection, asked: ConsentRequest, given: Sequence[ContactPoint]) -> list[ContactPoint]:
+def _named(connection: Connection, asked: NewStatement, given: Sequence[ContactPoint]) -> list[ContactPoint]:
     if asked.contact_point_id:
         point = find_contact_point(connection, asked.contact_point_id)
         if point is None:
@@ -86,7 +108,7 @@ def _named(connection: Connection, asked: ConsentRequest, given: Sequence[Contac
     return _one_of(asked, own or _persons(connection, asked, given), kind)
 
 
-def _persons(connection: Connection, asked: ConsentRequest, given: Sequence[ContactPoint]) -> list[ContactPoint]:
+def _persons(connection: Connection, asked: NewStatement, given: Sequence[ContactPoint]) -> list[ContactPoint]:
     """The contact points of the person that is meant."""
     if asked.profile_id:
         stored = find_profile(connection, asked.profile_id)
@@ -99,7 +121,7 @@ def _persons(connection: Connection, asked: ConsentRequest, given: Sequence[Cont
     return points
 
 
-def _one_of(asked: ConsentRequest, points: Sequence[ContactPoint], kind: str | None) -> list[ContactPoint]:
+def _one_of(asked: NewStatement, points: Sequence[ContactPoint], kind: str | None) -> list[ContactPoint]:
     """All addresses of the channel for an opt-out, the only one for anything else; without one, who it is."""
     addresses = [point for point in points if point.type == kind]
     if kind is None or asked.is_opt_out:

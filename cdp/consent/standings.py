@@ -1,0 +1,103 @@
+"""What the store knows of a person's consents, and what follows from it for each contact point and channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from pydantic_core import from_json
+
+from cdp.consent.ledger import contact_points_of, entries_of, find_contact_point, holders_of, suppressions_of
+from cdp.consent.standing import ConsentRules, Standing, fold
+from cdp.consent.statement import ADDRESS_TYPES, EVERY_CHANNEL, ContactPoint, Entry, Suppression
+from cdp.people.published import StoredProfile, find_profile
+from cdp.store import Connection
+
+
+class Point(NamedTuple):
+    """A contact point by its id: its address may be erased."""
+
+    id: str
+    type: str
+
+    @property
+    def channels(self) -> Iterator[str]:
+        """The channels whose messages are addressed to it."""
+        return (channel for channel, kind in ADDRESS_TYPES.items() if kind == self.type)
+
+
+@dataclass(frozen=True)
+class PersonConsents:
+    """What was stated of a person's contact points until `as_of`, and what suppresses them.
+
+    region: ISO 3166 alpha-2 country of the person, for the rules.
+    """
+
+    points: Sequence[Point]
+    entries: Sequence[Entry]
+    suppressions: Sequence[Suppression]
+    as_of: datetime
+    region: str | None
+    rules: ConsentRules
+
+    def standing(self, point: Point, channel: str, purpose: str, topic: str | None) -> Standing:
+        """What was in force for a contact point on a channel."""
+        return fold(
+            self.entries,
+            contact_point_id=point.id,
+            channel=channel,
+            purpose=purpose,
+            topic=topic,
+            as_of=self.as_of,
+            rules=self.rules,
+            region=self.region,
+        )
+
+    def suppressed_by(self, point: Point, channel: str) -> list[str]:
+        """The reasons why nothing is sent to a contact point on a channel."""
+        return [
+            found.reason
+            for found in self.suppressions
+            if found.contact_point_id == point.id
+            and found.channel in (channel, EVERY_CHANNEL)
+            and found.is_active(self.as_of)
+        ]
+
+
+def points_of(connection: Connection, profile_id: str) -> list[Point]:
+    """The contact points of a profile, published or live."""
+    return _named(contact_points_of(connection, profile_id))
+
+
+def read_consents(
+    connection: Connection, points: Sequence[Point], *, region: str | None, rules: ConsentRules, as_of: datetime
+) -> PersonConsents:
+    """What the store knows of contact points of one person."""
+    ids = [point.id for point in points]
+    entries = entries_of(connection, ids, as_of)
+    return PersonConsents(points, entries, suppressions_of(connection, ids), as_of, region, rules)
+
+
+def read_holders_consents(
+    connection: Connection, point: Point, *, rules: ConsentRules, as_of: datetime
+) -> PersonConsents:
+    """The consents of the person who has a contact point, that one first; of a shared one, only its own."""
+    address = find_contact_point(connection, point.id)
+    holders = holders_of(connection, address) if address else []
+    holder = holders[0] if len(holders) == 1 else None
+    others = points_of(connection, holder) if holder else []
+    points = [point, *(other for other in others if other.id != point.id)]
+    region = region_of(find_profile(connection, holder)) if holder else None
+    return read_consents(connection, points, region=region, rules=rules, as_of=as_of)
+
+
+def region_of(stored: StoredProfile | None) -> str | None:
+    """The country of a profile."""
+    country: str | None = from_json(stored.document)["traits"]["country"] if stored else None
+    return country
+
+
+def _named(points: Iterable[ContactPoint]) -> list[Point]:
+    return [Point(point.id, point.type) for point in points]
