@@ -42,8 +42,8 @@ from api.tracking.cors import BrowserAccess
 from api.tracking.intake import Intake
 from cdp.access.keys import load_signing_keys
 from cdp.consent.links import UnsubscribeLinks, load_unsubscribe_keys
+from cdp.decision.policy import load_policy
 from cdp.live import Receiver
-from cdp.policy import load_policy
 from cdp.settings import Settings, load_settings
 from cdp.sources import load_sources
 from cdp.store import open_store

@@ -21,8 +21,8 @@ from api.security.rate_limit import RateLimit
 from api.security.tokens import TokenService
 from api.tracking.intake import Intake
 from cdp.consent.links import UnsubscribeLinks
+from cdp.decision.policy import Policy
 from cdp.live import Receiver
-from cdp.policy import Policy
 from cdp.settings import Settings
 from cdp.store import Connection, Store
 from cdp.webhooks.verifier import Verifier

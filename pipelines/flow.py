@@ -19,9 +19,9 @@ import polars as pl
 import structlog
 
 from cdp import tables
+from cdp.decision.policy import Policy, load_policy
 from cdp.errors import QualityGateFailed, UsageError
 from cdp.people.published import known_segment_changes
-from cdp.policy import Policy, load_policy
 from cdp.segments import Catalogue, load_catalogue
 from cdp.settings import Settings
 from cdp.sources import Source, load_sources

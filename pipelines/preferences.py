@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from cdp import tables
-from cdp.policy import Scores
-from cdp.scores import posterior
+from cdp.decision.policy import Scores
+from cdp.decision.posterior import posterior
 from cdp.warehouse import Warehouse
 from pipelines.behaviour.best_hours import best_hours
 from pipelines.behaviour.half_life import choose_half_life
@@ -55,8 +55,8 @@ def preferences(
 ) -> pl.DataFrame:
     """One row per profile and channel of the evidence.
 
-    The score is that of `cdp/scores.py`; its prior comes from the spread of rates on the channel over all profiles, or
-    is the channel's own rate with the weight `prior_weight`. Without an address there is no score.
+    The score is that of `cdp/decision/posterior.py`; its prior comes from the spread of rates on the channel over all
+    profiles, or is the channel's own rate with the weight `prior_weight`. Without an address there is no score.
 
     Args:
         evidence: profile_id, channel, timezone, reachable, received_count, response_count, decayed_received,

@@ -12,12 +12,12 @@ from api.decisions.coalesce import Coalescer
 from api.decisions.schemas import DecisionRequest
 from api.profiles.identifiers import normalised_each
 from cdp.decision import Decision, Question
+from cdp.decision.facts import Asked
+from cdp.decision.log import decide_and_log, keep_policy
+from cdp.decision.policy import Policy
 from cdp.errors import Busy, InputRefused
 from cdp.ids import sortable_id
-from cdp.policy import Policy
 from cdp.store import Store
-from cdp.store.decisions import decide_and_log, keep_policy
-from cdp.store.facts import Asked
 
 # With SQLite it takes less time to decide about somebody than to hand it to a thread; a request about more people than
 # these may not hold up the event loop.

@@ -13,7 +13,7 @@ from cdp.settings import load_settings
 
 if TYPE_CHECKING:
     from cdp.decision import Decision
-    from cdp.store.decisions import Replay
+    from cdp.decision.log import Replay
 
 app = typer.Typer(name="decisions", help="Decisions: why a sender was told what it was told.")
 
@@ -36,7 +36,7 @@ def replay_command(
 
     Example: cdp decisions replay dec_01KX0000000000000000000000
     """
-    from cdp.store.decisions import replay
+    from cdp.decision.log import replay
 
     with opened_store(load_settings()) as store, store.read() as connection:
         found = replay(connection, decision_id)

@@ -40,7 +40,7 @@ def behaviour(
     Examples: cdp evaluate behaviour
     · cdp evaluate behaviour --truth logs --json
     """
-    from cdp.policy import load_policy
+    from cdp.decision.policy import load_policy
     from pipelines.behaviour.evaluation import evaluate
     from pipelines.behaviour.report import write_report
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from cdp.policy import Cap, Purpose
+from cdp.decision.policy import Cap, Purpose
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)

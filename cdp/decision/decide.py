@@ -10,10 +10,10 @@ from itertools import pairwise
 from cdp.decision.caps import Counted, limits, messages
 from cdp.decision.gates import addresses_on, consent, reachable, resolvable, suppression, unreachable
 from cdp.decision.model import Address, Decision, Facts, Fallback, Question, Reason, Score
+from cdp.decision.policy import Policy
 from cdp.decision.schedule import Terms, schedule
 from cdp.decision.scores import channel_scores
 from cdp.decision.timezones import whereabouts
-from cdp.policy import Policy
 
 _HOUR = timedelta(hours=1)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from cdp.consent import ADDRESS_TYPES, EVERY_CHANNEL, ConsentRules, Standing, fold
 from cdp.decision.model import Address, Facts, Question, Reason
-from cdp.policy import Policy
+from cdp.decision.policy import Policy
 
 
 def resolvable(facts: Facts) -> Reason:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, time, timedelta
 from math import floor
 from zoneinfo import ZoneInfo
 
-from cdp.policy import QuietHours
+from cdp.decision.policy import QuietHours
 
 _DAY_SECONDS = 86_400
 _DAY = timedelta(days=1)

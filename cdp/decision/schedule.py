@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from cdp.decision.caps import Free, Limit, next_free
 from cdp.decision.model import Reason
+from cdp.decision.policy import QuietHours
 from cdp.decision.quiet_hours import next_allowed, next_quiet
 from cdp.decision.timezones import Whereabouts
-from cdp.policy import QuietHours
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from cdp.decision.model import Facts, Response, Score
-from cdp.policy import Scores
-from cdp.scores import DEFAULT_HALF_LIFE_DAYS, DEFAULT_PRIOR_WEIGHT, posterior
+from cdp.decision.policy import Scores
+from cdp.decision.posterior import DEFAULT_HALF_LIFE_DAYS, DEFAULT_PRIOR_WEIGHT, posterior
 
 _DAY = timedelta(days=1)
 

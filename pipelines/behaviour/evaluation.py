@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from cdp.policy import Scores
+from cdp.decision.policy import Scores
 from cdp.warehouse import Warehouse
 from pipelines.behaviour.heldout_channels import ChannelEvaluation, evaluate_channels
 from pipelines.behaviour.heldout_hours import HourEvaluation, evaluate_hours

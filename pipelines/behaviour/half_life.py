@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from cdp.scores import DEFAULT_HALF_LIFE_DAYS, posterior_mean
+from cdp.decision.posterior import DEFAULT_HALF_LIFE_DAYS, posterior_mean
 from pipelines.behaviour.measures import log_losses
 from pipelines.behaviour.rates import Numbers, Spread, fit_spread
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cdp.scores import DEFAULT_PRIOR_WEIGHT
+from cdp.decision.posterior import DEFAULT_PRIOR_WEIGHT
 
 Numbers = NDArray[np.float64]
 
@@ -45,8 +45,8 @@ class Spread:
     def priors(self, received: Numbers, answered: Numbers) -> Prior:
         """The Beta priors whose update by each person's counts has the mean and the variance of the true posterior.
 
-        So `cdp.scores.posterior` gives what the spread implies, in a form that later evidence can be added to. With
-        no counts it is the channel's own rate; with some, that of its people who answer as this one does.
+        So `cdp.decision.posterior.posterior` gives what the spread implies, in a form that later evidence can be added
+        to. With no counts it is the channel's own rate; with some, that of its people who answer as this one does.
         """
         if self.shares is None:
             return Prior(np.full(len(received), self.rate), np.full(len(received), DEFAULT_PRIOR_WEIGHT))

@@ -22,9 +22,9 @@ import yaml
 
 from cdp import tables
 from cdp.consent.known import SUPPRESSION_COLUMNS, KnownConsents
+from cdp.decision.policy import load_policy
 from cdp.fields import MESSAGE_CHANNELS
 from cdp.metrics.catalogue import METRICS, Metric
-from cdp.policy import load_policy
 from cdp.segments import load_catalogue
 from cdp.settings import DATA, Settings
 from cdp.warehouse import Warehouse, publish

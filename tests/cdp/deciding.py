@@ -10,7 +10,7 @@ import yaml
 
 from cdp.consent import Entry, Suppression, contact_point_id
 from cdp.decision import Address, Decision, Facts, Question, decide
-from cdp.policy import Policy
+from cdp.decision.policy import Policy
 from cdp.settings import DATA
 
 # A Wednesday, 14:00 in Zürich and 08:00 in New York.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp.decision.caps import DAY, WEEK, Counted, Planned, Sent, limits, messages, next_free
-from cdp.policy import Cap, Purpose
+from cdp.decision.policy import Cap, Purpose
 from tests.cdp.deciding import NOW
 
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cdp.decision.policy import QuietHours
 from cdp.decision.quiet_hours import next_allowed, next_quiet
 from cdp.decision.timezones import whereabouts, zones_by_country
-from cdp.policy import QuietHours
 
 NIGHT = QuietHours(starts_at=time(21), ends_at=time(8))
 BERLIN, NEW_YORK, LORD_HOWE = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York"), ZoneInfo("Australia/Lord_Howe")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp.decision import Facts, History, Response, Score
+from cdp.decision.policy import Scores
 from cdp.decision.scores import channel_scores
-from cdp.policy import Scores
 from tests.cdp.deciding import NOW
 
 DAY = timedelta(days=1)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cdp.decision.policy import Policy, QuietHours, load_policy
 from cdp.errors import ConfigurationError
-from cdp.policy import Policy, QuietHours, load_policy
 from cdp.settings import DATA
 
 SHIPPED = DATA / "policy.yaml"

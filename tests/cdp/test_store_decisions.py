@@ -10,12 +10,12 @@ import pytest
 from cdp.consent import Statement, contact_point_id
 from cdp.consent.ledger import record
 from cdp.decision import Decision, Question
+from cdp.decision.facts import Asked
+from cdp.decision.log import decide_and_log, keep_policy, replay
 from cdp.errors import Busy
 from cdp.ids import sortable_id
 from cdp.people.published import PublishedChanges, apply_publish
 from cdp.store import Store
-from cdp.store.decisions import decide_and_log, keep_policy, replay
-from cdp.store.facts import Asked
 from tests.benchmarks.people import documents, profile_id
 from tests.cdp.deciding import policy
 

@@ -14,13 +14,13 @@ import sqlalchemy as sa
 from cdp.consent import Statement, contact_point_id
 from cdp.consent.ledger import record
 from cdp.decision import Question
+from cdp.decision.facts import Asked
+from cdp.decision.log import decide_and_log, keep_policy
+from cdp.decision.policy import load_policy
 from cdp.ids import sortable_id
 from cdp.people.published import PublishedChanges, apply_publish
-from cdp.policy import load_policy
 from cdp.settings import DATA
 from cdp.store import Store, open_store
-from cdp.store.decisions import decide_and_log, keep_policy
-from cdp.store.facts import Asked
 from cdp.store.schema import decisions
 from tests.e2e.command import Command, in_this_process
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.scores import DEFAULT_HALF_LIFE_DAYS, posterior, posterior_mean
+from cdp.decision.posterior import DEFAULT_HALF_LIFE_DAYS, posterior, posterior_mean
 from cdp.warehouse import Warehouse
 from pipelines.behaviour.best_hours import best_hours
 from pipelines.behaviour.half_life import choose_half_life

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp import tables
-from cdp.policy import Scores
+from cdp.decision.policy import Scores
 from cdp.warehouse import Warehouse
 from pipelines.metrics import write_metrics
 from pipelines.preferences import prefer, preferences

@@ -12,10 +12,10 @@ from pydantic import TypeAdapter
 
 from cdp.consent import contact_point_id
 from cdp.decision import Decision, Facts, Planned, Question, decide
+from cdp.decision.facts import Asked, Meant, gather, who_is_meant
+from cdp.decision.policy import Policy
 from cdp.errors import NotFound
-from cdp.policy import Policy
 from cdp.store.engine import Store
-from cdp.store.facts import Asked, Meant, gather, who_is_meant
 from cdp.store.prepared import Prepared
 from cdp.store.schema import UtcTime, decisions, policies
 

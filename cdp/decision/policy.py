@@ -92,7 +92,7 @@ class Cap(_Node):
 
 
 class Scores(_Node):
-    """How a channel is scored: see `cdp/scores.py`. Null: as the last run has fitted it to the data."""
+    """How a channel is scored: see `cdp/decision/posterior.py`. Null: as the last run has fitted it to the data."""
 
     half_life_days: float | None = Field(gt=0)
     prior_weight: float | None = Field(gt=0)
