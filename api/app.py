@@ -44,11 +44,11 @@ from cdp.access.keys import load_signing_keys
 from cdp.consent.links import UnsubscribeLinks, load_unsubscribe_keys
 from cdp.decision.policy import load_policy
 from cdp.live import Receiver
+from cdp.live.verify import Verifier
 from cdp.settings import Settings, load_settings
 from cdp.sources import load_sources
 from cdp.store import open_store
 from cdp.webhooks.fetch import Fetch, fetch
-from cdp.webhooks.verifier import Verifier
 
 # A secret's hash takes 19 MB and a core to check: who floods the token endpoint shall wait, nobody else.
 HASHES_AT_ONCE = 2

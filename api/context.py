@@ -23,9 +23,9 @@ from api.tracking.intake import Intake
 from cdp.consent.links import UnsubscribeLinks
 from cdp.decision.policy import Policy
 from cdp.live import Receiver
+from cdp.live.verify import Verifier
 from cdp.settings import Settings
 from cdp.store import Connection, Store
-from cdp.webhooks.verifier import Verifier
 
 Clock = Callable[[], datetime]
 Result = TypeVar("Result")

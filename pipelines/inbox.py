@@ -12,9 +12,10 @@ from pathlib import Path
 
 import polars as pl
 
+from cdp.live import inbox
 from cdp.people import live_layer
-from cdp.store import Connection, Store, inbox
-from cdp.store.runs import published_run_ids
+from cdp.runs.ledger import published_run_ids
+from cdp.store import Connection, Store
 from cdp.warehouse import Warehouse
 from pipelines.land import INBOX, LandedFile, land_inbox
 

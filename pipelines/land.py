@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 
 from cdp import tables
 from cdp.errors import InputRefused
+from cdp.live.inbox import Batch
 from cdp.sources.columns import ColumnMapping
-from cdp.store.inbox import Batch
 from cdp.warehouse import Warehouse, disk_errors, refusing
 from pipelines.delimited import MAX_RECORD_LINES, Dialect, dialect_of, join_lines, records
 from pipelines.discover import InputFile, Layout, open_bytes, readable

@@ -25,9 +25,9 @@ from cdp.people.published import (
     known_members,
     profile_hashes,
 )
+from cdp.runs.ledger import last_published_run, record_run
 from cdp.settings import Settings
 from cdp.store import Connection, Store
-from cdp.store.runs import last_published_run, record_run
 from cdp.warehouse import Warehouse, disk_errors, flush, open_published, published_path
 from pipelines import inbox
 from pipelines.consents import record_consents

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from cdp import tables
+from cdp.runs.ledger import recent_runs
 from cdp.settings import Settings
 from cdp.store import open_store
-from cdp.store.runs import recent_runs
 from cdp.warehouse import open_published, published_path
 from identity.registry import model_in_use
 

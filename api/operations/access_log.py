@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.context import Clock
 from api.operations.metrics import Metrics
 from api.operations.request_log import RequestLog
-from cdp.store.requests import LoggedRequest
+from cdp.access.request_log import LoggedRequest
 
 Logger = structlog.typing.FilteringBoundLogger
 

@@ -12,9 +12,9 @@ from contextlib import suppress
 import structlog
 from starlette.concurrency import run_in_threadpool
 
+from cdp.access.request_log import LoggedRequest, append_requests
 from cdp.errors import CdpError
 from cdp.store import Store
-from cdp.store.requests import LoggedRequest, append_requests
 
 SECONDS_BETWEEN_WRITES = 1.0
 MAX_WAITING = 50_000

@@ -16,7 +16,7 @@ from api.schemas import KeySet, OAuthProblem, ServerMetadata, Token
 from api.security.basic_auth import basic_credentials
 from api.security.body_limit import bounded
 from api.security.tokens import LIFETIME
-from cdp.store.clients import SCOPES, Client, authenticate
+from cdp.access.clients import SCOPES, Client, authenticate
 
 router = APIRouter(tags=["oauth"], route_class=bounded(16_384))
 

@@ -11,9 +11,10 @@ from prometheus_client import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from api.context import ContextOf
 from api.errors import ApiError, problems
 from api.schemas import Alive, Ready
-from cdp.store import Connection, inbox
+from cdp.live import inbox
+from cdp.runs.ledger import PublishedRun, last_published_run
+from cdp.store import Connection
 from cdp.store.migrate import is_current
-from cdp.store.runs import PublishedRun, last_published_run
 
 router = APIRouter(tags=["operations"])
 

@@ -34,10 +34,10 @@ from api.schemas import Identifier, SpaceList, SpaceMetadata, SpaceTraits
 from api.security.auth import Authorise, admit, authorise, bearer_token
 from api.security.basic_auth import basic_credentials
 from api.security.tokens import Caller
+from cdp.access.clients import credentials_of
 from cdp.errors import NotFound
 from cdp.fields import IDENTIFIER_TYPES
 from cdp.people.published import lookup
-from cdp.store.clients import credentials_of
 
 PATHS = "/v1/spaces/"
 PREFIX = PATHS + "{space}/collections/users/profiles/{id_type}:{id_value:path}"

@@ -25,9 +25,9 @@ from api.tracking import items
 from api.tracking.analytics_js import settings_of
 from api.tracking.body import read_object
 from api.tracking.credentials import sender_by_header, sender_by_key
+from cdp.access.write_keys import owner_of
 from cdp.errors import NotFound
 from cdp.live import LiveItem
-from cdp.store.write_keys import owner_of
 
 router = APIRouter(tags=["tracking"])
 

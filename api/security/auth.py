@@ -10,7 +10,7 @@ from fastapi.security import OAuth2, SecurityScopes
 from api.context import Context, context_of
 from api.errors import InsufficientScope, InvalidToken, Unauthorised
 from api.security.tokens import Caller
-from cdp.store.clients import SCOPES, is_active
+from cdp.access.clients import SCOPES, is_active
 
 
 class Authorise(OAuth2):

@@ -7,7 +7,7 @@ import hashlib
 
 from anyio import CapacityLimiter, to_thread
 
-from cdp.store.clients import Credentials
+from cdp.access.clients import Credentials
 
 _SECRETS_REMEMBERED = 1_024
 

@@ -8,8 +8,8 @@ from api.context import Context
 from api.errors import Unauthorised
 from api.security.auth import authorise, bearer_token
 from api.security.basic_auth import basic_credentials
+from cdp.access.write_keys import KeyOwner, owner_of
 from cdp.store import Store
-from cdp.store.write_keys import KeyOwner, owner_of
 
 SCOPE = "events:write"
 # Where events are landed that come with a token, which names no source.

@@ -13,9 +13,9 @@ from cdp.errors import UsageError
 from cdp.settings import load_settings
 
 if TYPE_CHECKING:
+    from cdp.access.clients import Client, NewClient
+    from cdp.access.write_keys import WriteKey
     from cdp.store import Connection
-    from cdp.store.clients import Client, NewClient
-    from cdp.store.write_keys import WriteKey
 
 app = typer.Typer(name="clients", help="Clients of the API: who may ask, and what.")
 Named = Annotated[str, typer.Argument(metavar="CLIENT", help="Its name or its client_id.")]
@@ -37,7 +37,7 @@ def add_client_command(
 
     Examples: cdp clients add sender --scope profiles:read · cdp clients add site --write-key --source web
     """
-    from cdp.store.clients import add_client
+    from cdp.access.clients import add_client
 
     if write_key != (source is not None) or (write_key and scope):
         raise UsageError("give --scope, or --write-key with --source", where="cdp clients add")
@@ -57,8 +57,8 @@ def list_clients_command(as_json: AsJson = False) -> None:
 
     Example: cdp clients list
     """
-    from cdp.store.clients import list_clients
-    from cdp.store.write_keys import list_write_keys
+    from cdp.access.clients import list_clients
+    from cdp.access.write_keys import list_write_keys
 
     with opened_store(load_settings()) as store, store.read() as connection:
         found, keys = list_clients(connection), list_write_keys(connection)
@@ -78,8 +78,8 @@ def rotate_client_command(client: Named, as_json: AsJson = False) -> None:
 
     Example: cdp clients rotate sender
     """
-    from cdp.store.clients import rotate_client
-    from cdp.store.write_keys import find_write_key, rotate_write_key
+    from cdp.access.clients import rotate_client
+    from cdp.access.write_keys import find_write_key, rotate_write_key
 
     with opened_store(load_settings()) as store, store.write() as connection:
         rotate = rotate_write_key if find_write_key(connection, client) is not None else rotate_client
@@ -93,8 +93,8 @@ def remove_client_command(client: Named) -> None:
 
     Example: cdp clients remove sender
     """
-    from cdp.store.clients import remove_client
-    from cdp.store.write_keys import find_write_key, remove_write_key
+    from cdp.access.clients import remove_client
+    from cdp.access.write_keys import find_write_key, remove_write_key
 
     with opened_store(load_settings()) as store, store.write() as connection:
         remove = remove_write_key if find_write_key(connection, client) is not None else remove_client
@@ -104,17 +104,17 @@ def remove_client_command(client: Named) -> None:
 
 def _refuse_taken(connection: Connection, name: str) -> None:
     """Clients and write keys are rotated and removed by name, so no two may share one."""
-    from cdp.store.clients import list_clients
-    from cdp.store.write_keys import list_write_keys
+    from cdp.access.clients import list_clients
+    from cdp.access.write_keys import list_write_keys
 
     if name in {client.name for client in list_clients(connection)} | {key.name for key in list_write_keys(connection)}:
         raise UsageError(f"there is already a client named {name!r}", hint="Choose another name, or rotate it")
 
 
 def _added_write_key(connection: Connection, name: str, source: str) -> str:
+    from cdp.access.write_keys import add_write_key
     from cdp.sources import load_sources
     from cdp.sources.segment import SOURCE
-    from cdp.store.write_keys import add_write_key
 
     if source in load_sources() and source != SOURCE.name:
         raise UsageError(f"{source} is another provider's name", hint="Choose one of your own, such as --source web")

@@ -22,8 +22,8 @@ from cdp.fields import MESSAGE_CHANNELS
 from cdp.people.current import LiveEvent, message_id
 from cdp.people.live_layer import Identifier
 from cdp.people.reading import Person, read_people, resolve
+from cdp.runs.ledger import last_published_run
 from cdp.store.prepared import Prepared, among
-from cdp.store.runs import last_published_run
 from cdp.store.schema import decisions
 
 # An address of one person or one household; others are nobody's.

@@ -14,13 +14,14 @@ from typing import Any
 import polars as pl
 
 from cdp.errors import UsageError
+from cdp.live import inbox
 from cdp.live.apply import apply, find_people
 from cdp.live.conforming import Conformed, Conformer, Item
+from cdp.live.inbox import Arrival
 from cdp.live.values import WorthlessLooks
 from cdp.settings import Settings
 from cdp.sources import Source, load_sources
-from cdp.store import Connection, Store, inbox
-from cdp.store.inbox import Arrival
+from cdp.store import Connection, Store
 
 BROKEN_JSON = "broken_json"
 _ANYBODY = '{"type": "identify", "userId": "u", "traits": {"email": "u@example.com", "phone": "+14155550100"}}'

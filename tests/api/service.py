@@ -14,11 +14,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from cdp.access.clients import SCOPES, NewClient, add_client
 from cdp.people.published import PublishedChanges, apply_publish
+from cdp.runs.ledger import record_run
 from cdp.settings import DATA, Settings
 from cdp.store import open_store
-from cdp.store.clients import SCOPES, NewClient, add_client
-from cdp.store.runs import record_run
 
 ANN, BOB, OLD = (f"prf_{letter * 26}" for letter in "ABC")
 NOBODY = "prf_" + "Z" * 26

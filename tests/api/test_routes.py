@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 
 from api.app import RESOURCES
 from api.routes import tracking
-from cdp.store.clients import NewClient
+from cdp.access.clients import NewClient
 from tests.api.service import NOBODY, Service
 from tests.api.warehouse import publish_warehouse
 

@@ -17,9 +17,9 @@ from api.app import create_app
 from api.routes.webhooks import MAX_BYTES
 from cdp.consent import contact_point_id
 from cdp.consent.ledger import suppressions_of
+from cdp.live.inbox import unlanded
 from cdp.settings import Settings, WebhookSecrets
 from cdp.store import open_store
-from cdp.store.inbox import unlanded
 from cdp.webhooks import Request
 from tests import webhook_senders as senders
 from tests.api.service import NOW, Clock, assert_problem

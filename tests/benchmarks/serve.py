@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from cdp.people.published import PublishedChanges, apply_publish
+from cdp.runs.ledger import record_run
 from cdp.store import open_store
-from cdp.store.runs import record_run
 from tests.benchmarks.people import documents, profile_id
 from tests.benchmarks.report import Limit, Report
 from tests.e2e.command import cdp, serving, token

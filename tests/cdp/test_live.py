@@ -14,12 +14,12 @@ import polars as pl
 import pytest
 
 from cdp.errors import Unavailable, UsageError
-from cdp.live import LiveItem, Receipt, Receiver
+from cdp.live import LiveItem, Receipt, Receiver, inbox
 from cdp.live.resolve import ATTEMPTS, founded_by
 from cdp.people import live_layer
 from cdp.people.published import PublishedChanges, apply_publish, find_profile, lookup, read_profile
 from cdp.settings import Settings
-from cdp.store import Store, inbox, open_store
+from cdp.store import Store, open_store
 from cdp.warehouse import open_memory
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -5,16 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from cdp.access.clients import add_client, authenticate, is_active, list_clients, remove_client, rotate_client
 from cdp.errors import NotFound, UsageError
 from cdp.store import Store, schema
-from cdp.store.clients import (
-    add_client,
-    authenticate,
-    is_active,
-    list_clients,
-    remove_client,
-    rotate_client,
-)
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -41,7 +34,7 @@ def test_no_secret_is_stored(store: Store) -> None:
 
 def test_an_unknown_client_costs_a_hash_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     verified: list[str] = []
-    from cdp.store import clients
+    from cdp.access import clients
 
     class Counting(type(clients._HASHER)):  # type: ignore[misc]
         def verify(self, hash: str | bytes, password: str | bytes) -> bool:

@@ -9,8 +9,8 @@ import pytest
 
 from cdp.errors import StatementFailed
 from cdp.people.stewards import add_steward_decision, known_steward_decisions
+from cdp.runs.ledger import last_published_run, recent_runs, record_run
 from cdp.store import Store
-from cdp.store.runs import last_published_run, recent_runs, record_run
 
 NOW = datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=UTC)
 

@@ -5,10 +5,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from cdp.errors import NotFound, UsageError
-from cdp.store import Store
-from cdp.store.schema import write_keys
-from cdp.store.write_keys import (
+from cdp.access.write_keys import (
     KeyOwner,
     WriteKey,
     add_write_key,
@@ -17,6 +14,9 @@ from cdp.store.write_keys import (
     remove_write_key,
     rotate_write_key,
 )
+from cdp.errors import NotFound, UsageError
+from cdp.store import Store
+from cdp.store.schema import write_keys
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 

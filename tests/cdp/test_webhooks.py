@@ -19,12 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp.errors import NotFound, Unavailable
+from cdp.live.verify import Verifier
 from cdp.settings import WebhookSecrets
 from cdp.sources import load_sources
 from cdp.webhooks import Refused, Request, Unreadable, UnusableSecret, ecdsa, standard, twilio
 from cdp.webhooks.fetch import Certificates, fetch
 from cdp.webhooks.payloads import form_fields
-from cdp.webhooks.verifier import Verifier
 from tests import webhook_senders as senders
 from tests.webhook_senders import SECRETS, SENDERS, Amazon
 

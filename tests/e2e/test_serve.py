@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from cdp.access.request_log import recent_requests
+from cdp.live.inbox import depth
 from cdp.store import open_store
-from cdp.store.inbox import depth
-from cdp.store.requests import recent_requests
 from tests.cdp.store_urls import BACKENDS, empty_store_url
 from tests.e2e.command import cdp, service, serving, token
 

@@ -12,10 +12,10 @@ from typing import Any
 import polars as pl
 
 from cdp import tables
+from cdp.runs.ledger import recent_runs
 from cdp.settings import DATA, Settings
 from cdp.sources import load_sources
 from cdp.store import open_store
-from cdp.store.runs import recent_runs
 from cdp.warehouse import Warehouse, open_memory, open_published
 from pipelines import conform, flow, land
 from pipelines.discover import recognise

@@ -10,9 +10,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from cdp.access.clients import NewClient, add_client
 from cdp.consent import ContactPoint, Suppression, contact_point_id
 from cdp.consent.ledger import keep_contact_points, suppress, verify
-from cdp.store.clients import NewClient, add_client
 from tests.api.service import ANN, BOB, NOBODY, NOW, OLD, Service, assert_problem
 
 EMAIL = {"type": "email", "value": " Ann@Example.com "}

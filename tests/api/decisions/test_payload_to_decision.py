@@ -12,11 +12,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from cdp.access.clients import NewClient, add_client
 from cdp.consent import Statement, contact_point_id
 from cdp.consent.ledger import record
 from cdp.people.published import PublishedChanges, apply_publish
-from cdp.store.clients import NewClient, add_client
-from cdp.store.runs import record_run
+from cdp.runs.ledger import record_run
 from cdp.webhooks import Request
 from tests import webhook_senders as senders
 from tests.api.service import ANN, DOCUMENT, NOW

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from api.app import create_app
 from api.operations.request_log import RequestLog
 from api.security.rate_limit import WINDOW_SECONDS, RateLimit, TooManyRequests
+from cdp.access.request_log import LoggedRequest, append_requests, recent_requests
 from cdp.errors import Unavailable
 from cdp.settings import Settings
 from cdp.store import open_store
-from cdp.store.requests import LoggedRequest, append_requests, recent_requests
 from tests.api.service import ANN, NOW, Service, assert_problem
 from tests.cdp.store_urls import BACKENDS, empty_store_url
 
@@ -74,7 +74,7 @@ def test_requests_are_in_the_log_once_the_service_has_ended(service: Service) ->
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_request_log_has_a_bound(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cdp.store.requests.REQUESTS_KEPT", 3)
+    monkeypatch.setattr("cdp.access.request_log.REQUESTS_KEPT", 3)
     with empty_store_url(backend, tmp_path) as url:
         store = open_store(url)
         for number in range(4):

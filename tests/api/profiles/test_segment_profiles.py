@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from cdp.store.clients import remove_client, rotate_client
+from cdp.access.clients import remove_client, rotate_client
 from tests.api.service import ANN, BOB, DOCUMENT, NOW, Service
 from tests.api.warehouse import event_id, publish_warehouse
 

@@ -15,9 +15,9 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 
 from api.app import create_app
+from cdp.access.clients import remove_client, rotate_client
 from cdp.access.keys import load_signing_keys
 from cdp.errors import ConfigurationError
-from cdp.store.clients import remove_client, rotate_client
 from tests.api.service import ANN, NOW, Service, assert_problem
 
 ISSUER = "https://cdp.example.com"
