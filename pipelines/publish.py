@@ -26,6 +26,7 @@ from cdp.people.published import (
     profile_hashes,
 )
 from cdp.runs.ledger import last_published_run, record_run
+from cdp.segments.history import append_segment_changes
 from cdp.settings import Settings
 from cdp.store import Connection, Store
 from cdp.warehouse import Warehouse, disk_errors, flush, open_published, published_path
@@ -125,6 +126,7 @@ def update_store(
         for documents in _slices(warehouse, "changed_documents"):
             apply_publish(connection, PublishedChanges(published_at, profiles_upsert=documents))
         apply_publish(connection, PublishedChanges(published_at, profiles_delete=gone, **changes))
+        append_segment_changes(connection, _of_run(warehouse, "segments.changes", run_id))
         record_run(
             connection,
             run_id,
@@ -207,7 +209,6 @@ def _changes(
         "aliases_upsert": aliases_new.with_columns(run_id=pl.lit(run_id)),
         "aliases_delete": aliases_gone.join(aliases_new, on="old_profile_id", how="anti").select("old_profile_id"),
         "profile_changes_insert": _of_run(warehouse, "identity.profile_changes", run_id),
-        "segment_changes_insert": _of_run(warehouse, "segments.changes", run_id),
     }
 
 

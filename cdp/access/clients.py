@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
+from cdp.access.tables import clients
 from cdp.errors import NotFound, UsageError
 from cdp.store.engine import Store
 from cdp.store.prepared import Prepared
-from cdp.store.schema import clients
 
 SCOPES = {
     "profiles:read": "read profiles",

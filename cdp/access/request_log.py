@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from cdp.store.schema import request_log
+from cdp.access.tables import request_log
 
 REQUESTS_KEPT = 1_000_000
 

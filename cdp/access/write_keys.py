@@ -14,10 +14,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from cdp.access.tables import write_keys
 from cdp.errors import NotFound, UsageError
 from cdp.store.engine import Store
 from cdp.store.prepared import Prepared
-from cdp.store.schema import write_keys
 
 _SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 

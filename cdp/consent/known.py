@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import polars as pl
 import sqlalchemy as sa
 
+from cdp.consent.tables import consent_ledger, contact_points, suppressions
 from cdp.store.bulk import frame_of, read_frame
-from cdp.store.schema import consent_ledger, contact_points, suppressions
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,12 @@ from cdp.consent import (
     first_break,
     seal,
 )
+from cdp.consent.tables import consent_ledger, contact_points, ledger_heads, suppressions
 from cdp.errors import NotFound
 from cdp.ids import random_id
-from cdp.store import schema
+from cdp.people.tables import identifiers, live_identifiers
 from cdp.store.bulk import insert, insert_new, polars_type, read_frame
 from cdp.store.prepared import Prepared, among
-from cdp.store.schema import consent_ledger, contact_points, ledger_heads, suppressions
 
 LEDGER = "consents"
 
@@ -263,7 +263,7 @@ def contact_points_of(connection: sa.Connection, profile_id: str) -> list[Contac
     """Every contact point of a profile, published or live: whose entries `fold` needs."""
     carried = (
         sa.select(table.c.type, table.c.value).where(table.c.profile_id == profile_id)
-        for table in (schema.identifiers, schema.live_identifiers)
+        for table in (identifiers, live_identifiers)
     )
     every = sa.union(*carried).order_by("type", "value")
     return [ContactPoint(*row) for row in connection.execute(every)]
@@ -273,7 +273,7 @@ def holders_of(connection: sa.Connection, point: ContactPoint) -> list[str]:
     """The profiles, published or live, that have a contact point."""
     carried = (
         sa.select(table.c.profile_id).where(table.c.type == point.type, table.c.value == point.value)
-        for table in (schema.identifiers, schema.live_identifiers)
+        for table in (identifiers, live_identifiers)
     )
     return list(connection.scalars(sa.union(*carried).order_by("profile_id")))
 

@@ -18,13 +18,13 @@ from cdp.consent import ADDRESS_TYPES, Entry, Suppression, contact_point_id
 from cdp.consent.ledger import plain_entries_of, suppressions_of
 from cdp.decision import Address, Facts, History, Planned, Question, Response, Sent
 from cdp.decision.caps import WEEK
+from cdp.decision.tables import decisions
 from cdp.fields import MESSAGE_CHANNELS
 from cdp.people.current import LiveEvent, message_id
 from cdp.people.live_layer import Identifier
 from cdp.people.reading import Person, read_people, resolve
 from cdp.runs.ledger import last_published_run
 from cdp.store.prepared import Prepared, among
-from cdp.store.schema import decisions
 
 # An address of one person or one household; others are nobody's.
 _GOOD = ("unique", "shared")

@@ -14,10 +14,11 @@ from cdp.consent import contact_point_id
 from cdp.decision import Decision, Facts, Planned, Question, decide
 from cdp.decision.facts import Asked, Meant, gather, who_is_meant
 from cdp.decision.policy import Policy
+from cdp.decision.tables import decisions, policies
 from cdp.errors import NotFound
+from cdp.store.columns import UtcTime
 from cdp.store.engine import Store
 from cdp.store.prepared import Prepared
-from cdp.store.schema import UtcTime, decisions, policies
 
 _INSERT = Prepared(decisions.insert())
 

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 import polars as pl
 import sqlalchemy as sa
 
+from cdp.live.tables import inbox
 from cdp.store.bulk import frame_of, insert_new
-from cdp.store.schema import inbox
 
 ROWS_AT_ONCE = 50_000
 

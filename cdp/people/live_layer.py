@@ -16,8 +16,8 @@ import polars as pl
 import sqlalchemy as sa
 
 from cdp.people.current import LiveEvent, LiveIdentifier, LiveMember, Overlay
+from cdp.people.tables import live_engagement, live_identifiers, live_members
 from cdp.store.bulk import insert_new, read_frame
-from cdp.store.schema import live_engagement, live_identifiers, live_members
 
 Identifier = tuple[str, str]
 

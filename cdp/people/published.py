@@ -11,10 +11,10 @@ from functools import partial
 import polars as pl
 import sqlalchemy as sa
 
+from cdp.people import tables
 from cdp.people.current import document_of, with_live
 from cdp.people.live_layer import overlay_of
-from cdp.store import schema
-from cdp.store.bulk import delete, insert, read_frame, upsert
+from cdp.store.bulk import delete, insert_once_a_run, read_frame, upsert
 from cdp.store.engine import Store
 from cdp.store.prepared import Prepared
 
@@ -24,8 +24,8 @@ STRENGTH = ("customer_id", "email", "phone", "device_token", "anonymous_id")
 _UTC = pl.Datetime("us", "UTC")
 
 
-def _no(*names: str, **types: pl.DataType) -> Callable[[], pl.DataFrame]:
-    return partial(pl.DataFrame, schema={**dict.fromkeys(names, pl.String()), **types})
+def _no(*names: str) -> Callable[[], pl.DataFrame]:
+    return partial(pl.DataFrame, schema=dict.fromkeys(names, pl.String()))
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,6 @@ class PublishedChanges:
     profile_changes_insert: pl.DataFrame = field(
         default_factory=_no("profile_id", "other_profile_id", "reason", "run_id")
     )
-    segment_changes_insert: pl.DataFrame = field(
-        default_factory=_no("profile_id", "segment", "change", "run_id", changed_at=_UTC)
-    )
 
 
 @dataclass(frozen=True)
@@ -82,96 +79,81 @@ def apply_publish(connection: sa.Connection, changes: PublishedChanges) -> None:
     the history of a run (`*_changes_insert`) is written once, so it must come whole, in one call.
     """
     stamped = changes.profiles_upsert.with_columns(updated_at=pl.lit(changes.published_at, _UTC))
-    upsert(connection, schema.profiles, stamped)
-    delete(connection, schema.identifiers, changes.identifiers_delete)
-    delete(connection, schema.identifiers, changes.profiles_delete)
-    delete(connection, schema.profiles, changes.profiles_delete)
-    upsert(connection, schema.identifiers, changes.identifiers_insert)
-    delete(connection, schema.junk_identifiers, changes.junk_delete)
-    upsert(connection, schema.junk_identifiers, changes.junk_insert)
-    delete(connection, schema.members, changes.members_delete)
-    upsert(connection, schema.members, changes.members_upsert)
-    delete(connection, schema.aliases, changes.aliases_delete)
-    upsert(connection, schema.aliases, changes.aliases_upsert)
-    _append_history(connection, schema.former_members, changes.former_members_insert)
-    _append_history(connection, schema.profile_changes, changes.profile_changes_insert)
-    _append_history(connection, schema.segment_changes, changes.segment_changes_insert)
-
-
-def _append_history(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> None:
-    if rows.is_empty():
-        return
-    runs = rows["run_id"].unique().to_list()
-    written = connection.scalars(sa.select(table.c.run_id).where(table.c.run_id.in_(runs)).distinct())
-    insert(connection, table, rows.filter(~pl.col("run_id").is_in(list(written))))
+    upsert(connection, tables.profiles, stamped)
+    delete(connection, tables.identifiers, changes.identifiers_delete)
+    delete(connection, tables.identifiers, changes.profiles_delete)
+    delete(connection, tables.profiles, changes.profiles_delete)
+    upsert(connection, tables.identifiers, changes.identifiers_insert)
+    delete(connection, tables.junk_identifiers, changes.junk_delete)
+    upsert(connection, tables.junk_identifiers, changes.junk_insert)
+    delete(connection, tables.members, changes.members_delete)
+    upsert(connection, tables.members, changes.members_upsert)
+    delete(connection, tables.aliases, changes.aliases_delete)
+    upsert(connection, tables.aliases, changes.aliases_upsert)
+    insert_once_a_run(connection, tables.former_members, changes.former_members_insert)
+    insert_once_a_run(connection, tables.profile_changes, changes.profile_changes_insert)
 
 
 def known_members(connection: sa.Connection) -> pl.DataFrame:
     """observation_id, profile_id, run_id: the profile that each observation was last given to."""
-    return read_frame(connection, schema.members, "observation_id", "profile_id", "run_id")
+    return read_frame(connection, tables.members, "observation_id", "profile_id", "run_id")
 
 
 def known_former_members(connection: sa.Connection) -> pl.DataFrame:
     """observation_id, profile_id, from_run_id, run_id: places that observations have left, and when."""
     names = ("observation_id", "profile_id", "from_run_id", "run_id")
-    return read_frame(connection, schema.former_members, *names)
+    return read_frame(connection, tables.former_members, *names)
 
 
 def known_aliases(connection: sa.Connection) -> pl.DataFrame:
     """old_profile_id, profile_id, run_id."""
-    return read_frame(connection, schema.aliases, "old_profile_id", "profile_id", "run_id")
+    return read_frame(connection, tables.aliases, "old_profile_id", "profile_id", "run_id")
 
 
 def known_identifiers(connection: sa.Connection) -> pl.DataFrame:
     """type, value, profile_id."""
-    return read_frame(connection, schema.identifiers, "type", "value", "profile_id")
+    return read_frame(connection, tables.identifiers, "type", "value", "profile_id")
 
 
 def known_junk(connection: sa.Connection) -> pl.DataFrame:
     """type, value of identifiers that say nothing about a person."""
-    return read_frame(connection, schema.junk_identifiers, "type", "value")
+    return read_frame(connection, tables.junk_identifiers, "type", "value")
 
 
 def known_profile_changes(connection: sa.Connection) -> pl.DataFrame:
     """seq, profile_id, other_profile_id, reason, run_id, in the order written."""
     names = ("seq", "profile_id", "other_profile_id", "reason", "run_id")
-    return read_frame(connection, schema.profile_changes, *names)
-
-
-def known_segment_changes(connection: sa.Connection) -> pl.DataFrame:
-    """seq, profile_id, segment, change, changed_at (UTC), run_id, in the order written."""
-    names = ("seq", "profile_id", "segment", "change", "changed_at", "run_id")
-    return read_frame(connection, schema.segment_changes, *names)
+    return read_frame(connection, tables.profile_changes, *names)
 
 
 def profile_hashes(connection: sa.Connection) -> pl.DataFrame:
     """profile_id, document_hash."""
-    return read_frame(connection, schema.profiles, "profile_id", "document_hash")
+    return read_frame(connection, tables.profiles, "profile_id", "document_hash")
 
 
 _ASKED = sa.bindparam("profile_id", type_=sa.Text)
 
 # What has come in live is rare; to ask whether there is any costs the look-up of a published profile next to nothing.
 _HAS_LIVE = sa.or_(
-    *(sa.exists().where(table.c.profile_id == _ASKED) for table in (schema.live_members, schema.live_engagement)),
-    sa.exists().where(schema.live_identifiers.c.profile_id == _ASKED),
+    *(sa.exists().where(table.c.profile_id == _ASKED) for table in (tables.live_members, tables.live_engagement)),
+    sa.exists().where(tables.live_identifiers.c.profile_id == _ASKED),
 )
 
 _BY_ID = Prepared(
-    sa.select(schema.profiles.c.profile_id, schema.profiles.c.document, _HAS_LIVE).where(
-        schema.profiles.c.profile_id == _ASKED
+    sa.select(tables.profiles.c.profile_id, tables.profiles.c.document, _HAS_LIVE).where(
+        tables.profiles.c.profile_id == _ASKED
     )
 )
 
 
 def _by_alias() -> Prepared:
-    first = sa.select(schema.aliases.c.profile_id).where(schema.aliases.c.old_profile_id == _ASKED)
+    first = sa.select(tables.aliases.c.profile_id).where(tables.aliases.c.old_profile_id == _ASKED)
     chain = first.cte("chain", recursive=True)
-    later = sa.select(schema.aliases.c.profile_id).join(chain, schema.aliases.c.old_profile_id == chain.c.profile_id)
+    later = sa.select(tables.aliases.c.profile_id).join(chain, tables.aliases.c.old_profile_id == chain.c.profile_id)
     # UNION, not UNION ALL: a circle of aliases comes to an end.
     survivors = chain.union(later)
-    found = sa.select(schema.profiles.c.profile_id, schema.profiles.c.document)
-    return Prepared(found.join(survivors, schema.profiles.c.profile_id == survivors.c.profile_id))
+    found = sa.select(tables.profiles.c.profile_id, tables.profiles.c.document)
+    return Prepared(found.join(survivors, tables.profiles.c.profile_id == survivors.c.profile_id))
 
 
 _BY_ALIAS = _by_alias()
@@ -218,7 +200,7 @@ def _holders(identifiers: Sequence[tuple[str, str]]) -> sa.CompoundSelect[str, s
     values: dict[str, list[str]] = {}
     for kind, value in identifiers:
         values.setdefault(kind, []).append(value)
-    return sa.union(*(_holders_in(table, values) for table in (schema.identifiers, schema.live_identifiers)))
+    return sa.union(*(_holders_in(table, values) for table in (tables.identifiers, tables.live_identifiers)))
 
 
 def _holders_in(table: sa.Table, values: Mapping[str, Sequence[str]]) -> sa.Select[str, str, str]:

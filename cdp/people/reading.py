@@ -15,8 +15,8 @@ from pydantic_core import from_json
 from cdp.people.current import LiveEvent
 from cdp.people.live_layer import Identifier, holders_of
 from cdp.people.published import STRENGTH
+from cdp.people.tables import aliases, live_engagement, live_identifiers, live_members, profiles
 from cdp.store.prepared import Prepared, among
-from cdp.store.schema import aliases, live_engagement, live_identifiers, live_members, profiles
 
 Document = Mapping[str, Any]
 

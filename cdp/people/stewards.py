@@ -9,8 +9,8 @@ from typing import Literal
 import polars as pl
 import sqlalchemy as sa
 
+from cdp.people.tables import steward_decisions
 from cdp.store.bulk import read_frame
-from cdp.store.schema import steward_decisions
 
 
 def add_steward_decision(

@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
+from cdp.runs.tables import runs
 from cdp.store.prepared import Prepared
-from cdp.store.schema import runs
 
 _UTC = pl.Datetime("us", "UTC")
 _SCHEMA = pl.Schema(

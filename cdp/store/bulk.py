@@ -13,7 +13,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cdp.store.schema import UtcTime
+from cdp.store.columns import UtcTime
 
 _ROWS_AT_ONCE = 50_000
 _TIME = pl.Datetime("us", "UTC")
@@ -55,6 +55,15 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> No
 def insert(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> None:
     """Append `rows` in their order; the database numbers them."""
     _load(connection, table, rows, "")
+
+
+def insert_once_a_run(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> None:
+    """Append `rows`, without those of runs (`run_id`) that the table has rows of: a run's history comes whole."""
+    if rows.is_empty():
+        return
+    runs = rows["run_id"].unique().to_list()
+    written = connection.scalars(sa.select(table.c.run_id).where(table.c.run_id.in_(runs)).distinct())
+    insert(connection, table, rows.filter(~pl.col("run_id").is_in(list(written))))
 
 
 def insert_new(

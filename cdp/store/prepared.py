@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from cdp.store.schema import UtcTime
+from cdp.store.columns import UtcTime
 
 Row = tuple[Any, ...]
 Value = str | int | None | datetime | Collection[str]

@@ -12,6 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from cdp.errors import ConfigurationError, StatementFailed, Unavailable
+from cdp.people.tables import members
 from cdp.store import Store, engine, open_store, schema
 from cdp.store.migrate import is_current
 
@@ -26,7 +27,7 @@ def _open(url: str) -> bool:
 
 def test_migrations_make_the_tables_that_the_code_declares(store: Store) -> None:
     with store.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata()) == []
 
 
 def test_opening_again_changes_nothing(store_url: str) -> None:
@@ -54,20 +55,20 @@ def test_a_sqlite_store_is_its_owners_alone_and_leaves_no_drafts(tmp_path: Path)
 
 def test_a_failed_write_leaves_nothing(store: Store) -> None:
     with pytest.raises(ZeroDivisionError), store.write() as connection:
-        connection.execute(schema.members.insert().values(observation_id="o", profile_id="p", run_id="r"))
+        connection.execute(members.insert().values(observation_id="o", profile_id="p", run_id="r"))
         raise ZeroDivisionError
     with store.read() as connection:
-        assert connection.execute(sa.select(schema.members)).all() == []
+        assert connection.execute(sa.select(members)).all() == []
 
 
 def test_a_reader_sees_one_state_while_others_write(store: Store) -> None:
     if not store.is_embedded:
         pytest.skip("PostgreSQL reads each statement's state")
     with store.read() as reader:
-        before = reader.execute(sa.select(schema.members)).all()
+        before = reader.execute(sa.select(members)).all()
         with store.write() as writer:
-            writer.execute(schema.members.insert().values(observation_id="o", profile_id="p", run_id="r"))
-        assert reader.execute(sa.select(schema.members)).all() == before
+            writer.execute(members.insert().values(observation_id="o", profile_id="p", run_id="r"))
+        assert reader.execute(sa.select(members)).all() == before
 
 
 def test_a_store_from_a_newer_version_is_refused(store: Store, store_url: str) -> None:

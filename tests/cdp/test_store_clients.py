@@ -6,8 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from cdp.access.clients import add_client, authenticate, is_active, list_clients, remove_client, rotate_client
+from cdp.access.tables import clients
 from cdp.errors import NotFound, UsageError
-from cdp.store import Store, schema
+from cdp.store import Store
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -27,7 +28,7 @@ def test_a_client_is_known_by_its_secret_alone(store: Store) -> None:
 def test_no_secret_is_stored(store: Store) -> None:
     with store.write() as connection:
         new = add_client(connection, "sender", ["profiles:read"], NOW)
-        stored = connection.execute(sa.select(schema.clients)).one()
+        stored = connection.execute(sa.select(clients)).one()
     assert new.client_secret not in str(stored)
     assert stored.secret_hash.startswith("$argon2id$")
 

@@ -25,7 +25,9 @@ from cdp.consent.ledger import (
     suppressions_of,
     verify,
 )
-from cdp.store import Store, open_store, schema
+from cdp.consent.tables import consent_ledger, contact_points, suppressions
+from cdp.people.tables import identifiers, live_identifiers
+from cdp.store import Store, open_store
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 ANN, BOB = ContactPoint("email", "ann@example.com"), ContactPoint("email", "bob@example.com")
@@ -229,7 +231,7 @@ def test_a_start_lifts_a_stop_that_came_before(
 @given(st.permutations([stop(1), stop(4), start(2), start(3), start(6)]))
 def test_stops_and_starts_may_become_known_in_any_order(store: Store, changes: list[Suppression | Lift]) -> None:
     with store.write() as connection:
-        connection.execute(sa.delete(schema.suppressions))
+        connection.execute(sa.delete(suppressions))
     change(store, *changes)
     with store.read() as connection:
         (found,) = suppressions_of(connection, [ANN.id])
@@ -279,16 +281,16 @@ def test_addresses_stand_apart_from_the_ledger(store: Store) -> None:
         keep_contact_points(connection, [ANN, ANN, BOB])
         keep_contact_points(connection, [ANN])
         record(connection, [said("granted")], NOW)
-        connection.execute(sa.delete(schema.contact_points))
-        assert ANN.value not in str(connection.execute(sa.select(schema.consent_ledger)).all())
+        connection.execute(sa.delete(contact_points))
+        assert ANN.value not in str(connection.execute(sa.select(consent_ledger)).all())
     assert broken(store) is None
 
 
 def test_a_profile_has_published_and_live_contact_points(store: Store) -> None:
     with store.write() as connection:
-        connection.execute(schema.identifiers.insert().values(type="email", value=ANN.value, profile_id="p"))
+        connection.execute(identifiers.insert().values(type="email", value=ANN.value, profile_id="p"))
         live = {"type": "email", "value": BOB.value, "profile_id": "p", "inbox_seq": 1}
-        connection.execute(schema.live_identifiers.insert().values(live))
-        connection.execute(schema.live_identifiers.insert().values(live | {"value": ANN.value}))
+        connection.execute(live_identifiers.insert().values(live))
+        connection.execute(live_identifiers.insert().values(live | {"value": ANN.value}))
         assert contact_points_of(connection, "p") == [ANN, BOB]
         assert contact_points_of(connection, "q") == []

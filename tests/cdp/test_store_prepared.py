@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from cdp.errors import StatementFailed
+from cdp.people.tables import live_engagement
 from cdp.store import Store
 from cdp.store.prepared import Prepared, among
-from cdp.store.schema import live_engagement
 
 NOW = datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=UTC)
 COLUMNS = tuple(column.name for column in live_engagement.columns)

@@ -24,11 +24,12 @@ from cdp.people.published import (
     known_identifiers,
     known_members,
     known_profile_changes,
-    known_segment_changes,
     lookup,
     profile_hashes,
 )
-from cdp.store import Connection, Store, bulk, open_store, schema
+from cdp.people.tables import profiles
+from cdp.segments.history import append_segment_changes, known_segment_changes
+from cdp.store import Connection, Store, bulk, open_store
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 EMPTY = PublishedChanges(NOW)
@@ -55,7 +56,6 @@ def two_profiles() -> PublishedChanges:
         profile_changes_insert=rows(
             EMPTY.profile_changes_insert, ("ann", None, "created", "r1"), ("old", "ann", "merged", "r1")
         ),
-        segment_changes_insert=rows(EMPTY.segment_changes_insert, ("ann", "vip", "entered", "r1", NOW)),
     )
 
 
@@ -71,7 +71,6 @@ def contents(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
         "members": known_members(connection),
         "aliases": known_aliases(connection),
         "profile_changes": known_profile_changes(connection),
-        "segment_changes": known_segment_changes(connection),
     }
     return {name: frame.rows() for name, frame in frames.items()}
 
@@ -91,9 +90,8 @@ def test_what_is_published_is_known_afterwards(store: Store) -> None:
             "members": [("o1", "ann", "r1"), ("o2", "bob", "r1")],
             "aliases": [("old", "older", "r1"), ("older", "ann", "r1")],
             "profile_changes": [(1, "ann", None, "created", "r1"), (2, "old", "ann", "merged", "r1")],
-            "segment_changes": [(1, "ann", "vip", "entered", NOW, "r1")],
         }
-        updated = connection.scalars(sa.select(schema.profiles.c.updated_at)).all()
+        updated = connection.scalars(sa.select(profiles.c.updated_at)).all()
         assert updated == [NOW, NOW]
 
 
@@ -101,6 +99,21 @@ def test_an_empty_store_gives_typed_frames(store: Store) -> None:
     with store.read() as connection:
         assert known_members(connection).schema == EMPTY.members_upsert.schema
         assert known_segment_changes(connection).schema["changed_at"] == pl.Datetime("us", "UTC")
+
+
+def test_changes_of_segments_are_appended_once_a_run(store: Store) -> None:
+    entered = [("ann", "vip", "entered", NOW, "r1"), ("bob", "vip", "entered", NOW, "r2")]
+    changes = pl.DataFrame(
+        entered,
+        schema={"profile_id": pl.String, "segment": pl.String, "change": pl.String}
+        | {"changed_at": pl.Datetime("us", "UTC"), "run_id": pl.String},
+        orient="row",
+    )
+    for some in (changes.head(1), changes.head(1), changes.tail(1)):
+        with store.write() as connection:
+            append_segment_changes(connection, some)
+    with store.read() as connection:
+        assert known_segment_changes(connection).drop("seq").rows() == entered
 
 
 def test_publishing_again_changes_nothing(store: Store) -> None:

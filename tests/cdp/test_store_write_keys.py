@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
+from cdp.access.tables import write_keys
 from cdp.access.write_keys import (
     KeyOwner,
     WriteKey,
@@ -16,7 +17,6 @@ from cdp.access.write_keys import (
 )
 from cdp.errors import NotFound, UsageError
 from cdp.store import Store
-from cdp.store.schema import write_keys
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 

@@ -17,11 +17,11 @@ from cdp.decision import Question
 from cdp.decision.facts import Asked
 from cdp.decision.log import decide_and_log, keep_policy
 from cdp.decision.policy import load_policy
+from cdp.decision.tables import decisions
 from cdp.ids import sortable_id
 from cdp.people.published import PublishedChanges, apply_publish
 from cdp.settings import DATA
 from cdp.store import Store, open_store
-from cdp.store.schema import decisions
 from tests.e2e.command import Command, in_this_process
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)

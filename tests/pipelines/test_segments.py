@@ -11,7 +11,7 @@ import pytest
 
 from cdp import tables
 from cdp.errors import ConfigurationError
-from cdp.people.published import known_segment_changes
+from cdp.segments.history import known_segment_changes
 from cdp.settings import Settings
 from cdp.store import open_store
 from cdp.warehouse import published_path

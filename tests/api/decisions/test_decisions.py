@@ -20,9 +20,9 @@ from cdp.access.clients import NewClient, add_client
 from cdp.consent import Statement, Suppression, contact_point_id
 from cdp.consent.ledger import record, suppress
 from cdp.decision.log import replay
+from cdp.decision.tables import decisions
 from cdp.people.live_layer import LiveEvent, LiveIdentifier, add
 from cdp.people.published import PublishedChanges, apply_publish
-from cdp.store.schema import decisions
 from tests.api.service import ANN, BOB, DOCUMENT, NOBODY, NOW, OLD, Service, assert_problem
 
 EMAIL, PHONE, DEVICE = ("email", "ann@example.com"), ("phone", "+14155550100"), ("device_token", "dQw4w9WgXcQ")

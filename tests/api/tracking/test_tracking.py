@@ -23,7 +23,7 @@ from cdp.access.clients import add_client, remove_client
 from cdp.access.write_keys import add_write_key, remove_write_key, rotate_write_key
 from cdp.errors import StatementFailed, Unavailable
 from cdp.live import LiveItem, Receipt, Receiver
-from cdp.store.schema import inbox
+from cdp.live.tables import inbox
 from tests.api.service import NOW, Service, assert_problem
 
 TRACK: dict[str, Any] = {"type": "track", "event": "Song Played", "userId": "u1", "messageId": "m1"}

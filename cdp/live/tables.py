@@ -1,0 +1,24 @@
+"""What the store holds of payloads that came over HTTP."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from cdp.store.columns import METADATA, sequence, text, time
+
+# Every payload that came in over HTTP, durable before it was answered; the next run lands it like a file.
+inbox = sa.Table(
+    "inbox",
+    METADATA,
+    sequence(),
+    text("source"),
+    # The source file that reads the payload.
+    text("format"),
+    text("message_id"),
+    text("payload"),
+    time("received_at"),
+    text("profile_id", optional=True),
+    sa.Column("landed_run_id", sa.Text, nullable=True, index=True),
+    sa.UniqueConstraint("source", "message_id"),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,114 @@
+"""What the store holds of people: what a run has published, the live layer over it, and what stewards decided."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from cdp.store.columns import METADATA, sequence, text, time
+
+# No foreign keys to profiles: a run writes all these tables in one transaction, and to check a million
+# identifiers one by one would take half of its time. Members and aliases outlive profiles anyway.
+profiles = sa.Table(
+    "profiles",
+    METADATA,
+    text("profile_id", key=True),
+    text("document"),
+    text("document_hash"),
+    time("updated_at"),
+)
+
+identifiers = sa.Table(
+    "identifiers",
+    METADATA,
+    text("type", key=True),
+    text("value", key=True),
+    sa.Column("profile_id", sa.Text, primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
+members = sa.Table("members", METADATA, text("observation_id", key=True), text("profile_id"), text("run_id"))
+
+# Where an observation was before: from the run that put it there to the run that took it away.
+former_members = sa.Table(
+    "former_members",
+    METADATA,
+    sequence(),
+    text("observation_id"),
+    text("profile_id"),
+    text("from_run_id"),
+    sa.Column("run_id", sa.Text, nullable=False, index=True),
+    sqlite_autoincrement=True,
+)
+
+aliases = sa.Table("aliases", METADATA, text("old_profile_id", key=True), text("profile_id"), text("run_id"))
+
+profile_changes = sa.Table(
+    "profile_changes",
+    METADATA,
+    sequence(),
+    text("profile_id"),
+    text("other_profile_id", optional=True),
+    text("reason"),
+    sa.Column("run_id", sa.Text, nullable=False, index=True),
+    sqlite_autoincrement=True,
+)
+
+steward_decisions = sa.Table(
+    "steward_decisions",
+    METADATA,
+    text("decision_id", key=True),
+    text("kind"),
+    text("left_id"),
+    text("right_id"),
+    text("author"),
+    text("reason"),
+    time("decided_at"),
+    sa.CheckConstraint("kind in ('link', 'unlink')", name="kind"),
+)
+
+# Values that the last run found to be nobody's: what comes in live with one of them is not told by it who it is.
+junk_identifiers = sa.Table(
+    "junk_identifiers",
+    METADATA,
+    text("type", key=True),
+    text("value", key=True),
+    sqlite_with_rowid=False,
+)
+
+# The overlay: what live payloads say, until a run has taken them in (`inbox.landed_run_id`) and says it itself.
+live_members = sa.Table(
+    "live_members",
+    METADATA,
+    text("observation_id", key=True),
+    sa.Column("profile_id", sa.Text, nullable=False, index=True),
+    # The observation, clean, as JSON: what there is to show of a person whom no run has seen.
+    text("description"),
+    time("first_seen_at"),
+    sa.Column("inbox_seq", sa.BigInteger, nullable=False, index=True),
+)
+
+live_identifiers = sa.Table(
+    "live_identifiers",
+    METADATA,
+    text("type", key=True),
+    text("value", key=True),
+    sa.Column("profile_id", sa.Text, primary_key=True, index=True),
+    sa.Column("inbox_seq", sa.BigInteger, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+
+live_engagement = sa.Table(
+    "live_engagement",
+    METADATA,
+    text("event_id", key=True),
+    sa.Column("profile_id", sa.Text, nullable=False, index=True),
+    text("channel"),
+    text("event_type"),
+    # What a provider reports of one message is one message: it counts once, as in a run.
+    text("message_ref", optional=True),
+    time("occurred_at"),
+    sa.Column("is_machine", sa.Boolean, nullable=False),
+    sa.Column("inbox_seq", sa.BigInteger, nullable=False, index=True),
+    # Of an identify call: traits that it says are null, and the source that says so, as JSON.
+    text("taken_back", optional=True),
+)
