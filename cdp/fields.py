@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from cdp.channels import CHANNEL_NAMES
+
 
 @dataclass(frozen=True)
 class FieldType:
@@ -29,8 +31,6 @@ class FieldType:
     minimum: str | None = None
 
 
-CHANNELS = ("email", "sms", "push", "whatsapp", "social", "web", "app", "store")
-MESSAGE_CHANNELS = ("email", "sms", "push", "whatsapp")
 EVENT_TYPES = (
     *("queued", "sent", "deferred", "delivered", "bounced", "rejected", "failed"),
     *("opened", "clicked", "replied", "complained", "unsubscribed", "resubscribed"),
@@ -71,7 +71,7 @@ Phone = FieldType("phone", "VARCHAR", pl.String, "E.164 number", pattern=r"^\+[1
 Country = FieldType("country", "VARCHAR", pl.String, "ISO 3166 alpha-2 code", pattern=r"^[A-Z]{2}$")
 Language = FieldType("language", "VARCHAR", pl.String, "ISO 639 code", pattern=r"^[a-z]{2,3}$")
 
-Channel = FieldType("channel", "VARCHAR", pl.String, "a way to reach or meet people", allowed=CHANNELS)
+Channel = FieldType("channel", "VARCHAR", pl.String, "a way to reach or meet people", allowed=CHANNEL_NAMES)
 EventType = FieldType("event_type", "VARCHAR", pl.String, "what happened", allowed=EVENT_TYPES)
 Purpose = FieldType("purpose", "VARCHAR", pl.String, "what a message is for", allowed=("marketing", "transactional"))
 ConsentState = FieldType(

@@ -10,7 +10,6 @@ import polars as pl
 from cdp import tables
 from cdp.consent import ConsentRules, Effects
 from cdp.consent.known import CONTACT_POINT_COLUMNS, KnownConsents, known_consents
-from cdp.consent.standing import Channel
 from cdp.store import Store
 from cdp.warehouse import Warehouse
 from pipelines.consents import unrecorded_effects
@@ -76,6 +75,6 @@ def _reaches(rules: ConsentRules) -> pl.DataFrame:
     )
 
 
-def _rows(region: str, reaches: Mapping[Channel, Sequence[Channel]]) -> Iterator[tuple[str, str | None, str | None]]:
+def _rows(region: str, reaches: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str | None, str | None]]:
     yield region, None, None
     yield from ((region, channel, further) for channel, all_further in reaches.items() for further in all_further)

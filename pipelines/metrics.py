@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from cdp import fields, tables
+from cdp.channels import CHANNEL_NAMES
 from cdp.metrics import lifecycle
 from cdp.metrics.catalogue import METRICS, Metric, Relation, relations
 from cdp.warehouse import Warehouse
@@ -32,7 +33,7 @@ def write_metrics(warehouse: Warehouse, as_of: datetime) -> None:
 
 def tell_activity(warehouse: Warehouse, as_of: datetime) -> None:
     """Make the temporary tables `numbered` and `activity` (see `sql/`), which preferences and segments read, too."""
-    for name, words in (("channel_word", fields.CHANNELS), ("event_word", fields.EVENT_TYPES)):
+    for name, words in (("channel_word", CHANNEL_NAMES), ("event_word", fields.EVENT_TYPES)):
         warehouse.run(f"create temp type if not exists {name} as enum ({', '.join(map(repr, words))})", name=name)
     warehouse.run(statement("numbered"), name="numbered")
     warehouse.run(statement("activity"), {"as_of": as_of}, name="activity")

@@ -11,10 +11,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from api.decisions.schemas import Name, UtcTime
 from api.schemas import MAX_IDENTIFIERS, Body, ConsentStanding, Identifier
 from cdp import fields
+from cdp.channels import ChannelName
 from cdp.consent.evidence import bare_url, network_of
 from cdp.consent.stating import NewStatement
 
-Channel = Literal["email", "sms", "push", "whatsapp", "social", "web", "app", "store"]
 State = Literal["granted", "denied", "withdrawn", "pending"]
 Scope = Literal["topic", "channel", "all"]
 # GDPR, article 6 (1).
@@ -48,7 +48,7 @@ class ConsentRequest(BaseModel):
     profile_id: Name | None = None
     identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)] | None = None
     contact_point_id: ContactPointId | None = None
-    channel: Channel
+    channel: ChannelName
     purpose: Name = Field(description="of the policy's purposes: `marketing` or `transactional`, as shipped")
     topic: Name | None = None
     state: State

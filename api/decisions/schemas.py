@@ -18,10 +18,10 @@ from pydantic import (
 )
 
 from api.schemas import MAX_IDENTIFIERS, Body, Identifier
+from cdp.channels import MESSAGE_CHANNELS, MessageChannelName
 
 MAX_REQUESTS = 1_000
 
-MessageChannel = Literal["email", "sms", "push", "whatsapp"]
 # PostgreSQL's texts cannot hold NUL.
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
 
@@ -45,8 +45,8 @@ class DecisionRequest(BaseModel):
     identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)] | None = None
     purpose: Name = Field(description="of the policy's purposes: `marketing` or `transactional`, as shipped")
     topic: Name | None = Field(None, description="what the message is about, where consent is given by topic")
-    candidates: Annotated[list[MessageChannel], Field(min_length=1, max_length=4)] = Field(
-        ["email", "sms", "push", "whatsapp"], description="the channels it could go by; of equals the first wins"
+    candidates: Annotated[list[MessageChannelName], Field(min_length=1, max_length=len(MESSAGE_CHANNELS))] = Field(
+        list(MESSAGE_CHANNELS), description="the channels it could go by; of equals the first wins"
     )
     at: UtcTime | None = Field(None, description="when it is wanted; now, if that is later")
     deadline: UtcTime | None = Field(None, description="after that the message is of no use")
@@ -82,7 +82,7 @@ AnyRequest = Annotated[
 
 class ReasonView(Body):
     gate: str = Field(description="resolvable, reachable, suppression, consent, quiet_hours, frequency_cap, deadline")
-    channel: MessageChannel | None
+    channel: MessageChannelName | None
     verdict: Literal["pass", "fail"]
     code: str = Field(description="what was found, for programs")
     evidence_id: str | None = Field(description="what proves it: a contact point, a ledger entry, a decision, a zone")
@@ -97,7 +97,7 @@ class ScoreView(Body):
 
 
 class FallbackView(Body):
-    channel: MessageChannel
+    channel: MessageChannelName
     after: datetime = Field(description="not before")
     when: Literal["not_delivered", "failed"] = Field(description="what the channel before it must have come to")
 
@@ -112,13 +112,13 @@ class DecisionView(Body):
 
     decision_id: str
     allowed: bool
-    channel: MessageChannel | None
+    channel: MessageChannelName | None
     contact_point_id: str | None
     address: str | None
     send_at: datetime | None = Field(description="not before")
     expires_at: datetime | None = Field(description="not after; ask again then")
     reasons: list[ReasonView]
-    scores: dict[MessageChannel, ScoreView] = Field(
+    scores: dict[MessageChannelName, ScoreView] = Field(
         description="of the channels with an address that is not suppressed"
     )
     fallbacks: list[FallbackView]

@@ -9,7 +9,6 @@ from cdp.consent.chain import Break, Head, first_break, seal
 from cdp.consent.effects import CONSENT_EVENTS, EFFECTS, Effects, effects_of
 from cdp.consent.standing import ConsentRules, Standing, fold
 from cdp.consent.statement import (
-    ADDRESS_TYPES,
     EVERY_CHANNEL,
     OPT_OUTS,
     ContactPoint,
@@ -21,7 +20,6 @@ from cdp.consent.statement import (
 )
 
 __all__ = [
-    "ADDRESS_TYPES",
     "CONSENT_EVENTS",
     "EFFECTS",
     "EVERY_CHANNEL",

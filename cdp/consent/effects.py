@@ -12,17 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cdp.consent.statement import (
-    ADDRESS_TYPES,
-    ContactPoint,
-    Lift,
-    Statement,
-    Suppression,
-)
+from cdp.channels import ADDRESS_TYPES, KEYWORD_CHANNELS, PERMANENT_BOUNCE_CHANNELS
+from cdp.consent.statement import ContactPoint, Lift, Statement, Suppression
 
 Row = Mapping[str, Any]
 
-_TEXTS = ("sms", "whatsapp")
 _FAILURES = ("bounced", "failed", "rejected")
 _ARRIVALS = ("delivered", "opened", "clicked", "replied")
 
@@ -62,13 +56,13 @@ class Effect:
 EFFECTS = (
     Effect(("unsubscribed", "complained"), states="withdrawn"),
     Effect(("resubscribed",), states="granted"),
-    Effect(("unsubscribed",), _TEXTS, suppresses="stop"),
-    Effect(_FAILURES, _TEXTS, (("error_code", "21610"),), suppresses="stop"),  # Twilio: has answered STOP
-    Effect(("resubscribed",), _TEXTS, lifts="stop"),
+    Effect(("unsubscribed",), KEYWORD_CHANNELS, suppresses="stop"),
+    Effect(_FAILURES, KEYWORD_CHANNELS, (("error_code", "21610"),), suppresses="stop"),  # Twilio: has answered STOP
+    Effect(("resubscribed",), KEYWORD_CHANNELS, lifts="stop"),
     Effect(("complained",), suppresses="complaint"),
     Effect(("rejected",), ("email",), _COMPLAINED, suppresses="complaint"),
     Effect(_FAILURES, said=_FOR_GOOD, suppresses="hard_bounce"),
-    Effect(("bounced",), ("push",), suppresses="hard_bounce"),  # the app is gone from the device
+    Effect(("bounced",), PERMANENT_BOUNCE_CHANNELS, suppresses="hard_bounce"),
     Effect(_ARRIVALS, lifts="hard_bounce"),
 )
 

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cdp.consent import ADDRESS_TYPES, OPT_OUTS, ConsentRules, ContactPoint, Standing, Statement
+from cdp.channels import ADDRESS_TYPES, BY_NAME
+from cdp.consent import OPT_OUTS, ConsentRules, ContactPoint, Standing, Statement
 from cdp.consent.ledger import find_contact_point
 from cdp.consent.links import Link
 from cdp.consent.standings import PersonConsents, Point, read_holders_consents
@@ -19,12 +20,6 @@ from cdp.consent.stating import reached_by
 from cdp.ids import crockford
 from cdp.store import Connection
 
-_NAMES = {
-    "email": "E-mail",
-    "sms": "Text messages (SMS)",
-    "whatsapp": "WhatsApp messages",
-    "push": "Notifications of our app",
-}
 _NOTES = {
     "stop": "You have answered STOP. Answer START to a message if you want them again.",
     "complaint": "You have reported a message as spam, so we do not write here any more.",
@@ -49,7 +44,8 @@ class Choice:
 
     @property
     def label(self) -> str:
-        return f"{_NAMES[self.channel]}: {self.topic}" if self.topic else _NAMES[self.channel]
+        title = BY_NAME[self.channel].title
+        return f"{title}: {self.topic}" if self.topic else title
 
     @property
     def is_granted(self) -> bool:

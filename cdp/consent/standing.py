@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from cdp.consent.statement import ADDRESS_TYPES, OPT_OUTS, Entry
+from cdp.channels import ADDRESS_TYPES, ChannelName
+from cdp.consent.statement import OPT_OUTS, Entry
 
-Channel = Literal["email", "sms", "push", "whatsapp", "social", "web", "app", "store"]
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
 # From the narrowest to the broadest.
@@ -31,8 +31,8 @@ class ConsentRules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    opt_out_reaches: Mapping[Channel, tuple[Channel, ...]] = {}
-    regions: Mapping[Region, Mapping[Channel, tuple[Channel, ...]]] = {}
+    opt_out_reaches: Mapping[ChannelName, tuple[ChannelName, ...]] = {}
+    regions: Mapping[Region, Mapping[ChannelName, tuple[ChannelName, ...]]] = {}
 
     def reached_from(self, channel: str, region: str | None) -> Collection[str]:
         """The further channels that an opt-out of `channel` counts for."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from pydantic_core import from_json
 
+from cdp.channels import channels_addressed_by
 from cdp.consent.ledger import contact_points_of, entries_of, find_contact_point, holders_of, suppressions_of
 from cdp.consent.standing import ConsentRules, Standing, fold
-from cdp.consent.statement import ADDRESS_TYPES, EVERY_CHANNEL, ContactPoint, Entry, Suppression
+from cdp.consent.statement import EVERY_CHANNEL, ContactPoint, Entry, Suppression
 from cdp.people.published import StoredProfile, find_profile
 from cdp.store import Connection
 
@@ -23,9 +24,9 @@ class Point(NamedTuple):
     type: str
 
     @property
-    def channels(self) -> Iterator[str]:
+    def channels(self) -> tuple[str, ...]:
         """The channels whose messages are addressed to it."""
-        return (channel for channel, kind in ADDRESS_TYPES.items() if kind == self.type)
+        return channels_addressed_by(self.type)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,6 @@ from typing import Any
 
 from cdp.ids import crockford
 
-# What a message of a channel is addressed to.
-ADDRESS_TYPES = {"email": "email", "sms": "phone", "whatsapp": "phone", "push": "device_token"}
 # The states that withhold consent.
 OPT_OUTS = ("denied", "withdrawn")
 # The channel of a suppression that holds for all of them.

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from cdp.consent import ADDRESS_TYPES, OPT_OUTS, ContactPoint, Entry, Statement
+from cdp.channels import ADDRESS_TYPES
+from cdp.consent import OPT_OUTS, ContactPoint, Entry, Statement
 from cdp.consent.ledger import contact_points_of, find_contact_point, holders_of, keep_contact_points, record
 from cdp.errors import InputRefused, NotFound
 from cdp.people.published import STRENGTH, find_profile

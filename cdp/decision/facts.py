@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import phonenumbers
 import sqlalchemy as sa
 
-from cdp.consent import ADDRESS_TYPES, Entry, Suppression, contact_point_id
+from cdp.channels import ADDRESS_TYPES, MESSAGE_CHANNELS
+from cdp.consent import Entry, Suppression, contact_point_id
 from cdp.consent.ledger import plain_entries_of, suppressions_of
 from cdp.decision import Address, Facts, History, Planned, Question, Response, Sent
 from cdp.decision.caps import WEEK
 from cdp.decision.tables import decisions
-from cdp.fields import MESSAGE_CHANNELS
 from cdp.people.current import LiveEvent, message_id
 from cdp.people.live_layer import Identifier
 from cdp.people.reading import Person, read_people, resolve

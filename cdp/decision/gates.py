@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cdp.consent import ADDRESS_TYPES, EVERY_CHANNEL, ConsentRules, Standing, fold
+from cdp.channels import ADDRESS_TYPES, BY_NAME
+from cdp.consent import EVERY_CHANNEL, ConsentRules, Standing, fold
 from cdp.decision.model import Address, Facts, Question, Reason
 from cdp.decision.policy import Policy
 
@@ -21,8 +22,7 @@ def resolvable(facts: Facts) -> Reason:
 
 def addresses_on(facts: Facts, channel: str) -> list[Address]:
     """The person's addresses on a channel, best first."""
-    # Not every phone has WhatsApp: only that of somebody who was met there.
-    if channel == "whatsapp" and channel not in facts.met_on:
+    if BY_NAME[channel].needs_contact and channel not in facts.met_on:
         return []
     return [address for address in facts.addresses if address.type == ADDRESS_TYPES[channel]]
 

@@ -22,9 +22,9 @@ from pydantic import (
     model_validator,
 )
 
+from cdp.channels import MESSAGE_CHANNELS
 from cdp.consent import ConsentRules
 from cdp.errors import ConfigurationError
-from cdp.fields import MESSAGE_CHANNELS
 
 MessageChannel = Annotated[str, StringConstraints(pattern=f"^({'|'.join(MESSAGE_CHANNELS)})$")]
 Capped = Annotated[str, StringConstraints(pattern=f"^({'|'.join(MESSAGE_CHANNELS)}|all)$")]

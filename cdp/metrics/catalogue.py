@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from cdp import fields as f
+from cdp.channels import BY_NAME, MESSAGE_CHANNELS, Channel
 from cdp.metrics.lifecycle import LIFECYCLE_STAGE
 from cdp.metrics.lifecycle import MEANING as LIFECYCLE_MEANING
 
@@ -98,22 +99,15 @@ OUTCOMES = {
     "bounced": "messages that came back",
     "unsubscribed": "messages that made the person leave or complain",
 }
-# What people ask of the last weeks; a column costs every run and every reader something.
-WINDOWED_OUTCOMES = {
-    "email": ("delivered", "opened", "clicked", "converted"),
-    "sms": ("delivered", "clicked", "replied", "converted"),
-    "push": ("delivered", "opened", "clicked", "converted"),
-    "whatsapp": ("delivered", "opened", "replied", "converted"),
-}
 
 
-def _engagement(channel: str) -> Iterator[Metric]:
+def _engagement(channel: Channel) -> Iterator[Metric]:
     # Channel by channel: an aggregate that is filtered costs a look at every row that it leaves out.
-    messages = Relation("messages", f"channel = '{channel}'")
+    messages = Relation("messages", f"channel = '{channel.name}'")
     for outcome, meaning in OUTCOMES.items():
-        name, at = f"{channel}_{outcome}_count", f"{outcome}_at"
+        name, at = f"{channel.name}_{outcome}_count", f"{outcome}_at"
         counted = _in_windows(name, f.Tally, messages, _COUNT, meaning, at=at, condition=f"{at} is not null")
-        yield from counted if outcome in WINDOWED_OUTCOMES[channel] else islice(counted, 1)
+        yield from counted if outcome in channel.windowed_outcomes else islice(counted, 1)
 
 
 _ACTIVE = f"event_type in ({', '.join(repr(kind) for kind in f.ACTIVE_EVENT_TYPES)})"
@@ -177,7 +171,7 @@ METRICS: tuple[Metric, ...] = (
         "quintile by order_value among the customers of that currency",
     ),
     Metric("lifecycle_stage", f.LifecycleStage, None, LIFECYCLE_STAGE, LIFECYCLE_MEANING, none="'dormant'"),
-    *(metric for channel in f.MESSAGE_CHANNELS for metric in _engagement(channel)),
+    *(metric for name in MESSAGE_CHANNELS for metric in _engagement(BY_NAME[name])),
 )
 
 # What a profile's document leaves out where nothing happened (`documents.sql`).

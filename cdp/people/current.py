@@ -13,15 +13,13 @@ from datetime import UTC, datetime
 from hashlib import md5
 from typing import Any
 
-from cdp.fields import CORE_TRAITS, MESSAGE_CHANNELS
+from cdp.channels import ADDRESS_TYPES, MESSAGE_CHANNELS, channels_opened_by
+from cdp.fields import CORE_TRAITS
 from cdp.metrics.catalogue import METRICS
 from cdp.people.unset import is_void, taken_back, without
 
 Document = dict[str, Any]
 Described = Sequence[tuple["LiveMember", Document]]
-
-# The channel that an address opens. Not every phone has WhatsApp, only one that was met there.
-CHANNELS = {"email": "email", "phone": "sms", "device_token": "push"}
 
 _RECEIVED, _ANSWERED = ("delivered", "opened", "clicked"), ("clicked", "replied")
 _ARRIVED = (*_RECEIVED, "replied")
@@ -239,16 +237,13 @@ def _preferences(document: Document, identifiers: Iterable[Document], events: Se
     The score is the run's: to weigh what has come in since takes the policy, and is done where a decision is asked for.
     """
     preferences = {one["channel"]: one for one in document["preferences"]}
-    opened = {CHANNELS[held["type"]] for held in identifiers if held["type"] in CHANNELS}
+    held_types = {held["type"] for held in identifiers}
+    opened = {channel for kind in held_types for channel in channels_opened_by(kind)}
     met = {event.channel for event in events if event.channel in MESSAGE_CHANNELS}
     for channel in sorted((opened | met) - preferences.keys()):
-        preferences[channel] = _NO_PREFERENCE | {"channel": channel, "reachable": _address_of(channel) in opened}
+        preferences[channel] = _NO_PREFERENCE | {"channel": channel, "reachable": ADDRESS_TYPES[channel] in held_types}
     known = document.get("recent_messages", ())
     return [_with_messages(one, events, known) for one in preferences.values()]
-
-
-def _address_of(channel: str) -> str:
-    return "sms" if channel == "whatsapp" else channel
 
 
 _NO_SCORE: Document = {"score": None, "low": None, "high": None}

@@ -12,6 +12,8 @@ from typing import Any, Literal, TypedDict
 import phonenumbers
 from phonenumbers.timezone import time_zones_for_number
 
+from cdp.channels import channels_addressed_by
+
 Document = dict[str, Any]
 
 # What tracking says of these is the device's setting, not the person's word.
@@ -19,10 +21,12 @@ DEVICE_SOURCES, DEVICE_TRAITS = ("segment",), ("language", "timezone")
 UNKNOWN_ZONE = "Etc/Unknown"
 
 # What a missing trait keeps from working, the most useful first; a channel that nobody is reached on comes before all.
-ADDRESSES = {"email": ("email",), "phone": ("sms", "whatsapp")}
+ADDRESSES = {trait: channels_addressed_by(trait) for trait in ("email", "phone")}
 USES = {
-    "email": "opens a channel: email",
-    "phone": "opens channels: sms, whatsapp",
+    **{
+        trait: f"opens {'a channel' if len(opened) == 1 else 'channels'}: {', '.join(opened)}"
+        for trait, opened in ADDRESSES.items()
+    },
     "country": "decides which rules of consent hold",
     "timezone": "decides when messages may and should arrive",
     "language": "decides which language to write",

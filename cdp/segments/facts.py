@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from cdp import tables
-from cdp.fields import MESSAGE_CHANNELS
+from cdp.channels import MESSAGE_CHANNELS
 from cdp.segments.rules import (
     CONSENT_STATES,
     Catalogue,

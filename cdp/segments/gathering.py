@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from cdp import tables
-from cdp.fields import MESSAGE_CHANNELS
+from cdp.channels import MESSAGE_CHANNELS
 from cdp.segments import rules
 from cdp.segments.facts import CHANNEL_ASPECTS, FACTS, NUMBER, fact_of, facts_of
 from cdp.segments.rules import Catalogue, ChannelState, Comparison, EventCondition, EventMatch, TraitComparison

@@ -26,7 +26,8 @@ from pydantic import (
     model_validator,
 )
 
-from cdp.fields import CHANNELS, EVENT_TYPES, MESSAGE_CHANNELS, Currency
+from cdp.channels import CHANNEL_NAMES, MESSAGE_CHANNELS
+from cdp.fields import EVENT_TYPES, Currency
 
 # A hundred years: beyond it a window says nothing, and times run out.
 LONGEST_WINDOW_DAYS = 36_500
@@ -53,7 +54,7 @@ def _in_a_list(value: object) -> object:
 
 
 EventType = Annotated[str, _word_of("event type", EVENT_TYPES)]
-Channel = Annotated[str, _word_of("channel", CHANNELS)]
+Channel = Annotated[str, _word_of("channel", CHANNEL_NAMES)]
 MessageChannel = Annotated[str, _word_of("channel with addresses", MESSAGE_CHANNELS)]
 ConsentState = Annotated[str, _word_of("state of consent", CONSENT_STATES)]
 

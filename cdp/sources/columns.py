@@ -26,8 +26,9 @@ import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from cdp.channels import CHANNEL_NAMES
 from cdp.errors import ConfigurationError
-from cdp.fields import CHANNELS, EVENT_TYPES, IDENTIFIER_TYPES
+from cdp.fields import EVENT_TYPES, IDENTIFIER_TYPES
 from cdp.sources import MAPPED, contacts, events, headers
 
 _MAPPED_NAMES = tuple(MAPPED.column_names())
@@ -111,7 +112,7 @@ class ColumnMapping(BaseModel):
             return self
         if not {"occurred_at"} & (self.columns.keys() | self.codes.keys()):
             raise ValueError("events need a column for occurred_at")
-        for name, words in (("event_type", EVENT_TYPES), ("channel", CHANNELS)):
+        for name, words in (("event_type", EVENT_TYPES), ("channel", CHANNEL_NAMES)):
             if name not in self.columns | self.codes | self.constants:
                 raise ValueError(f"events need {name}, by a column or a constant")
             if name in self.constants and self.constants[name] not in words:

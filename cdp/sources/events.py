@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cdp.fields import CHANNELS, EVENT_TYPES
+from cdp.channels import CHANNEL_NAMES, CHANNELS
+from cdp.fields import EVENT_TYPES
 from cdp.sources import Source
 
 SOURCE = Source(
@@ -64,16 +65,7 @@ EVENT_WORDS: Mapping[str, tuple[str, ...]] = {
     "consent_changed": ("consent", "consent_change", "consent_updated", "preferences_updated"),
 }
 
-CHANNEL_WORDS: Mapping[str, tuple[str, ...]] = {
-    "email": ("e_mail", "mail", "newsletter"),
-    "sms": ("text", "text_message", "mms"),
-    "push": ("push_notification", "notification", "mobile_push", "app_push"),
-    "whatsapp": ("wa", "whats_app"),
-    "social": ("facebook", "instagram", "twitter", "tiktok", "linkedin", "messenger"),
-    "web": ("website", "site", "online", "ecommerce", "e_commerce", "webshop", "internet", "browser"),
-    "app": ("mobile", "mobile_app", "ios", "android"),
-    "store": ("in_store", "instore", "shop", "retail", "pos", "offline", "branch", "filiale"),
-}
+CHANNEL_WORDS = {channel.name: channel.words for channel in CHANNELS}
 
 
 def _word_case(column: str, words: Mapping[str, tuple[str, ...]], known: tuple[str, ...]) -> str:
@@ -86,7 +78,7 @@ def _word_case(column: str, words: Mapping[str, tuple[str, ...]], known: tuple[s
 
 
 KIND = f"coalesce({_word_case('event_word', EVENT_WORDS, EVENT_TYPES)}, if(event_type is null, null, 'custom'))"
-WAY = _word_case("channel_word", CHANNEL_WORDS, CHANNELS)
+WAY = _word_case("channel_word", CHANNEL_WORDS, CHANNEL_NAMES)
 
 # Reads `statement`, which `select_for` puts before it. The event rides on the item's first row only.
 SELECT = r"""

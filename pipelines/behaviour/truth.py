@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from cdp.channels import MESSAGE_CHANNELS
 from cdp.errors import InputRefused
-from cdp.fields import MESSAGE_CHANNELS
 from cdp.warehouse import Warehouse
 from pipelines.behaviour.hours import HOURS, NO_ARRIVAL, WITHIN_HOURS, Ints, Numbers, apart, fit_habit
 from pipelines.sql import statement

@@ -21,9 +21,9 @@ import polars as pl
 import yaml
 
 from cdp import tables
+from cdp.channels import MESSAGE_CHANNELS
 from cdp.consent.known import SUPPRESSION_COLUMNS, KnownConsents
 from cdp.decision.policy import load_policy
-from cdp.fields import MESSAGE_CHANNELS
 from cdp.metrics.catalogue import METRICS, Metric
 from cdp.segments import load_catalogue
 from cdp.settings import DATA, Settings

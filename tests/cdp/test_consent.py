@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from cdp import fields
 from cdp.consent import (
-    ADDRESS_TYPES,
     ConsentRules,
     ContactPoint,
     Entry,
@@ -404,10 +403,6 @@ def test_contact_point_ids_are_of_the_type_and_the_value() -> None:
     assert len({contact_point_id(kind, value) for kind in ("email", "phone") for value in ("a", "b")}) == 4
     # The first 128 bits of sha256("email\0ann@example.com"), worked out by DuckDB.
     assert contact_point_id("email", "ann@example.com") == "cpt_5XE158Q799NR04EGS9GP03YHDQ"
-
-
-def test_channels_with_addresses_are_those_that_messages_go_to() -> None:
-    assert set(ADDRESS_TYPES) == set(fields.MESSAGE_CHANNELS)
 
 
 def test_the_chain_holds_from_its_start() -> None:

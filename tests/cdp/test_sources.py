@@ -14,7 +14,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cdp.fields import CHANNELS, EVENT_TYPES
+from cdp.channels import CHANNEL_NAMES
+from cdp.fields import EVENT_TYPES
 from cdp.sources import MAPPED, Source, load_sources
 from cdp.sources.columns import load_mapping, select_for
 from cdp.warehouse import Warehouse, open_memory
@@ -134,7 +135,7 @@ def has_an_outcome(row: Row) -> bool:
     identified = any(row[name] for name in ("customer_id", "email", "phone", "device_token", "anonymous_id"))
     if row["event_type"] is None:
         return identified
-    return identified and row["event_type"] in EVENT_TYPES and row["channel"] in CHANNELS and row["occurred_at"]
+    return identified and row["event_type"] in EVENT_TYPES and row["channel"] in CHANNEL_NAMES and row["occurred_at"]
 
 
 # --- sendgrid -----------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.consent import ADDRESS_TYPES, ConsentRules, ContactPoint, Entry, Suppression, fold
+from cdp.channels import ADDRESS_TYPES
+from cdp.consent import ConsentRules, ContactPoint, Entry, Suppression, fold
 from cdp.consent.known import CONTACT_POINT_COLUMNS, ENTRY_COLUMNS, SUPPRESSION_COLUMNS, KnownConsents, known_consents
 from cdp.consent.ledger import keep_contact_points, record, suppress
 from cdp.store import Store, open_store

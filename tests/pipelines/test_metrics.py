@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.fields import LIFECYCLE_STAGES, MESSAGE_CHANNELS
+from cdp.channels import MESSAGE_CHANNELS
+from cdp.fields import LIFECYCLE_STAGES
 from cdp.metrics.catalogue import METRICS, OUTCOMES, WINDOWED_OUTCOMES, WINDOWS_DAYS
 from cdp.warehouse import Warehouse
 from pipelines.metrics import write_metrics
