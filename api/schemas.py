@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, create_model
+
+from cdp import fields, tables
+from cdp.people.document import Identity, KnownIdentifier, Preference, SegmentMembership, TraitEvidence
 
 IdentifierType = Literal["email", "phone", "device_token", "anonymous_id", "customer_id"]
 # PostgreSQL's texts cannot hold NUL.
@@ -93,77 +96,12 @@ class LookupRequest(BaseModel):
     identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)]
 
 
-class Traits(Body):
-    first_name: str | None = None
-    last_name: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    date_of_birth: date | None = None
-    street: str | None = None
-    city: str | None = None
-    region: str | None = None
-    postcode: str | None = None
-    country: str | None = None
-    language: str | None = None
-    timezone: str | None = None
+_TRAIT_TYPES = {column.name: date if column.type is fields.CalendarDate else str for column in tables.PROFILES.columns}
+_TRAIT_FIELDS: dict[str, Any] = {name: (_TRAIT_TYPES[name] | None, None) for name in fields.CORE_TRAITS}
 
 
-class TraitEvidence(Body):
-    """A value that a source has given for a trait, down to the raw line."""
-
-    trait: str
-    value: str
-    is_current: bool
-    source: str
-    observed_at: datetime
-    file: str | None
-    line_number: int | None
-
-
-class KnownIdentifier(Body):
-    type: str
-    value: str
-    quality: str
-    sources: list[str]
-    first_seen_at: datetime
-    last_seen_at: datetime
-
-
-class SegmentMembership(Body):
-    segment: str
-    entered_at: datetime
-
-
-class Preference(Body):
-    """How well a channel serves the person; the interval is the 90% one."""
-
-    channel: str
-    reachable: bool
-    score: float | None
-    low: float | None
-    high: float | None
-    received_count: int
-    response_count: int
-    decayed_received: float = Field(0.0, description="messages received, by weight: it halves with age")
-    decayed_responses: float = Field(0.0, description="those of them that were answered, by the same weight")
-    prior: float | None = Field(0.0, description="the rate towards which little evidence is drawn")
-    prior_weight: float | None = Field(None, description="how many messages that rate weighs")
-    half_life_days: float | None = Field(None, description="after how many days evidence weighs half")
-    best_hours: list[int] | None = Field(description="weekday hours at which the person looks at messages, best first")
-    looked_count: int = Field(0, description="messages looked at on weekdays: the evidence for best_hours")
-    weekend_best_hours: list[int] | None = Field(None, description="the same for Saturdays and Sundays")
-    weekend_looked_count: int = 0
-    timezone: str | None
-
-
-class Identity(Body):
-    """What the profile is made of."""
-
-    observation_count: int
-    source_count: int
-    confidence: float
-    members: list[str] = Field(description="ids of its observations")
-    aliases: list[str] = Field(description="ids that were merged into this one")
+class Traits(create_model("CoreTraits", __base__=Body, **_TRAIT_FIELDS)):  # type: ignore[misc]
+    pass
 
 
 class TraitStanding(Body):

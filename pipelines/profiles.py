@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from cdp import fields, tables
-from cdp.people.unset import TAKEN_BACK_BY
+from cdp.people.unset import UNSET_BY
 from cdp.warehouse import Warehouse
 from pipelines.sql import statement
 
@@ -22,7 +22,7 @@ def build_profiles(warehouse: Warehouse, source_priority: Sequence[str]) -> None
         {"source": list(source_priority), "rank": range(len(source_priority))},
         schema={"source": pl.String, "rank": pl.Int64},
     )
-    names = pl.DataFrame({"name": list(TAKEN_BACK_BY), "trait": list(TAKEN_BACK_BY.values())})
+    names = pl.DataFrame({"name": list(UNSET_BY), "trait": list(UNSET_BY.values())})
     with (
         warehouse.frame("source_priority", priority),
         warehouse.frame("taken_back_by", names),

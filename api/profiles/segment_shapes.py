@@ -9,6 +9,8 @@ import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from cdp.people.document import KnownIdentifier, ProfileDocument
+
 # Their names of identifiers that stand for ours, beside those that are the same.
 ID_TYPES = {
     "user_id": "customer_id",
@@ -30,7 +32,7 @@ def own_identifiers(kind: str, value: str) -> list[tuple[str, str]]:
     return [(own, value), (own, f"{USER_ID_SOURCE}:{value}")] if own == "customer_id" else [(own, value)]
 
 
-def traits_of(document: Json, trait_class: str | None) -> Json:
+def traits_of(document: ProfileDocument, trait_class: str | None) -> Json:
     """name → {value, source_id, updated_at} of a class, or of all, by name; traits without a value are left out."""
     found: Json = {}
     if trait_class in (None, "audience"):
@@ -46,19 +48,20 @@ def traits_of(document: Json, trait_class: str | None) -> Json:
     return dict(sorted(found.items()))
 
 
-def _own_traits(document: Json) -> Iterator[tuple[str, Json]]:
+def _own_traits(document: ProfileDocument) -> Iterator[tuple[str, Json]]:
     said = {each["trait"]: each for each in document["trait_evidence"] if each["is_current"]}
     for name, value in {**document.get("custom_traits", {}), **document["traits"]}.items():
         if value is not None:
-            evidence = said.get(name, {})
-            yield name, _trait(value, evidence.get("source"), evidence.get("observed_at"))
+            evidence = said.get(name)
+            source, observed_at = (evidence["source"], evidence["observed_at"]) if evidence else (None, None)
+            yield name, _trait(value, source, observed_at)
 
 
 def _trait(value: Any, source_id: str | None, updated_at: str | None) -> Json:
     return {"value": value, "source_id": source_id, "updated_at": updated_at}
 
 
-def external_ids_of(document: Json) -> list[Json]:
+def external_ids_of(document: ProfileDocument) -> list[Json]:
     """The identifiers: a tracked customer_id is a `user_id` as it was tracked; others keep their source."""
     return [
         {
@@ -69,14 +72,14 @@ def external_ids_of(document: Json) -> list[Json]:
     ]
 
 
-def _external_id(identifier: Json) -> Json:
+def _external_id(identifier: KnownIdentifier) -> Json:
     is_customer = identifier["type"] == "customer_id"
     kind = "user_id" if is_customer else identifier["type"]
     value = identifier["value"].removeprefix(f"{USER_ID_SOURCE}:") if is_customer else identifier["value"]
     return {"collection": "users", "type": kind, "id": value, "encoding": "none"}
 
 
-def event_of(event: str, document: Json) -> Json:
+def event_of(event: str, document: ProfileDocument) -> Json:
     """An event (JSON text of `api.profiles.history`) as Segment shows it."""
     ours = json.loads(event)
     return {
@@ -97,7 +100,7 @@ def _properties(event: Json) -> Json:
     return money | (event["properties"] or {})
 
 
-def metadata_of(document: Json, *, verbose: bool) -> Json:
+def metadata_of(document: ProfileDocument, *, verbose: bool) -> Json:
     said = sorted((each["observed_at"], each["source"]) for each in document["trait_evidence"])
     sources = {"first_source_id": said[0][1], "last_source_id": said[-1][1]} if said else {}
     whole = {"id": document["profile_id"], "identity": document["identity"]} if verbose else {}

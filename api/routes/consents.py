@@ -23,11 +23,11 @@ from api.security.body_limit import bounded
 from cdp import fields
 from cdp.consent import Entry
 from cdp.consent.ledger import entries_of, find_contact_point
-from cdp.consent.standings import PersonConsents, Point, points_of, read_holders_consents, region_of
+from cdp.consent.standings import PersonConsents, Point, points_of, read_holders_consents
 from cdp.consent.standings import read_consents as consents_of_points
 from cdp.consent.stating import state_consent
 from cdp.errors import InputRefused, NotFound, UsageError
-from cdp.people.published import find_profile
+from cdp.people.reading import find_person
 from cdp.store import Connection
 
 router = APIRouter(prefix="/v1", tags=["consents"], route_class=bounded(100_000))
@@ -96,13 +96,13 @@ async def _consents_of_profile(context: Context, profile_id: str, as_of: datetim
 def _of_profile(connection: Connection, context: Context, asked: str, as_of: datetime | None) -> dict[str, Any]:
     if "\0" in asked:  # which PostgreSQL's texts cannot hold
         raise _no_profile()
-    stored = find_profile(connection, asked)
-    profile_id = stored.profile_id if stored else asked
+    person = find_person(connection, asked)
+    profile_id = person.profile_id if person else asked
     points = points_of(connection, profile_id)
-    if stored is None and not points:
+    if person is None and not points:
         raise _no_profile()
     rules, now = context.policy.consent, as_of or context.clock()
-    found = consents_of_points(connection, points, region=region_of(stored), rules=rules, as_of=now)
+    found = consents_of_points(connection, points, region=person.country if person else None, rules=rules, as_of=now)
     return {"profile_id": profile_id, **_view(found, points)}
 
 

@@ -15,13 +15,13 @@ from api.profiles.evidence import Edge, strongest_path
 from api.profiles.history import EVENT_CURSORS, edges_of, events_of, holders, members_of
 from api.profiles.identifiers import normalised
 from api.responses import answer, answer_text
-from api.routes.profiles import stored_profile
+from api.routes.profiles import known_person, named
 from api.schemas import Events, Identifier, IdentityAnswer, PathRequest
 from api.security.auth import ProfileReader
 from api.security.body_limit import bounded
 from cdp import fields
 from cdp.errors import NotFound, UsageError
-from cdp.people.published import StoredProfile
+from cdp.people.reading import Person
 from cdp.warehouse import Warehouse
 
 router = APIRouter(prefix="/v1/profiles/{profile_id}", tags=["profiles"], route_class=bounded(16_384))
@@ -41,10 +41,10 @@ async def read_events(
 
     Pages are stable: an event is on one of them, whatever is published while you turn them.
     """
-    stored = await stored_profile(context, profile_id)
+    person = await known_person(context, profile_id)
     after = EVENT_CURSORS.position(cursor) if cursor else None
-    page = await context.warehouse.ask(lambda warehouse: events_of(warehouse, stored.profile_id, limit, after))
-    head = to_json({**_named(stored), "next_cursor": page.next_cursor})
+    page = await context.warehouse.ask(lambda warehouse: events_of(warehouse, person.profile_id, limit, after))
+    head = to_json({**named(person), "next_cursor": page.next_cursor})
     return answer_text(head[:-1] + b',"events":[' + ",".join(page.events).encode() + b"]}")
 
 
@@ -59,30 +59,30 @@ async def read_identity(
     """What the profile is made of and, for two of its observations, the chain of evidence that joins them."""
     if (left_observation is None) != (right_observation is None):
         raise UsageError("a path needs two observations", hint="Give left_observation and right_observation")
-    stored = await stored_profile(context, profile_id)
+    person = await known_person(context, profile_id)
 
     def ask(warehouse: Warehouse) -> dict[str, Any]:
-        members = members_of(warehouse, stored.profile_id)
+        members = members_of(warehouse, person.profile_id)
         if left_observation is None or right_observation is None:
             return {"members": members}
         if not {left_observation, right_observation} <= {member["observation_id"] for member in members}:
             raise NotFound("The profile has no such observation")
-        return {"members": members, "path": _path(warehouse, stored, {left_observation}, {right_observation})}
+        return {"members": members, "path": _path(warehouse, person, {left_observation}, {right_observation})}
 
-    return answer({**_named(stored), **await context.warehouse.ask(ask)})
+    return answer({**named(person), **await context.warehouse.ask(ask)})
 
 
 @router.post("/identity", response_model=IdentityAnswer, responses=problems(400, 401, 403, 404, 413, 422, 429, 503))
 async def explain_identity(_caller: ProfileReader, profile_id: str, asked: PathRequest, context: ContextOf) -> Response:
     """The chain of evidence between two identifiers, which stand in a body because a URL ends up in logs."""
-    stored = await stored_profile(context, profile_id)
+    person = await known_person(context, profile_id)
 
     def ask(warehouse: Warehouse) -> dict[str, Any]:
-        members = members_of(warehouse, stored.profile_id)
+        members = members_of(warehouse, person.profile_id)
         left, right = (_holders(context, members, end) for end in (asked.left, asked.right))
-        return {"members": members, "path": _path(warehouse, stored, left, right)}
+        return {"members": members, "path": _path(warehouse, person, left, right)}
 
-    return answer({**_named(stored), **await context.warehouse.ask(ask)})
+    return answer({**named(person), **await context.warehouse.ask(ask)})
 
 
 def _holders(context: Context, members: list[dict[str, Any]], identifier: Identifier) -> set[str]:
@@ -93,16 +93,11 @@ def _holders(context: Context, members: list[dict[str, Any]], identifier: Identi
     return found
 
 
-def _path(warehouse: Warehouse, stored: StoredProfile, left: set[str], right: set[str]) -> list[dict[str, Any]] | None:
-    path = strongest_path(edges_of(warehouse, stored.profile_id), left, right)
+def _path(warehouse: Warehouse, person: Person, left: set[str], right: set[str]) -> list[dict[str, Any]] | None:
+    path = strongest_path(edges_of(warehouse, person.profile_id), left, right)
     return None if path is None else [_step(edge) for edge in path]
 
 
 def _step(edge: Edge) -> dict[str, Any]:
     found = asdict(edge)
     return {"left_observation": found.pop("left_id"), "right_observation": found.pop("right_id"), **found}
-
-
-def _named(stored: StoredProfile) -> dict[str, Any]:
-    retired = {"retired_id": stored.retired_id, "merged_into": stored.profile_id} if stored.retired_id else {}
-    return {"profile_id": stored.profile_id, **retired}

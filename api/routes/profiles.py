@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic_core import from_json
 from starlette.responses import Response
 
 from api.consents.view import view_of_consents
@@ -22,9 +21,9 @@ from cdp import fields
 from cdp.consent.standings import PersonConsents, points_of, read_consents
 from cdp.errors import NotFound, UsageError
 from cdp.metrics.catalogue import EMPTY_WINDOWS
-from cdp.people.published import Match, StoredProfile, find_profile, lookup
-from cdp.people.published import read_profile as read_stored
+from cdp.people.lookup import Match, lookup
 from cdp.people.questions import next_questions, trait_status
+from cdp.people.reading import Person, find_person, read_person
 from cdp.store import Connection
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"], route_class=bounded(1_000_000))
@@ -66,20 +65,20 @@ async def lookup_profile(
     keys = _keys(include)
     identifiers = normalised(asked.identifiers, context.settings.default_region)
 
-    def find(connection: Connection) -> tuple[list[Match], StoredProfile | None]:
+    def find(connection: Connection) -> tuple[list[Match], Person | None]:
         matches = lookup(connection, identifiers)
-        return matches, find_profile(connection, matches[0].profile_id) if matches else None
+        return matches, find_person(connection, matches[0].profile_id) if matches else None
 
-    matches, stored = await context.read(find)
-    if stored is None:
+    matches, person = await context.read(find)
+    if person is None:
         raise NotFound("No profile has any of these identifiers")
     return answer(
         {
-            "profile_id": stored.profile_id,
+            "profile_id": person.profile_id,
             "matched": [{"type": kind, "value": value} for kind, value in matches[0].matched],
             "ambiguous": len(matches) > 1,
             "candidates": [match.profile_id for match in matches],
-            "profile": await _view(context, stored, keys),
+            "profile": await _view(context, person, keys),
         }
     )
 
@@ -92,42 +91,48 @@ async def lookup_profile(
 async def read_profile(_caller: ProfileReader, request: Request, profile_id: str, include: Include = "") -> Response:
     """Read a profile. A retired id answers with its survivor and says so."""
     context, keys = context_of(request), _keys(include)
-    return answer(await _view(context, await stored_profile(context, profile_id), keys))
+    return answer(await _view(context, await known_person(context, profile_id), keys))
 
 
-async def stored_profile(context: Context, profile_id: str) -> StoredProfile:
-    """The profile with this id, or its survivor.
+async def known_person(context: Context, profile_id: str) -> Person:
+    """The person with this id, or the one that it was merged into.
 
     Raises:
         NotFound: there is none.
     """
     is_id = _PROFILE_ID.match(profile_id)
-    stored = await context.ask(lambda store: read_stored(store, profile_id)) if is_id else None
-    if stored is None:
+    person = await context.ask(lambda store: read_person(store, profile_id)) if is_id else None
+    if person is None:
         raise NotFound("There is no profile with this id")
-    return stored
+    return person
 
 
-async def _view(context: Context, stored: StoredProfile, keys: tuple[str, ...]) -> dict[str, Any]:
+def named(person: Person) -> dict[str, Any]:
+    """The id that an answer is about and, where another was asked for, that it was merged into this one."""
+    return {"profile_id": person.profile_id, **_merged(person)}
+
+
+def _merged(person: Person) -> dict[str, Any]:
+    return {"retired_id": person.retired_id, "merged_into": person.profile_id} if person.retired_id else {}
+
+
+async def _view(context: Context, person: Person, keys: tuple[str, ...]) -> dict[str, Any]:
     # A document that was published before there were custom traits has none.
-    document = {"custom_traits": {}} | from_json(stored.document)
+    shown: dict[str, Any] = {"custom_traits": {}, **person.document}
     if "consent" in keys:
-        document["consent"] = await _consent(context, document)
+        shown["consent"] = await _consent(context, person)
     if "metrics" in keys:
-        document["metrics"] = EMPTY_WINDOWS | document["metrics"]
+        shown["metrics"] = EMPTY_WINDOWS | shown["metrics"]
     if "next_questions" in keys:
-        document |= {"trait_status": trait_status(document), "next_questions": next_questions(document)}
-    view = {key: document[key] for key in keys}
-    if stored.retired_id:
-        view |= {"retired_id": stored.retired_id, "merged_into": stored.profile_id}
-    return view
+        shown |= {"trait_status": trait_status(person.document), "next_questions": next_questions(person.document)}
+    return {key: shown[key] for key in keys} | _merged(person)
 
 
-async def _consent(context: Context, document: dict[str, Any]) -> list[dict[str, Any]]:
+async def _consent(context: Context, person: Person) -> list[dict[str, Any]]:
     """As of now, unlike the rest of the document: an opt-out holds before the next run."""
 
     def read(connection: Connection) -> PersonConsents:
-        points, region = points_of(connection, document["profile_id"]), document["traits"]["country"]
-        return read_consents(connection, points, region=region, rules=context.policy.consent, as_of=context.clock())
+        points, rules = points_of(connection, person.profile_id), context.policy.consent
+        return read_consents(connection, points, region=person.country, rules=rules, as_of=context.clock())
 
     return view_of_consents(await context.read(read))

@@ -12,7 +12,6 @@ from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Security
 from fastapi.security import SecurityScopes
-from pydantic_core import from_json
 from starlette.responses import Response
 
 from api.context import Context, ContextOf, context_of
@@ -29,7 +28,7 @@ from api.profiles.segment_shapes import (
     traits_of,
 )
 from api.responses import answer
-from api.routes.profiles import stored_profile
+from api.routes.profiles import known_person
 from api.schemas import Identifier, SpaceList, SpaceMetadata, SpaceTraits
 from api.security.auth import Authorise, admit, authorise, bearer_token
 from api.security.basic_auth import basic_credentials
@@ -37,7 +36,8 @@ from api.security.tokens import Caller
 from cdp.access.clients import credentials_of
 from cdp.errors import NotFound
 from cdp.fields import IDENTIFIER_TYPES
-from cdp.people.published import lookup
+from cdp.people.document import ProfileDocument
+from cdp.people.lookup import lookup
 
 PATHS = "/v1/spaces/"
 PREFIX = PATHS + "{space}/collections/users/profiles/{id_type}:{id_value:path}"
@@ -81,16 +81,14 @@ Names = Annotated[str, Query(description="names, separated by commas", max_lengt
 Next = Annotated[str, Query(alias="next", description="where the page begins, as the last answer's cursor says")]
 
 
-async def _document(context: ContextOf, id_type: str, id_value: str) -> dict[str, Any]:
+async def _document(context: ContextOf, id_type: str, id_value: str) -> ProfileDocument:
     """The profile that an external id leads to; the type ends at the first colon."""
     kind, _, value = f"{id_type}:{id_value}".partition(":")
     profile_id = value if kind == PROFILE_ID else await _holder(context, kind, value)
     try:
-        stored = await stored_profile(context, profile_id)
+        return (await known_person(context, profile_id)).document
     except NotFound:
         raise _not_found() from None
-    document: dict[str, Any] = from_json(stored.document)
-    return document
 
 
 async def _holder(context: Context, kind: str, value: str) -> str:
@@ -109,7 +107,7 @@ def _not_found() -> NotFound:
     return NotFound("Profile was not found.")
 
 
-Document = Annotated[dict[str, Any], Depends(_document)]
+Document = Annotated[ProfileDocument, Depends(_document)]
 
 
 @router.get("/traits", response_model=SpaceTraits)
@@ -195,7 +193,7 @@ def _utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC)
 
 
-def _cursor(request: Request, document: dict[str, Any], limit: int, following: str) -> dict[str, Any]:
+def _cursor(request: Request, document: ProfileDocument, limit: int, following: str) -> dict[str, Any]:
     """Where the list goes on: this request again, with the profile's id for whatever it was found by."""
     space, what = quote(request.path_params["space"]), request.scope["path"].rpartition("/")[2]
     path = f"{PATHS}{space}/collections/users/profiles/{PROFILE_ID}:{document['profile_id']}/{what}"

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from pydantic_core import from_json
-
 from cdp.channels import channels_addressed_by
 from cdp.consent.ledger import contact_points_of, entries_of, find_contact_point, holders_of, suppressions_of
 from cdp.consent.standing import ConsentRules, Standing, fold
 from cdp.consent.statement import EVERY_CHANNEL, ContactPoint, Entry, Suppression
-from cdp.people.published import StoredProfile, find_profile
+from cdp.people.reading import find_person
 from cdp.store import Connection
 
 
@@ -90,14 +88,9 @@ def read_holders_consents(
     holder = holders[0] if len(holders) == 1 else None
     others = points_of(connection, holder) if holder else []
     points = [point, *(other for other in others if other.id != point.id)]
-    region = region_of(find_profile(connection, holder)) if holder else None
+    person = find_person(connection, holder) if holder else None
+    region = person.country if person else None
     return read_consents(connection, points, region=region, rules=rules, as_of=as_of)
-
-
-def region_of(stored: StoredProfile | None) -> str | None:
-    """The country of a profile."""
-    country: str | None = from_json(stored.document)["traits"]["country"] if stored else None
-    return country
 
 
 def _named(points: Iterable[ContactPoint]) -> list[Point]:

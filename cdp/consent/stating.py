@@ -11,7 +11,8 @@ from cdp.channels import ADDRESS_TYPES
 from cdp.consent import OPT_OUTS, ContactPoint, Entry, Statement
 from cdp.consent.ledger import contact_points_of, find_contact_point, holders_of, keep_contact_points, record
 from cdp.errors import InputRefused, NotFound
-from cdp.people.published import STRENGTH, find_profile
+from cdp.people.lookup import STRENGTH
+from cdp.people.reading import find_person
 from cdp.store import Connection
 
 # Clients' clocks differ from ours.
@@ -112,8 +113,8 @@ def _named(connection: Connection, asked: NewStatement, given: Sequence[ContactP
 def _persons(connection: Connection, asked: NewStatement, given: Sequence[ContactPoint]) -> list[ContactPoint]:
     """The contact points of the person that is meant."""
     if asked.profile_id:
-        stored = find_profile(connection, asked.profile_id)
-        profile_ids = [stored.profile_id if stored else asked.profile_id]
+        person = find_person(connection, asked.profile_id)
+        profile_ids = [person.profile_id if person else asked.profile_id]
     else:
         profile_ids = next((found for point in given if (found := holders_of(connection, point))), [])
     points = [point for profile_id in profile_ids for point in contact_points_of(connection, profile_id)]

@@ -1,7 +1,7 @@
 """The facts that decisions are made from, for many questions at a time: a handful of queries, however many are asked.
 
 Times at which messages were sent, and what became of them, come from three places: the published document has those
-of the week before its run, the live overlay has what was reported since, the decisions have what is on its way.
+of the week before its run, the live layer has what was reported since, the decisions have what is on its way.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import phonenumbers
 import sqlalchemy as sa
@@ -20,17 +20,17 @@ from cdp.consent.ledger import plain_entries_of, suppressions_of
 from cdp.decision import Address, Facts, History, Planned, Question, Response, Sent
 from cdp.decision.caps import WEEK
 from cdp.decision.tables import decisions
-from cdp.people.current import LiveEvent, message_id
+from cdp.people.current import RECEIVED, LiveEvent, message_id
+from cdp.people.document import Preference, RecentMessage
 from cdp.people.live_layer import Identifier
-from cdp.people.reading import Person, read_people, resolve
+from cdp.people.lookup import resolve
+from cdp.people.reading import Person, read_people
 from cdp.runs.ledger import last_published_run
 from cdp.store.prepared import Prepared, among
 
 # An address of one person or one household; others are nobody's.
 _GOOD = ("unique", "shared")
 _SENT = frozenset(("sent", "delivered"))
-_RECEIVED = frozenset(("delivered", "opened", "clicked"))
-_RESPONSES = _RECEIVED | {"replied"}
 _ADDRESSES = frozenset(ADDRESS_TYPES.values())
 
 
@@ -58,7 +58,7 @@ class _Ledgers(NamedTuple):
 
 
 class _Message(NamedTuple):
-    """What the overlay says of a message: `kinds` of its events and when each happened, oldest first."""
+    """What the live layer says of a message: `kinds` of its events and when each happened, oldest first."""
 
     channel: str
     message_id: str
@@ -141,10 +141,12 @@ def _planned_for(connection: sa.Connection, ids: Collection[str], now: datetime)
 
 def _points(person: Person) -> list[_Point]:
     """The person's contact points, best first: the golden record's, then what came in live, then the newest."""
-    golden = {person.document.get("traits", {}).get(kind) for kind in _ADDRESSES}
-    published = [one for one in person.document.get("identifiers", ()) if one["quality"] in _GOOD]
-    published.sort(key=lambda one: one["last_seen_at"], reverse=True)
-    known = [*person.live_identifiers, *((one["type"], one["value"]) for one in published)]
+    golden = {person.document["traits"].get(kind) for kind in _ADDRESSES}
+    newest = sorted(person.live.identifiers, key=lambda one: -one.inbox_seq)
+    live = [(one.type, one.value) for one in newest]
+    good = [one for one in person.document["identifiers"] if one["quality"] in _GOOD]
+    good.sort(key=lambda one: one["last_seen_at"], reverse=True)
+    known = [*live, *((one["type"], one["value"]) for one in good)]
     known.sort(key=lambda identifier: identifier[1] not in golden)
     return [_Point(contact_point_id(*one), *one) for one in dict.fromkeys(known)]
 
@@ -158,29 +160,22 @@ def _facts(
     now: datetime,
 ) -> Facts:
     messages = _messages(person)
-    recent = {(one["channel"], one["message_id"]): one for one in person.document.get("recent_messages", ())}
+    recent = {(one["channel"], one["message_id"]): one for one in person.document.get("recent_messages", [])}
     ids = [point.contact_point_id for point in points]
     entries = tuple(entry for one in ids for entry in ledgers.entries.get(one, ()))
     return Facts(
         profile_id=person.profile_id,
-        timezone=_trait(person, "timezone"),
-        country=_trait(person, "country"),
+        timezone=person.document["traits"]["timezone"],
+        country=person.country,
         addresses=tuple(_address(point) for point in points if point.type in _ADDRESSES),
         met_on=_met_on(person, entries),
         entries=entries,
         suppressions=tuple(found for one in ids for found in ledgers.suppressions.get(one, ())),
         planned=tuple(planned),
         sent=_sent(recent, messages, now),
-        history={one["channel"]: _history(one, as_of) for one in person.document.get("preferences", ())},
+        history=_histories(person, as_of),
         responses=tuple(response for one in messages if (response := _response(one, recent))),
     )
-
-
-def _trait(person: Person, name: str) -> str | None:
-    """The golden record's value, else the latest of the live ones."""
-    live = (described.get(name) for described in reversed(person.described))
-    value: str | None = next(filter(None, (person.document.get("traits", {}).get(name), *live)), None)
-    return value
 
 
 def _address(point: _Point) -> Address:
@@ -197,13 +192,18 @@ def _country_of_phone(e164: str) -> str | None:
 
 def _met_on(person: Person, entries: Sequence[Entry]) -> tuple[str, ...]:
     """Channels that the person has used or spoken of."""
-    met = {
-        one["channel"] for one in person.document.get("preferences", ()) if one["reachable"] or one["received_count"]
-    }
-    return tuple(sorted(met | {event.channel for event in person.engagement} | {entry.channel for entry in entries}))
+    met = {one["channel"] for one in person.document["preferences"] if one["reachable"] or one["received_count"]}
+    met |= {event.channel for event in person.live.human_events}
+    return tuple(sorted(met | {entry.channel for entry in entries}))
 
 
-def _history(preference: Mapping[str, Any], as_of: datetime) -> History:
+def _histories(person: Person, as_of: datetime) -> dict[str, History]:
+    """What the last run made of each channel. What came in since stands in `responses`, and would count twice."""
+    preferences = person.published["preferences"] if person.published else []
+    return {one["channel"]: _history(one, as_of) for one in preferences}
+
+
+def _history(preference: Preference, as_of: datetime) -> History:
     return History(
         as_of=as_of,
         received=preference.get("decayed_received", 0.0),
@@ -219,7 +219,7 @@ def _history(preference: Mapping[str, Any], as_of: datetime) -> History:
 def _messages(person: Person) -> list[_Message]:
     """Live events put together by message, as a run does: what a provider reports of one message is one message."""
     events: dict[tuple[str, str], list[LiveEvent]] = {}
-    for event in person.engagement:
+    for event in person.live.human_events:
         if event.channel in MESSAGE_CHANNELS:
             events.setdefault((event.channel, message_id(event)), []).append(event)
     return [
@@ -229,7 +229,7 @@ def _messages(person: Person) -> list[_Message]:
 
 
 def _sent(
-    recent: Mapping[tuple[str, str], Mapping[str, Any]], messages: Sequence[_Message], now: datetime
+    recent: Mapping[tuple[str, str], RecentMessage], messages: Sequence[_Message], now: datetime
 ) -> tuple[Sent, ...]:
     published = [
         Sent(one["message_id"], one["channel"], datetime.fromisoformat(one["sent_at"])) for one in recent.values()
@@ -242,14 +242,14 @@ def _sent(
     return tuple(message for message in (*published, *live) if message.sent_at > now - WEEK)
 
 
-def _response(message: _Message, recent: Mapping[tuple[str, str], Mapping[str, Any]]) -> Response | None:
+def _response(message: _Message, recent: Mapping[tuple[str, str], RecentMessage]) -> Response | None:
     """What is new in a message, after what the last run knew of it."""
-    known = recent.get((message.channel, message.message_id), {})
+    known = recent.get((message.channel, message.message_id))
     response = Response(
         channel=message.channel,
         at=message.times[-1],
-        is_received=bool(_RECEIVED.intersection(message.kinds)) and not known.get("is_received"),
-        is_clicked="clicked" in message.kinds and not known.get("is_answered"),
-        is_replied="replied" in message.kinds and not known.get("is_answered"),
+        is_received=bool(RECEIVED.intersection(message.kinds)) and not (known and known["is_received"]),
+        is_clicked="clicked" in message.kinds and not (known and known["is_answered"]),
+        is_replied="replied" in message.kinds and not (known and known["is_answered"]),
     )
     return response if response.is_received or response.is_clicked or response.is_replied else None

@@ -16,7 +16,7 @@ from cdp.live.values import WorthlessLooks
 from cdp.people import live_layer
 from cdp.people.current import LiveEvent, LiveIdentifier, LiveMember
 from cdp.people.live_layer import Identifier
-from cdp.people.unset import taken_back_by
+from cdp.people.unset import unset_in
 from cdp.store import Connection
 
 
@@ -126,7 +126,7 @@ def _events(items: Sequence[Item], people: People, seqs: Mapping[int, int]) -> I
 
 def _taken_back(item: Item, people: People) -> str | None:
     source = json.loads(people.observation_of(item).description)["source"] if item.event_type == "identified" else ""
-    return taken_back_by(str(item.event_type), item.properties, source)
+    return unset_in(str(item.event_type), item.properties, source)
 
 
 def _statements(items: Iterable[Item], people: People) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from hashlib import md5
 from cdp.ids import crockford
 from cdp.live.conforming import Observation
 from cdp.people.live_layer import Identifier
-from cdp.people.published import STRENGTH
+from cdp.people.lookup import strength
 
 ATTEMPTS = range(4)
 # What a device tells of its user: who has logged in on it as somebody else is somebody else.
@@ -54,7 +54,7 @@ def founded_by(observation_id: str, attempt: int = 0) -> str:
 
 
 def _resolve(observation: Observation, usable: Collection[Identifier], known: Known) -> str:
-    identifiers = sorted((held for held in observation.identifiers if held in usable), key=_strength)
+    identifiers = sorted((held for held in observation.identifiers if held in usable), key=strength)
     profile_id = known.profiles.get(observation.observation_id) or _holder(identifiers, known)
     if profile_id is None:
         ids = (founded_by(observation.observation_id, attempt) for attempt in ATTEMPTS)
@@ -99,8 +99,3 @@ def _learn(observation_id: str, identifiers: Iterable[Identifier], profile_id: s
                 holders.append(profile_id)
         if identifier[0] == "customer_id":
             known.customers.setdefault(profile_id, set()).add(identifier[1])
-
-
-def _strength(identifier: Identifier) -> tuple[int, str]:
-    kind, value = identifier
-    return STRENGTH.index(kind), value

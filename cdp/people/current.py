@@ -1,32 +1,40 @@
-"""A person's document with what has come in live since the last run: a pure function of the two.
+"""A person as of now: the published document with what has come in live since the last run. A pure function of the two.
 
 Somebody whom no run has seen is shown in full from what came in live; of somebody known, what is new is added. The next
-run, which sees all the evidence, says it all itself.
+run, which sees all the evidence, says it all itself. Profile reads and decisions both read `current`, so that they
+agree at any time.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import md5
 from typing import Any
 
 from cdp.channels import ADDRESS_TYPES, MESSAGE_CHANNELS, channels_opened_by
-from cdp.fields import CORE_TRAITS
-from cdp.metrics.catalogue import METRICS
-from cdp.people.unset import is_void, taken_back, without
+from cdp.fields import CORE_TRAITS, IDENTIFIER_TYPES
+from cdp.people.document import (
+    Identity,
+    KnownIdentifier,
+    Preference,
+    ProfileDocument,
+    RecentMessage,
+    TraitEvidence,
+    Traits,
+    blank_document,
+    blank_preference,
+)
+from cdp.people.unset import is_unset, unset_by, without_unset
 
-Document = dict[str, Any]
-Described = Sequence[tuple["LiveMember", Document]]
+Description = dict[str, Any]
+Described = Sequence[tuple["LiveMember", Description]]
 
-_RECEIVED, _ANSWERED = ("delivered", "opened", "clicked"), ("clicked", "replied")
-_ARRIVED = (*_RECEIVED, "replied")
-_NOTHING_DONE = {
-    **{metric.name: 0 if metric.none == "0" else None for metric in METRICS if not metric.window_days},
-    "lifecycle_stage": "prospect",
-}
+RECEIVED = frozenset(("delivered", "opened", "clicked"))
+ANSWERED = frozenset(("clicked", "replied"))
+_ARRIVED = RECEIVED | {"replied"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class LiveIdentifier:
 
 @dataclass(frozen=True)
 class LiveEvent:
-    """Something that happened to a person since the last run; see `cdp/people/unset.py` for `taken_back`."""
+    """Something that happened to a person since the last run; `taken_back` is as of `cdp/people/unset.py`."""
 
     event_id: str
     profile_id: str
@@ -66,59 +74,58 @@ class LiveEvent:
 
 
 @dataclass(frozen=True)
-class Overlay:
-    """What has come in of one person, each in the order in which it came."""
+class LiveLayer:
+    """What has come in of one person since the last run.
 
-    members: Sequence[LiveMember]
-    identifiers: Sequence[LiveIdentifier]
-    events: Sequence[LiveEvent]
+    members, identifiers: in the order in which they came. events: in the order in which they happened.
+    """
+
+    members: Sequence[LiveMember] = ()
+    identifiers: Sequence[LiveIdentifier] = ()
+    events: Sequence[LiveEvent] = ()
 
     @property
-    def has_any(self) -> bool:
-        return bool(self.members or self.identifiers or self.events)
+    def times(self) -> Iterator[datetime]:
+        yield from (member.first_seen_at for member in self.members)
+        yield from (event.occurred_at for event in self.events)
+
+    @property
+    def human_events(self) -> Sequence[LiveEvent]:
+        """Events without those that machines have made."""
+        return [event for event in self.events if not event.is_machine]
 
 
-def document_of(profile_id: str, overlay: Overlay) -> Document:
-    """The document of somebody whom no run has seen, of the shape that a run publishes."""
-    first_seen_at = iso(min(_times(overlay), default=datetime.max.replace(tzinfo=UTC)))
-    blank: Document = {
-        "profile_id": profile_id,
-        "traits": dict.fromkeys(CORE_TRAITS),
-        "custom_traits": {},
-        "identity": {"observation_count": 0, "source_count": 0, "confidence": 1.0, "members": [], "aliases": []},
-        "created_at": first_seen_at,
-        "last_seen_at": first_seen_at,
-        "metrics": {"profile_id": profile_id, **_NOTHING_DONE},
-        "identifiers": [],
-        "trait_evidence": [],
-        "segments": [],
-        "preferences": [],
-        "recent_messages": [],
-    }
-    return with_live(blank, overlay)
+NOTHING_LIVE = LiveLayer()
 
 
-def with_live(document: Document, overlay: Overlay) -> Document:
+def first_met(profile_id: str, live: LiveLayer) -> ProfileDocument:
+    """The document of somebody whom no run has seen, of the shape that a run publishes; `live` has a member."""
+    return current(blank_document(profile_id, iso(min(live.times))), live)
+
+
+def current(document: ProfileDocument, live: LiveLayer) -> ProfileDocument:
     """The published document with what is new.
 
-    Where a run has given a trait a value, that stays, unless its source takes it back: then the newest that is left is
-    shown, or nothing.
+    Where a run has given a trait a value, that stays, unless its source unsets it: then the newest value that is left
+    is shown, or none.
     """
-    void = taken_back((event.taken_back, iso(event.occurred_at)) for event in overlay.events)
-    document = without(document, void)
-    described = [(member, json.loads(member.description)) for member in overlay.members]
-    identifiers = [*document["identifiers"], *_fresh_identifiers(document, overlay, described)]
-    events = [event for event in overlay.events if not event.is_machine]
-    evidence = [one for one in _evidence(described) if not is_void(one, void)]
+    if live is NOTHING_LIVE:
+        return document
+    unset = unset_by((event.taken_back, iso(event.occurred_at)) for event in live.events)
+    document = without_unset(document, unset)
+    described = [(member, json.loads(member.description)) for member in live.members]
+    identifiers = [*document["identifiers"], *_fresh_identifiers(document, live, described)]
+    evidence = [one for one in _evidence(described) if not is_unset(one, unset)]
     traits = _traits(document["traits"], evidence, {(held["type"], held["value"]) for held in identifiers})
-    return document | {
+    return {
+        **document,
         "traits": traits,
-        "trait_evidence": [*document["trait_evidence"], *_current(evidence, document["traits"], traits)],
+        "trait_evidence": [*document["trait_evidence"], *_with_shown(evidence, document["traits"], traits)],
         "identity": _identity(document, described),
-        "last_seen_at": max([document["last_seen_at"], *map(iso, _times(overlay))]),
+        "last_seen_at": max([document["last_seen_at"], *map(iso, live.times)]),
         "identifiers": identifiers,
-        "metrics": _metrics(document["metrics"], events),
-        "preferences": _preferences(document, identifiers, events),
+        "metrics": _metrics(document["metrics"], live.human_events),
+        "preferences": _preferences(document, identifiers, live.human_events),
     }
 
 
@@ -127,79 +134,75 @@ def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _times(overlay: Overlay) -> Iterator[datetime]:
-    yield from (member.first_seen_at for member in overlay.members)
-    yield from (event.occurred_at for event in overlay.events)
-
-
-def _fresh_identifiers(document: Document, overlay: Overlay, described: Described) -> Iterator[Document]:
+def _fresh_identifiers(document: ProfileDocument, live: LiveLayer, described: Described) -> Iterator[KnownIdentifier]:
     """Identifiers that the document lacks, as it lists them; nothing speaks against them yet."""
     known = {(held["type"], held["value"]) for held in document["identifiers"]}
-    for held in overlay.identifiers:
+    for held in live.identifiers:
         if (held.type, held.value) not in known:
             sayers = [(member, said) for member, said in described if _says(said, held)]
             seen_at = min((iso(member.first_seen_at) for member, _ in sayers), default=document["last_seen_at"])
-            yield {
-                "type": held.type,
-                "value": held.value,
-                "quality": "unique",
-                "sources": sorted({said["source"] for _, said in sayers}),
-                "first_seen_at": seen_at,
-                "last_seen_at": seen_at,
-            }
+            yield KnownIdentifier(
+                type=held.type,
+                value=held.value,
+                quality="unique",
+                sources=sorted({said["source"] for _, said in sayers}),
+                first_seen_at=seen_at,
+                last_seen_at=seen_at,
+            )
 
 
-def _says(said: Document, held: LiveIdentifier) -> bool:
+def _says(said: Description, held: LiveIdentifier) -> bool:
     is_customer = held.type == "customer_id"
     return said.get(held.type) == (held.value.removeprefix(f"{said['source']}:") if is_customer else held.value)
 
 
-def _evidence(described: Described) -> Iterator[Document]:
+def _evidence(described: Described) -> Iterator[TraitEvidence]:
     for member, said in described:
         for trait in CORE_TRAITS:
             if said.get(trait) is not None:
-                yield {
-                    "trait": trait,
-                    "value": said[trait],
-                    "is_current": False,
-                    "source": said["source"],
-                    "observed_at": iso(member.first_seen_at),
-                    "file": f"inbox:{said['source']}",
-                    "line_number": member.inbox_seq,
-                }
+                yield TraitEvidence(
+                    trait=trait,
+                    value=said[trait],
+                    is_current=False,
+                    source=said["source"],
+                    observed_at=iso(member.first_seen_at),
+                    file=f"inbox:{said['source']}",
+                    line_number=member.inbox_seq,
+                )
 
 
-def _traits(published: Document, evidence: Iterable[Document], usable: set[tuple[str, str]]) -> Document:
-    """The published values, and the latest live ones where there is none. Of an address, only what is anybody's."""
+def _traits(published: Traits, evidence: Iterable[TraitEvidence], usable: set[tuple[str, str]]) -> Traits:
+    """The published values, and the latest live ones where there is none. An address must be one of the identifiers."""
     live = {
         one["trait"]: one["value"]
         for one in evidence
-        if one["trait"] not in ("email", "phone") or (one["trait"], one["value"]) in usable
+        if one["trait"] not in IDENTIFIER_TYPES or (one["trait"], one["value"]) in usable
     }
     return {trait: value if value is not None else live.get(trait) for trait, value in published.items()}
 
 
-def _current(evidence: Iterable[Document], published: Document, traits: Document) -> Iterator[Document]:
-    """The evidence; what gave a trait its value says so, its last statement."""
+def _with_shown(evidence: Iterable[TraitEvidence], published: Traits, traits: Traits) -> Iterator[TraitEvidence]:
+    """The evidence; of each trait, the last statement that gave it its value is marked as current."""
     last = {(one["trait"], one["value"]): one for one in evidence}
     for one in evidence:
         is_shown = published[one["trait"]] is None and traits[one["trait"]] == one["value"]
-        yield one | {"is_current": is_shown and last[one["trait"], one["value"]] is one}
+        yield {**one, "is_current": is_shown and last[one["trait"], one["value"]] is one}
 
 
-def _identity(document: Document, described: Described) -> Document:
-    identity: Document = document["identity"]
+def _identity(document: ProfileDocument, described: Described) -> Identity:
+    identity = document["identity"]
     members = sorted({*identity["members"], *(member.observation_id for member, _ in described)})
     sources = {source for held in document["identifiers"] for source in held["sources"]}
     source_count = len(sources | {said["source"] for _, said in described})
-    return identity | {
+    return {
+        **identity,
         "members": members,
         "observation_count": len(members),
         "source_count": max(source_count, identity["source_count"]),
     }
 
 
-def _metrics(published: Document, events: Sequence[LiveEvent]) -> Document:
+def _metrics(published: dict[str, Any], events: Sequence[LiveEvent]) -> dict[str, Any]:
     """Counts with what was reported since: of a message, each thing that became of it once. Windows, scores and the
     lifecycle stay those of the run."""
     counts = {f"{channel}_{what}_count": len(messages) for (channel, what), messages in _reported(events).items()}
@@ -231,7 +234,9 @@ def _reported(events: Iterable[LiveEvent]) -> dict[tuple[str, str], set[str]]:
     return found
 
 
-def _preferences(document: Document, identifiers: Iterable[Document], events: Sequence[LiveEvent]) -> list[Document]:
+def _preferences(
+    document: ProfileDocument, identifiers: Iterable[KnownIdentifier], events: Sequence[LiveEvent]
+) -> list[Preference]:
     """Channel by channel, with what live messages add.
 
     The score is the run's: to weigh what has come in since takes the policy, and is done where a decision is asked for.
@@ -241,43 +246,26 @@ def _preferences(document: Document, identifiers: Iterable[Document], events: Se
     opened = {channel for kind in held_types for channel in channels_opened_by(kind)}
     met = {event.channel for event in events if event.channel in MESSAGE_CHANNELS}
     for channel in sorted((opened | met) - preferences.keys()):
-        preferences[channel] = _NO_PREFERENCE | {"channel": channel, "reachable": ADDRESS_TYPES[channel] in held_types}
-    known = document.get("recent_messages", ())
+        preferences[channel] = blank_preference(channel, reachable=ADDRESS_TYPES[channel] in held_types)
+    known = document.get("recent_messages", [])
     return [_with_messages(one, events, known) for one in preferences.values()]
 
 
-_NO_SCORE: Document = {"score": None, "low": None, "high": None}
-_NO_PREFERENCE: Document = {
-    **_NO_SCORE,
-    "received_count": 0,
-    "response_count": 0,
-    "decayed_received": 0.0,
-    "decayed_responses": 0.0,
-    "prior": None,
-    "prior_weight": None,
-    "half_life_days": None,
-    "best_hours": None,
-    "looked_count": 0,
-    "weekend_best_hours": None,
-    "weekend_looked_count": 0,
-    "timezone": None,
-}
-
-
-def _with_messages(preference: Document, events: Iterable[LiveEvent], known: Sequence[Document]) -> Document:
+def _with_messages(preference: Preference, events: Iterable[LiveEvent], known: Sequence[RecentMessage]) -> Preference:
     mine = [event for event in events if event.channel == preference["channel"]]
-    received = _messages(mine, _RECEIVED) - {one["message_id"] for one in known if one["is_received"]}
-    answered = _messages(mine, _ANSWERED) - {one["message_id"] for one in known if one["is_answered"]}
-    reachable = preference["reachable"] and _still_reachable(mine)
-    return preference | {
+    received = _messages(mine, RECEIVED) - {one["message_id"] for one in known if one["is_received"]}
+    answered = _messages(mine, ANSWERED) - {one["message_id"] for one in known if one["is_answered"]}
+    counted: Preference = {
+        **preference,
         "received_count": preference["received_count"] + len(received),
         "response_count": preference["response_count"] + len(answered),
-        "reachable": reachable,
-        **({} if reachable else _NO_SCORE),
     }
+    if preference["reachable"] and _still_reachable(mine):
+        return counted
+    return {**counted, "reachable": False, "score": None, "low": None, "high": None}
 
 
-def _messages(events: Iterable[LiveEvent], kinds: Sequence[str]) -> set[str]:
+def _messages(events: Iterable[LiveEvent], kinds: Collection[str]) -> set[str]:
     return {message_id(event) for event in events if event.event_type in kinds}
 
 
@@ -296,5 +284,5 @@ def _still_reachable(events: Iterable[LiveEvent]) -> bool:
     )
 
 
-def _latest(events: Iterable[LiveEvent], kinds: Sequence[str]) -> datetime | None:
+def _latest(events: Iterable[LiveEvent], kinds: Collection[str]) -> datetime | None:
     return max((event.occurred_at for event in events if event.event_type in kinds), default=None)

@@ -1,4 +1,4 @@
-"""The overlay: what live payloads say of people, until a run has taken them in and says it itself.
+"""The live layer: what live payloads say of people, until a run has taken them in and says it itself.
 
 Rows carry the number of the inbox row that they come from; a publish drops those of the rows that it has landed.
 """
@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from cdp.people.current import LiveEvent, LiveIdentifier, LiveMember, Overlay
+from cdp.people.current import LiveEvent, LiveIdentifier, LiveMember
 from cdp.people.tables import live_engagement, live_identifiers, live_members
 from cdp.store.bulk import insert_new, read_frame
 
@@ -137,20 +137,6 @@ where exists (select 1 from profiles given where given.profile_id = asked.profil
 """
 
 
-def overlay_of(connection: sa.Connection, profile_id: str) -> Overlay:
-    """What has come in of a person since the last run."""
-    return Overlay(
-        [LiveMember(**row) for row in _rows_of(connection, live_members, profile_id)],
-        [LiveIdentifier(**row) for row in _rows_of(connection, live_identifiers, profile_id)],
-        [LiveEvent(**row) for row in _rows_of(connection, live_engagement, profile_id)],
-    )
-
-
-def _rows_of(connection: sa.Connection, table: sa.Table, profile_id: str) -> list[dict[str, Any]]:
-    chosen = sa.select(table).where(table.c.profile_id == profile_id)
-    return [dict(row._mapping) for row in connection.execute(chosen.order_by(table.c.inbox_seq, *table.primary_key))]
-
-
 def known_live_members(connection: sa.Connection) -> pl.DataFrame:
     """observation_id, profile_id: where observations were put that no run has seen."""
     return read_frame(connection, live_members, "observation_id", "profile_id")
@@ -160,13 +146,13 @@ def drop(connection: sa.Connection, ranges: Sequence[tuple[int, int]]) -> None:
     """Drop what stems from rows of the inbox, given as ranges of their numbers: (first, last)."""
     if not ranges:
         return
-    for table in OVERLAY:
+    for table in LIVE_TABLES:
         is_among = table.c.inbox_seq.between(sa.bindparam("first"), sa.bindparam("last"))
         connection.execute(table.delete().where(is_among), [{"first": first, "last": last} for first, last in ranges])
 
 
 def follow_publish(connection: sa.Connection, run_id: str) -> None:
-    """Bring what stays in the overlay in line with what was just published.
+    """Bring what stays in the live layer in line with what was just published.
 
     A run may have given an observation that came in live meanwhile, in a file, to somebody: it goes there, and an id
     given out for it leads there. What is filed under a profile that was merged away moves to its survivor.
@@ -175,7 +161,7 @@ def follow_publish(connection: sa.Connection, run_id: str) -> None:
         connection.execute(_text(statement), {"run_id": run_id} if ":run_id" in statement else {})
 
 
-OVERLAY = (live_members, live_identifiers, live_engagement)
+LIVE_TABLES = (live_members, live_identifiers, live_engagement)
 
 _ALIAS_OVERTAKEN = """
 insert into aliases (old_profile_id, profile_id, run_id)

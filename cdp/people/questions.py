@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 import phonenumbers
 from phonenumbers.timezone import time_zones_for_number
 
 from cdp.channels import channels_addressed_by
-
-Document = dict[str, Any]
+from cdp.people.document import ProfileDocument, Traits
 
 # What tracking says of these is the device's setting, not the person's word.
 DEVICE_SOURCES, DEVICE_TRAITS = ("segment",), ("language", "timezone")
@@ -56,12 +55,12 @@ class Question(TypedDict):
     reason: str
 
 
-def trait_status(document: Document) -> list[TraitStatus]:
+def trait_status(document: ProfileDocument) -> list[TraitStatus]:
     """How each core trait is known, in the order of the document's traits."""
     return [_status(document, trait) for trait in document["traits"]]
 
 
-def next_questions(document: Document) -> list[Question]:
+def next_questions(document: ProfileDocument) -> list[Question]:
     """What to ask, most useful first; never what is declared or can be inferred."""
     missing = {one["trait"] for one in trait_status(document) if one["status"] == "missing"}
     reached = {one["channel"] for one in document["preferences"] if one["reachable"]}
@@ -71,7 +70,7 @@ def next_questions(document: Document) -> list[Question]:
     return [{"trait": trait, "reason": USES[trait]} for trait in asked]
 
 
-def _status(document: Document, trait: str) -> TraitStatus:
+def _status(document: ProfileDocument, trait: str) -> TraitStatus:
     if document["traits"][trait] is not None:
         device = _is_of_device(document, trait)
         return _told(trait, "inferred" if device else "declared", "the device's settings" if device else None)
@@ -86,7 +85,7 @@ def _told(
     return {"trait": trait, "status": status, "inferred_from": source, "inferred_value": value}
 
 
-def _is_of_device(document: Document, trait: str) -> bool:
+def _is_of_device(document: ProfileDocument, trait: str) -> bool:
     """Whether nobody but devices said so."""
     sources = {
         one["source"]
@@ -96,7 +95,7 @@ def _is_of_device(document: Document, trait: str) -> bool:
     return trait in DEVICE_TRAITS and bool(sources) and sources <= set(DEVICE_SOURCES)
 
 
-def _inferences(traits: Document, trait: str) -> Iterator[tuple[str, str]]:
+def _inferences(traits: Traits, trait: str) -> Iterator[tuple[str, str]]:
     """What the value must be: (the trait that says so, the value)."""
     country, timezone = _of_phone(traits["phone"]) if traits["phone"] else (None, None)
     if trait == "country" and country:

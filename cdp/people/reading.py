@@ -1,63 +1,49 @@
-"""Many people at a time: who is meant by ids or identifiers, and what the store holds of them.
+"""Reading people: by their ids, each as of now, many at a time in a handful of statements.
 
-A person is what the last run published and what has come in since: identifiers and engagement of the live overlay.
+A person is what the last run published with what has come in live since; see `current`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from pydantic_core import from_json
 
-from cdp.people.current import LiveEvent
-from cdp.people.live_layer import Identifier, holders_of
-from cdp.people.published import STRENGTH
+from cdp.people.current import NOTHING_LIVE, LiveEvent, LiveIdentifier, LiveLayer, LiveMember, current, first_met
+from cdp.people.document import ProfileDocument
 from cdp.people.tables import aliases, live_engagement, live_identifiers, live_members, profiles
+from cdp.store import Store
 from cdp.store.prepared import Prepared, among
-
-Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody known. `document` is empty for somebody met since the last run.
+    """Somebody known: published, or met since the last run.
 
-    described: what live payloads say of the person, the latest last, with the keys of an observation.
-    engagement: what has happened since the last run, oldest first; nothing of machines.
+    document: as of now.
+    published: as of the last run; None for somebody met since.
+    live: what has come in since the last run.
+    retired_id: the id that was asked for, where it was merged into this one.
     """
 
     profile_id: str
-    document: Document
-    described: Sequence[Document]
-    live_identifiers: Sequence[Identifier]
-    engagement: Sequence[LiveEvent]
+    document: ProfileDocument
+    published: ProfileDocument | None
+    live: LiveLayer = NOTHING_LIVE
+    retired_id: str | None = None
 
     @property
     def every_id(self) -> Sequence[str]:
         """The person's id and those that were merged into it."""
-        return (self.profile_id, *self.document.get("identity", {}).get("aliases", ()))
+        return (self.profile_id, *self.document["identity"]["aliases"])
 
-
-def resolve(connection: sa.Connection, asked: Sequence[Collection[Identifier]]) -> list[str | None]:
-    """The profile that each collection of normalised identifiers leads to, published or live, if there is one.
-
-    The strongest identifier decides (see `STRENGTH`), then how many match, then the older id.
-    """
-    wanted = {identifier for identifiers in asked for identifier in identifiers}
-    held = holders_of(connection, wanted)
-    holders = {one: {*held.published.get(one, ()), *held.live.get(one, ())} for one in wanted}
-    return [_best(identifiers, holders) for identifiers in asked]
-
-
-def _best(identifiers: Iterable[Identifier], holders: Mapping[Identifier, Iterable[str]]) -> str | None:
-    matched: dict[str, list[int]] = {}
-    for identifier in identifiers:
-        for profile_id in holders[identifier]:
-            matched.setdefault(profile_id, []).append(STRENGTH.index(identifier[0]))
-    return min(matched, key=lambda one: (min(matched[one]), -len(matched[one]), one), default=None)
+    @property
+    def country(self) -> str | None:
+        """ISO 3166 alpha-2 code, where it is known."""
+        return self.document["traits"]["country"]
 
 
 def read_people(connection: sa.Connection, ids: Set[str]) -> dict[str, Person]:
@@ -68,15 +54,24 @@ def read_people(connection: sa.Connection, ids: Set[str]) -> dict[str, Person]:
     published += _survivors(connection, ids - {one.asked_id for one in published})
     unknown = ids - {one.asked_id for one in published}
     live = _live(connection, {one.profile_id for one in published if one.has_live} | unknown)
-    found = {one.asked_id: _person(one.profile_id, from_json(one.document), live) for one in published}
-    return found | {one: _person(one, {}, live) for one in unknown & live.ids}
+    found = {one.asked_id: _published_person(one, live.get(one.profile_id, NOTHING_LIVE)) for one in published}
+    met = {one: live[one] for one in unknown if one in live and live[one].members}
+    return found | {one: Person(one, first_met(one, layer), None, layer) for one, layer in met.items()}
 
 
-def _person(profile_id: str, document: Document, live: _Live) -> Person:
-    described = [from_json(text) for text in live.descriptions.get(profile_id, ())]
-    return Person(
-        profile_id, document, described, live.identifiers.get(profile_id, ()), live.engagement.get(profile_id, ())
-    )
+def find_person(connection: sa.Connection, profile_id: str) -> Person | None:
+    """The person whom an id leads to."""
+    return read_people(connection, {profile_id}).get(profile_id)
+
+
+def read_person(store: Store, profile_id: str) -> Person | None:
+    """As `find_person`, in the shortest way for an id that is current and of whom nothing has come in."""
+    row = store.first(_BY_ID, profile_id=profile_id)
+    if row and not row[1]:
+        document: ProfileDocument = from_json(row[0])
+        return Person(profile_id, document, document)
+    with store.read() as connection:
+        return find_person(connection, profile_id)
 
 
 class _Published(NamedTuple):
@@ -88,40 +83,37 @@ class _Published(NamedTuple):
     has_live: bool
 
 
-class _Live(NamedTuple):
-    """What has come in of people, by profile."""
-
-    descriptions: dict[str, list[str]]
-    identifiers: dict[str, list[Identifier]]
-    engagement: dict[str, list[LiveEvent]]
-
-    @property
-    def ids(self) -> Set[str]:
-        return self.descriptions.keys() | self.identifiers.keys()
+def _published_person(found: _Published, live: LiveLayer) -> Person:
+    document: ProfileDocument = from_json(found.document)
+    retired_id = found.asked_id if found.asked_id != found.profile_id else None
+    return Person(found.profile_id, current(document, live), document, live, retired_id)
 
 
 # Statements are made once: to put one together takes longer than SQLite does to answer it.
-_OVERLAY = (live_members, live_identifiers, live_engagement)
-_HAS_LIVE = sa.or_(*(sa.exists().where(table.c.profile_id == profiles.c.profile_id) for table in _OVERLAY))
+_LIVE_TABLES = (live_members, live_identifiers, live_engagement)
+_HAS_LIVE = sa.or_(*(sa.exists().where(table.c.profile_id == profiles.c.profile_id) for table in _LIVE_TABLES))
 _PROFILE = (profiles.c.profile_id, profiles.c.document, _HAS_LIVE)
 
+_BY_ID = Prepared(
+    sa.select(profiles.c.document, _HAS_LIVE).where(profiles.c.profile_id == sa.bindparam("profile_id", type_=sa.Text))
+)
 _PUBLISHED = Prepared(sa.select(profiles.c.profile_id, *_PROFILE).where(among(profiles.c.profile_id, "ids")))
 
-_DESCRIPTIONS = Prepared(
-    sa.select(live_members.c.profile_id, live_members.c.description)
+_MEMBERS = Prepared(
+    sa.select(*(live_members.c[column.name] for column in fields(LiveMember)))
     .where(among(live_members.c.profile_id, "ids"))
     .order_by(live_members.c.inbox_seq, live_members.c.observation_id)
 )
 
 _IDENTIFIERS = Prepared(
-    sa.select(live_identifiers.c.profile_id, live_identifiers.c.type, live_identifiers.c.value)
+    sa.select(*(live_identifiers.c[column.name] for column in fields(LiveIdentifier)))
     .where(among(live_identifiers.c.profile_id, "ids"))
-    .order_by(live_identifiers.c.inbox_seq.desc(), live_identifiers.c.type, live_identifiers.c.value)
+    .order_by(live_identifiers.c.inbox_seq, live_identifiers.c.type, live_identifiers.c.value)
 )
 
-_ENGAGEMENT = Prepared(
+_EVENTS = Prepared(
     sa.select(*(live_engagement.c[column.name] for column in fields(LiveEvent)))
-    .where(among(live_engagement.c.profile_id, "ids"), live_engagement.c.is_machine.is_(False))
+    .where(among(live_engagement.c.profile_id, "ids"))
     .order_by(live_engagement.c.occurred_at, live_engagement.c.event_id)
 )
 
@@ -143,14 +135,22 @@ def _survivors(connection: sa.Connection, retired: Collection[str]) -> list[_Pub
     return [_Published(*row) for row in _ENDS.rows(connection, ids=retired)] if retired else []
 
 
-def _live(connection: sa.Connection, ids: Collection[str]) -> _Live:
-    live = _Live({}, {}, {})
+def _live(connection: sa.Connection, ids: Collection[str]) -> dict[str, LiveLayer]:
+    """What has come in of people, by profile; those of whom nothing has are left out."""
     if not ids:
-        return live
-    for profile_id, description in _DESCRIPTIONS.rows(connection, ids=ids):
-        live.descriptions.setdefault(profile_id, []).append(description)
-    for profile_id, kind, value in _IDENTIFIERS.rows(connection, ids=ids):
-        live.identifiers.setdefault(profile_id, []).append((kind, value))
-    for event in (LiveEvent(*row) for row in _ENGAGEMENT.rows(connection, ids=ids)):
-        live.engagement.setdefault(event.profile_id, []).append(event)
-    return live
+        return {}
+    members, identifiers, events = (
+        _by_profile([kind(*row) for row in statement.rows(connection, ids=ids)])
+        for kind, statement in ((LiveMember, _MEMBERS), (LiveIdentifier, _IDENTIFIERS), (LiveEvent, _EVENTS))
+    )
+    return {
+        one: LiveLayer(members.get(one, ()), identifiers.get(one, ()), events.get(one, ()))
+        for one in members.keys() | identifiers.keys() | events.keys()
+    }
+
+
+def _by_profile(rows: Sequence[Any]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.profile_id, []).append(row)
+    return found

@@ -44,7 +44,7 @@ def test_a_defect_says_nothing_about_itself(service: Service, monkeypatch: pytes
     def fail(*_arguments: object) -> None:
         raise KeyError("ann@example.com")
 
-    monkeypatch.setattr("api.routes.profiles.read_stored", fail)
+    monkeypatch.setattr("api.routes.profiles.read_person", fail)
     response = service.get(f"/v1/profiles/{ANN}")
     assert_problem(response, 500, "defect")
 

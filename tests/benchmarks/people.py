@@ -7,6 +7,8 @@ import json
 
 import polars as pl
 
+from cdp.fields import CORE_TRAITS
+
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -33,7 +35,8 @@ def documents(count: int) -> pl.DataFrame:
 def _document(number: int) -> str:
     """The parts of a published document (pipelines/sql/documents.sql), some 3 KB."""
     seen_at = "2026-06-30T08:00:00.000Z"
-    traits = {"first_name": "Ann", "last_name": "Example", "email": f"person{number}@example.com", "city": "Bern"}
+    given = {"first_name": "Ann", "last_name": "Example", "email": f"person{number}@example.com", "city": "Bern"}
+    traits = dict.fromkeys(CORE_TRAITS) | given
     evidence = {"trait": "city", "value": "Bern", "is_current": True, "source": "shopify", "observed_at": seen_at}
     preference = {
         **{"channel": "email", "reachable": True, "score": 0.2, "low": 0.1, "high": 0.3, "best_hours": [9, 18]},

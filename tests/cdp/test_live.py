@@ -17,7 +17,9 @@ from cdp.errors import Unavailable, UsageError
 from cdp.live import LiveItem, Receipt, Receiver, inbox
 from cdp.live.resolve import ATTEMPTS, founded_by
 from cdp.people import live_layer
-from cdp.people.published import PublishedChanges, apply_publish, find_profile, lookup, read_profile
+from cdp.people.lookup import lookup
+from cdp.people.published import PublishedChanges, apply_publish
+from cdp.people.reading import find_person, read_person
 from cdp.settings import Settings
 from cdp.store import Store, open_store
 from cdp.warehouse import open_memory
@@ -278,10 +280,10 @@ def test_somebody_new_can_be_read_at_once(receiver: Receiver, store: Store) -> N
     )
     with store.read() as connection:
         found = lookup(connection, [("email", "ann@shop.example")])
-        stored = find_profile(connection, found[0].profile_id)
+        stored = find_person(connection, found[0].profile_id)
     assert stored is not None
-    assert read_profile(store, stored.profile_id) == stored
-    document = json.loads(stored.document)
+    assert read_person(store, stored.profile_id) == stored
+    document = stored.document
     assert document["profile_id"] == stored.profile_id
     assert (document["traits"]["first_name"], document["traits"]["email"]) == ("Ann", "ann@shop.example")
     assert (document["created_at"], document["last_seen_at"]) == (
@@ -306,7 +308,7 @@ def test_somebody_new_can_be_read_at_once(receiver: Receiver, store: Store) -> N
 
 def test_a_published_profile_shows_what_has_come_in_since(receiver: Receiver, store: Store) -> None:
     publish(store, ("email", "ann@shop.example", ANN), ("email", "ben@shop.example", BEN))
-    untouched = read_profile(store, BEN)
+    untouched = read_person(store, BEN)
     receive(
         receiver,
         mail("delivered", "ann@shop.example", "old"),
@@ -317,9 +319,9 @@ def test_a_published_profile_shows_what_has_come_in_since(receiver: Receiver, st
         source="sendgrid",
         format="sendgrid",
     )
-    stored = read_profile(store, ANN)
+    stored = read_person(store, ANN)
     assert stored is not None
-    document = json.loads(stored.document)
+    document = stored.document
     [email] = document["preferences"]
     assert (email["received_count"], email["response_count"], email["reachable"], email["score"]) == (5, 2, False, None)
     assert (document["metrics"]["event_count"], document["metrics"]["email_clicked_count"]) == (5, 3)
@@ -327,8 +329,8 @@ def test_a_published_profile_shows_what_has_come_in_since(receiver: Receiver, st
     assert document["last_seen_at"] == "2026-11-20T12:01:00.000Z"
     assert (document["traits"]["first_name"], document["traits"]["email"]) == ("Ann", "ann@shop.example")
     assert [one["segment"] for one in document["segments"]] == ["lapsed"]
-    assert read_profile(store, BEN) == untouched
-    assert read_profile(store, CAT) is None
+    assert read_person(store, BEN) == untouched
+    assert read_person(store, CAT) is None
 
 
 def test_an_opt_out_holds_at_once(receiver: Receiver, store: Store) -> None:

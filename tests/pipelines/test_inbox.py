@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from cdp.live import LiveItem, Receipt, Receiver
 from cdp.metrics.catalogue import EMPTY_WINDOWS
-from cdp.people.published import find_profile
+from cdp.people.reading import find_person
 from cdp.settings import DATA, Settings
 from cdp.store import Store, open_store
 from cdp.warehouse import published_path
@@ -250,10 +250,9 @@ def shown(settings: Settings) -> dict[str, Any]:
     """The document of the only profile that there is."""
     [(profile_id,)] = rows(settings, "select profile_id from live_members union select profile_id from profiles")
     with opened(settings) as store, store.read() as connection:
-        found = find_profile(connection, profile_id)
+        found = find_person(connection, profile_id)
     assert found is not None
-    document: dict[str, Any] = json.loads(found.document)
-    return document | {"identifiers": sorted(document["identifiers"], key=lambda one: one["type"])}
+    return dict(found.document) | {"identifiers": sorted(found.document["identifiers"], key=lambda one: one["type"])}
 
 
 def comparable(part: Any) -> Any:
@@ -300,7 +299,7 @@ def test_people_met_apart_who_are_one(settings: Settings) -> None:
     report = run(settings, now=LATER)
     assert (len(met), report["profiles"], report["merges"]) == (2, 1, 1)
     with opened(settings) as store, store.read() as connection:
-        found = [find_profile(connection, profile_id) for profile_id in sorted(met)]
+        found = [find_person(connection, profile_id) for profile_id in sorted(met)]
     assert len({profile.profile_id for profile in found if profile}) == 1
 
 
@@ -356,7 +355,7 @@ def test_an_observation_that_a_file_brings_meanwhile_goes_where_the_run_puts_it(
     assert rows(settings, "select profile_id from live_engagement") == [(owner,)]
     [(provisional,)] = rows(settings, "select profile_id from inbox")
     with opened(settings) as store, store.read() as connection:
-        found = find_profile(connection, provisional)
+        found = find_person(connection, provisional)
     assert found is not None
     assert provisional != owner == found.profile_id
     monkeypatch.setattr(flow, "STAGES", STAGES)
