@@ -13,33 +13,30 @@ from typing import Any
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 
+from api.access import routes as access
+from api.consent import preference_routes
+from api.consent import routes as consent
 from api.context import Clock, Context
-from api.decisions.desk import DecisionDesk
+from api.decision import routes as decision
+from api.decision.desk import DecisionDesk
 from api.errors import handle_errors
+from api.intake import Intake
+from api.operations import routes as operations
 from api.operations.access_log import AccessLog, make_log
 from api.operations.metrics import Metrics
 from api.operations.request_log import RequestLog
-from api.profiles.published import PublishedWarehouse
-from api.routes import (
-    consents,
-    decisions,
-    history,
-    oauth,
-    operations,
-    profiles,
-    segment_profiles,
-    segments,
-    tracking,
-    unsubscribe,
-    webhooks,
-)
+from api.people import history
+from api.people import routes as people
+from api.published import PublishedWarehouse
 from api.schemas import Problem
 from api.security.basic_auth import VerifiedSecrets
 from api.security.issuer import ExternalIssuer
 from api.security.rate_limit import RateLimit
 from api.security.tokens import TokenService
-from api.tracking.cors import BrowserAccess
-from api.tracking.intake import Intake
+from api.segment_com import profile_routes, tracking_routes
+from api.segment_com.cors import BrowserAccess
+from api.segments import routes as segments
+from api.webhooks import routes as webhooks
 from cdp.access.keys import load_signing_keys
 from cdp.consent.links import UnsubscribeLinks, load_unsubscribe_keys
 from cdp.decision.policy import load_policy
@@ -54,18 +51,18 @@ from cdp.webhooks.fetch import Fetch, fetch
 HASHES_AT_ONCE = 2
 
 # A router that stands early is matched early: what is asked most comes first.
-RESOURCES = (
-    profiles,
-    decisions,
-    consents,
-    history,
-    operations,
-    oauth,
-    segments,
-    segment_profiles,
-    tracking,
-    unsubscribe,
-    webhooks,
+ROUTERS = (
+    people.router,
+    decision.router,
+    consent.router,
+    history.router,
+    operations.router,
+    access.router,
+    segments.router,
+    profile_routes.router,
+    tracking_routes.router,
+    preference_routes.router,
+    webhooks.router,
 )
 
 
@@ -106,10 +103,10 @@ def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), 
     )
     app.state.context = context
     handle_errors(app, log)
-    app.add_middleware(BrowserAccess, is_open=tracking.is_open)
+    app.add_middleware(BrowserAccess, is_open=tracking_routes.is_open)
     app.add_middleware(AccessLog, log=log, requests=requests, metrics=context.metrics, clock=clock)
-    for resource in RESOURCES:
-        app.include_router(resource.router)
+    for router in ROUTERS:
+        app.include_router(router)
     _complete_documentation(app)
     return app
 
@@ -166,7 +163,7 @@ def _complete_documentation(app: FastAPI) -> None:
         components.setdefault("schemas", {}).setdefault("Problem", Problem.model_json_schema())
         components.setdefault("securitySchemes", {})["Basic"] = {"type": "http", "scheme": "basic"}
         for path, operations_of_path in document["paths"].items():
-            if path.startswith(segment_profiles.PATHS):
+            if path.startswith(profile_routes.PATHS):
                 for operation in operations_of_path.values():
                     operation["security"] = [{"OAuth2": ["profiles:read"]}, {"Basic": []}]
         return document

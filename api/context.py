@@ -12,14 +12,14 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from api.decisions.desk import DecisionDesk
+from api.decision.desk import DecisionDesk
+from api.intake import Intake
 from api.operations.metrics import Metrics
-from api.profiles.published import PublishedWarehouse
+from api.published import PublishedWarehouse
 from api.security.basic_auth import VerifiedSecrets
 from api.security.issuer import ExternalIssuer
 from api.security.rate_limit import RateLimit
 from api.security.tokens import TokenService
-from api.tracking.intake import Intake
 from cdp.consent.links import UnsubscribeLinks
 from cdp.decision.policy import Policy
 from cdp.live import Receiver

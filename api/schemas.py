@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, create_model
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from cdp import fields, tables
-from cdp.people.document import Identity, KnownIdentifier, Preference, SegmentMembership, TraitEvidence
+from cdp.fields import IDENTIFIER_TYPES
 
-IdentifierType = Literal["email", "phone", "device_token", "anonymous_id", "customer_id"]
+if TYPE_CHECKING:
+    IdentifierType = str
+else:
+    # Type checkers do not follow a Literal that is made from a table; Pydantic does.
+    IdentifierType = Literal[IDENTIFIER_TYPES]
 # PostgreSQL's texts cannot hold NUL.
 IdentifierValue = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
+
+
+def _utc(value: datetime) -> datetime:
+    # Far enough from the ends of the calendar to reckon with.
+    if not 2000 <= value.year < 2200:
+        raise ValueError("a time of these centuries is wanted")
+    return value.astimezone(UTC)
+
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(_utc)]
+
 
 MAX_IDENTIFIERS = 50
 
@@ -37,269 +53,8 @@ class Problem(Body):
     error: dict[str, str] | None = Field(None, description="code and message as Segment's Profile API has them")
 
 
-class OAuthProblem(Body):
-    """A refusal of the token endpoint (RFC 6749, section 5.2)."""
-
-    error: str
-    error_description: str
-    code: str
-    message: str
-
-
-class Token(Body):
-    """An access token (RFC 6749, section 5.1)."""
-
-    access_token: str
-    token_type: Literal["Bearer"]
-    expires_in: int = Field(description="seconds")
-    scope: str
-
-
-class ServerMetadata(Body):
-    """What the authorisation server can do (RFC 8414)."""
-
-    issuer: str
-    token_endpoint: str
-    jwks_uri: str
-    scopes_supported: list[str]
-    response_types_supported: list[str]
-    grant_types_supported: list[str]
-    token_endpoint_auth_methods_supported: list[str]
-
-
-class KeySet(Body):
-    """The public keys that sign access tokens (RFC 7517)."""
-
-    keys: list[dict[str, JsonValue]]
-
-
-class Alive(Body):
-    status: Literal["alive"]
-
-
-class Ready(Body):
-    """The store is in reach and serves the results of this run."""
-
-    status: Literal["ready"]
-    run_id: str
-    as_of: datetime
-
-
 class Identifier(BaseModel):
     """An identifier as anyone would write it; a `customer_id` carries its source, such as `shopify:1234`."""
 
     type: IdentifierType
     value: IdentifierValue
-
-
-class LookupRequest(BaseModel):
-    identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)]
-
-
-_TRAIT_TYPES = {column.name: date if column.type is fields.CalendarDate else str for column in tables.PROFILES.columns}
-_TRAIT_FIELDS: dict[str, Any] = {name: (_TRAIT_TYPES[name] | None, None) for name in fields.CORE_TRAITS}
-
-
-class Traits(create_model("CoreTraits", __base__=Body, **_TRAIT_FIELDS)):  # type: ignore[misc]
-    pass
-
-
-class TraitStanding(Body):
-    """How a core trait is known."""
-
-    trait: str
-    status: Literal["declared", "inferred", "missing"]
-    inferred_from: str | None = Field(description="what it was inferred from")
-    inferred_value: str | None = Field(description="the inferred value, where nobody has given one")
-
-
-class NextQuestion(Body):
-    """A trait to ask for."""
-
-    trait: str
-    reason: str = Field(description="what the answer is good for")
-
-
-class Profile(Body):
-    """A person. What `include` did not name is left out."""
-
-    profile_id: str
-    traits: Traits
-    created_at: datetime
-    last_seen_at: datetime
-    custom_traits: dict[str, str] | None = Field(None, description="traits of other names, as their sources give them")
-    trait_evidence: list[TraitEvidence] | None = None
-    segments: list[SegmentMembership] | None = None
-    preferences: list[Preference] | None = None
-    metrics: dict[str, JsonValue] | None = None
-    consent: list[ConsentStanding] | None = None
-    identity: Identity | None = None
-    identifiers: list[KnownIdentifier] | None = None
-    trait_status: list[TraitStanding] | None = None
-    next_questions: list[NextQuestion] | None = None
-    retired_id: str | None = Field(None, description="the id asked for, where it was merged into this one")
-    merged_into: str | None = Field(None, description="the survivor's id, where a retired id was asked for")
-
-
-class Event(Body):
-    """Something that happened on a channel, down to the line that says so."""
-
-    event_id: str
-    source: str
-    channel: str
-    event_type: str
-    event_name: str | None
-    occurred_at: datetime
-    received_at: datetime
-    message_ref: str | None
-    campaign_ref: str | None
-    is_machine: bool
-    amount: str | None = Field(description="decimal")
-    currency: str | None
-    properties: JsonValue
-    observation_id: str
-    file: str
-    line_number: int
-
-
-class OfProfile(Body):
-    """What is said of a profile, asked for by its id or by one that was merged into it."""
-
-    profile_id: str
-    retired_id: str | None = None
-    merged_into: str | None = None
-
-
-class Events(OfProfile):
-    """A page of events, newest first."""
-
-    events: list[Event]
-    next_cursor: str | None = Field(description="give it as `cursor` for the next page")
-
-
-class HeldIdentifier(Body):
-    type: str
-    value: str
-
-
-class Member(Body):
-    """An observation: one way in which a source has described the person."""
-
-    observation_id: str
-    source: str
-    first_seen_at: datetime
-    last_seen_at: datetime
-    event_count: int
-    member_since_run: str
-    identifiers: list[HeldIdentifier]
-
-
-class PathStep(Body):
-    """A piece of evidence that two observations are one person."""
-
-    left_observation: str
-    right_observation: str
-    kind: str
-    rule: str
-    probability: float
-    evidence: JsonValue
-
-
-class IdentityAnswer(OfProfile):
-    """What a profile is made of. `path` is there where it was asked for; null where no evidence joins the two."""
-
-    members: list[Member]
-    path: list[PathStep] | None = None
-
-
-class PathRequest(BaseModel):
-    """Two identifiers of a profile."""
-
-    left: Identifier
-    right: Identifier
-
-
-class Segment(Body):
-    """A segment as of the last run, and how many entered and left in it."""
-
-    name: str
-    title: str
-    words: str = Field(description="the rule in plain words")
-    profile_count: int
-    entered_count: int
-    left_count: int
-
-
-class Segments(Body):
-    segments: list[Segment]
-
-
-class SegmentMember(Body):
-    profile_id: str
-    entered_at: datetime
-
-
-class SegmentMembers(Body):
-    """A page of a segment, by profile id."""
-
-    segment: str
-    members: list[SegmentMember]
-    next_cursor: str | None = Field(description="give it as `cursor` for the next page")
-
-
-class SpaceCursor(Body):
-    """Where the next page of a list begins."""
-
-    url: str
-    has_more: bool
-    next: str
-    limit: int
-
-
-class SpaceTraits(Body):
-    """Segment's Profile API: traits by name; with `verbose` each is {value, source_id, updated_at}."""
-
-    traits: dict[str, JsonValue]
-    cursor: SpaceCursor
-
-
-class SpaceList(Body):
-    """Segment's Profile API: external ids, events or links."""
-
-    data: list[dict[str, JsonValue]]
-    cursor: SpaceCursor
-
-
-class SpaceMetadata(Body):
-    """Segment's Profile API: created_at, updated_at, expires_at and more."""
-
-    metadata: dict[str, JsonValue]
-
-
-class ConsentStanding(Body):
-    """What was stated for a contact point on a channel (and a topic), and what suppresses it."""
-
-    contact_point_id: str
-    type: str
-    channel: str
-    purpose: str
-    topic: str | None
-    state: str
-    allowed: bool
-    entry_id: str | None
-    suppressed_by: list[str]
-
-
-class MatchedIdentifier(Body):
-    type: IdentifierType
-    value: str = Field(description="normalised")
-
-
-class LookupAnswer(Body):
-    """The profile that the strongest identifier leads to."""
-
-    profile_id: str
-    matched: list[MatchedIdentifier]
-    ambiguous: bool = Field(description="the identifiers lead to more than one profile")
-    candidates: list[str] = Field(description="all profiles found, best first")
-    profile: Profile

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from api.routes.profiles import PARTS
-from api.schemas import Profile
+from api.people.routes import PARTS
+from api.people.schemas import Profile
 from cdp.errors import Unavailable
 from cdp.metrics.catalogue import EMPTY_WINDOWS
 from tests.api.service import ANN, DOCUMENT, Service, assert_problem
@@ -44,7 +44,7 @@ def test_a_defect_says_nothing_about_itself(service: Service, monkeypatch: pytes
     def fail(*_arguments: object) -> None:
         raise KeyError("ann@example.com")
 
-    monkeypatch.setattr("api.routes.profiles.read_person", fail)
+    monkeypatch.setattr("api.people.routes.read_person", fail)
     response = service.get(f"/v1/profiles/{ANN}")
     assert_problem(response, 500, "defect")
 

@@ -10,7 +10,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from api.app import RESOURCES
-from api.routes import tracking
+from api.segment_com import tracking_routes
 from cdp.access.clients import NewClient
 from tests.api.service import NOBODY, Service
 from tests.api.warehouse import publish_warehouse
@@ -24,7 +24,7 @@ PUBLIC = {
 # Who calls proves it in another way than by an access token: a signature, a write key, a link that was sent to them.
 OTHER_PROOF = (
     *("/webhooks/", "/u/"),
-    *(route.path for route in tracking.router.routes if isinstance(route, APIRoute)),
+    *(route.path for route in tracking_routes.router.routes if isinstance(route, APIRoute)),
 )
 EXAMPLES = {"profile_id": NOBODY, "id_type": "email", "id_value": "nobody@example.com"}
 

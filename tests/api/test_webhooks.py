@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.routes.webhooks import MAX_BYTES
+from api.webhooks.routes import MAX_BYTES
 from cdp.consent import contact_point_id
 from cdp.consent.ledger import suppressions_of
 from cdp.live.inbox import unlanded

@@ -1,0 +1,142 @@
+"""OAuth 2.0 client credentials (RFC 6749, section 4.4), server metadata (RFC 8414), keys (RFC 7517)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl, unquote_plus
+
+from anyio import to_thread
+from fastapi import APIRouter, Request, Response
+
+from api.access.schemas import KeySet, OAuthProblem, ServerMetadata, Token
+from api.context import Context, ContextOf
+from api.errors import OAuthError, problems
+from api.security.basic_auth import basic_credentials
+from api.security.body_limit import bounded
+from api.security.tokens import LIFETIME
+from cdp.access.clients import SCOPES, Client, authenticate
+
+router = APIRouter(tags=["oauth"], route_class=bounded(16_384))
+
+_FORM = "application/x-www-form-urlencoded"
+_FORM_SCHEMA = {
+    "type": "object",
+    "required": ["grant_type"],
+    "properties": {
+        "grant_type": {"type": "string", "enum": ["client_credentials"]},
+        "scope": {
+            "type": "string",
+            "description": "separated by spaces; all that the client has if left out",
+        },
+        "client_id": {"type": "string", "description": "unless by HTTP Basic"},
+        "client_secret": {"type": "string", "description": "unless by HTTP Basic"},
+    },
+}
+
+
+@router.post(
+    "/oauth/token",
+    responses={400: {"model": OAuthProblem}, 401: {"model": OAuthProblem}, **problems(413, 503)},
+    openapi_extra={"requestBody": {"required": True, "content": {_FORM: {"schema": _FORM_SCHEMA}}}},
+)
+async def token(request: Request, response: Response, context: ContextOf) -> Token:
+    """Give an access token to a client that shows its secret, by HTTP Basic or in the form."""
+    form = await _form(request)
+    _check_grant_type(form)
+    client_id, secret = _credentials(request, form)
+    client = await to_thread.run_sync(partial(_authenticate, context, client_id, secret), limiter=context.hashing)
+    request.state.client_id = client.client_id
+    scopes = _granted(client, form.get("scope"))
+    response.headers.update({"Cache-Control": "no-store", "Pragma": "no-cache"})
+    return Token(
+        access_token=context.tokens.issue(client.client_id, scopes),
+        token_type="Bearer",
+        expires_in=int(LIFETIME.total_seconds()),
+        scope=" ".join(scopes),
+    )
+
+
+@router.get("/.well-known/oauth-authorization-server")
+async def server_metadata(context: ContextOf) -> ServerMetadata:
+    """Where the endpoints are and what they accept."""
+    issuer = context.tokens.issuer
+    return ServerMetadata(
+        issuer=issuer,
+        token_endpoint=f"{issuer}/oauth/token",
+        jwks_uri=f"{issuer}/.well-known/jwks.json",
+        scopes_supported=list(SCOPES),
+        response_types_supported=[],
+        grant_types_supported=["client_credentials"],
+        token_endpoint_auth_methods_supported=["client_secret_basic", "client_secret_post"],
+    )
+
+
+@router.get("/.well-known/jwks.json", response_model=KeySet)
+async def key_set(context: ContextOf) -> dict[str, Any]:
+    """The keys that access tokens are signed with."""
+    return context.tokens.public_keys()
+
+
+async def _form(request: Request) -> Mapping[str, str]:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        raise OAuthError("invalid_request", f"The body must be {_FORM}")
+    try:
+        # A parameter without a value counts as left out (RFC 6749, section 3.2).
+        pairs = parse_qsl((await request.body()).decode(), errors="strict")
+    except UnicodeDecodeError:
+        raise OAuthError("invalid_request", "The body must be UTF-8") from None
+    form = dict(pairs)
+    if len(form) < len(pairs):
+        raise OAuthError("invalid_request", "A parameter is given twice")
+    return form
+
+
+def _check_grant_type(form: Mapping[str, str]) -> None:
+    if "grant_type" not in form:
+        raise OAuthError("invalid_request", "grant_type is missing")
+    if form["grant_type"] != "client_credentials":
+        raise OAuthError("unsupported_grant_type", "The only grant type is client_credentials")
+
+
+def _credentials(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
+    header = request.headers.get("authorization")
+    if header is None:
+        return form.get("client_id", ""), form.get("client_secret", "")
+    if "client_secret" in form:
+        raise OAuthError("invalid_request", "The client must authenticate in one way, not in two")
+    return _basic_credentials(header)
+
+
+def _basic_credentials(header: str) -> tuple[str, str]:
+    credentials = basic_credentials(header)
+    if credentials is None:
+        raise _invalid_client()
+    client_id, secret = credentials
+    return unquote_plus(client_id), unquote_plus(secret)
+
+
+def _authenticate(context: Context, client_id: str, secret: str) -> Client:
+    if "\0" in client_id:  # which PostgreSQL's texts cannot hold
+        raise _invalid_client()
+    with context.store.read() as connection:
+        client = authenticate(connection, client_id, secret)
+    if client is None:
+        raise _invalid_client()
+    return client
+
+
+def _invalid_client() -> OAuthError:
+    return OAuthError(
+        "invalid_client",
+        "The client is not known or its secret is wrong",
+        headers={"WWW-Authenticate": 'Basic realm="cdp", charset="UTF-8"'},
+    )
+
+
+def _granted(client: Client, asked: str | None) -> list[str]:
+    wanted = asked.split() if asked else client.scopes
+    if not set(wanted) <= set(client.scopes):
+        raise OAuthError("invalid_scope", "The client does not have every scope asked for")
+    return [scope for scope in client.scopes if scope in wanted]

@@ -1,0 +1,45 @@
+"""The bodies of the authorisation server."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from api.schemas import Body
+
+
+class OAuthProblem(Body):
+    """A refusal of the token endpoint (RFC 6749, section 5.2)."""
+
+    error: str
+    error_description: str
+    code: str
+    message: str
+
+
+class Token(Body):
+    """An access token (RFC 6749, section 5.1)."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int = Field(description="seconds")
+    scope: str
+
+
+class ServerMetadata(Body):
+    """What the authorisation server can do (RFC 8414)."""
+
+    issuer: str
+    token_endpoint: str
+    jwks_uri: str
+    scopes_supported: list[str]
+    response_types_supported: list[str]
+    grant_types_supported: list[str]
+    token_endpoint_auth_methods_supported: list[str]
+
+
+class KeySet(Body):
+    """The public keys that sign access tokens (RFC 7517)."""
+
+    keys: list[dict[str, JsonValue]]

@@ -1,0 +1,137 @@
+"""Consents: state one, read the ledger and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic_core import to_json
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.consent.schemas import ConsentRequest, Consents, RecordedConsent
+from api.consent.view import view_of_consents, view_of_entry, view_of_suppression
+from api.context import Context, ContextOf
+from api.errors import problems
+from api.people.identifiers import normalised
+from api.responses import answer
+from api.schemas import Name, UtcTime
+from api.security.auth import ConsentReader, ConsentWriter, ProfileReader
+from api.security.body_limit import bounded
+from cdp import fields
+from cdp.consent import Entry
+from cdp.consent.ledger import entries_of, find_contact_point
+from cdp.consent.standings import PersonConsents, Point, points_of, read_holders_consents
+from cdp.consent.standings import read_consents as consents_of_points
+from cdp.consent.stating import state_consent
+from cdp.errors import InputRefused, NotFound, UsageError
+from cdp.people.reading import find_person
+from cdp.store import Connection
+
+router = APIRouter(prefix="/v1", tags=["consents"], route_class=bounded(100_000))
+
+ContactPointId = Annotated[str | None, Query(pattern=fields.ContactPointId.pattern)]
+AsOf = Annotated[UtcTime | None, Query(description="what was in force then: all that had occurred, whenever recorded")]
+
+
+@router.post(
+    "/consents",
+    status_code=201,
+    response_model=RecordedConsent,
+    responses=problems(400, 401, 403, 404, 413, 422, 429, 503),
+)
+async def record_consent(caller: ConsentWriter, asked: ConsentRequest, context: ContextOf) -> Response:
+    """Record what somebody has said about consent. It holds for whatever is asked next, of any worker.
+
+    A statement belongs to a contact point: the address among the identifiers, or the only one that the person has. An
+    opt-out for a person reaches all addresses of the channel, one of scope `all` every contact point that they have.
+    """
+    if asked.purpose not in context.policy.purposes:
+        raise InputRefused("purpose is none of the policy's", hint=f"They are {', '.join(context.policy.purposes)}")
+    said = asked.statement(normalised(asked.identifiers or (), context.settings.default_region))
+
+    def write() -> list[Entry]:
+        with context.store.write() as connection:
+            return state_consent(connection, said, caller.client_id, context.clock())
+
+    first, *reached = await run_in_threadpool(write)
+    body = {**view_of_entry(first), "reached": [view_of_entry(entry) for entry in reached]}
+    return Response(to_json(body), 201, {"Cache-Control": "no-store"}, "application/json")
+
+
+@router.get("/consents", response_model=Consents, responses=problems(400, 401, 403, 404, 422, 429, 503))
+async def read_consents(
+    _caller: ConsentReader,
+    context: ContextOf,
+    contact_point_id: ContactPointId = None,
+    profile_id: Annotated[Name | None, Query()] = None,
+    as_of: AsOf = None,
+) -> Response:
+    """The ledger's entries of a contact point or of a person, and what was in force."""
+    if (contact_point_id is None) == (profile_id is None):
+        raise UsageError("give either contact_point_id or profile_id")
+    if profile_id is not None:
+        return await _consents_of_profile(context, profile_id, as_of)
+    return answer(await context.read(lambda found: _of_contact_point(found, context, str(contact_point_id), as_of)))
+
+
+@router.get(
+    "/profiles/{profile_id}/consents",
+    response_model=Consents,
+    responses=problems(400, 401, 403, 404, 422, 429, 503),
+)
+async def read_consents_of_profile(
+    _caller: ProfileReader, context: ContextOf, profile_id: str, as_of: AsOf = None
+) -> Response:
+    """What a person's contact points may be used for, and the entries that say so."""
+    return await _consents_of_profile(context, profile_id, as_of)
+
+
+async def _consents_of_profile(context: Context, profile_id: str, as_of: datetime | None) -> Response:
+    return answer(await context.read(lambda connection: _of_profile(connection, context, profile_id, as_of)))
+
+
+def _of_profile(connection: Connection, context: Context, asked: str, as_of: datetime | None) -> dict[str, Any]:
+    if "\0" in asked:  # which PostgreSQL's texts cannot hold
+        raise _no_profile()
+    person = find_person(connection, asked)
+    profile_id = person.profile_id if person else asked
+    points = points_of(connection, profile_id)
+    if person is None and not points:
+        raise _no_profile()
+    rules, now = context.policy.consent, as_of or context.clock()
+    found = consents_of_points(connection, points, region=person.country if person else None, rules=rules, as_of=now)
+    return {"profile_id": profile_id, **_view(found, points)}
+
+
+def _no_profile() -> NotFound:
+    return NotFound("There is no profile with this id")
+
+
+def _of_contact_point(connection: Connection, context: Context, asked: str, as_of: datetime | None) -> dict[str, Any]:
+    """The entries of one; its states are judged by what the person has said of all."""
+    address = find_contact_point(connection, asked)
+    point = Point(asked, address.type if address else _type_of_erased(connection, asked))
+    rules, now = context.policy.consent, as_of or context.clock()
+    return _view(read_holders_consents(connection, point, rules=rules, as_of=now), [point])
+
+
+def _type_of_erased(connection: Connection, contact_point_id: str) -> str:
+    entries = entries_of(connection, [contact_point_id])
+    if not entries:
+        raise NotFound("There is no contact point with this id")
+    return entries[0].contact_point_type
+
+
+def _view(found: PersonConsents, points: Sequence[Point]) -> dict[str, Any]:
+    ids = {point.id for point in points}
+    return {
+        "as_of": found.as_of,
+        "entries": [view_of_entry(entry) for entry in found.entries if entry.contact_point_id in ids],
+        "states": [state for state in view_of_consents(found) if state["contact_point_id"] in ids],
+        "suppressions": [
+            view_of_suppression(each, found) for each in found.suppressions if each.contact_point_id in ids
+        ],
+    }

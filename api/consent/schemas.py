@@ -1,0 +1,147 @@
+"""The bodies of consents, as OpenAPI documents them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from api.schemas import MAX_IDENTIFIERS, Body, Identifier, Name, UtcTime
+from cdp import fields
+from cdp.channels import ChannelName
+from cdp.consent.evidence import bare_url, network_of
+from cdp.consent.stating import NewStatement
+
+State = Literal["granted", "denied", "withdrawn", "pending"]
+Scope = Literal["topic", "channel", "all"]
+# GDPR, article 6 (1).
+Basis = Literal["consent", "contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"]
+ContactPointId = Annotated[str, StringConstraints(pattern=str(fields.ContactPointId.pattern))]
+
+
+Url = Annotated[str, StringConstraints(max_length=2048, pattern=r"^https?://[^\s\x00]+$"), AfterValidator(bare_url)]
+Network = Annotated[str, StringConstraints(max_length=64), AfterValidator(network_of)]
+
+
+class Evidence(BaseModel):
+    """What proves a statement. An IP address is kept as its network (/24, /48), a URL without its query."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    notice_id: Name | None = None
+    notice_hash: Name | None = None
+    method: Name | None = Field(None, description="such as `checkbox`, `double_opt_in`, `phone_call`")
+    url: Url | None = Field(None, description="where it was said; must not itself hold an address")
+    ip: Network | None = None
+    user_agent: Name | None = None
+    message_id: Name | None = None
+
+
+class ConsentRequest(BaseModel):
+    """A statement about consent: whose, for what, and what was said."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    profile_id: Name | None = None
+    identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)] | None = None
+    contact_point_id: ContactPointId | None = None
+    channel: ChannelName
+    purpose: Name = Field(description="of the policy's purposes: `marketing` or `transactional`, as shipped")
+    topic: Name | None = None
+    state: State
+    scope: Scope | None = Field(None, description="`topic` where a topic is given, `channel` otherwise")
+    basis: Basis | None = None
+    occurred_at: UtcTime | None = Field(None, description="now, if left out; never in the future")
+    evidence: Evidence = Evidence()
+
+    @model_validator(mode="after")
+    def _names_somebody_once(self) -> Self:
+        if sum(given is not None for given in (self.profile_id, self.identifiers, self.contact_point_id)) != 1:
+            raise ValueError("give one of profile_id, identifiers, contact_point_id")
+        if (self.scope == "topic") > (self.topic is not None) or (self.scope in ("channel", "all") and self.topic):
+            raise ValueError("scope `topic` goes with a topic, and no other scope does")
+        return self
+
+    def statement(self, identifiers: Sequence[tuple[str, str]]) -> NewStatement:
+        """What is said, about contact points that `identifiers`, the body's own when normalised, may name."""
+        return NewStatement(
+            channel=self.channel,
+            purpose=self.purpose,
+            topic=self.topic,
+            state=self.state,
+            scope=self.scope or ("topic" if self.topic else "channel"),
+            basis=self.basis,
+            occurred_at=self.occurred_at,
+            evidence=self.evidence.model_dump(exclude_none=True),
+            contact_point_id=self.contact_point_id,
+            profile_id=self.profile_id,
+            identifiers=identifiers,
+        )
+
+
+class ConsentEntry(Body):
+    """An entry of the ledger; `entry_hash` covers its other fields and, through `previous_hash`, all before it."""
+
+    seq: int
+    entry_id: str
+    contact_point_id: str
+    contact_point_type: str
+    channel: str
+    purpose: str
+    topic: str | None
+    state: str
+    scope: str
+    basis: str | None
+    occurred_at: datetime
+    recorded_at: datetime
+    source: str
+    actor: str
+    evidence: dict[str, Any]
+    previous_hash: str | None
+    entry_hash: str
+
+
+class RecordedConsent(ConsentEntry):
+    """The entry, and those of the person's other contact points that the same statement reached."""
+
+    reached: list[ConsentEntry]
+
+
+class SuppressionRow(Body):
+    """Why nothing is sent to a contact point on a channel (`all`: on any), whatever was consented to."""
+
+    contact_point_id: str
+    channel: str
+    reason: str = Field(description="stop, complaint, hard_bounce or erased")
+    source: str
+    occurred_at: datetime | None
+    lifted_at: datetime | None
+    lifted_by: str | None
+    entry_id: str | None = Field(description="the ledger entry or the event that says so")
+    is_active: bool
+
+
+class ConsentStanding(Body):
+    """What was stated for a contact point on a channel (and a topic), and what suppresses it."""
+
+    contact_point_id: str
+    type: str
+    channel: str
+    purpose: str
+    topic: str | None
+    state: str
+    allowed: bool
+    entry_id: str | None
+    suppressed_by: list[str]
+
+
+class Consents(Body):
+    """What was stated, what follows from it, and what stands in the way, as of a time."""
+
+    as_of: datetime
+    entries: list[ConsentEntry]
+    states: list[ConsentStanding]
+    suppressions: list[SuppressionRow]
+    profile_id: str | None = None

@@ -1,0 +1,1 @@
+"""Decisions: whether, where and when to write to somebody."""

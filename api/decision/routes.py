@@ -1,0 +1,73 @@
+"""Decisions: whether, where and when to write to somebody, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi import Request as HttpRequest
+from starlette.responses import Response
+
+from api.context import Context, context_of
+from api.decision.schemas import AnyRequest, DecisionBatch, DecisionList, DecisionRequest, DecisionView
+from api.errors import problems
+from api.responses import answer
+from api.security.auth import DecisionReader
+from api.security.body_limit import bounded
+from cdp.consent.links import Link, one_click_headers
+from cdp.decision import Decision
+
+router = APIRouter(prefix="/v1/decisions", tags=["decisions"], route_class=bounded(4_000_000))
+
+
+@router.post(
+    "",
+    response_model=DecisionView | DecisionList | list[DecisionView],
+    responses=problems(400, 401, 403, 413, 422, 429, 503),
+)
+async def decide(caller: DecisionReader, asked: AnyRequest, request: HttpRequest) -> Response:
+    """Ask about one person, or about up to 1,000: a list is answered with a list, `requests` with `decisions`.
+
+    Every decision is logged with the facts that it was made from. Somebody unknown is `allowed: false`. What was
+    recorded before the request, an opt-out say, counts.
+    """
+    context, requests = context_of(request), _requests(asked)
+    decisions = await context.desk.ask(caller.client_id, requests)
+    for decision in decisions:
+        context.metrics.decision(allowed=decision.allowed, channel=decision.channel)
+    answers = [_answered(context, *pair) for pair in zip(requests, decisions, strict=True)]
+    return answer(_in_the_form_of(asked, answers))
+
+
+def _answered(context: Context, request: DecisionRequest, decision: Decision) -> dict[str, Any]:
+    return {**vars(decision), "unsubscribe": _unsubscribe(context, request, decision)}
+
+
+def _unsubscribe(context: Context, request: DecisionRequest, decision: Decision) -> dict[str, Any] | None:
+    """What a message that needs consent must carry: a link for its foot, and the headers of an e-mail."""
+    point, channel = decision.contact_point_id, decision.channel
+    if not (point and channel and context.policy.purposes[request.purpose].needs_consent):
+        return None
+    url = context.unsubscribing.url(Link(point, channel, request.purpose, request.topic, decision.decision_id))
+    return {"url": url, "headers": one_click_headers(url) if channel == "email" else {}}
+
+
+def _requests(asked: DecisionRequest | DecisionBatch | list[DecisionRequest]) -> list[DecisionRequest]:
+    match asked:
+        case DecisionRequest():
+            return [asked]
+        case DecisionBatch():
+            return asked.requests
+        case _:
+            return asked
+
+
+def _in_the_form_of(asked: object, decisions: Sequence[dict[str, Any]]) -> Any:
+    match asked:
+        case DecisionRequest():
+            return decisions[0]
+        case DecisionBatch():
+            return {"decisions": decisions}
+        case _:
+            return decisions

@@ -1,1 +1,0 @@
-"""Decisions, from a request to what was logged and is answered."""

@@ -1,0 +1,20 @@
+"""The bodies of health checks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from api.schemas import Body
+
+
+class Alive(Body):
+    status: Literal["alive"]
+
+
+class Ready(Body):
+    """The store is in reach and serves the results of this run."""
+
+    status: Literal["ready"]
+    run_id: str
+    as_of: datetime

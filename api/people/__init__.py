@@ -1,0 +1,1 @@
+"""People: profiles, their history, and what they are made of."""

@@ -1,0 +1,138 @@
+"""Profiles: find one by identifiers, read one by its id."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.consent.view import view_of_consents
+from api.context import Context, ContextOf, context_of
+from api.errors import problems
+from api.people.identifiers import normalised
+from api.people.schemas import LookupAnswer, LookupRequest, Profile
+from api.responses import answer
+from api.security.auth import ProfileReader
+from api.security.body_limit import bounded
+from cdp import fields
+from cdp.consent.standings import PersonConsents, points_of, read_consents
+from cdp.errors import NotFound, UsageError
+from cdp.metrics.catalogue import EMPTY_WINDOWS
+from cdp.people.lookup import Match, lookup
+from cdp.people.questions import next_questions, trait_status
+from cdp.people.reading import Person, find_person, read_person
+from cdp.store import Connection
+
+router = APIRouter(prefix="/v1/profiles", tags=["profiles"], route_class=bounded(1_000_000))
+
+CORE = ("profile_id", "traits", "created_at", "last_seen_at")
+PARTS = {
+    "traits": ("custom_traits", "trait_evidence"),
+    "segments": ("segments",),
+    "preferences": ("preferences",),
+    "consent": ("consent",),
+    "metrics": ("metrics",),
+    "identity": ("identity", "identifiers"),
+    "questions": ("trait_status", "next_questions"),
+}
+
+_PROFILE_ID = re.compile(str(fields.ProfileId.pattern))
+
+
+Include = Annotated[str, Query(description=f"more than the core traits, separated by commas: {', '.join(PARTS)}")]
+
+
+@lru_cache
+def _keys(include: str) -> tuple[str, ...]:
+    parts = [part.strip() for part in include.split(",") if part.strip()]
+    if not set(parts) <= PARTS.keys():
+        raise UsageError("include names an unknown part", hint=f"Parts are {', '.join(PARTS)}")
+    return (*CORE, *(key for part in PARTS if part in parts for key in PARTS[part]))
+
+
+@router.post("/lookup", response_model=LookupAnswer, responses=problems(400, 401, 403, 404, 413, 422, 429, 503))
+async def lookup_profile(
+    _caller: ProfileReader, asked: LookupRequest, context: ContextOf, include: Include = ""
+) -> Response:
+    """Find a person by identifiers in a body, so that no personal data stands in a URL.
+
+    Values may be written in any common way. The strongest identifier decides: customer_id, email, phone,
+    device_token, anonymous_id. When identifiers lead to several profiles, the answer says `ambiguous`.
+    """
+    keys = _keys(include)
+    identifiers = normalised(asked.identifiers, context.settings.default_region)
+
+    def find(connection: Connection) -> tuple[list[Match], Person | None]:
+        matches = lookup(connection, identifiers)
+        return matches, find_person(connection, matches[0].profile_id) if matches else None
+
+    matches, person = await context.read(find)
+    if person is None:
+        raise NotFound("No profile has any of these identifiers")
+    return answer(
+        {
+            "profile_id": person.profile_id,
+            "matched": [{"type": kind, "value": value} for kind, value in matches[0].matched],
+            "ambiguous": len(matches) > 1,
+            "candidates": [match.profile_id for match in matches],
+            "profile": await _view(context, person, keys),
+        }
+    )
+
+
+@router.get(
+    "/{profile_id}",
+    response_model=Profile,
+    responses=problems(400, 401, 403, 404, 422, 429, 503),
+)
+async def read_profile(_caller: ProfileReader, request: Request, profile_id: str, include: Include = "") -> Response:
+    """Read a profile. A retired id answers with its survivor and says so."""
+    context, keys = context_of(request), _keys(include)
+    return answer(await _view(context, await known_person(context, profile_id), keys))
+
+
+async def known_person(context: Context, profile_id: str) -> Person:
+    """The person with this id, or the one that it was merged into.
+
+    Raises:
+        NotFound: there is none.
+    """
+    is_id = _PROFILE_ID.match(profile_id)
+    person = await context.ask(lambda store: read_person(store, profile_id)) if is_id else None
+    if person is None:
+        raise NotFound("There is no profile with this id")
+    return person
+
+
+def named(person: Person) -> dict[str, Any]:
+    """The id that an answer is about and, where another was asked for, that it was merged into this one."""
+    return {"profile_id": person.profile_id, **_merged(person)}
+
+
+def _merged(person: Person) -> dict[str, Any]:
+    return {"retired_id": person.retired_id, "merged_into": person.profile_id} if person.retired_id else {}
+
+
+async def _view(context: Context, person: Person, keys: tuple[str, ...]) -> dict[str, Any]:
+    # A document that was published before there were custom traits has none.
+    shown: dict[str, Any] = {"custom_traits": {}, **person.document}
+    if "consent" in keys:
+        shown["consent"] = await _consent(context, person)
+    if "metrics" in keys:
+        shown["metrics"] = EMPTY_WINDOWS | shown["metrics"]
+    if "next_questions" in keys:
+        shown |= {"trait_status": trait_status(person.document), "next_questions": next_questions(person.document)}
+    return {key: shown[key] for key in keys} | _merged(person)
+
+
+async def _consent(context: Context, person: Person) -> list[dict[str, Any]]:
+    """As of now, unlike the rest of the document: an opt-out holds before the next run."""
+
+    def read(connection: Connection) -> PersonConsents:
+        points, rules = points_of(connection, person.profile_id), context.policy.consent
+        return read_consents(connection, points, region=person.country, rules=rules, as_of=context.clock())
+
+    return view_of_consents(await context.read(read))

@@ -1,0 +1,155 @@
+"""The bodies of profiles, their history and what they are made of."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, JsonValue, create_model
+
+from api.consent.schemas import ConsentStanding
+from api.schemas import MAX_IDENTIFIERS, Body, Identifier, IdentifierType
+from cdp import fields, tables
+from cdp.people.document import Identity, KnownIdentifier, Preference, SegmentMembership, TraitEvidence
+
+
+class LookupRequest(BaseModel):
+    identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)]
+
+
+_TRAIT_TYPES = {column.name: date if column.type is fields.CalendarDate else str for column in tables.PROFILES.columns}
+_TRAIT_FIELDS: dict[str, Any] = {name: (_TRAIT_TYPES[name] | None, None) for name in fields.CORE_TRAITS}
+
+
+class Traits(create_model("CoreTraits", __base__=Body, **_TRAIT_FIELDS)):  # type: ignore[misc]
+    pass
+
+
+class TraitStanding(Body):
+    """How a core trait is known."""
+
+    trait: str
+    status: Literal["declared", "inferred", "missing"]
+    inferred_from: str | None = Field(description="what it was inferred from")
+    inferred_value: str | None = Field(description="the inferred value, where nobody has given one")
+
+
+class NextQuestion(Body):
+    """A trait to ask for."""
+
+    trait: str
+    reason: str = Field(description="what the answer is good for")
+
+
+class Profile(Body):
+    """A person. What `include` did not name is left out."""
+
+    profile_id: str
+    traits: Traits
+    created_at: datetime
+    last_seen_at: datetime
+    custom_traits: dict[str, str] | None = Field(None, description="traits of other names, as their sources give them")
+    trait_evidence: list[TraitEvidence] | None = None
+    segments: list[SegmentMembership] | None = None
+    preferences: list[Preference] | None = None
+    metrics: dict[str, JsonValue] | None = None
+    consent: list[ConsentStanding] | None = None
+    identity: Identity | None = None
+    identifiers: list[KnownIdentifier] | None = None
+    trait_status: list[TraitStanding] | None = None
+    next_questions: list[NextQuestion] | None = None
+    retired_id: str | None = Field(None, description="the id asked for, where it was merged into this one")
+    merged_into: str | None = Field(None, description="the survivor's id, where a retired id was asked for")
+
+
+class Event(Body):
+    """Something that happened on a channel, down to the line that says so."""
+
+    event_id: str
+    source: str
+    channel: str
+    event_type: str
+    event_name: str | None
+    occurred_at: datetime
+    received_at: datetime
+    message_ref: str | None
+    campaign_ref: str | None
+    is_machine: bool
+    amount: str | None = Field(description="decimal")
+    currency: str | None
+    properties: JsonValue
+    observation_id: str
+    file: str
+    line_number: int
+
+
+class OfProfile(Body):
+    """What is said of a profile, asked for by its id or by one that was merged into it."""
+
+    profile_id: str
+    retired_id: str | None = None
+    merged_into: str | None = None
+
+
+class Events(OfProfile):
+    """A page of events, newest first."""
+
+    events: list[Event]
+    next_cursor: str | None = Field(description="give it as `cursor` for the next page")
+
+
+class HeldIdentifier(Body):
+    type: str
+    value: str
+
+
+class Member(Body):
+    """An observation: one way in which a source has described the person."""
+
+    observation_id: str
+    source: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    event_count: int
+    member_since_run: str
+    identifiers: list[HeldIdentifier]
+
+
+class PathStep(Body):
+    """A piece of evidence that two observations are one person."""
+
+    left_observation: str
+    right_observation: str
+    kind: str
+    rule: str
+    probability: float
+    evidence: JsonValue
+
+
+class IdentityAnswer(OfProfile):
+    """What a profile is made of. `path` is there where it was asked for; null where no evidence joins the two."""
+
+    members: list[Member]
+    path: list[PathStep] | None = None
+
+
+class PathRequest(BaseModel):
+    """Two identifiers of a profile."""
+
+    left: Identifier
+    right: Identifier
+
+
+class MatchedIdentifier(Body):
+    type: IdentifierType
+    value: str = Field(description="normalised")
+
+
+class LookupAnswer(Body):
+    """The profile that the strongest identifier leads to."""
+
+    profile_id: str
+    matched: list[MatchedIdentifier]
+    ambiguous: bool = Field(description="the identifiers lead to more than one profile")
+    candidates: list[str] = Field(description="all profiles found, best first")
+    profile: Profile

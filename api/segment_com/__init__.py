@@ -1,0 +1,1 @@
+"""All that speaks the language of Segment, the company: tracking calls and the Profile API."""

@@ -1,0 +1,132 @@
+"""The tracking API, compatible with Segment's, so that its SDKs and Rudder's work unchanged.
+
+https://www.twilio.com/docs/segment/connections/sources/catalog/libraries/server/http-api. A body is read as JSON under
+any content type: browsers say text/plain. The answer is always the same 200, because one SDK sends events again after
+any other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.responses import JSONResponse, Response
+
+from api.context import Context, ContextOf
+from api.errors import problems
+from api.security.auth import count_request
+from api.security.body_limit import bounded
+from api.segment_com import items
+from api.segment_com.analytics_js import settings_of
+from api.segment_com.body import read_object
+from api.segment_com.credentials import sender_by_header, sender_by_key
+from cdp.access.write_keys import owner_of
+from cdp.errors import NotFound
+from cdp.live import LiveItem
+
+router = APIRouter(tags=["tracking"])
+
+MAX_BYTES = 500 * 1024
+MAX_IMPORT_BYTES = 4 * 1024 * 1024
+
+SINGLE_CALLS = ("track", "identify", "page", "screen", "group", "alias")
+_ABOUT = {
+    **{call: f"Take in one `{call}` call, of at most 32 KB." for call in SINGLE_CALLS},
+    "batch": "Take in up to 2,500 calls, 500 KB together: `{batch: [{type, …}], sentAt?, context?, integrations?}`.",
+    "import": "Take in history as a batch, of at most 4 MB.",
+}
+_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
+_SETTINGS_PATH = "/v1/projects/{write_key}/settings"
+_OPEN_PATHS = re.compile(rf"/v1/({'|'.join(_ABOUT)}|[tipsgabm]|projects/[^/]+/settings)/?")
+
+Endpoint = Callable[[Request, Context], Awaitable[Response]]
+
+
+class Success(BaseModel):
+    """All of it is stored, or was before."""
+
+    success: Literal[True] = True
+
+
+_SUCCESS = '{"success": true}'
+
+
+def is_open(path: str) -> bool:
+    """Whether pages of any site may call this path (see `api.segment_com.cors`)."""
+    return _OPEN_PATHS.fullmatch(path) is not None
+
+
+def _endpoint(call: str, max_bytes: int) -> Endpoint:
+    async def take_in(request: Request, context: ContextOf) -> Response:
+        sender = await sender_by_header(request, context)
+        body = await request.body()
+        received_at = context.clock()
+        work = partial(_read, call, body, max_bytes, received_at)
+        key, found = await context.intake.run(len(body), work)
+        owner = sender if sender else await context.ask(lambda store: sender_by_key(store, key))
+        request.state.client_id = owner.name
+        count_request(request, owner.name)
+        await context.intake.receive(owner.source, found, received_at)
+        return Response(_SUCCESS, media_type="application/json")
+
+    return take_in
+
+
+def _read(call: str, body: bytes, max_bytes: int, received_at: datetime) -> tuple[object, list[LiveItem]]:
+    """The write key in a body, if there is one, and its events."""
+    document = read_object(body, max_bytes)
+    if call in SINGLE_CALLS:
+        found = items.single(call, document, received_at)
+    else:
+        found = items.batch(document, received_at, is_import=call == "import")
+    return document.get("writeKey"), found
+
+
+def _add_call(call: str) -> None:
+    """The route of a call, with and without a slash at its end, and under its first letter, which analytics.js says."""
+    max_bytes = MAX_IMPORT_BYTES if call == "import" else MAX_BYTES
+    letters = () if call == "import" else (call[0],)
+    for path in (f"/v1/{name}{slash}" for name in (call, *letters) for slash in ("", "/")):
+        router.add_api_route(
+            path,
+            _endpoint(call, max_bytes),
+            methods=["POST"],
+            name=call,
+            summary=_ABOUT[call],
+            response_model=Success,
+            responses=problems(400, 401, 403, 413, 429, 503),
+            openapi_extra=_BODY,
+            include_in_schema=path == f"/v1/{call}",
+            route_class_override=bounded(max_bytes),
+        )
+
+
+for call in _ABOUT:
+    _add_call(call)
+
+
+@router.post("/v1/m", include_in_schema=False)
+async def metrics_of_analytics_js() -> Success:
+    """Older settings let analytics.js report how it fares. Nobody here reads that, but it retries what fails."""
+    return Success()
+
+
+@router.get(_SETTINGS_PATH, responses=problems(404, 503))
+@router.get(f"{_SETTINGS_PATH}/", include_in_schema=False)
+async def settings_for_analytics_js(write_key: str, request: Request, context: ContextOf) -> Response:
+    """Tell analytics.js where to send events; it asks before the first one."""
+    if await context.ask(lambda store: owner_of(store, write_key)) is None:
+        raise NotFound("There is no such write key")
+    settings = settings_of(write_key, _public_url(request, context))
+    return JSONResponse(settings, headers={"Cache-Control": "public, max-age=120"})
+
+
+def _public_url(request: Request, context: Context) -> str:
+    """As it is set; else as this request came, so that a page under development works on any port."""
+    is_set = "public_url" in context.settings.model_fields_set
+    return context.settings.public_url if is_set else str(request.base_url)

@@ -1,1 +1,0 @@
-"""The Segment-compatible tracking API: bodies as real SDKs send them, in; live items of the inbox, out."""

@@ -1,0 +1,387 @@
+"""The tracking API as clients meet it: what they send, what is answered, what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from api import intake as intake_module
+from api.intake import Intake
+from api.operations.metrics import Metrics
+from cdp.access.clients import add_client, remove_client
+from cdp.access.write_keys import add_write_key, remove_write_key, rotate_write_key
+from cdp.errors import StatementFailed, Unavailable
+from cdp.live import LiveItem, Receipt, Receiver
+from cdp.live.tables import inbox
+from tests.api.service import NOW, Service, assert_problem
+
+TRACK: dict[str, Any] = {"type": "track", "event": "Song Played", "userId": "u1", "messageId": "m1"}
+SUCCESS = {"success": True}
+SITE = {"Origin": "https://shop.example.com"}
+
+
+@dataclass
+class Tracker:
+    """A service with a write key for the source `web`."""
+
+    service: Service
+
+    def __post_init__(self) -> None:
+        with self.service.store.write() as connection:
+            self.key = add_write_key(connection, "site", "web", NOW)
+
+    def send(self, path: str, body: Any, *, key: str | None = None, **headers: str) -> httpx.Response:
+        """POST a body (JSON unless bytes) with the write key, or `key`, as SDKs give it."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        given = {"Authorization": basic(self.key if key is None else key), **headers}
+        return self.service.http.post(path, content=content, headers={k: v for k, v in given.items() if v})
+
+    def landed(self) -> list[tuple[str, Any]]:
+        """Source and payload of everything that was kept, in order."""
+        kept = sa.select(inbox.c.source, inbox.c.payload).order_by(inbox.c.seq)
+        with self.service.store.read() as connection:
+            return [(row.source, json.loads(row.payload)) for row in connection.execute(kept)]
+
+    def landed_ids(self) -> list[str]:
+        return [payload["messageId"] for _, payload in self.landed()]
+
+
+def basic(key: str) -> str:
+    return "Basic " + base64.b64encode(f"{key}:".encode()).decode()
+
+
+@pytest.fixture
+def tracker(empty_service: Service) -> Tracker:
+    return Tracker(empty_service)
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker]:
+    """One tracker for the tests that only look at answers."""
+    service = Service(tmp_path_factory.mktemp("tracking"))
+    yield Tracker(service)
+    service.close()
+
+
+SINGLE = {"track": "t", "identify": "i", "page": "p", "screen": "s", "group": "g", "alias": "a"}
+
+
+def test_every_call_under_every_name(tracker: Tracker) -> None:
+    paths = [
+        (f"/v1/{name}{slash}", call)
+        for call, letter in SINGLE.items()
+        for name in (call, letter)
+        for slash in ("", "/")
+    ]
+    for path, _ in paths:
+        answer = tracker.send(path, {"userId": "u1", "messageId": path})
+        assert (answer.status_code, answer.json()) == (200, SUCCESS), path
+    for path in ("/v1/batch", "/v1/b", "/v1/import", "/v1/batch/", "/v1/b/", "/v1/import/"):
+        answer = tracker.send(path, {"batch": [{**TRACK, "messageId": path}]})
+        assert (answer.status_code, answer.json()) == (200, SUCCESS), path
+    kept = [(source, payload["messageId"], payload["type"]) for source, payload in tracker.landed()]
+    assert kept[: len(paths)] == [("web", path, call) for path, call in paths]
+    assert len(kept) == len(paths) + 6
+
+
+def test_whose_events_they_are(tracker: Tracker) -> None:
+    service, event = tracker.service, {key: value for key, value in TRACK.items() if key != "messageId"}
+    with service.store.write() as connection:
+        writer = add_client(connection, "writer", ["events:write"], NOW)
+        add_write_key(connection, "till", "shop", NOW)
+    token = service.headers(writer)
+    for number, (body, headers) in enumerate(
+        [
+            ({}, {}),
+            ({"writeKey": tracker.key}, {"Authorization": ""}),
+            # Some clients give an empty user and say it in the body.
+            ({"writeKey": tracker.key}, {"Authorization": basic("")}),
+            ({}, {"Authorization": f"Bearer {tracker.key}"}),
+            ({}, token),
+        ]
+    ):
+        answer = tracker.send("/v1/track", {**event, **body, "messageId": str(number)}, **headers)
+        assert answer.status_code == 200, answer.text
+    assert [source for source, _ in tracker.landed()] == ["web"] * 4 + ["segment"]
+    assert tracker.key not in str(tracker.landed())
+
+
+def test_who_may_not_send(tracker: Tracker) -> None:
+    service, event = tracker.service, {**TRACK, "writeKey": tracker.key}
+    with service.store.write() as connection:
+        gone = add_write_key(connection, "gone", "web", NOW)
+        remove_write_key(connection, "gone", NOW)
+        old = add_write_key(connection, "turned", "web", NOW)
+        new = rotate_write_key(connection, "turned", NOW)
+        former = add_client(connection, "former", ["events:write"], NOW)
+    left = service.headers(former)
+    with service.store.write() as connection:
+        remove_client(connection, "former", NOW)
+    # What the header says counts, whatever the body says.
+    for authorization, code in [
+        (basic("wk_unknown"), "invalid_write_key"),
+        (basic(gone), "invalid_write_key"),
+        (basic(old), "invalid_write_key"),
+        ("Basic ***", "invalid_write_key"),
+        ("Basic /w==", "invalid_write_key"),
+        ("Bearer wk_unknown", "invalid_token"),
+        (left["Authorization"], "invalid_token"),
+    ]:
+        assert_problem(tracker.send("/v1/track", event, Authorization=authorization), 401, code)
+    for key in (None, 17, "", ["x"], "wk_unknown", "\ud800"):
+        assert_problem(
+            tracker.send("/v1/track", {**TRACK, "writeKey": key}, Authorization=""), 401, "invalid_write_key"
+        )
+    reader = service.headers(service.reader)
+    assert_problem(tracker.send("/v1/track", event, **reader), 403, "insufficient_scope")
+    assert tracker.landed() == []
+    assert tracker.send("/v1/track", event, key=new).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "content_type", ["", "application/json", "text/plain", "application/x-www-form-urlencoded", "x"]
+)
+def test_any_content_type_and_gzip(lasting: Tracker, content_type: str) -> None:
+    for body in (json.dumps(TRACK).encode(), gzip.compress(json.dumps(TRACK).encode())):
+        for encoding in ("", "gzip"):
+            answer = lasting.send("/v1/track", body, **{"Content-Type": content_type, "Content-Encoding": encoding})
+            assert answer.json() == SUCCESS
+
+
+LARGE = {**TRACK, "properties": {"text": "x" * 33_000}}
+REFUSED: dict[str, tuple[str, Any, int]] = {
+    "empty": ("/v1/track", b"", 400),
+    "not JSON": ("/v1/track", b"not json", 400),
+    "invalid UTF-8": ("/v1/track", b'{"event": "\xff"}', 400),
+    "deep nesting": ("/v1/track", b"[" * 200_000, 400),
+    "NaN": ("/v1/track", b'{"event": "x", "userId": "u1", "value": NaN}', 400),
+    "infinite number": ("/v1/track", b'{"event": "x", "userId": "u1", "value": 1e400}', 400),
+    "lone surrogate": ("/v1/track", b'{"event": "x", "userId": "\\ud800"}', 400),
+    "a list": ("/v1/track", b"[]", 400),
+    "cut gzip": ("/v1/track", gzip.compress(b"{}")[:-4], 400),
+    "large event": ("/v1/track", LARGE, 413),
+    "no batch": ("/v1/batch", {}, 400),
+    "batch of text": ("/v1/batch", {"batch": "track"}, 400),
+    "batch in a batch": ("/v1/batch", {"batch": [[TRACK]]}, 400),
+    "large event in a batch": ("/v1/batch", {"batch": [LARGE]}, 413),
+    "too many events": ("/v1/batch", {"batch": [TRACK] * 2_501}, 413),
+    "large body": ("/v1/batch", b" " * 600_000, 413),
+    "large body in gzip": ("/v1/batch", gzip.compress(b" " * 600_000), 413),
+    "large import in gzip": ("/v1/import", gzip.compress(b" " * 5_000_000), 413),
+    "gzip bomb": ("/v1/batch", gzip.compress(b"0" * 200_000_000, 1), 413),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "status"), REFUSED.values(), ids=REFUSED)
+def test_what_is_refused_says_why(lasting: Tracker, path: str, body: Any, status: int) -> None:
+    """One SDK sends a batch again, eleven times, after an error that lacks `code` or `message`."""
+    code = {400: "invalid_payload", 413: "payload_too_large"}[status]
+    before = lasting.landed()
+    assert_problem(lasting.send(path, body), status, code)
+    assert lasting.landed() == before
+
+
+def test_no_more_is_read_than_allowed(tracker: Tracker) -> None:
+    read = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal read
+        while read < 100_000_000:
+            read += 65_536
+            yield b" " * 65_536
+
+    answer = tracker.service.http.post("/v1/batch", content=endless(), headers={"Authorization": basic(tracker.key)})
+    assert_problem(answer, 413, "payload_too_large")
+    declared = tracker.send("/v1/batch", b"{}", **{"Content-Length": "100000000"})
+    assert_problem(declared, 413, "payload_too_large")
+
+
+def test_limits_just_kept(tracker: Tracker) -> None:
+    full = {"batch": [{**TRACK, "messageId": str(number)} for number in range(2_500)]}
+    assert tracker.send("/v1/batch", full).json() == SUCCESS
+    large = {**TRACK, "messageId": "large", "properties": {"text": "x" * 32_000}}
+    assert tracker.send("/v1/track", large).json() == SUCCESS
+    history = {"batch": [{**large, "messageId": f"h{number}"} for number in range(100)]}
+    assert_problem(tracker.send("/v1/batch", history), 413, "payload_too_large")
+    assert tracker.send("/v1/import", history).json() == SUCCESS
+    assert len(tracker.landed()) == 2_601
+
+
+def test_one_bad_event_never_sinks_its_batch(tracker: Tracker) -> None:
+    sound = [{**TRACK, "messageId": f"sound {number}"} for number in range(3)]
+    bad = [
+        *(None, "track", {**LARGE, "messageId": "large"}, {**TRACK, "messageId": "nan", "value": float("nan")}),
+        {**TRACK, "messageId": "half a pair", "event": "\ud800"},
+        {**TRACK, "messageId": "nobody", "userId": None},
+        {**TRACK, "messageId": "long", "userId": "u" * 10_000, "anonymousId": "a" * 10_000},
+        {**TRACK, "messageId": "no type", "type": None},
+        {**TRACK, "messageId": "nul", "userId": "\0"},
+        {**TRACK, "messageId": "m" * 10_000},
+    ]
+    mixed = {"batch": [sound[0], *bad, *sound[1:]]}
+    for _ in range(2):
+        assert tracker.send("/v1/batch", mixed).json() == SUCCESS
+    kept = [payload for _, payload in tracker.landed()]
+    assert len(kept) == len(bad) + 3
+    assert [payload["messageId"] for payload in kept if isinstance(payload, dict)][:1] == ["sound 0"]
+    assert sum(isinstance(payload, str) for payload in kept) == 5
+
+
+def test_a_batch_sent_again_changes_nothing(tracker: Tracker) -> None:
+    anonymous = [{**TRACK, "messageId": None, "event": f"Song {number}"} for number in range(3)]
+    for sent_at in ("2026-07-01T12:00:00Z", "2026-07-01T12:00:05Z"):
+        envelope = {"batch": [*anonymous, TRACK, TRACK], "sentAt": sent_at}
+        assert tracker.send("/v1/batch", envelope).json() == SUCCESS
+    assert len(tracker.landed()) == 4
+    # Another source's ids are its own.
+    with tracker.service.store.write() as connection:
+        till = add_write_key(connection, "till", "shop", NOW)
+    assert tracker.send("/v1/track", TRACK, key=till).json() == SUCCESS
+    assert [source for source, _ in tracker.landed()] == ["web"] * 4 + ["shop"]
+
+
+def test_pages_of_any_site_may_send(lasting: Tracker) -> None:
+    http = lasting.service.http
+    asked = {**SITE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    for path in ("/v1/t", "/v1/b", "/v1/batch", "/v1/track/"):
+        preflight = http.options(path, headers=asked)
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-origin"] == "*"
+        assert "POST" in preflight.headers["access-control-allow-methods"]
+        assert preflight.headers["access-control-allow-headers"] == "content-type"
+    sent = lasting.send("/v1/t", {**TRACK, "writeKey": lasting.key}, Authorization="", **SITE)
+    assert (sent.json(), sent.headers["access-control-allow-origin"]) == (SUCCESS, "*")
+    # A page that may not read an error takes it for a lost connection, and tries again.
+    refused = lasting.send("/v1/t", b"?", **SITE)
+    assert_problem(refused, 400, "invalid_payload")
+    assert refused.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-origin" not in http.get(f"/v1/profiles/{'x' * 30}", headers=SITE).headers
+    assert http.options("/v1/profiles/lookup", headers=asked).status_code == 405
+
+
+def test_analytics_js_is_told_to_send_here(lasting: Tracker) -> None:
+    http = lasting.service.http
+    answer = http.get(f"/v1/projects/{lasting.key}/settings", headers=SITE)
+    assert answer.headers["access-control-allow-origin"] == "*"
+    settings = answer.json()
+    destination = settings["integrations"]["Segment.io"]
+    assert destination == {"apiKey": lasting.key, "apiHost": "cdp.example.com/v1", "protocol": "https"}
+    assert settings["metrics"]["sampleRate"] == 0
+    assert_problem(http.get("/v1/projects/wk_unknown/settings"), 404, "not_found")
+    assert lasting.send("/v1/m", {"series": []}, Authorization="").json() == SUCCESS
+
+
+def test_overload_says_when_to_come_again(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake_module, "MAX_WAITING_SIZE", 10)
+    overloaded = tracker.send("/v1/track", TRACK)
+    assert_problem(overloaded, 429, "overloaded")
+    assert overloaded.headers["retry-after"].isdecimal()
+    monkeypatch.undo()
+    monkeypatch.setattr(Receiver, "receive", failing(Unavailable("locked")))
+    unavailable = tracker.send("/v1/track", TRACK)
+    assert_problem(unavailable, 503, "unavailable")
+    assert unavailable.headers["retry-after"].isdecimal()
+    monkeypatch.undo()
+    assert tracker.send("/v1/track", TRACK).json() == SUCCESS
+    assert tracker.landed_ids() == ["m1"]
+
+
+def test_requests_at_the_same_time_lose_nothing(tracker: Tracker) -> None:
+    async def send_all() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(tracker.service.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://cdp", auth=(tracker.key, "")) as http:
+            batches = [[{**TRACK, "messageId": f"{number}-{each}"} for each in range(20)] for number in range(40)]
+            return await asyncio.gather(*(http.post("/v1/batch", json={"batch": batch}) for batch in batches))
+
+    assert {answer.status_code for answer in asyncio.run(send_all())} == {200}
+    assert sorted(tracker.landed_ids()) == sorted(f"{number}-{each}" for number in range(40) for each in range(20))
+
+
+# --- group commit -------------------------------------------------------------------------------------------
+
+
+def failing(error: Exception) -> Any:
+    def receive(*_arguments: object, **_named: object) -> None:
+        raise error
+
+    return receive
+
+
+@dataclass
+class SlowReceiver(Receiver):
+    """Takes its time, so that requests meet; fails where one of the items is named like an error."""
+
+    errors: dict[str, Exception] = field(default_factory=dict)
+    taken: list[tuple[str, list[str]]] = field(default_factory=list)
+    started: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def receive(
+        self, source_name: str, items: Sequence[LiveItem], received_at: datetime, *, format: str | None = None
+    ) -> Receipt:
+        self.started.set()
+        assert self.go_on.wait(10)
+        for item in items:
+            if item.message_id in self.errors:
+                raise self.errors[item.message_id]
+        self.taken.append((source_name, [item.message_id for item in items]))
+        return Receipt(len(items), 0, [])
+
+
+def outcomes(receiver: SlowReceiver, requests: list[tuple[str, str]]) -> list[str]:
+    """What becomes of requests (source, message id) that all wait while the first is taken in."""
+    intake = Intake(receiver, Metrics())
+
+    async def send(source: str, message_id: str) -> str:
+        try:
+            await intake.receive(source, [LiveItem(message_id, "{}")], NOW)
+        except (Unavailable, StatementFailed) as error:
+            return error.code
+        return "durable"
+
+    async def send_all() -> list[str]:
+        first = asyncio.create_task(send("web", "first"))
+        while not receiver.started.is_set():
+            await asyncio.sleep(0.001)
+        found = [asyncio.create_task(send(*request)) for request in requests]
+        await asyncio.sleep(0.01)
+        receiver.go_on.set()
+        assert await first == "durable"
+        return list(await asyncio.gather(*found))
+
+    return asyncio.run(send_all())
+
+
+def test_requests_that_wait_share_a_transaction() -> None:
+    receiver = SlowReceiver()
+    assert outcomes(receiver, [("web", "a"), ("shop", "b"), ("web", "c"), ("web", "d")]) == ["durable"] * 4
+    assert {(source, *sorted(ids)) for source, ids in receiver.taken} == {
+        ("web", "first"),
+        ("web", "a", "c", "d"),
+        ("shop", "b"),
+    }
+
+
+def test_a_locked_store_is_told_to_all_who_wait() -> None:
+    receiver = SlowReceiver({"a": Unavailable("locked")})
+    assert outcomes(receiver, [("web", "a"), ("web", "b")]) == ["unavailable"] * 2
+
+
+def test_a_defect_hits_no_request_but_its_own_and_the_one_that_led() -> None:
+    receiver = SlowReceiver({"bad": StatementFailed("mapping", "Kind")})
+    found = outcomes(receiver, [("web", "bad"), *(("web", str(number)) for number in range(5))])
+    assert found[0] == "defect"
+    assert found.count("durable") >= 4
+    kept = [message_id for _, ids in receiver.taken for message_id in ids]
+    assert sorted(kept) == sorted(["first", *(str(number) for number in range(5) if found[number + 1] == "durable")])

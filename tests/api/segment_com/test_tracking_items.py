@@ -1,0 +1,242 @@
+"""What is landed of a request: bodies and events as clients send them, careless and hostile ones too."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.errors import ApiError
+from api.segment_com import items
+from api.segment_com.body import InvalidPayload, PayloadTooLarge, read_object
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+RECEIVED = {"receivedAt": "2026-07-01T12:00:00.000Z"}
+TRACK: dict[str, Any] = {"type": "track", "event": "Song Played", "userId": "u1", "messageId": "m1"}
+
+Event = dict[str, Any]
+
+
+def compressed(body: bytes) -> bytes:
+    """Without a time: cases are named after their bodies, in every process alike."""
+    return gzip.compress(body, mtime=0)
+
+
+def landed(event: Any, **envelope: Any) -> Any:
+    """The payload of `event`, sent beside one that is sound."""
+    item, _ = items.batch({"batch": [event, {**TRACK, "messageId": "other"}], **envelope}, NOW)
+    return json.loads(str(item.payload))
+
+
+@pytest.mark.parametrize(
+    ("event", "envelope", "expected"),
+    [
+        (TRACK, {}, {**TRACK, **RECEIVED}),
+        # The envelope's time of sending counts; an event's own may be of an earlier try.
+        ({**TRACK, "sentAt": "old"}, {"sentAt": "new"}, {**TRACK, **RECEIVED, "sentAt": "new"}),
+        ({**TRACK, "sentAt": "own"}, {}, {**TRACK, **RECEIVED, "sentAt": "own"}),
+        ({**TRACK, "receivedAt": "2001-01-01"}, {}, {**TRACK, **RECEIVED}),
+        # A key is a credential: it is not kept.
+        ({**TRACK, "writeKey": "wk_1"}, {"writeKey": "wk_1"}, {**TRACK, **RECEIVED}),
+        # What the envelope says, the event may say better.
+        (
+            {**TRACK, "context": {"ip": "b", "app": {"name": "own"}, "os": None}},
+            {"context": {"ip": "a", "app": {"name": "shared", "build": 1}, "os": "x", "locale": "de"}},
+            {
+                **{**TRACK, **RECEIVED},
+                "context": {"ip": "b", "app": {"name": "own", "build": 1}, "os": None, "locale": "de"},
+            },
+        ),
+        ({**TRACK, "context": None}, {"context": {"ip": "a"}}, {**TRACK, **RECEIVED, "context": {"ip": "a"}}),
+        (
+            TRACK,
+            {"context": "nonsense", "integrations": {"All": True}},
+            {**TRACK, **RECEIVED, "integrations": {"All": True}},
+        ),
+        # Null removes a trait, so it has to arrive.
+        (
+            {**TRACK, "traits": {"city": None, "plan": ""}},
+            {},
+            {**TRACK, **RECEIVED, "traits": {"city": None, "plan": ""}},
+        ),
+        (
+            {**TRACK, "userId": 123456789012345678901234567890},
+            {},
+            {**TRACK, **RECEIVED, "userId": int("1234567890" * 3)},
+        ),
+        ({**TRACK, "messageId": 17}, {}, {**TRACK, **RECEIVED, "messageId": "17"}),
+    ],
+)
+def test_what_is_landed(event: Event, envelope: Event, expected: Event) -> None:
+    assert landed(event, **envelope) == expected
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *(None, 1, "track", [TRACK], True),
+        *({**TRACK, "value": value} for value in (float("nan"), float("inf"), "\ud800")),
+        {**TRACK, "value": "x" * items.MAX_EVENT_BYTES},
+        {**TRACK, "value": json.loads("[" * items.MAX_DEPTH + "]" * items.MAX_DEPTH)},
+    ],
+    ids=repr,
+)
+def test_what_cannot_be_landed_is_kept_as_text_and_sinks_nobody_else(event: Any) -> None:
+    text = landed(event)
+    assert json.dumps(json.loads(text)) == json.dumps(event)
+    with pytest.raises(ApiError) as refused:
+        items.batch({"batch": [event]}, NOW)
+    assert refused.value.http_status == (413 if "xxx" in text else 400)
+
+
+def test_the_size_of_an_event_is_that_of_what_was_sent() -> None:
+    room = items.MAX_EVENT_BYTES - len(json.dumps({**TRACK, "value": ""}, separators=(",", ":")))
+    largest = {**TRACK, "value": "x" * room}
+    assert landed(largest, context={"shared": "y" * 1000})["value"] == largest["value"]
+    assert isinstance(landed({**TRACK, "value": "x" * (room + 1)}), str)
+    # Bytes count, not characters.
+    assert isinstance(landed({**TRACK, "value": "€" * (room // 3 + 1)}), str)
+
+
+def test_depth_has_a_bound_and_breadth_has_none() -> None:
+    def nested(depth: int) -> Event:
+        return {**TRACK, "value": json.loads("[" * depth + "]" * depth)}
+
+    assert landed(nested(items.MAX_DEPTH - 1))["value"]
+    assert isinstance(landed(nested(items.MAX_DEPTH)), str)
+    wide = {**TRACK, "products": [{"sku": str(number)} for number in range(500)]}
+    assert len(landed(wide)["products"]) == 500
+
+
+@pytest.mark.parametrize("message_id", [None, "", " \n", "m\0", "m" * 256, True, 1.5, ["m"], {"m": 1}])
+def test_an_event_without_a_usable_id_has_one_that_stays(message_id: Any) -> None:
+    event = {**TRACK, "messageId": message_id}
+    again = {**event, "sentAt": "later", "writeKey": "wk_2"}
+    other = {**event, "event": "Song Skipped"}
+    found = [item.message_id for item in items.batch({"batch": [event, again, other]}, NOW)]
+    assert found[0] == found[1] != found[2]
+    assert landed(event)["messageId"] == found[0]
+
+
+def test_a_single_call_is_of_the_type_of_its_route() -> None:
+    [item] = items.single("page", {"type": "hug", "userId": "u1", "sentAt": "s", "messageId": "m"}, NOW)
+    assert json.loads(str(item.payload)) == {
+        "type": "page",
+        "userId": "u1",
+        "sentAt": "s",
+        "messageId": "m",
+        **RECEIVED,
+    }
+
+
+def test_imported_history_keeps_its_times() -> None:
+    past = {**TRACK, "sentAt": "2020-01-01T00:00:00Z", "timestamp": "2020-01-01T00:00:00Z"}
+    [item] = items.batch({"batch": [past]}, NOW, is_import=True)
+    assert json.loads(str(item.payload)) == past
+    [item] = items.batch({"batch": [past], "sentAt": "2026-07-01T12:00:01Z"}, NOW, is_import=True)
+    assert json.loads(str(item.payload)) == {**past, **RECEIVED, "sentAt": "2026-07-01T12:00:01Z"}
+
+
+@pytest.mark.parametrize(
+    ("envelope", "error"),
+    [
+        ({}, InvalidPayload),
+        ({"batch": None}, InvalidPayload),
+        ({"batch": {"type": "track"}}, InvalidPayload),
+        ({"batch": [TRACK] * 2_501}, PayloadTooLarge),
+    ],
+)
+def test_envelopes_that_are_refused(envelope: Event, error: type[ApiError]) -> None:
+    with pytest.raises(error):
+        items.batch(envelope, NOW)
+
+
+def test_a_full_batch_and_an_empty_one() -> None:
+    assert len(items.batch({"batch": [TRACK] * 2_500}, NOW)) == 2_500
+    assert items.batch({"batch": []}, NOW) == []
+
+
+def json_values(scalars: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        scalars,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+        max_leaves=20,
+    )
+
+
+SOUND = json_values(st.none() | st.booleans() | st.integers() | st.text())
+ANY = json_values(SOUND | st.floats() | st.text(st.characters(exclude_categories=())))
+
+
+@given(st.dictionaries(st.sampled_from(["type", "messageId", "context", "traits", "sentAt", "x"]), ANY), ANY, SOUND)
+def test_whatever_is_sent_each_event_becomes_one_item_that_any_store_can_hold(
+    event: Event, other: Any, shared: Any
+) -> None:
+    envelope = {"batch": [TRACK, event, other], "context": shared}
+    found = items.batch(envelope, NOW)
+    assert len(found) == 3
+    assert found == items.batch(envelope, NOW)
+    for item in found:
+        assert item.message_id.isprintable()
+        assert 0 < len(item.message_id) <= items.MAX_MESSAGE_ID
+        assert isinstance(item.payload, str)
+        assert "\0" not in item.payload
+        json.loads(item.payload.encode(), parse_constant=pytest.fail)
+
+
+# --- bodies -------------------------------------------------------------------------------------------------
+
+LIMIT = 500 * 1024
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": 1}',
+        b' \n{"a": 1}\n',
+        b"\xef\xbb\xbf" + b'{"a": 1}',
+        b'{"a": 2, "a": 1}',
+        compressed(b'{"a": 1}'),
+        compressed(b'{"a":') + compressed(b" 1}"),
+    ],
+)
+def test_bodies(body: bytes) -> None:
+    assert read_object(body, LIMIT) == {"a": 1}
+
+
+WHOLE = compressed(b'{"a": 1}')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"null", b"[]", b'"text"', b"1", b"track", b'{"a": 1', b'{"a": 1}x', b"{'a': 1}"),
+        *(b'{"a": "\xff"}', '{"a": 1}'.encode("utf-16"), b'{"a": "\xed\xa0\x80"}'),
+        *(b"[" * 100_000, b'{"a":' * 100_000, b'{"a": ' + b"1" * 5_000 + b"}"),
+        *(WHOLE[:-1], WHOLE[:12], WHOLE[:-8] + b"\0" * 8, WHOLE + b"rest", b"\x1f\x8b", compressed(WHOLE)),
+    ],
+    ids=lambda body: repr(body[:24]),
+)
+def test_bodies_that_are_no_json_object(body: bytes) -> None:
+    with pytest.raises(InvalidPayload):
+        read_object(body, LIMIT)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": "' + b"x" * LIMIT + b'"}',
+        compressed(b'{"a": "' + b"x" * LIMIT + b'"}'),
+        compressed(b" " * 100_000_000),
+        b"".join([compressed(b" " * 1_000)] * 1_000),
+    ],
+    ids=["plain", "gzip", "bomb", "many members"],
+)
+def test_bodies_beyond_the_limit(body: bytes) -> None:
+    with pytest.raises(PayloadTooLarge):
+        read_object(body, LIMIT)
