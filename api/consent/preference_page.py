@@ -13,6 +13,12 @@ from starlette.responses import HTMLResponse
 from cdp.consent.preferences import Preferences
 
 TITLE = "Your messages from us"
+# What the page says after each action of its forms.
+CONFIRMATIONS = {
+    "unsubscribe": "You are unsubscribed.",
+    "save": "Your choices are saved.",
+    "everything": "You are unsubscribed from everything.",
+}
 
 _FOLDER = Path(__file__).resolve().parent / "templates"
 _STYLE = (_FOLDER / "preferences.css").read_text(encoding="utf-8")
@@ -34,9 +40,9 @@ HEADERS = {
 }
 
 
-def page(found: Preferences, told: str = "") -> HTMLResponse:
-    """The page of what the holder of a link gets; `told` says what was just done."""
-    return _html(200, preferences=found, told=told)
+def page(found: Preferences, done: str | None = None) -> HTMLResponse:
+    """The page of what the holder of a link gets; `done` is the action that was just taken."""
+    return _html(200, preferences=found, told=CONFIRMATIONS[done] if done else "")
 
 
 def notice(told: str, status: int) -> HTMLResponse:

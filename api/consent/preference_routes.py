@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from api.consent.preference_page import notice, page
+from api.consent.preference_page import CONFIRMATIONS, notice, page
 from api.context import Context, ContextOf
 from api.errors import ApiError, problem, problems
 from api.security.body_limit import bounded
@@ -31,11 +31,6 @@ router = APIRouter(prefix="/u", tags=["unsubscribe"], route_class=bounded(16_384
 Token = Annotated[str, Path(max_length=4096)]
 
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
-TOLD = {
-    "unsubscribe": "You are unsubscribed.",
-    "save": "Your choices are saved.",
-    "everything": "You are unsubscribed from everything.",
-}
 
 _FORM = {"schema": {"type": "object", "properties": {"List-Unsubscribe": {"const": "One-Click"}}}}
 _FORMS = {"application/x-www-form-urlencoded": _FORM, "multipart/form-data": _FORM}
@@ -81,7 +76,7 @@ async def change_preferences(request: Request, token: Token, context: ContextOf)
             return _preferences(connection, context, link)
 
     after = await run_in_threadpool(change)
-    return PlainTextResponse("Unsubscribed\n") if ONE_CLICK in form.multi_items() else page(after, TOLD[action])
+    return PlainTextResponse("Unsubscribed\n") if ONE_CLICK in form.multi_items() else page(after, action)
 
 
 def _preferences(connection: Connection, context: Context, link: Link) -> Preferences:
@@ -90,7 +85,7 @@ def _preferences(connection: Connection, context: Context, link: Link) -> Prefer
 
 def _action(form: FormData) -> str:
     action = "unsubscribe" if ONE_CLICK in form.multi_items() else form.get("action")
-    if action not in TOLD:
+    if action not in CONFIRMATIONS:
         raise FormNotKnown("The body must be List-Unsubscribe=One-Click, or a form of the page")
     return str(action)
 

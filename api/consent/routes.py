@@ -26,7 +26,7 @@ from cdp.consent.ledger import entries_of, find_contact_point
 from cdp.consent.standings import PersonConsents, Point, points_of, read_holders_consents
 from cdp.consent.standings import read_consents as consents_of_points
 from cdp.consent.stating import state_consent
-from cdp.errors import InputRefused, NotFound, UsageError
+from cdp.errors import NotFound, UsageError
 from cdp.people.reading import find_person
 from cdp.store import Connection
 
@@ -48,8 +48,7 @@ async def record_consent(caller: ConsentWriter, asked: ConsentRequest, context: 
     A statement belongs to a contact point: the address among the identifiers, or the only one that the person has. An
     opt-out for a person reaches all addresses of the channel, one of scope `all` every contact point that they have.
     """
-    if asked.purpose not in context.policy.purposes:
-        raise InputRefused("purpose is none of the policy's", hint=f"They are {', '.join(context.policy.purposes)}")
+    context.policy.require_purpose(asked.purpose)
     said = asked.statement(normalised(asked.identifiers or (), context.settings.default_region))
 
     def write() -> list[Entry]:

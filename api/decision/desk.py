@@ -15,7 +15,7 @@ from cdp.decision import Decision, Question
 from cdp.decision.facts import Asked
 from cdp.decision.log import decide_and_log, keep_policy
 from cdp.decision.policy import Policy
-from cdp.errors import Busy, InputRefused
+from cdp.errors import Busy
 from cdp.ids import sortable_id
 from cdp.store import Store
 
@@ -51,9 +51,8 @@ class DecisionDesk:
             Unavailable: the store is locked or out of reach. Of many requests the first may be logged: they count
                 against caps, though nobody was told.
         """
-        if any(request.purpose not in self._policy.purposes for request in requests):
-            known = ", ".join(self._policy.purposes)
-            raise InputRefused("purpose is none of the policy's purposes", hint=f"They are {known}")
+        for request in requests:
+            self._policy.require_purpose(request.purpose)
         ours = [_Request(client_id, request) for request in requests]
         if self._store.is_embedded and len(ours) <= FEW:
             with suppress(Busy):

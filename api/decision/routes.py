@@ -15,8 +15,8 @@ from api.errors import problems
 from api.responses import answer
 from api.security.auth import DecisionReader
 from api.security.body_limit import bounded
-from cdp.consent.links import Link, one_click_headers
 from cdp.decision import Decision
+from cdp.decision.unsubscribing import link_for
 
 router = APIRouter(prefix="/v1/decisions", tags=["decisions"], route_class=bounded(4_000_000))
 
@@ -45,12 +45,8 @@ def _answered(context: Context, request: DecisionRequest, decision: Decision) ->
 
 
 def _unsubscribe(context: Context, request: DecisionRequest, decision: Decision) -> dict[str, Any] | None:
-    """What a message that needs consent must carry: a link for its foot, and the headers of an e-mail."""
-    point, channel = decision.contact_point_id, decision.channel
-    if not (point and channel and context.policy.purposes[request.purpose].needs_consent):
-        return None
-    url = context.unsubscribing.url(Link(point, channel, request.purpose, request.topic, decision.decision_id))
-    return {"url": url, "headers": one_click_headers(url) if channel == "email" else {}}
+    link = link_for(decision, request.purpose, request.topic, context.policy)
+    return vars(context.unsubscribing.carried_by(link)) if link else None
 
 
 def _requests(asked: DecisionRequest | DecisionBatch | list[DecisionRequest]) -> list[DecisionRequest]:

@@ -9,7 +9,7 @@ keep it for as long as messages may be read (the law of some countries says 30 d
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
 
 from cdp.access.keys import create_once
+from cdp.channels import BY_NAME
 from cdp.errors import ConfigurationError, NotFound, Unavailable
 
 FILE_NAME = "unsubscribe.jwk"
@@ -38,6 +39,17 @@ class Link:
     purpose: str
     topic: str | None = None
     message_ref: str | None = None
+
+
+@dataclass(frozen=True)
+class Unsubscribe:
+    """What a message must carry so that its reader can leave.
+
+    url: for its foot. headers: of an e-mail, with which mail programs offer to unsubscribe in one click (RFC 8058).
+    """
+
+    url: str
+    headers: Mapping[str, str]
 
 
 class LinkNotValid(NotFound):
@@ -65,6 +77,11 @@ class UnsubscribeLinks:
         issued = {"iat": int(self._clock().timestamp())}
         token = jwt.encode(header, claims | issued, self._current, algorithms=[ALGORITHM])
         return f"{self._public_url}/u/{token}"
+
+    def carried_by(self, link: Link) -> Unsubscribe:
+        """What a message that the link unsubscribes from must carry."""
+        url = self.url(link)
+        return Unsubscribe(url, one_click_headers(url) if BY_NAME[link.channel].has_list_headers else {})
 
     def read(self, token: str) -> Link:
         """What the link was made for.

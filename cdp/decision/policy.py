@@ -24,7 +24,7 @@ from pydantic import (
 
 from cdp.channels import MESSAGE_CHANNELS
 from cdp.consent import ConsentRules
-from cdp.errors import ConfigurationError
+from cdp.errors import ConfigurationError, InputRefused
 
 MessageChannel = Annotated[str, StringConstraints(pattern=f"^({'|'.join(MESSAGE_CHANNELS)})$")]
 Capped = Annotated[str, StringConstraints(pattern=f"^({'|'.join(MESSAGE_CHANNELS)}|all)$")]
@@ -125,6 +125,16 @@ class Policy(_Node):
     fallbacks: Mapping[MessageChannel, Fallback]
     longest_wait_hours: float = Field(gt=0)
     valid_for_hours: float = Field(gt=0)
+
+    def require_purpose(self, purpose: str) -> Purpose:
+        """The purpose of this name.
+
+        Raises:
+            InputRefused: the policy has none.
+        """
+        if purpose not in self.purposes:
+            raise InputRefused("unknown purpose", hint=f"Purposes are {', '.join(self.purposes)}")
+        return self.purposes[purpose]
 
     @cached_property
     def document(self) -> str:

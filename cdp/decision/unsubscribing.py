@@ -1,0 +1,15 @@
+"""Which messages must carry a link to unsubscribe."""
+
+from __future__ import annotations
+
+from cdp.consent.links import Link
+from cdp.decision.model import Decision
+from cdp.decision.policy import Policy
+
+
+def link_for(decision: Decision, purpose: str, topic: str | None, policy: Policy) -> Link | None:
+    """The link that an allowed message must carry: every message of a purpose that needs consent carries one."""
+    point, channel = decision.contact_point_id, decision.channel
+    if not (point and channel and policy.purposes[purpose].needs_consent):
+        return None
+    return Link(point, channel, purpose, topic, decision.decision_id)
