@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
@@ -44,6 +47,34 @@ def modules(*packages: str) -> list[Path]:
 
 def test_the_import_rules_hold() -> None:
     assert lint_imports(str(ROOT / "pyproject.toml"), no_cache=True) == EXIT_STATUS_SUCCESS
+
+
+# What every domain may use; everything else in `cdp/` is a domain, and a folder.
+GROUND = {"errors", "settings", "ids", "channels", "fields", "contract", "warehouse"}
+
+
+def contracts() -> list[dict[str, Any]]:
+    configured = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    found: list[dict[str, Any]] = configured["contracts"]
+    return found
+
+
+def test_no_import_is_ignored() -> None:
+    assert [contract["name"] for contract in contracts() if "ignore_imports" in contract] == []
+
+
+def test_every_part_of_cdp_stands_on_a_floor() -> None:
+    (staircase,) = (contract for contract in contracts() if contract["type"] == "layers")
+    floors = {name for step in staircase["layers"] for name in re.split(r"[|:\s]+", step)}
+    parts = {f"cdp.{module.name}" for module in pkgutil.iter_modules([str(ROOT / "cdp")])}
+    assert parts <= floors, sorted(parts - floors)
+    assert {"api", "pipelines", "identity"} <= floors
+
+
+def test_what_is_no_domain_is_ground() -> None:
+    loose = {path.stem for path in (ROOT / "cdp").glob("*.py")} - {"__init__"}
+    assert loose == GROUND
+    assert [path.name for path in (ROOT / "cdp").iterdir() if path.is_file() and path.suffix != ".py"] == []
 
 
 def test_no_file_names_a_package_index() -> None:

@@ -21,7 +21,8 @@ from cdp import fields
 from cdp.consent.standings import PersonConsents, points_of, read_consents
 from cdp.errors import NotFound, UsageError
 from cdp.metrics.catalogue import EMPTY_WINDOWS
-from cdp.people.lookup import Match, lookup
+from cdp.people.identifiers import Match
+from cdp.people.lookup import lookup
 from cdp.people.questions import next_questions, trait_status
 from cdp.people.reading import Person, find_person, read_person
 from cdp.store import Connection

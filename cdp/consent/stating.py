@@ -11,7 +11,7 @@ from cdp.channels import ADDRESS_TYPES
 from cdp.consent import OPT_OUTS, ContactPoint, Entry, Statement
 from cdp.consent.ledger import contact_points_of, find_contact_point, holders_of, keep_contact_points, record
 from cdp.errors import InputRefused, NotFound
-from cdp.people.lookup import STRENGTH
+from cdp.people.identifiers import STRENGTH
 from cdp.people.reading import find_person
 from cdp.store import Connection
 

@@ -22,7 +22,7 @@ from cdp.decision.caps import WEEK
 from cdp.decision.tables import decisions
 from cdp.people.current import RECEIVED, LiveEvent, message_id
 from cdp.people.document import Preference, RecentMessage
-from cdp.people.live_layer import Identifier
+from cdp.people.identifiers import Identifier
 from cdp.people.lookup import resolve
 from cdp.people.reading import Person, read_people
 from cdp.runs.ledger import last_published_run

@@ -10,12 +10,12 @@ from typing import Any
 
 from cdp.consent import CONSENT_EVENTS, effects_of
 from cdp.consent.ledger import apply_effects
-from cdp.live.conforming import Item, Observation
+from cdp.live.items import Item, Observation
 from cdp.live.resolve import ATTEMPTS, Known, founded_by, resolve
 from cdp.live.values import WorthlessLooks
 from cdp.people import live_layer
 from cdp.people.current import LiveEvent, LiveIdentifier, LiveMember
-from cdp.people.live_layer import Identifier
+from cdp.people.identifiers import Identifier
 from cdp.people.unset import unset_in
 from cdp.store import Connection
 

@@ -16,8 +16,9 @@ import polars as pl
 from cdp.errors import UsageError
 from cdp.live import inbox
 from cdp.live.apply import apply, find_people
-from cdp.live.conforming import Conformed, Conformer, Item
+from cdp.live.conforming import Conformer
 from cdp.live.inbox import Arrival
+from cdp.live.items import Conformed, Item
 from cdp.live.values import WorthlessLooks
 from cdp.settings import Settings
 from cdp.sources import Source, load_sources

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from hashlib import md5
 
 from cdp.ids import crockford
-from cdp.live.conforming import Observation
-from cdp.people.live_layer import Identifier
-from cdp.people.lookup import strength
+from cdp.live.items import Observation
+from cdp.people.identifiers import Identifier, strength
 
 ATTEMPTS = range(4)
 # What a device tells of its user: who has logged in on it as somebody else is somebody else.

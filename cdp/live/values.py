@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from cdp.people.live_layer import Identifier
+from cdp.people.identifiers import Identifier
 
 
 class WorthlessLooks:

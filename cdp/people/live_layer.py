@@ -16,10 +16,9 @@ import polars as pl
 import sqlalchemy as sa
 
 from cdp.people.current import LiveEvent, LiveIdentifier, LiveMember
+from cdp.people.identifiers import Identifier
 from cdp.people.tables import live_engagement, live_identifiers, live_members
 from cdp.store.bulk import insert_new, read_frame
-
-Identifier = tuple[str, str]
 
 
 def add(

@@ -9,7 +9,7 @@ import pytest
 
 from cdp import fields
 from cdp.metrics.catalogue import EMPTY_WINDOWS
-from cdp.people.lookup import STRENGTH
+from cdp.people.identifiers import STRENGTH
 from tests.api.service import ANN, BOB, DOCUMENT, NOBODY, OLD, Service, assert_problem
 
 CORE = {key: DOCUMENT[key] for key in ("profile_id", "traits", "created_at", "last_seen_at")}
