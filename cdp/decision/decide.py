@@ -13,7 +13,7 @@ from cdp.decision.model import Address, Decision, Facts, Fallback, Question, Rea
 from cdp.decision.policy import Policy
 from cdp.decision.schedule import Terms, schedule
 from cdp.decision.scores import channel_scores
-from cdp.decision.timezones import whereabouts
+from cdp.decision.timezones import time_zones
 
 _HOUR = timedelta(hours=1)
 
@@ -96,7 +96,7 @@ def _scheduled(channel: str, address: Address, reasons: Sequence[Reason], case: 
 def _terms(channel: str, address: Address, case: _Case) -> Terms:
     policy, facts = case.policy, case.facts
     quiet = policy.quiet_hours.get(channel)
-    where = whereabouts(facts.timezone, facts.country or address.country, policy.timezone_unknown) if quiet else None
+    where = time_zones(facts.timezone, facts.country or address.country, policy.timezone_unknown) if quiet else None
     is_capped = policy.purposes[case.question.purpose].is_capped
     return Terms(channel, quiet, where, limits(policy.frequency_caps, channel, case.counted) if is_capped else None)
 

@@ -10,7 +10,7 @@ from cdp.decision.caps import Free, Limit, next_free
 from cdp.decision.model import Reason
 from cdp.decision.policy import QuietHours
 from cdp.decision.quiet_hours import next_allowed, next_quiet
-from cdp.decision.timezones import Whereabouts
+from cdp.decision.timezones import TimeZones
 
 
 @dataclass(frozen=True)
@@ -19,20 +19,20 @@ class Terms:
 
     channel: str
     quiet: QuietHours | None
-    whereabouts: Whereabouts | None
+    time_zones: TimeZones | None
     limits: tuple[Limit, ...] | None
 
     def quiet_ends(self, moment: datetime, latest: datetime) -> datetime | None:
         """The first moment that is not quiet; None if that is too late, or nobody can tell."""
         if self.quiet is None:
             return moment
-        return next_allowed(moment, self.quiet, self.whereabouts.zones, latest) if self.whereabouts else None
+        return next_allowed(moment, self.quiet, self.time_zones.zones, latest) if self.time_zones else None
 
     def quiet_begins(self, moment: datetime, latest: datetime) -> datetime:
         """When the next quiet hours begin, `latest` at the latest."""
-        if self.quiet is None or self.whereabouts is None:
+        if self.quiet is None or self.time_zones is None:
             return latest
-        return min(latest, next_quiet(moment, self.quiet, self.whereabouts.zones))
+        return min(latest, next_quiet(moment, self.quiet, self.time_zones.zones))
 
 
 class Slot(NamedTuple):
@@ -63,10 +63,10 @@ def schedule(terms: Terms, start: datetime, latest: datetime) -> Slot:
 def _quiet_verdict(terms: Terms, *, was_quiet: bool, is_late: bool) -> Reason:
     if terms.quiet is None:
         return Reason("quiet_hours", terms.channel, "pass", "no_quiet_hours")
-    if terms.whereabouts is None:
+    if terms.time_zones is None:
         return Reason("quiet_hours", terms.channel, "fail", "timezone_unknown")
     code = "quiet_past_deadline" if is_late else "put_off_by_quiet_hours" if was_quiet else "not_quiet"
-    return Reason("quiet_hours", terms.channel, "fail" if is_late else "pass", code, terms.whereabouts.evidence)
+    return Reason("quiet_hours", terms.channel, "fail" if is_late else "pass", code, terms.time_zones.evidence)
 
 
 def _cap_verdict(terms: Terms, free: Free, *, is_late: bool) -> Reason:

@@ -1,4 +1,4 @@
-"""In which time zones a person may be."""
+"""The time zones that a person may be in."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 @dataclass(frozen=True)
-class Whereabouts:
-    """The zones a person may be in; `evidence` says how that is known, such as `timezone:Europe/Zurich`."""
+class TimeZones:
+    """The zones that a person may be in; `evidence` says how that is known, such as `timezone:Europe/Zurich`."""
 
     zones: tuple[ZoneInfo, ...]
     evidence: str
 
 
-def whereabouts(timezone: str | None, country: str | None, otherwise: str) -> Whereabouts | None:
+def time_zones(timezone: str | None, country: str | None, otherwise: str) -> TimeZones | None:
     """From the person's time zone (an IANA name), else from their country (ISO code), else from the policy.
 
     None where nothing is known and the policy says `refuse`.
     """
     zone = _zone(timezone) if timezone else None
     if zone:
-        return Whereabouts((zone,), f"timezone:{zone.key}")
+        return TimeZones((zone,), f"timezone:{zone.key}")
     if country and country in zones_by_country():
-        return Whereabouts(zones_by_country()[country], f"country:{country}")
-    return None if otherwise == "refuse" else Whereabouts((ZoneInfo(otherwise),), f"policy:{otherwise}")
+        return TimeZones(zones_by_country()[country], f"country:{country}")
+    return None if otherwise == "refuse" else TimeZones((ZoneInfo(otherwise),), f"policy:{otherwise}")
 
 
 def _zone(name: str) -> ZoneInfo | None:

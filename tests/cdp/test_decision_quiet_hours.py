@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cdp.decision.policy import QuietHours
 from cdp.decision.quiet_hours import next_allowed, next_quiet
-from cdp.decision.timezones import whereabouts, zones_by_country
+from cdp.decision.timezones import time_zones, zones_by_country
 
 NIGHT = QuietHours(starts_at=time(21), ends_at=time(8))
 BERLIN, NEW_YORK, LORD_HOWE = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York"), ZoneInfo("Australia/Lord_Howe")
@@ -132,10 +132,10 @@ PLACES = [
 def test_where_a_person_may_be(
     timezone: str | None, country: str | None, otherwise: str, zones: list[str], evidence: str
 ) -> None:
-    found = whereabouts(timezone, country, otherwise)
+    found = time_zones(timezone, country, otherwise)
     assert found is not None
     assert ([zone.key for zone in found.zones], found.evidence) == (zones, evidence)
 
 
 def test_a_policy_may_refuse_where_nothing_is_known() -> None:
-    assert whereabouts(None, None, "refuse") is None
+    assert time_zones(None, None, "refuse") is None
