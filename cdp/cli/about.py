@@ -23,7 +23,7 @@ def sources() -> None:
 
     Example: cdp sources
     """
-    from cdp.sources import load_sources
+    from cdp.providers import load_sources
 
     known, secrets = load_sources().values(), load_settings().webhooks
     rows = [[source.name, source.title, ", ".join(source.files)] for source in known]

@@ -113,8 +113,8 @@ def _refuse_taken(connection: Connection, name: str) -> None:
 
 def _added_write_key(connection: Connection, name: str, source: str) -> str:
     from cdp.access.write_keys import add_write_key
-    from cdp.sources import load_sources
-    from cdp.sources.segment import SOURCE
+    from cdp.providers import load_sources
+    from cdp.providers.segment.source import SOURCE
 
     if source in load_sources() and source != SOURCE.name:
         raise UsageError(f"{source} is another provider's name", hint="Choose one of your own, such as --source web")

@@ -1,16 +1,14 @@
-"""The sources: one file each, found by themselves.
+"""What a source is, and the sources that belong to no provider: tables of contacts and of events by a mapping file.
 
-A source's file defines `SOURCE`, a `Source`: what its payloads look like and one SELECT that maps them. The
-SELECT reads the relation `raw` (file_id, line_number, item_number, payload JSON, received_at) and returns any
-of the columns of `MAPPED`, by name; columns that it leaves out are NULL. The same text maps a log of millions
-of lines and a single webhook.
+A module that defines `SOURCE`, a `Source`, is found by itself: here a generic format, in `cdp/providers/<name>/` a
+provider's. It says what payloads look like and has one SELECT that maps them. The SELECT reads the relation `raw`
+(file_id, line_number, item_number, payload JSON, received_at) and returns any of the columns of `MAPPED`, by name;
+columns that it leaves out are NULL. The same text maps a log of millions of lines and a single webhook.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
@@ -108,20 +106,3 @@ class Source:
     def claims_keys(self, found: Iterable[frozenset[str]]) -> int:
         """How many keys identify the records as this source's; 0 where none of its key sets is there."""
         return max((len(keys) for record in found for keys in self.keys if keys <= record), default=0)
-
-
-def load_sources() -> Mapping[str, Source]:
-    """All sources by name: every module of this package that defines `SOURCE`.
-
-    Raises:
-        ConfigurationError: two files claim one name.
-    """
-    found: dict[str, Source] = {}
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
-        source = getattr(importlib.import_module(f"{__name__}.{module.name}"), "SOURCE", None)
-        if source is None:
-            continue
-        if source.name in found:
-            raise ConfigurationError(f"two sources are named {source.name}", where=f"cdp/sources/{module.name}.py")
-        found[source.name] = source
-    return found

@@ -1,6 +1,7 @@
 """Webhooks: how a provider proves that a request is its own, and how the request opens into payloads.
 
-A source's file names its `Webhook`. All of it is pure: bytes, headers, public URL, secrets and clock are handed in,
+Here are the schemes and shapes that several providers share; which provider uses which stands in `cdp/providers/`,
+whose sources name their `Webhook`. All of it is pure: bytes, headers, public URL, secrets and clock are handed in,
 and so is a certificate that must come over the network. Nothing here repeats what a request holds in an error.
 """
 

@@ -16,7 +16,8 @@ import pytest
 
 from cdp.channels import CHANNEL_NAMES
 from cdp.fields import EVENT_TYPES
-from cdp.sources import MAPPED, Source, load_sources
+from cdp.providers import load_sources
+from cdp.sources import MAPPED, Source
 from cdp.sources.columns import load_mapping, select_for
 from cdp.warehouse import Warehouse, open_memory
 

@@ -20,9 +20,11 @@ from hypothesis import strategies as st
 
 from cdp.errors import NotFound, Unavailable
 from cdp.live.verify import Verifier
+from cdp.providers import load_sources
+from cdp.providers.sendgrid import webhook as sendgrid
+from cdp.providers.twilio import webhook as twilio
 from cdp.settings import WebhookSecrets
-from cdp.sources import load_sources
-from cdp.webhooks import Refused, Request, Unreadable, UnusableSecret, ecdsa, standard, twilio
+from cdp.webhooks import Refused, Request, Unreadable, UnusableSecret, standard
 from cdp.webhooks.fetch import Certificates, fetch
 from cdp.webhooks.payloads import form_fields
 from tests import webhook_senders as senders
@@ -120,11 +122,11 @@ SENDGRID_REQUEST = Request(
 )
 def test_the_vector_of_sendgrids_own_libraries(key: str) -> None:
     sent_at = datetime.fromtimestamp(1600112502, UTC)
-    ecdsa.verify(SENDGRID_REQUEST, {"public_key": key}, sent_at)
+    sendgrid.verify(SENDGRID_REQUEST, {"public_key": key}, sent_at)
     with pytest.raises(Refused, match="does not match"):
-        ecdsa.verify(replace(SENDGRID_REQUEST, body=SENDGRID_REQUEST.body.strip()), {"public_key": key}, sent_at)
+        sendgrid.verify(replace(SENDGRID_REQUEST, body=SENDGRID_REQUEST.body.strip()), {"public_key": key}, sent_at)
     with pytest.raises(Refused, match="too old"):
-        ecdsa.verify(SENDGRID_REQUEST, {"public_key": key}, NOW)
+        sendgrid.verify(SENDGRID_REQUEST, {"public_key": key}, NOW)
 
 
 STANDARD_REQUEST = Request(
@@ -587,13 +589,13 @@ def test_recorded_requests_of_sendgrid() -> None:
         if key in found["settings"]["ANYMAIL"]
     ]
     # The two that were accepted are signed rightly, over a time that is none.
-    no_time, no_match = f"{ecdsa.TIMESTAMP} is not a time", "the signature does not match"
+    no_time, no_match = f"{sendgrid.TIMESTAMP} is not a time", "the signature does not match"
     assert [why for accepted, why in outcomes if accepted] == [no_time, no_time]
     refused = [why for accepted, why in outcomes if not accepted]
     assert set(refused) <= {
         no_match,
-        f"the header {ecdsa.SIGNATURE} is missing",
-        f"the header {ecdsa.TIMESTAMP} is missing",
+        f"the header {sendgrid.SIGNATURE} is missing",
+        f"the header {sendgrid.TIMESTAMP} is missing",
     }
     assert len(refused) == 6
 

@@ -9,8 +9,8 @@ and any case; `OptOutType` says what Advanced Opt-Out made of a keyword of one's
 
 from __future__ import annotations
 
+from cdp.providers.twilio.webhook import WEBHOOK
 from cdp.sources import Source
-from cdp.webhooks import Webhook, twilio
 
 SOURCE = Source(
     name="twilio",
@@ -24,13 +24,7 @@ SOURCE = Source(
     ),
     lists=("messages",),
     csv_columns=frozenset({"From", "To", "Status", "SentDate", "Sid", "Direction"}),
-    webhook=Webhook(
-        provider="twilio",
-        secrets=("auth_token",),
-        verify=twilio.verify,
-        items=twilio.items,
-        answer=twilio.answer,
-    ),
+    webhook=WEBHOOK,
     select=r"""
 with item as (
     select file_id, line_number, received_at,

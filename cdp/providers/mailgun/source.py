@@ -9,9 +9,9 @@ holds for the channel.
 
 from __future__ import annotations
 
+from cdp.providers.mailgun.webhook import WEBHOOK
 from cdp.sources import Source
 from cdp.sources.agents import is_machine
-from cdp.webhooks import Webhook, mailgun
 
 SOURCE = Source(
     name="mailgun",
@@ -23,13 +23,7 @@ SOURCE = Source(
         frozenset({"event", "log-level", "id", "timestamp"}),
     ),
     lists=("items",),
-    webhook=Webhook(
-        provider="mailgun",
-        secrets=("signing_key",),
-        verify=mailgun.verify,
-        items=mailgun.items,
-        is_single_use=True,
-    ),
+    webhook=WEBHOOK,
     select=rf"""
 with event_data as (
     select file_id, line_number, received_at,

@@ -9,9 +9,9 @@ at that domain to whom the mail went, and nobody of several is taken to have com
 
 from __future__ import annotations
 
+from cdp.providers.ses.webhook import WEBHOOK
 from cdp.sources import Source
 from cdp.sources.agents import is_machine
-from cdp.webhooks import Webhook, sns
 
 SOURCE = Source(
     name="ses",
@@ -22,14 +22,7 @@ SOURCE = Source(
         frozenset({"notificationType", "mail"}),
         frozenset({"Type", "MessageId", "Message"}),
     ),
-    webhook=Webhook(
-        provider="ses",
-        secrets=("topic_arns",),
-        verify=sns.verify,
-        items=sns.items,
-        certificate_url=sns.certificate_url,
-        confirm_url=sns.confirm_url,
-    ),
+    webhook=WEBHOOK,
     select=rf"""
 with opened as (
     select file_id, line_number, received_at, payload->>'Timestamp' as published_at,

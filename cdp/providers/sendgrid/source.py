@@ -10,17 +10,15 @@ comes late lacks it, and clicks lack `smtp-id`, which is `<id@host>` with the sa
 
 from __future__ import annotations
 
+from cdp.providers.sendgrid.webhook import WEBHOOK
 from cdp.sources import Source
-from cdp.webhooks import Webhook, ecdsa, payloads
 
 SOURCE = Source(
     name="sendgrid",
     title="SendGrid event webhook",
     files=("sendgrid*",),
     keys=(frozenset({"sg_event_id"}), frozenset({"sg_message_id", "event", "timestamp"})),
-    webhook=Webhook(
-        provider="sendgrid", secrets=("public_key",), verify=ecdsa.verify, items=payloads.by_id("sg_event_id")
-    ),
+    webhook=WEBHOOK,
     select=r"""
 with item as (
     select file_id, line_number, received_at, unnest(from_json(payload, '{
