@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cdp.cli import screens, terminal
-from cdp.cli.common import AsJson, opened_store, print_json
+from cdp.cli.common import AsJson, load_settings, opened_store, print_json
 from cdp.errors import UsageError
-from cdp.settings import load_settings
 
 if TYPE_CHECKING:
     from cdp.access.clients import Client, NewClient

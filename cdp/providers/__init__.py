@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cdp import sources
@@ -31,7 +31,8 @@ def load_providers() -> Mapping[str, Provider]:
     Raises:
         ConfigurationError: a source is not named as its folder.
     """
-    return {name: Provider(name, _source_of(name)) for name in _modules(__path__)}
+    folders = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
+    return {name: Provider(name, _source_of(name)) for name in sorted(folders)}
 
 
 def load_sources() -> Mapping[str, Source]:
@@ -50,10 +51,10 @@ def load_sources() -> Mapping[str, Source]:
 
 def _generic_sources() -> Iterator[tuple[str, Source]]:
     """The file and the source of each module of `cdp/sources/` that defines one."""
-    for name in _modules(sources.__path__):
-        source = getattr(importlib.import_module(f"{sources.__name__}.{name}"), "SOURCE", None)
+    for module in pkgutil.iter_modules(sources.__path__):
+        source = getattr(importlib.import_module(f"{sources.__name__}.{module.name}"), "SOURCE", None)
         if source is not None:
-            yield f"cdp/sources/{name}.py", source
+            yield f"cdp/sources/{module.name}.py", source
 
 
 def _provided_sources() -> Iterator[tuple[str, Source]]:
@@ -70,7 +71,3 @@ def _source_of(name: str) -> Source:
 
 def _file_of(name: str) -> str:
     return f"cdp/providers/{name}/source.py"
-
-
-def _modules(path: Sequence[str]) -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(path))

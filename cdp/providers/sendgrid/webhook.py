@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, Ellip
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from cdp.webhooks import Refused, Request, Secrets, UnusableSecret, Webhook, at_unix, check_age, from_base64
+from cdp.webhooks import Refused, Request, Secret, Secrets, UnusableSecret, Webhook, at_unix, check_age, from_base64
 from cdp.webhooks.payloads import by_id
 
 SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
@@ -46,4 +46,9 @@ def _public_key(text: str) -> EllipticCurvePublicKey:
     return key
 
 
-WEBHOOK = Webhook(provider="sendgrid", secrets=("public_key",), verify=verify, items=by_id("sg_event_id"))
+WEBHOOK = Webhook(
+    provider="sendgrid",
+    secrets=(Secret("public_key", "the verification key of the signed event webhook"),),
+    verify=verify,
+    items=by_id("sg_event_id"),
+)

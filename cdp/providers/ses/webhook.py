@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cdp.webhooks import Webhook, sns
+from cdp.webhooks import Secret, Webhook, sns
 
 WEBHOOK = Webhook(
     provider="ses",
-    secrets=("topic_arns",),
+    secrets=(Secret("topic_arns", "the SNS topics that may call; parted by commas"),),
     verify=sns.verify,
     items=sns.items,
     certificate_url=sns.certificate_url,

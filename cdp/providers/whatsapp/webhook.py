@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from cdp.webhooks import Challenge, Item, Refused, Request, Secrets, Webhook, same
+from cdp.webhooks import Challenge, Item, Refused, Request, Secret, Secrets, Webhook, same
 from cdp.webhooks.payloads import document, item
 
 SIGNATURE = "X-Hub-Signature-256"
@@ -71,8 +71,8 @@ def _echo(query: Mapping[str, str], secrets: Secrets) -> str:
 
 WEBHOOK = Webhook(
     provider="whatsapp",
-    secrets=("app_secret",),
+    secrets=(Secret("app_secret", "the Meta app's secret"),),
     verify=verify,
     items=items,
-    challenge=Challenge(secrets=("verify_token",), answer=_echo),
+    challenge=Challenge((Secret("verify_token", "what Meta must say to subscribe"),), _echo),
 )
