@@ -69,6 +69,24 @@ MAPPED = Table(
 )
 
 
+# A property of an event, and what it says: a word in lower case.
+Word = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class FailureWords:
+    """Words that say why an event failed: what a provider writes into the properties of a bounce, failure or rejection.
+
+    permanent: the address will never work.
+    complained: the person has marked earlier mail as spam.
+    stopped: the person has answered STOP.
+    """
+
+    permanent: tuple[Word, ...] = ()
+    complained: tuple[Word, ...] = ()
+    stopped: tuple[Word, ...] = ()
+
+
 @dataclass(frozen=True)
 class Source:
     """A provider's log or webhook.
@@ -82,6 +100,7 @@ class Source:
     csv_columns: columns that a CSV file of this source must have.
     needs_mapping: the SELECT is made from a mapping file (`cdp/sources/columns.py`).
     webhook: how `/webhooks/{name}` verifies and opens a request; None where nothing can come over HTTP.
+    failures: its words for the failures that last.
     """
 
     name: str
@@ -93,6 +112,7 @@ class Source:
     csv_columns: frozenset[str] = frozenset()
     needs_mapping: bool = False
     webhook: Webhook | None = STANDARD
+    failures: FailureWords = FailureWords()
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name != self.name.lower():

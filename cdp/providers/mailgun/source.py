@@ -10,7 +10,7 @@ holds for the channel.
 from __future__ import annotations
 
 from cdp.providers.mailgun.webhook import WEBHOOK
-from cdp.sources import Source
+from cdp.sources import FailureWords, Source
 from cdp.sources.agents import is_machine
 
 SOURCE = Source(
@@ -24,6 +24,10 @@ SOURCE = Source(
     ),
     lists=("items",),
     webhook=WEBHOOK,
+    failures=FailureWords(
+        permanent=(("severity", "permanent"),),
+        complained=(("reason", "suppress-complaint"),),
+    ),
     select=rf"""
 with event_data as (
     select file_id, line_number, received_at,

@@ -9,7 +9,7 @@ only the person's own change is a new consent. Postmark does not mark what machi
 from __future__ import annotations
 
 from cdp.providers.postmark.webhook import WEBHOOK
-from cdp.sources import Source
+from cdp.sources import FailureWords, Source
 from cdp.sources.agents import is_machine
 
 SOURCE = Source(
@@ -18,6 +18,7 @@ SOURCE = Source(
     files=("postmark*",),
     keys=(frozenset({"RecordType", "MessageID"}), frozenset({"RecordType", "MessageStream"})),
     webhook=WEBHOOK,
+    failures=FailureWords(permanent=(("type", "hardbounce"), ("type", "bademailaddress"))),
     select=rf"""
 with item as (
     select file_id, line_number, received_at, unnest(from_json(payload, '{{

@@ -11,7 +11,7 @@ comes late lacks it, and clicks lack `smtp-id`, which is `<id@host>` with the sa
 from __future__ import annotations
 
 from cdp.providers.sendgrid.webhook import WEBHOOK
-from cdp.sources import Source
+from cdp.sources import FailureWords, Source
 
 SOURCE = Source(
     name="sendgrid",
@@ -19,6 +19,11 @@ SOURCE = Source(
     files=("sendgrid*",),
     keys=(frozenset({"sg_event_id"}), frozenset({"sg_message_id", "event", "timestamp"})),
     webhook=WEBHOOK,
+    failures=FailureWords(
+        # The other type of a bounce is `blocked`; the reasons are those of messages that SendGrid dropped.
+        permanent=(("type", "bounce"), ("reason", "bounced address")),
+        complained=(("reason", "spam reporting address"),),
+    ),
     select=r"""
 with item as (
     select file_id, line_number, received_at, unnest(from_json(payload, '{

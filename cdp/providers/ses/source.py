@@ -10,7 +10,7 @@ at that domain to whom the mail went, and nobody of several is taken to have com
 from __future__ import annotations
 
 from cdp.providers.ses.webhook import WEBHOOK
-from cdp.sources import Source
+from cdp.sources import FailureWords, Source
 from cdp.sources.agents import is_machine
 
 SOURCE = Source(
@@ -23,6 +23,7 @@ SOURCE = Source(
         frozenset({"Type", "MessageId", "Message"}),
     ),
     webhook=WEBHOOK,
+    failures=FailureWords(permanent=(("bounce_type", "permanent"),)),
     select=rf"""
 with opened as (
     select file_id, line_number, received_at, payload->>'Timestamp' as published_at,

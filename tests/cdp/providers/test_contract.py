@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import cdp.providers
+from cdp.consent import effects_of
 from cdp.providers import load_providers
 from cdp.sources import MAPPED, Source
 from cdp.warehouse import open_memory
@@ -144,6 +146,31 @@ def test_keys_tell_the_sources_apart(name: str, record: Item) -> None:
 )
 def test_file_names_tell_the_sources_apart(file_name: str, name: str) -> None:
     assert [source.name for source in READY if source.claims_name(file_name)] == [name]
+
+
+# --- words for failures that last ---------------------------------------------------------------------------
+
+WORDS = [
+    (source, reason, *word)
+    for source in READY
+    for reason, words in (
+        ("hard_bounce", source.failures.permanent),
+        ("complaint", source.failures.complained),
+        ("stop", source.failures.stopped),
+    )
+    for word in words
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason", "name", "word"), WORDS, ids=[f"{source.name}-{name}-{word}" for source, _, name, word in WORDS]
+)
+def test_a_word_of_a_failure_suppresses_the_address(source: Source, reason: str, name: str, word: str) -> None:
+    assert f"'{name}'" in source.select, "the SELECT keeps no such property"
+    event = {"event_id": "e", "channel": "sms" if reason == "stop" else "email", "event_type": "rejected"}
+    person = {"source": source.name, "email": "ann@example.com", "phone": "+14155550100"}
+    said = {**event, **person, "occurred_at": NOW, "properties": json.dumps({name: word.title()})}
+    assert [suppression.reason for suppression in effects_of([said]).suppressions] == [reason]
 
 
 # --- webhooks -----------------------------------------------------------------------------------------------
