@@ -42,8 +42,8 @@ from cdp.consent.links import UnsubscribeLinks, load_unsubscribe_keys
 from cdp.decision.policy import load_policy
 from cdp.live import Receiver
 from cdp.live.verify import Verifier
+from cdp.providers import load_sources
 from cdp.settings import Settings, load_settings
-from cdp.sources import load_sources
 from cdp.store import open_store
 from cdp.webhooks.fetch import Fetch, fetch
 

@@ -7,15 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    StringConstraints,
-    ValidationError,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -34,79 +26,14 @@ HttpUrlText = Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+$")]
 MemorySize = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$")]
 
 
-class _Secrets(BaseModel):
-    """Secrets of one provider. One that is empty is not set: nothing may be verified with it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _empty_is_none(cls, value: object) -> object:
-        text = ",".join(map(str, value)) if isinstance(value, list) else value
-        return (text.strip() or None) if isinstance(text, str) else text
+def _secret_text(value: object) -> object:
+    """A list is its elements, parted by commas. A secret that is empty is not set: nothing may be verified with it."""
+    text = ",".join(map(str, value)) if isinstance(value, list) else value
+    return (text.strip() or None) if isinstance(text, str) else text
 
 
-class SendgridSecrets(_Secrets):
-    """What SendGrid signs its event webhook with."""
-
-    public_key: SecretStr | None = Field(None, description="the verification key of the signed event webhook")
-
-
-class TwilioSecrets(_Secrets):
-    """What Twilio signs its requests with."""
-
-    auth_token: SecretStr | None = Field(None, description="the account's auth token")
-
-
-class MailgunSecrets(_Secrets):
-    """What Mailgun signs its webhooks with."""
-
-    signing_key: SecretStr | None = Field(None, description="the HTTP webhook signing key")
-
-
-class PostmarkSecrets(_Secrets):
-    """HTTP Basic credentials, which Postmark's webhooks are given."""
-
-    username: SecretStr | None = Field(None, description="the user name in the webhook's settings")
-    password: SecretStr | None = Field(None, description="the password in the webhook's settings")
-
-
-class SesSecrets(_Secrets):
-    """Where Amazon SES may publish from; SNS signs with certificates of its own."""
-
-    topic_arns: SecretStr | None = Field(None, description="the SNS topics that may call; parted by commas")
-
-
-class WhatsappSecrets(_Secrets):
-    """What Meta signs WhatsApp's webhooks with, and says first."""
-
-    app_secret: SecretStr | None = Field(None, description="the Meta app's secret")
-    verify_token: SecretStr | None = Field(None, description="what Meta must say to subscribe")
-
-
-class StandardSecrets(_Secrets):
-    """What Standard Webhooks are signed with, for every source that has no scheme of its own."""
-
-    secret: SecretStr | None = Field(None, description="the Standard Webhooks secret, whsec_…")
-
-
-class WebhookSecrets(BaseModel):
-    """What providers' webhooks are verified with: `CDP_WEBHOOKS__{PROVIDER}__{SECRET}`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    sendgrid: SendgridSecrets = SendgridSecrets()
-    twilio: TwilioSecrets = TwilioSecrets()
-    mailgun: MailgunSecrets = MailgunSecrets()
-    postmark: PostmarkSecrets = PostmarkSecrets()
-    ses: SesSecrets = SesSecrets()
-    whatsapp: WhatsappSecrets = WhatsappSecrets()
-    standard: StandardSecrets = StandardSecrets()
-
-    def of(self, provider: str) -> dict[str, SecretStr | None]:
-        """A provider's secrets by name; None where one is not set."""
-        found: _Secrets = getattr(self, provider)
-        return {name: getattr(found, name) for name in type(found).model_fields}
+# Provider, secret, value; None where it is empty. `cdp.providers.secrets` knows which there are.
+WebhookSecrets = dict[str, dict[str, Annotated[SecretStr | None, BeforeValidator(_secret_text)]]]
 
 
 class Settings(BaseSettings):
@@ -132,7 +59,7 @@ class Settings(BaseSettings):
         None, description="an authorisation server whose access tokens are accepted beside our own"
     )
     rate_limit: int = Field(300_000, ge=1, description="requests that a client may make in a minute, on each worker")
-    webhooks: WebhookSecrets = Field(WebhookSecrets(), description="what providers' webhooks are verified with")
+    webhooks: WebhookSecrets = Field({}, description="what providers' webhooks are verified with")
     threads: int = Field(os.cpu_count() or 1, ge=1, description="worker threads of the warehouse")
     memory_limit: MemorySize = Field("4GB", description="memory the warehouse may use before it spills to disk")
 

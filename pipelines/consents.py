@@ -48,7 +48,7 @@ def _effects() -> pl.DataFrame:
         for effect in EFFECTS
         for event_type in effect.event_types
         for channel in effect.channels
-        for said in effect.said or ((None, None),)
+        for said in (((None, None),) if effect.said is None else effect.said)
     ]
     return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String()), orient="row")
 

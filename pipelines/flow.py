@@ -22,11 +22,12 @@ from cdp import tables
 from cdp.decision.policy import Policy, load_policy
 from cdp.errors import QualityGateFailed, UsageError
 from cdp.live.inbox import has_unlanded
+from cdp.providers import load_sources
 from cdp.runs.ledger import recent_runs, record_run
 from cdp.segments import Catalogue, load_catalogue
 from cdp.segments.history import known_segment_changes
 from cdp.settings import Settings
-from cdp.sources import Source, load_sources
+from cdp.sources import Source
 from cdp.sources.columns import describe
 from cdp.store import Store, open_store
 from cdp.warehouse import (

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
+from pydantic import TypeAdapter
 
 from cdp.errors import Unavailable
 from cdp.settings import WebhookSecrets
@@ -33,7 +34,13 @@ STANDARD_KEY = b"a key of 24 bytes, or so"
 
 _SENDGRID_KEY = ec.generate_private_key(ec.SECP256R1())
 
-SECRETS = WebhookSecrets.model_validate(
+
+def secrets_of(values: Mapping[str, Mapping[str, str]]) -> WebhookSecrets:
+    """The settings of webhooks that hold these values, by provider and name."""
+    return TypeAdapter(WebhookSecrets).validate_python(values)
+
+
+SECRETS = secrets_of(
     {
         "sendgrid": {
             "public_key": base64.b64encode(

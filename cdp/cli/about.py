@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import typer
 
 from cdp.cli import terminal
-from cdp.settings import Settings, WebhookSecrets, load_settings, origin_of, variable_of
+from cdp.cli.common import load_settings
+from cdp.settings import Settings, WebhookSecrets, origin_of, variable_of
 
 if TYPE_CHECKING:
     from cdp.webhooks import Webhook
@@ -23,9 +24,9 @@ def sources() -> None:
 
     Example: cdp sources
     """
-    from cdp.sources import load_sources
+    from cdp.providers import load_sources
 
-    known, secrets = load_sources().values(), load_settings().webhooks
+    known, webhooks = load_sources().values(), load_settings().webhooks
     rows = [[source.name, source.title, ", ".join(source.files)] for source in known]
     terminal.out.print(terminal.table(["source", "what it is", "file names"], rows))
     terminal.say(
@@ -33,15 +34,17 @@ def sources() -> None:
         "<name>.mapping.yaml beside it that says which columns are which fields (see data/sample/*.mapping.yaml), or "
         "headers that speak for themselves.\n"
     )
-    hooks = [row for source in known if source.webhook for row in _webhook_rows(source.name, source.webhook, secrets)]
+    hooks = [row for source in known if source.webhook for row in _webhook_rows(source.name, source.webhook, webhooks)]
     terminal.out.print(terminal.table(["webhook", "what it is verified with", "is"], hooks))
 
 
-def _webhook_rows(name: str, webhook: Webhook, settings: WebhookSecrets) -> Iterator[tuple[str, str, str]]:
+def _webhook_rows(name: str, webhook: Webhook, webhooks: WebhookSecrets) -> Iterator[tuple[str, str, str]]:
     """A row a secret: what providers call, the variable, whether it is set. Nothing is accepted before it is."""
-    found = settings.of(webhook.provider)
-    for secret in (*webhook.secrets, *(webhook.challenge.secrets if webhook.challenge else ())):
-        yield f"/webhooks/{name}", webhook.variable(secret), "not set" if found[secret] is None else "set"
+    from cdp.providers.secrets import configured_secrets
+
+    found = configured_secrets(webhooks, webhook.provider)
+    for secret in webhook.all_secrets():
+        yield f"/webhooks/{name}", webhook.variable(secret), "set" if secret.name in found else "not set"
 
 
 @app.command()
@@ -63,9 +66,13 @@ def config() -> None:
 
 def _webhook_secrets(settings: Settings) -> Iterator[tuple[str, bool]]:
     """Each webhook secret, named with dots, and whether it is set."""
-    for provider in type(settings.webhooks).model_fields:
-        for secret, value in settings.webhooks.of(provider).items():
-            yield f"webhooks.{provider}.{secret}", value is not None
+    from cdp.providers import load_sources
+    from cdp.providers.secrets import configured_secrets, declared_secrets
+
+    for provider, secrets in declared_secrets(load_sources().values()).items():
+        found = configured_secrets(settings.webhooks, provider)
+        for secret in secrets:
+            yield f"webhooks.{provider}.{secret.name}", secret.name in found
 
 
 def _shown(name: str, settings: Settings) -> str:

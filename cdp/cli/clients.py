@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cdp.cli import screens, terminal
-from cdp.cli.common import AsJson, opened_store, print_json
+from cdp.cli.common import AsJson, load_settings, opened_store, print_json
 from cdp.errors import UsageError
-from cdp.settings import load_settings
 
 if TYPE_CHECKING:
     from cdp.access.clients import Client, NewClient
@@ -113,8 +112,8 @@ def _refuse_taken(connection: Connection, name: str) -> None:
 
 def _added_write_key(connection: Connection, name: str, source: str) -> str:
     from cdp.access.write_keys import add_write_key
-    from cdp.sources import load_sources
-    from cdp.sources.segment import SOURCE
+    from cdp.providers import load_sources
+    from cdp.providers.segment.source import SOURCE
 
     if source in load_sources() and source != SOURCE.name:
         raise UsageError(f"{source} is another provider's name", hint="Choose one of your own, such as --source web")

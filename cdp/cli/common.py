@@ -15,12 +15,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cdp.settings import Settings
+from cdp.settings import load_settings as read_settings
 
 if TYPE_CHECKING:
     from cdp.store import Store
     from cdp.warehouse import Warehouse
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else there.")]
+
+
+def load_settings() -> Settings:
+    """The settings in force.
+
+    Raises:
+        ConfigurationError: a value does not fit, or a webhook secret is none that a provider declares.
+    """
+    settings = read_settings()
+    if settings.webhooks:
+        from cdp.providers import load_sources
+        from cdp.providers.secrets import check_secrets
+
+        check_secrets(settings.webhooks, load_sources().values())
+    return settings
 
 
 @contextmanager

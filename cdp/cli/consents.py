@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from cdp.cli import terminal
-from cdp.cli.common import AsJson, opened_store, print_json
-from cdp.settings import load_settings
+from cdp.cli.common import AsJson, load_settings, opened_store, print_json
 
 app = typer.Typer(name="consents", help="Consents: is the ledger what was recorded.")
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cdp.cli import terminal
-from cdp.cli.common import AsJson, opened_store, print_json
-from cdp.settings import load_settings
+from cdp.cli.common import AsJson, load_settings, opened_store, print_json
 
 if TYPE_CHECKING:
     from cdp.decision import Decision

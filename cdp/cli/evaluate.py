@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cdp.cli import terminal
-from cdp.cli.common import AsJson, print_json, published
-from cdp.settings import load_settings
+from cdp.cli.common import AsJson, load_settings, print_json, published
 
 if TYPE_CHECKING:
     from pipelines.behaviour.evaluation import Evaluation

@@ -14,9 +14,9 @@ import typer
 
 from cdp.cli import identity_screens as screens
 from cdp.cli import terminal
-from cdp.cli.common import AsJson, opened_store, print_json, published
+from cdp.cli.common import AsJson, load_settings, opened_store, print_json, published
 from cdp.errors import UsageError
-from cdp.settings import Settings, load_settings
+from cdp.settings import Settings
 
 if TYPE_CHECKING:
     from cdp.warehouse import Warehouse

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cdp.cli import segment_screens, terminal
-from cdp.cli.common import AsJson, print_json, published
+from cdp.cli.common import AsJson, load_settings, print_json, published
 from cdp.errors import UsageError
-from cdp.settings import Settings, load_settings
+from cdp.settings import Settings
 
 if TYPE_CHECKING:
     from cdp.warehouse import Warehouse

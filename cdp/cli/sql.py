@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 import typer
 
 from cdp.cli import screens, terminal
+from cdp.cli.common import load_settings
 from cdp.errors import UsageError
-from cdp.settings import Settings, load_settings
+from cdp.settings import Settings
 
 app = typer.Typer()
 

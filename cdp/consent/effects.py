@@ -2,7 +2,8 @@
 
 Who lifts what: START (or a re-subscription on a channel of texts) lifts STOP; something that arrived lifts a hard
 bounce; nothing in a log lifts a complaint or an erasure: a steward does (`cdp consents lift`). A grant is given by an
-explicit statement alone: a purchase, an open or a click is no consent.
+explicit statement alone: a purchase, an open or a click is no consent. The folder of a provider holds its words for an
+address that will never work, a person who has complained and one who has answered STOP.
 """
 
 from __future__ import annotations
@@ -14,57 +15,65 @@ from typing import Any
 
 from cdp.channels import ADDRESS_TYPES, KEYWORD_CHANNELS, PERMANENT_BOUNCE_CHANNELS
 from cdp.consent.statement import ContactPoint, Lift, Statement, Suppression
+from cdp.providers import load_providers
+from cdp.sources import FailureWords, Word
 
 Row = Mapping[str, Any]
 
 _FAILURES = ("bounced", "failed", "rejected")
 _ARRIVALS = ("delivered", "opened", "clicked", "replied")
 
-# What providers say of an address that will never work, by the property in which they say it.
-_FOR_GOOD = (
-    ("type", "bounce"),  # SendGrid, whose other type is `blocked`
-    ("reason", "bounced address"),  # SendGrid, of a message that it dropped
-    ("severity", "permanent"),  # Mailgun
-    ("bounce_type", "permanent"),  # Amazon SES
-    ("type", "hardbounce"),  # Postmark
-    ("type", "bademailaddress"),
-    ("bounce_type", "hard"),
-    ("error_code", "30005"),  # Twilio: unknown number
-    ("error_code", "30006"),  # a landline, or a carrier that cannot be reached
-    ("error_code", "21211"),  # not a number
-    ("error_code", "21614"),  # not a mobile number
-)
-# What they say of somebody who has complained before.
-_COMPLAINED = (
-    ("reason", "spam reporting address"),  # SendGrid
-    ("reason", "suppress-complaint"),  # Mailgun
-)
+# What any log may say of an address that will never work.
+_ANY_LOG = FailureWords(permanent=(("bounce_type", "hard"),))
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What an event of one of the types does, on one of the channels, if a property says one of the words."""
+    """What an event of one of the types does, on one of the channels.
+
+    said: pairs of property and word, of which the event must say one; None where no word is asked for.
+    """
 
     event_types: tuple[str, ...]
     channels: tuple[str, ...] = tuple(ADDRESS_TYPES)
-    said: tuple[tuple[str, str], ...] = ()
+    said: tuple[Word, ...] | None = None
     states: str | None = None
     suppresses: str | None = None
     lifts: str | None = None
 
+    def applies(self, channel: object, properties: Mapping[str, str]) -> bool:
+        """Whether an event of its types has this effect; the properties are in lower case."""
+        is_said = self.said is None or any(properties.get(name) == word for name, word in self.said)
+        return channel in self.channels and is_said
 
-EFFECTS = (
-    Effect(("unsubscribed", "complained"), states="withdrawn"),
-    Effect(("resubscribed",), states="granted"),
-    Effect(("unsubscribed",), KEYWORD_CHANNELS, suppresses="stop"),
-    Effect(_FAILURES, KEYWORD_CHANNELS, (("error_code", "21610"),), suppresses="stop"),  # Twilio: has answered STOP
-    Effect(("resubscribed",), KEYWORD_CHANNELS, lifts="stop"),
-    Effect(("complained",), suppresses="complaint"),
-    Effect(("rejected",), ("email",), _COMPLAINED, suppresses="complaint"),
-    Effect(_FAILURES, said=_FOR_GOOD, suppresses="hard_bounce"),
-    Effect(("bounced",), PERMANENT_BOUNCE_CHANNELS, suppresses="hard_bounce"),
-    Effect(_ARRIVALS, lifts="hard_bounce"),
-)
+
+def effect_table(words: FailureWords) -> tuple[Effect, ...]:
+    """All effects, with the words by which events that failed say more than that."""
+    return (
+        Effect(("unsubscribed", "complained"), states="withdrawn"),
+        Effect(("resubscribed",), states="granted"),
+        Effect(("unsubscribed",), KEYWORD_CHANNELS, suppresses="stop"),
+        Effect(_FAILURES, KEYWORD_CHANNELS, words.stopped, suppresses="stop"),
+        Effect(("resubscribed",), KEYWORD_CHANNELS, lifts="stop"),
+        Effect(("complained",), suppresses="complaint"),
+        Effect(("rejected",), ("email",), words.complained, suppresses="complaint"),
+        Effect(_FAILURES, said=words.permanent, suppresses="hard_bounce"),
+        Effect(("bounced",), PERMANENT_BOUNCE_CHANNELS, suppresses="hard_bounce"),
+        Effect(_ARRIVALS, lifts="hard_bounce"),
+    )
+
+
+def _every_word() -> FailureWords:
+    """The words of all providers together, and those of any log."""
+    said = [*(provider.source.failures for provider in load_providers().values()), _ANY_LOG]
+    return FailureWords(
+        permanent=tuple(word for words in said for word in words.permanent),
+        complained=tuple(word for words in said for word in words.complained),
+        stopped=tuple(word for words in said for word in words.stopped),
+    )
+
+
+EFFECTS = effect_table(_every_word())
 
 # The event types that `effects_of` has a use for.
 CONSENT_EVENTS = tuple(dict.fromkeys(kind for effect in EFFECTS for kind in effect.event_types))
@@ -114,8 +123,7 @@ def _collect(row: Row, found: Effects) -> None:
 def _effects_on(row: Row) -> Iterator[Effect]:
     properties = _properties(row)
     for effect in _BY_EVENT.get(str(row.get("event_type")), ()):
-        is_said = not effect.said or any(properties.get(name) == word for name, word in effect.said)
-        if row.get("channel") in effect.channels and is_said:
+        if effect.applies(row.get("channel"), properties):
             yield effect
 
 

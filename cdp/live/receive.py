@@ -20,8 +20,9 @@ from cdp.live.conforming import Conformer
 from cdp.live.inbox import Arrival
 from cdp.live.items import Conformed, Item
 from cdp.live.values import WorthlessLooks
+from cdp.providers import load_sources
 from cdp.settings import Settings
-from cdp.sources import Source, load_sources
+from cdp.sources import Source
 from cdp.store import Connection, Store
 
 BROKEN_JSON = "broken_json"
@@ -78,7 +79,7 @@ class Receiver:
         Args:
             source_name: whose payloads they are: one word in lower case; it becomes `source` in every table.
             received_at: the UTC time of the request.
-            format: the source file in `cdp/sources/` that reads them; `source_name` itself by default.
+            format: the source that reads them, as `cdp sources` lists it; `source_name` itself by default.
 
         Raises:
             UsageError: there is no such format, or the source's name is not one lower-case word.

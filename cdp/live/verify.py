@@ -6,16 +6,22 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from cdp.errors import NotFound
+from cdp.providers.secrets import check_secrets, configured_secrets
 from cdp.settings import WebhookSecrets
 from cdp.sources import Source
-from cdp.webhooks import Item, Refused, Request, Secrets, Unreadable, UnusableSecret, Webhook
+from cdp.webhooks import Item, Refused, Request, Secret, Secrets, Unreadable, UnusableSecret, Webhook
 from cdp.webhooks.fetch import Certificates, Fetch
 
 
 class Verifier:
-    """Made once a process; its methods may be called from many threads at a time."""
+    """Made once a process; its methods may be called from many threads at a time.
+
+    Raises:
+        ConfigurationError: a secret is set that no source's webhook declares.
+    """
 
     def __init__(self, sources: Mapping[str, Source], settings: WebhookSecrets, fetch: Fetch) -> None:
+        check_secrets(settings, sources.values())
         self._webhooks = {name: source.webhook for name, source in sources.items() if source.webhook}
         self._settings = settings
         self._fetch = fetch
@@ -71,9 +77,9 @@ class Verifier:
             secrets = {**secrets, "certificate": certificate}
         webhook.verify(request, secrets, now)
 
-    def _secrets(self, webhook: Webhook, names: Sequence[str]) -> Secrets:
-        found = self._settings.of(webhook.provider)
-        unset = [webhook.variable(name) for name in names if found[name] is None]
+    def _secrets(self, webhook: Webhook, needed: Sequence[Secret]) -> Secrets:
+        found = configured_secrets(self._settings, webhook.provider)
+        unset = [webhook.variable(secret) for secret in needed if secret.name not in found]
         if unset:
             raise UnusableSecret(f"the webhook cannot be verified: {' and '.join(unset)} must be set")
-        return {name: secret.get_secret_value() for name, secret in found.items() if secret is not None}
+        return {name: secret.get_secret_value() for name, secret in found.items()}

@@ -1,16 +1,14 @@
-"""The sources: one file each, found by themselves.
+"""What a source is, and the sources that belong to no provider: tables of contacts and of events by a mapping file.
 
-A source's file defines `SOURCE`, a `Source`: what its payloads look like and one SELECT that maps them. The
-SELECT reads the relation `raw` (file_id, line_number, item_number, payload JSON, received_at) and returns any
-of the columns of `MAPPED`, by name; columns that it leaves out are NULL. The same text maps a log of millions
-of lines and a single webhook.
+A module that defines `SOURCE`, a `Source`, is found by itself: here a generic format, in `cdp/providers/<name>/` a
+provider's. It says what payloads look like and has one SELECT that maps them. The SELECT reads the relation `raw`
+(file_id, line_number, item_number, payload JSON, received_at) and returns any of the columns of `MAPPED`, by name;
+columns that it leaves out are NULL. The same text maps a log of millions of lines and a single webhook.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
@@ -71,6 +69,24 @@ MAPPED = Table(
 )
 
 
+# A property of an event, and what it says: a word in lower case.
+Word = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class FailureWords:
+    """Words that say why an event failed: what a provider writes into the properties of a bounce, failure or rejection.
+
+    permanent: the address will never work.
+    complained: the person has marked earlier mail as spam.
+    stopped: the person has answered STOP.
+    """
+
+    permanent: tuple[Word, ...] = ()
+    complained: tuple[Word, ...] = ()
+    stopped: tuple[Word, ...] = ()
+
+
 @dataclass(frozen=True)
 class Source:
     """A provider's log or webhook.
@@ -84,6 +100,7 @@ class Source:
     csv_columns: columns that a CSV file of this source must have.
     needs_mapping: the SELECT is made from a mapping file (`cdp/sources/columns.py`).
     webhook: how `/webhooks/{name}` verifies and opens a request; None where nothing can come over HTTP.
+    failures: its words for the failures that last.
     """
 
     name: str
@@ -95,6 +112,7 @@ class Source:
     csv_columns: frozenset[str] = frozenset()
     needs_mapping: bool = False
     webhook: Webhook | None = STANDARD
+    failures: FailureWords = FailureWords()
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name != self.name.lower():
@@ -108,20 +126,3 @@ class Source:
     def claims_keys(self, found: Iterable[frozenset[str]]) -> int:
         """How many keys identify the records as this source's; 0 where none of its key sets is there."""
         return max((len(keys) for record in found for keys in self.keys if keys <= record), default=0)
-
-
-def load_sources() -> Mapping[str, Source]:
-    """All sources by name: every module of this package that defines `SOURCE`.
-
-    Raises:
-        ConfigurationError: two files claim one name.
-    """
-    found: dict[str, Source] = {}
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
-        source = getattr(importlib.import_module(f"{__name__}.{module.name}"), "SOURCE", None)
-        if source is None:
-            continue
-        if source.name in found:
-            raise ConfigurationError(f"two sources are named {source.name}", where=f"cdp/sources/{module.name}.py")
-        found[source.name] = source
-    return found

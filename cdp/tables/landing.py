@@ -18,7 +18,7 @@ FILES = Table(
     (
         Column("file_id", f.FileId, True),
         Column("source", f.Text, True, "whose log it is"),
-        Column("format", f.Text, True, "the source file in `cdp/sources/` that reads it"),
+        Column("format", f.Text, True, "the source that reads it, as `cdp sources` lists it"),
         Column("path", f.Text, True, "where it was read"),
         Column("sha256", f.Hash, True, "of the file's bytes"),
         Column("byte_count", f.Count, True),

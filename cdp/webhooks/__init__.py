@@ -1,6 +1,7 @@
 """Webhooks: how a provider proves that a request is its own, and how the request opens into payloads.
 
-A source's file names its `Webhook`. All of it is pure: bytes, headers, public URL, secrets and clock are handed in,
+Here are the schemes and shapes that several providers share; which provider uses which stands in `cdp/providers/`,
+whose sources name their `Webhook`. All of it is pure: bytes, headers, public URL, secrets and clock are handed in,
 and so is a certificate that must come over the network. Nothing here repeats what a request holds in an error.
 """
 
@@ -18,6 +19,7 @@ from cdp.errors import CdpError
 # How far a provider's clock may be off, and how long a request may be under way (Standard Webhooks).
 TOLERANCE = timedelta(minutes=5)
 
+# Their values, by name.
 Secrets = Mapping[str, str]
 
 
@@ -81,11 +83,21 @@ class Answer(NamedTuple):
     body: str = ""
 
 
+class Secret(NamedTuple):
+    """A secret that a webhook needs: its name in the settings, and what it is in the provider's words."""
+
+    name: str
+    meaning: str
+
+
 @dataclass(frozen=True)
 class Challenge:
-    """A GET by which a provider makes sure that the URL is ours. `answer` takes the query and gives the body."""
+    """A GET by which a provider makes sure that the URL is ours. `answer` takes the query and gives the body.
 
-    secrets: tuple[str, ...]
+    secrets: those without which it cannot be answered.
+    """
+
+    secrets: tuple[Secret, ...]
     answer: Callable[[Mapping[str, str], Secrets], str]
 
 
@@ -98,7 +110,7 @@ class Webhook:
     """How the requests of a provider are verified, opened and answered.
 
     provider: its name in the settings, `CDP_WEBHOOKS__{PROVIDER}__…`.
-    secrets: names of the settings without which nothing can be verified.
+    secrets: those without which nothing can be verified.
     verify: raises `Refused` unless the request is the provider's, and fresh where its scheme has a time.
     items: the payloads of a verified request; none where it only says something about the webhook itself.
     answer: the answer to a request that was taken in; None means that any 2xx will do.
@@ -111,7 +123,7 @@ class Webhook:
     """
 
     provider: str
-    secrets: tuple[str, ...]
+    secrets: tuple[Secret, ...]
     verify: Callable[[Request, Secrets, datetime], None]
     items: Callable[[Request], Sequence[Item]]
     answer: Callable[[Request], Answer | None] = _counts
@@ -121,9 +133,13 @@ class Webhook:
     is_single_use: bool = False
     auth_scheme: str = "Signature"
 
-    def variable(self, secret: str) -> str:
+    def all_secrets(self) -> tuple[Secret, ...]:
+        """The webhook's secrets, with those of its challenge."""
+        return (*self.secrets, *(self.challenge.secrets if self.challenge else ()))
+
+    def variable(self, secret: Secret) -> str:
         """The environment variable that sets a secret."""
-        return f"CDP_WEBHOOKS__{self.provider}__{secret}".upper()
+        return f"CDP_WEBHOOKS__{self.provider}__{secret.name}".upper()
 
 
 def same(given: str, expected: str) -> bool:

@@ -1,4 +1,4 @@
-"""HTTP Basic (RFC 7617): what Postmark's webhooks can be given, who do not sign."""
+"""HTTP Basic (RFC 7617), for providers that do not sign their webhooks: a user name and a password."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def certificate_url(request: Request, secrets: Secrets, now: datetime) -> str:
     """
     message = _message(request)
     if message.get("TopicArn") not in {topic.strip() for topic in secrets["topic_arns"].split(",")}:
-        raise Refused("the topic is not one of CDP_WEBHOOKS__SES__TOPIC_ARNS")
+        raise Refused("the topic is not one of topic_arns")
     check_age(_published_at(message), now, max_age=_MAX_AGE)
     url = message.get("SigningCertURL")
     if not isinstance(url, str) or not _is_amazons(url) or not _CERTIFICATE_PATH.fullmatch(urlsplit(url).path):

@@ -11,10 +11,12 @@ import hmac
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from cdp.webhooks import Item, Refused, Request, Secrets, UnusableSecret, Webhook, at_unix, check_age, same
+from cdp.webhooks import Item, Refused, Request, Secret, Secrets, UnusableSecret, Webhook, at_unix, check_age, same
 from cdp.webhooks.payloads import is_id, item, records
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
+
+_SECRET = Secret("secret", "the Standard Webhooks secret, whsec_…")
 
 
 def verify(request: Request, secrets: Secrets, now: datetime) -> None:
@@ -49,7 +51,7 @@ def _items(request: Request) -> list[Item]:
 
 def webhook(items: Callable[[Request], Sequence[Item]] = _items) -> Webhook:
     """A webhook by this scheme; `items` where the records have ids of their own."""
-    return Webhook(provider="standard", secrets=("secret",), verify=verify, items=items)
+    return Webhook(provider="standard", secrets=(_SECRET,), verify=verify, items=items)
 
 
 STANDARD = webhook()

@@ -66,7 +66,7 @@ class Hooks:
 
     home: Path
     store_url: str
-    secrets: WebhookSecrets = SECRETS
+    secrets: WebhookSecrets = field(default_factory=lambda: SECRETS)
     clock: Clock = field(default_factory=Clock)
     amazon: Amazon = field(default_factory=Amazon)
 
@@ -148,7 +148,7 @@ def test_an_unknown_source_is_not_found(embedded: Hooks, source: str) -> None:
 
 @pytest.mark.parametrize("source", SENDERS)
 def test_without_a_secret_nothing_is_accepted(tmp_path: Path, source: str) -> None:
-    hooks = Hooks(tmp_path / "home", f"sqlite:///{tmp_path / 'store.sqlite'}", WebhookSecrets())
+    hooks = Hooks(tmp_path / "home", f"sqlite:///{tmp_path / 'store.sqlite'}", {})
     response = hooks.post(SENDERS[source](EVENTS[source], NOW))
     assert_problem(response, 503, "webhook_not_configured")
     provider = "STANDARD" if source == "segment" else source.upper()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cdp.errors import ConfigurationError
 from cdp.sources.columns import ColumnMapping, describe, guess_mapping, load_mapping, select_for
-from tests.cdp.test_sources import RECEIVED, Row, has_an_outcome, map_items, seen
+from tests.cdp.mapping import RECEIVED, Row, has_an_outcome, map_items, seen
 
 BEHAVIOUR = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "behaviour"
 

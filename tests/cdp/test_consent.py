@@ -23,6 +23,8 @@ from cdp.consent import (
     fold,
     seal,
 )
+from cdp.consent.effects import effect_table
+from cdp.sources import FailureWords
 
 EMAIL = ContactPoint("email", "ann@example.com")
 OTHER_EMAIL = ContactPoint("email", "ann@example.org")
@@ -341,6 +343,11 @@ def test_what_an_event_does(
     assert [f"{each.channel} {each.reason}" for each in found.lifts] == lifts
     kept = {point.id for point in found.contact_points}
     assert {each.contact_point_id for each in (*found.statements, *found.suppressions)} <= kept
+
+
+def test_without_words_no_failure_suppresses_an_address() -> None:
+    table = [effect for effect in effect_table(FailureWords()) if effect.suppresses and "failed" in effect.event_types]
+    assert table and not any(effect.applies("sms", {"error_code": "21610"}) for effect in table)
 
 
 def test_a_purchase_after_an_opt_out_is_no_consent() -> None:

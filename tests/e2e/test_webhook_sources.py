@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.command import Command
 
 TOKEN = "d41d8cd98f00b204e9800998ecf8427e"
@@ -58,6 +60,15 @@ def test_secrets_in_force_are_shown_masked_with_their_origin(command: Command) -
     assert ["CDP_WEBHOOKS__TWILIO__AUTH_TOKEN", "***", "environment"] in rows
     assert ["CDP_WEBHOOKS__MAILGUN__SIGNING_KEY", "default"] in rows
     assert TOKEN not in answer.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [("config",), ("sources",), ("status",), ("clients", "list"), ("run",)], ids=lambda given: given[0]
+)
+def test_a_misspelt_secret_stops_any_command(command: Command, arguments: tuple[str, ...]) -> None:
+    answer = command(*arguments, CDP_WEBHOOKS__TWILIO__TOKEN=TOKEN)
+    assert (answer.exit_code, answer.stdout) == (3, "")
+    assert "CDP_WEBHOOKS__TWILIO__TOKEN" in answer.error and "auth_token" in answer.error and TOKEN not in answer.error
 
 
 def test_logs_of_mailgun_postmark_and_amazon_are_known_by_their_keys(command: Command, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import polars as pl
 
 from cdp import tables
+from cdp.providers import load_sources
 from cdp.runs.ledger import recent_runs
 from cdp.settings import DATA, Settings
-from cdp.sources import load_sources
 from cdp.store import open_store
 from cdp.warehouse import Warehouse, open_memory, open_published
 from pipelines import conform, flow, land

@@ -9,9 +9,9 @@ holds for the channel.
 
 from __future__ import annotations
 
-from cdp.sources import Source
+from cdp.providers.mailgun.webhook import WEBHOOK
+from cdp.sources import FailureWords, Source
 from cdp.sources.agents import is_machine
-from cdp.webhooks import Webhook, mailgun
 
 SOURCE = Source(
     name="mailgun",
@@ -23,12 +23,10 @@ SOURCE = Source(
         frozenset({"event", "log-level", "id", "timestamp"}),
     ),
     lists=("items",),
-    webhook=Webhook(
-        provider="mailgun",
-        secrets=("signing_key",),
-        verify=mailgun.verify,
-        items=mailgun.items,
-        is_single_use=True,
+    webhook=WEBHOOK,
+    failures=FailureWords(
+        permanent=(("severity", "permanent"),),
+        complained=(("reason", "suppress-complaint"),),
     ),
     select=rf"""
 with event_data as (

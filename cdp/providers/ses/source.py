@@ -9,9 +9,9 @@ at that domain to whom the mail went, and nobody of several is taken to have com
 
 from __future__ import annotations
 
-from cdp.sources import Source
+from cdp.providers.ses.webhook import WEBHOOK
+from cdp.sources import FailureWords, Source
 from cdp.sources.agents import is_machine
-from cdp.webhooks import Webhook, sns
 
 SOURCE = Source(
     name="ses",
@@ -22,14 +22,8 @@ SOURCE = Source(
         frozenset({"notificationType", "mail"}),
         frozenset({"Type", "MessageId", "Message"}),
     ),
-    webhook=Webhook(
-        provider="ses",
-        secrets=("topic_arns",),
-        verify=sns.verify,
-        items=sns.items,
-        certificate_url=sns.certificate_url,
-        confirm_url=sns.confirm_url,
-    ),
+    webhook=WEBHOOK,
+    failures=FailureWords(permanent=(("bounce_type", "permanent"),)),
     select=rf"""
 with opened as (
     select file_id, line_number, received_at, payload->>'Timestamp' as published_at,

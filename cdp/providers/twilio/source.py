@@ -9,8 +9,8 @@ and any case; `OptOutType` says what Advanced Opt-Out made of a keyword of one's
 
 from __future__ import annotations
 
-from cdp.sources import Source
-from cdp.webhooks import Webhook, twilio
+from cdp.providers.twilio.webhook import WEBHOOK
+from cdp.sources import FailureWords, Source
 
 SOURCE = Source(
     name="twilio",
@@ -24,12 +24,15 @@ SOURCE = Source(
     ),
     lists=("messages",),
     csv_columns=frozenset({"From", "To", "Status", "SentDate", "Sid", "Direction"}),
-    webhook=Webhook(
-        provider="twilio",
-        secrets=("auth_token",),
-        verify=twilio.verify,
-        items=twilio.items,
-        answer=twilio.answer,
+    webhook=WEBHOOK,
+    failures=FailureWords(
+        permanent=(
+            ("error_code", "30005"),  # unknown number
+            ("error_code", "30006"),  # a landline, or a carrier that cannot be reached
+            ("error_code", "21211"),  # not a number
+            ("error_code", "21614"),  # not a mobile number
+        ),
+        stopped=(("error_code", "21610"),),
     ),
     select=r"""
 with item as (

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from cdp.webhooks import Answer, Item, Refused, Request, Secrets, same
+from cdp.webhooks import Answer, Item, Refused, Request, Secret, Secrets, Webhook, same
 from cdp.webhooks.payloads import form_fields, item, records
 
 SIGNATURE = "X-Twilio-Signature"
@@ -79,3 +79,12 @@ def _with_port(parts: SplitResult, port: int | None) -> str:
     host = parts.hostname or ""
     place = f"{user}@{host}" if user else host
     return parts._replace(netloc=place if port is None else f"{place}:{port}").geturl()
+
+
+WEBHOOK = Webhook(
+    provider="twilio",
+    secrets=(Secret("auth_token", "the account's auth token"),),
+    verify=verify,
+    items=items,
+    answer=answer,
+)

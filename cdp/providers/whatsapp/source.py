@@ -7,21 +7,15 @@ without its plus sign. What a person's message says is read for keywords only an
 
 from __future__ import annotations
 
+from cdp.providers.whatsapp.webhook import WEBHOOK
 from cdp.sources import Source
-from cdp.webhooks import Webhook, meta
 
 SOURCE = Source(
     name="whatsapp",
     title="WhatsApp Cloud API webhook",
     files=("whatsapp*",),
     keys=(frozenset({"object", "entry"}),),
-    webhook=Webhook(
-        provider="whatsapp",
-        secrets=("app_secret",),
-        verify=meta.verify,
-        items=meta.items,
-        challenge=meta.CHALLENGE,
-    ),
+    webhook=WEBHOOK,
     select=r"""
 with body as (
     select file_id, line_number, received_at, from_json(payload, '{"object": "VARCHAR",

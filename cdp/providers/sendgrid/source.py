@@ -10,16 +10,19 @@ comes late lacks it, and clicks lack `smtp-id`, which is `<id@host>` with the sa
 
 from __future__ import annotations
 
-from cdp.sources import Source
-from cdp.webhooks import Webhook, ecdsa, payloads
+from cdp.providers.sendgrid.webhook import WEBHOOK
+from cdp.sources import FailureWords, Source
 
 SOURCE = Source(
     name="sendgrid",
     title="SendGrid event webhook",
     files=("sendgrid*",),
     keys=(frozenset({"sg_event_id"}), frozenset({"sg_message_id", "event", "timestamp"})),
-    webhook=Webhook(
-        provider="sendgrid", secrets=("public_key",), verify=ecdsa.verify, items=payloads.by_id("sg_event_id")
+    webhook=WEBHOOK,
+    failures=FailureWords(
+        # The other type of a bounce is `blocked`; the reasons are those of messages that SendGrid dropped.
+        permanent=(("type", "bounce"), ("reason", "bounced address")),
+        complained=(("reason", "spam reporting address"),),
     ),
     select=r"""
 with item as (

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, Ellip
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from cdp.webhooks import Refused, Request, Secrets, UnusableSecret, at_unix, check_age, from_base64
+from cdp.webhooks import Refused, Request, Secret, Secrets, UnusableSecret, Webhook, at_unix, check_age, from_base64
+from cdp.webhooks.payloads import by_id
 
 SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
@@ -43,3 +44,11 @@ def _public_key(text: str) -> EllipticCurvePublicKey:
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
         raise UnusableSecret("public_key is not a key on the curve P-256")
     return key
+
+
+WEBHOOK = Webhook(
+    provider="sendgrid",
+    secrets=(Secret("public_key", "the verification key of the signed event webhook"),),
+    verify=verify,
+    items=by_id("sg_event_id"),
+)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from cdp.webhooks import Challenge, Item, Refused, Request, Secrets, same
+from cdp.webhooks import Challenge, Item, Refused, Request, Secret, Secrets, Webhook, same
 from cdp.webhooks.payloads import document, item
 
 SIGNATURE = "X-Hub-Signature-256"
@@ -69,4 +69,10 @@ def _echo(query: Mapping[str, str], secrets: Secrets) -> str:
     return query.get("hub.challenge", "")
 
 
-CHALLENGE = Challenge(secrets=("verify_token",), answer=_echo)
+WEBHOOK = Webhook(
+    provider="whatsapp",
+    secrets=(Secret("app_secret", "the Meta app's secret"),),
+    verify=verify,
+    items=items,
+    challenge=Challenge((Secret("verify_token", "what Meta must say to subscribe"),), _echo),
+)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from cdp.webhooks import Item, Refused, Request, Secrets, at_unix, check_age, same
+from cdp.webhooks import Item, Refused, Request, Secret, Secrets, Webhook, at_unix, check_age, same
 from cdp.webhooks.payloads import document, form_fields, is_id, item
 
 # Mailgun sends again for eight hours, with the signature of the first time.
@@ -54,3 +54,12 @@ def _content(request: Request) -> Mapping[str, Any]:
         return dict(form_fields(request))
     content = document(request)
     return content if isinstance(content, dict) else {}
+
+
+WEBHOOK = Webhook(
+    provider="mailgun",
+    secrets=(Secret("signing_key", "the HTTP webhook signing key"),),
+    verify=verify,
+    items=items,
+    is_single_use=True,
+)

@@ -10,8 +10,8 @@ A trait that is null is one to remove: it stays null in the properties of the id
 
 from __future__ import annotations
 
+from cdp.providers.segment.webhook import WEBHOOK
 from cdp.sources import Source
-from cdp.webhooks import payloads, standard
 
 _TRAITS = """{"email": "VARCHAR", "phone": "VARCHAR", "name": "VARCHAR", "firstName": "VARCHAR",
     "first_name": "VARCHAR",
@@ -52,7 +52,7 @@ SOURCE = Source(
         frozenset({"type", "context"}),
     ),
     lists=("batch",),
-    webhook=standard.webhook(payloads.by_id("messageId", lists=("batch",))),
+    webhook=WEBHOOK,
     select=rf"""
 with named(event_word, event_channel, event_type) as (
     values

@@ -8,22 +8,17 @@ only the person's own change is a new consent. Postmark does not mark what machi
 
 from __future__ import annotations
 
-from cdp.sources import Source
+from cdp.providers.postmark.webhook import WEBHOOK
+from cdp.sources import FailureWords, Source
 from cdp.sources.agents import is_machine
-from cdp.webhooks import Webhook, basic, payloads
 
 SOURCE = Source(
     name="postmark",
     title="Postmark webhooks",
     files=("postmark*",),
     keys=(frozenset({"RecordType", "MessageID"}), frozenset({"RecordType", "MessageStream"})),
-    webhook=Webhook(
-        provider="postmark",
-        secrets=("username", "password"),
-        verify=basic.verify,
-        items=payloads.by_id(),
-        auth_scheme="Basic",
-    ),
+    webhook=WEBHOOK,
+    failures=FailureWords(permanent=(("type", "hardbounce"), ("type", "bademailaddress"))),
     select=rf"""
 with item as (
     select file_id, line_number, received_at, unnest(from_json(payload, '{{

@@ -1,0 +1,73 @@
+"""The providers: one folder each, found by itself.
+
+A folder holds all that is known of a provider. `source.py` defines `SOURCE`, whose name is the folder's: what the
+provider's payloads look like and the SELECT that maps them. `webhook.py` defines `WEBHOOK`, which `SOURCE` names, where
+requests are not signed by Standard Webhooks or are opened in a way of their own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from cdp import sources
+from cdp.errors import ConfigurationError
+from cdp.sources import Source
+
+
+@dataclass(frozen=True)
+class Provider:
+    """What a provider's folder declares."""
+
+    name: str
+    source: Source
+
+
+def load_providers() -> Mapping[str, Provider]:
+    """All providers by name: every folder of this package.
+
+    Raises:
+        ConfigurationError: a source is not named as its folder.
+    """
+    folders = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
+    return {name: Provider(name, _source_of(name)) for name in sorted(folders)}
+
+
+def load_sources() -> Mapping[str, Source]:
+    """All sources by name: the generic formats of `cdp/sources/` and those of the providers.
+
+    Raises:
+        ConfigurationError: two sources have one name, or one of a provider is not named as its folder.
+    """
+    found: dict[str, Source] = {}
+    for place, source in (*_generic_sources(), *_provided_sources()):
+        if source.name in found:
+            raise ConfigurationError(f"two sources are named {source.name}", where=place)
+        found[source.name] = source
+    return dict(sorted(found.items()))
+
+
+def _generic_sources() -> Iterator[tuple[str, Source]]:
+    """The file and the source of each module of `cdp/sources/` that defines one."""
+    for module in pkgutil.iter_modules(sources.__path__):
+        source = getattr(importlib.import_module(f"{sources.__name__}.{module.name}"), "SOURCE", None)
+        if source is not None:
+            yield f"cdp/sources/{module.name}.py", source
+
+
+def _provided_sources() -> Iterator[tuple[str, Source]]:
+    for name, provider in load_providers().items():
+        yield _file_of(name), provider.source
+
+
+def _source_of(name: str) -> Source:
+    source: Source = importlib.import_module(f"{__name__}.{name}.source").SOURCE
+    if source.name != name:
+        raise ConfigurationError(f"the source is named {source.name}, and its folder {name}", where=_file_of(name))
+    return source
+
+
+def _file_of(name: str) -> str:
+    return f"cdp/providers/{name}/source.py"

@@ -1,0 +1,1 @@
+"""Mailgun: e-mail."""

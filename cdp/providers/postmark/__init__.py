@@ -1,0 +1,1 @@
+"""Postmark: e-mail."""

@@ -1,0 +1,1 @@
+"""Segment and RudderStack: calls of tracking SDKs."""

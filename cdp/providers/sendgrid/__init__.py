@@ -1,0 +1,1 @@
+"""Twilio SendGrid: e-mail."""

@@ -1,0 +1,1 @@
+"""Amazon SES: e-mail; its events come through SNS."""

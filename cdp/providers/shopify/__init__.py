@@ -1,0 +1,1 @@
+"""Shopify: orders, customers and checkouts of a shop."""

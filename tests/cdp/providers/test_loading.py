@@ -1,0 +1,39 @@
+"""What is told to somebody who adds a provider and gets a name wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cdp.errors import ConfigurationError
+from cdp.providers import load_providers, load_sources
+from tests.provider_folders import added_provider
+
+SOURCE = """
+from cdp.sources import Source
+
+SOURCE = Source(name="{name}", title="Carrier pigeons", files=("pigeon*",), keys=(), select="from raw")
+"""
+
+
+def test_a_source_has_the_name_of_its_folder(tmp_path: Path) -> None:
+    with (
+        added_provider(tmp_path, "pigeon", {"source.py": SOURCE.format(name="dove")}),
+        pytest.raises(ConfigurationError, match=r"cdp/providers/pigeon/source\.py: .* dove"),
+    ):
+        load_providers()
+
+
+def test_two_sources_of_one_name_are_refused(tmp_path: Path) -> None:
+    with (
+        added_provider(tmp_path, "events", {"source.py": SOURCE.format(name="events")}),
+        pytest.raises(ConfigurationError, match=r"cdp/providers/events/source\.py: two sources are named events"),
+    ):
+        load_sources()
+
+
+def test_sources_are_listed_by_name(tmp_path: Path) -> None:
+    with added_provider(tmp_path, "dove", {"source.py": SOURCE.format(name="dove")}):
+        names = list(load_sources())
+    assert names == sorted(names) and {"contacts", "dove", "events", "twilio"} <= set(names)

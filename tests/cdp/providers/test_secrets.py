@@ -1,0 +1,66 @@
+"""Webhook secrets: the webhooks declare which there are; what is set under another name is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cdp.errors import ConfigurationError
+from cdp.providers.secrets import check_secrets, configured_secrets, declared_secrets
+from cdp.settings import load_settings
+from tests.cdp.mapping import SOURCES
+from tests.cdp.verifying import verifier
+from tests.webhook_senders import SECRETS, secrets_of
+
+
+def test_the_secrets_of_a_provider_are_those_of_its_webhook_and_its_challenge() -> None:
+    found = {provider: [secret.name for secret in of] for provider, of in declared_secrets(SOURCES.values()).items()}
+    assert found == {
+        "mailgun": ["signing_key"],
+        "postmark": ["username", "password"],
+        "sendgrid": ["public_key"],
+        "ses": ["topic_arns"],
+        "standard": ["secret"],
+        "twilio": ["auth_token"],
+        "whatsapp": ["app_secret", "verify_token"],
+    }
+
+
+def test_secrets_that_are_declared_are_taken_whether_set_or_empty() -> None:
+    check_secrets(SECRETS, SOURCES.values())
+    half = secrets_of({"postmark": {"username": "user", "password": " "}})
+    check_secrets(half, SOURCES.values())
+    assert configured_secrets(half, "postmark").keys() == {"username"}
+    assert configured_secrets(half, "twilio") == {}
+
+
+@pytest.mark.parametrize("value", ["hush", ""])
+@pytest.mark.parametrize(
+    ("variable", "named", "known"),
+    [
+        ("CDP_WEBHOOKS__TWILIO__TOKEN", "CDP_WEBHOOKS__TWILIO__TOKEN", "auth_token"),
+        ("CDP_WEBHOOKS__TWILLIO__AUTH_TOKEN", "CDP_WEBHOOKS__TWILLIO or", "standard, twilio"),
+        ("CDP_WEBHOOKS__SHOPIFY__SECRET", "CDP_WEBHOOKS__SHOPIFY or", "standard"),
+    ],
+)
+def test_a_misspelt_variable_is_named_beside_those_that_there_are(
+    variable: str, named: str, known: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError) as caught:
+        check_secrets(load_settings().webhooks, SOURCES.values())
+    assert named in caught.value.line() and known in caught.value.line() and "hush" not in caught.value.line()
+
+
+def test_a_misspelt_key_of_the_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cdp.toml").write_text('[webhooks.twilio]\nAUTH_TOKEN = "hush"\n')
+    with pytest.raises(ConfigurationError, match=r"cdp\.toml: unknown setting webhooks\.twilio\.AUTH_TOKEN"):
+        check_secrets(load_settings().webhooks, SOURCES.values())
+
+
+def test_nothing_is_verified_beside_a_misspelt_secret() -> None:
+    with pytest.raises(ConfigurationError, match="CDP_WEBHOOKS__TWILIO__TOKEN"):
+        verifier({**SECRETS, **secrets_of({"twilio": {"token": "12345"}})})
