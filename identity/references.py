@@ -9,7 +9,7 @@ import polars as pl
 
 from cdp.errors import NotFound, UsageError
 from cdp.fields import IDENTIFIER_TYPES, ObservationId, ProfileId
-from cdp.normalise import normalise_device_tokens, normalise_emails, normalise_phones
+from cdp.normalise import normalise_identifiers
 from cdp.warehouse import Warehouse
 from identity.sql import statement
 
@@ -53,16 +53,7 @@ def parse(text: str, position: str, default_region: str) -> Reference:
 
 
 def _identifier(kind: str, text: str, position: str, default_region: str) -> Reference:
-    raw = pl.DataFrame({"raw": [text.strip()], "country": [None]}, schema={"raw": pl.String, "country": pl.String})
-    match kind:
-        case "email":
-            value = normalise_emails(raw)["email"][0]
-        case "phone":
-            value = normalise_phones(raw, default_region)["phone"][0]
-        case "device_token":
-            value = normalise_device_tokens(raw)["device_token"][0]
-        case _:
-            value = text.strip() or None
+    (value,) = normalise_identifiers(kind, [text], default_region)
     if value is None:
         raise UsageError(f"not a valid {kind}", where=position)
     return Reference(kind, value, position)
