@@ -59,15 +59,21 @@ def _identifier(kind: str, text: str, position: str, default_region: str) -> Ref
     return Reference(kind, value, position)
 
 
-def members_meant(warehouse: Warehouse, reference: Reference) -> pl.DataFrame:
+def observations_meant(warehouse: Warehouse, reference: Reference) -> pl.DataFrame:
     """The observations that a reference means, founding one first: observation_id, profile_id (where it is now).
 
-    A retired profile id means the observations that were in it.
+    A retired profile id means the observations that were in it. No rows where nothing is known by the reference.
+    """
+    return warehouse.query(statement("members_meant"), {"kind": reference.kind, "value": reference.value})
+
+
+def members_meant(warehouse: Warehouse, reference: Reference) -> pl.DataFrame:
+    """As `observations_meant`, at least one.
 
     Raises:
         NotFound: there is none.
     """
-    found = warehouse.query(statement("members_meant"), {"kind": reference.kind, "value": reference.value})
+    found = observations_meant(warehouse, reference)
     if found.is_empty():
         raise NotFound(
             f"no profile is known by this {reference.kind.replace('_', ' ')}",
@@ -90,3 +96,12 @@ def people_meant(warehouse: Warehouse, reference: Reference) -> pl.DataFrame:
         return found
     with warehouse.frame("asked", found.select("profile_id").unique()):
         return warehouse.query(statement("people_meant"))
+
+
+def current_members(warehouse: Warehouse, profiles: pl.Series) -> pl.DataFrame:
+    """The observations that make up profiles now, by id: observation_id, profile_id."""
+    with warehouse.frame("asked", pl.DataFrame({"profile_id": profiles.unique()})):
+        return warehouse.query(
+            "select observation_id, profile_id from identity.members semi join asked using (profile_id) "
+            "where valid_to_run is null order by observation_id"
+        )
