@@ -1,95 +1,150 @@
-"""The strongest chain of evidence between two observations of one profile: a pure function of its edges."""
+"""The strongest chain of evidence between two observations of one profile.
+
+This is the only search for it: `cdp identity explain` and the API tell what it finds. A chain is as strong as its
+weakest link, so the chain told is the one whose weakest link is the most probable; of several, the one with the fewest
+links; of several again, the one with the smallest observation ids, read from the end whose id is the smaller one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Any
 
-import numpy as np
-import polars as pl
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import dijkstra
-
-# Breaks ties between chains of one probability in favour of the shorter one.
-STEP = 1e-9
-COLUMNS = ("left_id", "right_id", "kind", "rule", "probability", "weight", "evidence")
+from cdp.warehouse import Warehouse
+from identity.sql import statement
 
 
-@dataclass(frozen=True)
-class Link:
-    """A step of a chain, in its direction: a piece of evidence between two observations.
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A reason to believe that `observations`, two or more, are one person.
 
-    evidence: the edge's JSON: the value shared, or the weight of each field.
+    A value joins all who hold it; the model and a steward join two.
+
+    probability: how far it is trusted. weight: log2 odds. document: JSON: the value shared, or the weight of each
+    field; None of a steward's word.
     """
 
-    from_id: str
-    to_id: str
     kind: str
     rule: str
     probability: float
     weight: float
-    evidence: str | None
+    document: str | None
+    observations: Sequence[str]
+
+    @property
+    def details(self) -> Any:
+        """What the document says."""
+        return json.loads(self.document) if self.document else None
+
+
+@dataclass(frozen=True)
+class Link:
+    """A step of a chain, in its direction."""
+
+    from_id: str
+    to_id: str
+    evidence: Evidence
+
+    def turned(self) -> Link:
+        """The same step the other way."""
+        return Link(self.to_id, self.from_id, self.evidence)
+
+
+def evidence_in_force(warehouse: Warehouse, profile_id: str) -> list[Evidence]:
+    """What holds a profile together: neither what a constraint or a steward has refused, nor what leads elsewhere."""
+    found = warehouse.query(statement("evidence_in_force"), [profile_id])
+    return [Evidence(*row) for row in found.iter_rows()]
 
 
 def strongest_chain(
-    edges: pl.DataFrame, members: Collection[str], starts: Collection[str], ends: Collection[str]
+    evidence: Collection[Evidence], starts: Collection[str], ends: Collection[str]
 ) -> list[Link] | None:
-    """The chain from any of `starts` to any of `ends` that is most probably right, the shorter of two such.
+    """The strongest chain from any of `starts` to any of `ends`.
 
-    A chain is as probable as all of its links together, and leads through `members` only. None where no chain leads
-    there; empty where an observation is both a start and an end.
-
-    Args:
-        edges: left_id, right_id, kind, rule, probability, weight, evidence.
+    Empty where an observation is both a start and an end; None where no evidence leads from one to the other.
     """
     if not set(starts).isdisjoint(ends):
         return []
-    steps = _steps(edges, set(members))
-    places = {node: place for place, node in enumerate(sorted({node for pair in steps for node in pair}))}
-    sources = sorted(places[name] for name in starts if name in places)
-    targets = sorted(places[name] for name in ends if name in places)
-    if not sources or not targets:
+    if sorted(starts) > sorted(ends):
+        chain = strongest_chain(evidence, ends, starts)
+        return None if chain is None else [link.turned() for link in reversed(chain)]
+    weakest = _weakest_link(_by_observation(evidence), starts, set(ends))
+    if weakest is None:
         return None
-    costs, before, _ = dijkstra(_costs(steps, places), indices=sources, return_predecessors=True, min_only=True)
-    target = min(targets, key=lambda place: (costs[place], place))
-    if not np.isfinite(costs[target]):
-        return None
-    nodes, route = list(places), [target]
-    while before[route[-1]] >= 0:
-        route.append(int(before[route[-1]]))
-    return list(_links([nodes[place] for place in reversed(route)], steps))
+    strong = _by_observation(one for one in evidence if one.probability >= weakest)
+    return _shortest_chain(strong, starts, ends)
 
 
-def _steps(edges: pl.DataFrame, members: set[str]) -> dict[tuple[str, str], Link]:
-    """The strongest step between two nodes, under both directions.
-
-    All holders of a value are linked through one of them, which may be in another profile: so the value itself is a
-    node between its holders, and what leads through it is one link.
-    """
-    found: dict[tuple[str, str], Link] = {}
-    for row in edges.select(COLUMNS).sort("probability", "weight", "rule", "evidence").iter_rows():
-        link = Link(*row)
-        value = f"={link.rule}={link.evidence}={link.from_id}"
-        pairs = [(link.from_id, value), (link.to_id, value)] if link.kind == "exact" else [(link.from_id, link.to_id)]
-        for one, other in pairs:
-            if one in members and (other == value or other in members):
-                found[one, other] = found[other, one] = link
+def _by_observation(evidence: Iterable[Evidence]) -> Mapping[str, Sequence[Evidence]]:
+    """The evidence of each observation, the strongest first."""
+    found = defaultdict(list)
+    for one in sorted(evidence, key=_strongest_first):
+        for observation in one.observations:
+            found[observation].append(one)
     return found
 
 
-def _costs(steps: Mapping[tuple[str, str], Link], places: Mapping[str, int]) -> csr_matrix:
-    """The negative logarithm of each probability, so that the shortest way is the most probable one; a value is reached
-    with half of its cost and left with the other half."""
-    rows, columns = zip(*((places[start], places[end]) for start, end in steps), strict=True)
-    costs = [(STEP - np.log(link.probability)) / (2 if link.kind == "exact" else 1) for link in steps.values()]
-    return csr_matrix((costs, (rows, columns)), shape=(len(places), len(places)))
+def _strongest_first(evidence: Evidence) -> tuple[float, float, str, str]:
+    return -evidence.probability, -evidence.weight, evidence.rule, evidence.document or ""
 
 
-def _links(route: list[str], steps: Mapping[tuple[str, str], Link]) -> Iterator[Link]:
-    """The links along a route of observations, and of values between them."""
-    place = 0
-    while place < len(route) - 1:
-        link = steps[route[place], route[place + 1]]
-        length = 2 if link.kind == "exact" else 1
-        yield replace(link, from_id=route[place], to_id=route[place + length])
-        place += length
+def _weakest_link(
+    evidence: Mapping[str, Sequence[Evidence]], starts: Collection[str], ends: Collection[str]
+) -> float | None:
+    """How probable the weakest link of the strongest chain is.
+
+    From the starts, the strongest link at hand is followed until an end is reached (Prim's algorithm): no chain can do
+    without a link as weak as the weakest one followed.
+    """
+    reached: set[str] = set()
+    followed: set[Evidence] = set()
+    weakest, queue = 1.0, [(-1.0, start) for start in sorted(starts)]
+    while queue:
+        doubt, here = heappop(queue)
+        if here in reached:
+            continue
+        weakest = min(weakest, -doubt)
+        if here in ends:
+            return weakest
+        reached.add(here)
+        leading = [one for one in evidence.get(here, ()) if one not in followed]
+        followed.update(leading)
+        for one in leading:
+            for there in one.observations:
+                heappush(queue, (-one.probability, there))
+    return None
+
+
+def _shortest_chain(
+    evidence: Mapping[str, Sequence[Evidence]], starts: Collection[str], ends: Collection[str]
+) -> list[Link]:
+    """The chain with the fewest links; of several, the one with the smallest ids. There is one."""
+    distance = _distances(evidence, ends)
+    here = min((start for start in starts if start in distance), key=lambda start: (distance[start], start))
+    chain = []
+    while distance[here]:
+        nearer = {
+            there: one
+            for one in reversed(evidence[here])
+            for there in one.observations
+            if distance.get(there) == distance[here] - 1
+        }
+        there = min(nearer)
+        chain.append(Link(here, there, nearer[there]))
+        here = there
+    return chain
+
+
+def _distances(evidence: Mapping[str, Sequence[Evidence]], ends: Collection[str]) -> dict[str, int]:
+    """How many links lead from each observation to the nearest of `ends`."""
+    distance, layer, count = dict.fromkeys(ends, 0), set(ends), 0
+    while layer:
+        leading = {one for here in layer for one in evidence.get(here, ())}
+        layer = {there for one in leading for there in one.observations} - distance.keys()
+        count += 1
+        distance |= dict.fromkeys(layer, count)
+    return distance

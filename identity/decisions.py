@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from cdp.errors import IdentityError, UsageError
 from cdp.warehouse import Warehouse
+from identity.chain import Evidence, evidence_in_force
 from identity.clusters import connected_components
+from identity.references import current_members
 
 
 def pair_to_link(left: pl.DataFrame, right: pl.DataFrame) -> tuple[str, str]:
@@ -67,16 +71,18 @@ def links_undone(warehouse: Warehouse, left: pl.DataFrame, right: pl.DataFrame, 
         left, right: the observations meant: observation_id, profile_id.
         links: the stewards' links in force: left_id, right_id.
     """
-    with warehouse.frame("asked", pl.concat([left, right]).select("profile_id").unique()):
-        members = warehouse.query(
-            "select observation_id from identity.members semi join asked using (profile_id) where valid_to_run is null"
-        )
-    with warehouse.frame("asked", members):
-        evidence = warehouse.query(
-            "select left_id, right_id from identity.edges where kind <> 'steward' "
-            "and left_id in (from asked) and right_id in (from asked)"
-        )
-    return bridges(connected_components(members["observation_id"], evidence), left, right, links)
+    profiles = pl.concat([left["profile_id"], right["profile_id"]]).unique()
+    members = current_members(warehouse, profiles)["observation_id"]
+    evidence = [one for profile_id in profiles for one in evidence_in_force(warehouse, profile_id)]
+    return bridges(connected_components(members, _pairs(evidence)), left, right, links)
+
+
+def _pairs(evidence: Iterable[Evidence]) -> pl.DataFrame:
+    """What joins observations without a steward's word, as left_id, right_id."""
+    pairs = [
+        (one.observations[0], other) for one in evidence if one.kind != "steward" for other in one.observations[1:]
+    ]
+    return pl.DataFrame(pairs, schema={"left_id": pl.String, "right_id": pl.String}, orient="row")
 
 
 def bridges(parts: pl.DataFrame, left: pl.DataFrame, right: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:

@@ -12,9 +12,10 @@ import polars as pl
 
 from cdp.errors import IdentityError
 from cdp.warehouse import Warehouse
-from identity.chain import Link, strongest_chain
+from identity.chain import Link, evidence_in_force, strongest_chain
 from identity.compare import Bench, Scored, bench
 from identity.model import Model
+from identity.references import current_members
 from identity.sql import statement
 
 
@@ -69,9 +70,7 @@ class Explainer:
 
     def _one_profile(self, profile_id: str, left: pl.DataFrame, right: pl.DataFrame) -> Explanation:
         starts, ends = (_inside(side, profile_id) for side in (left, right))
-        edges = self.warehouse.query(statement("edges_inside"), [profile_id])
-        members = self._members(pl.DataFrame({"profile_id": [profile_id]}))["observation_id"].to_list()
-        chain = strongest_chain(edges, members, starts, ends)
+        chain = strongest_chain(evidence_in_force(self.warehouse, profile_id), starts, ends)
         if chain is None:
             raise IdentityError("no evidence joins the two any more", where=profile_id, hint="Run `cdp run`")
         passed = [chain[0].from_id, *(link.to_id for link in chain)] if chain else [min(set(starts) & set(ends))]
@@ -81,12 +80,12 @@ class Explainer:
             "chain": [self._link(link) for link in chain],
             "observations": self._observations(passed),
         }
-        judged = [([link.from_id], [link.to_id]) for link in chain if link.kind == "model"]
+        judged = [([link.from_id], [link.to_id]) for link in chain if link.evidence.kind == "model"]
         ends_of_it = [([passed[0]], [passed[-1]])] if chain else []
         return Explanation(document, judged or ends_of_it, alone=not judged)
 
     def _two_profiles(self, left: pl.DataFrame, right: pl.DataFrame) -> Explanation:
-        one, other = self._members(left), self._members(right)
+        one, other = (current_members(self.warehouse, side["profile_id"]) for side in (left, right))
         with self.warehouse.frame("one", one), self.warehouse.frame("other", other):
             shared = self.warehouse.query(statement("shared_values"))
             refusals = self.warehouse.query(statement("refusals_between"))
@@ -109,13 +108,6 @@ class Explainer:
     def _bench(self, ids: Sequence[str], *, alone: bool = False) -> AbstractContextManager[Bench]:
         return bench(self.warehouse, ids, self.model, self.patterns, alone=alone)
 
-    def _members(self, side: pl.DataFrame) -> pl.DataFrame:
-        with self.warehouse.frame("asked", side.select("profile_id").unique()):
-            return self.warehouse.query(
-                "select observation_id, profile_id from identity.members semi join asked using (profile_id) "
-                "where valid_to_run is null order by observation_id"
-            )
-
     def _observations(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """In the order asked, each with what it says, its file and line, and the raw row as it came."""
         with self.warehouse.frame("asked", pl.DataFrame({"observation_id": ids})):
@@ -125,20 +117,20 @@ class Explainer:
 
     def _link(self, link: Link) -> dict[str, Any]:
         """As a document; `type` and `value` of an exact link, `fields` of a model's, `decision` of a steward's."""
-        evidence = json.loads(link.evidence) if link.evidence else {}
-        exact, model = link.kind == "exact", link.kind == "model"
+        evidence, details = link.evidence, link.evidence.details
+        exact, model = evidence.kind == "exact", evidence.kind == "model"
         return {
             "from": link.from_id,
             "to": link.to_id,
-            "kind": link.kind,
-            "rule": link.rule,
-            "type": evidence["type"] if exact else None,
-            "value": evidence["value"] if exact else None,
-            "fields": evidence if model else None,
-            "probability": link.probability,
-            "weight": link.weight,
+            "kind": evidence.kind,
+            "rule": evidence.rule,
+            "type": details["type"] if exact else None,
+            "value": details["value"] if exact else None,
+            "fields": details if model else None,
+            "probability": evidence.probability,
+            "weight": evidence.weight,
             "decision": next(iter(self._decisions_between([link.from_id], [link.to_id])), None)
-            if link.kind == "steward"
+            if evidence.kind == "steward"
             else None,
         }
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from cdp.errors import NotFound, UsageError
 from cdp.fields import IDENTIFIER_TYPES, ObservationId, ProfileId
-from cdp.normalise import normalise_device_tokens, normalise_emails, normalise_phones
+from cdp.normalise import normalise_identifiers
 from cdp.warehouse import Warehouse
 from identity.sql import statement
 
@@ -53,30 +53,27 @@ def parse(text: str, position: str, default_region: str) -> Reference:
 
 
 def _identifier(kind: str, text: str, position: str, default_region: str) -> Reference:
-    raw = pl.DataFrame({"raw": [text.strip()], "country": [None]}, schema={"raw": pl.String, "country": pl.String})
-    match kind:
-        case "email":
-            value = normalise_emails(raw)["email"][0]
-        case "phone":
-            value = normalise_phones(raw, default_region)["phone"][0]
-        case "device_token":
-            value = normalise_device_tokens(raw)["device_token"][0]
-        case _:
-            value = text.strip() or None
+    (value,) = normalise_identifiers(kind, [text], default_region)
     if value is None:
         raise UsageError(f"not a valid {kind}", where=position)
     return Reference(kind, value, position)
 
 
-def members_meant(warehouse: Warehouse, reference: Reference) -> pl.DataFrame:
+def observations_meant(warehouse: Warehouse, reference: Reference) -> pl.DataFrame:
     """The observations that a reference means, founding one first: observation_id, profile_id (where it is now).
 
-    A retired profile id means the observations that were in it.
+    A retired profile id means the observations that were in it. No rows where nothing is known by the reference.
+    """
+    return warehouse.query(statement("members_meant"), {"kind": reference.kind, "value": reference.value})
+
+
+def members_meant(warehouse: Warehouse, reference: Reference) -> pl.DataFrame:
+    """As `observations_meant`, at least one.
 
     Raises:
         NotFound: there is none.
     """
-    found = warehouse.query(statement("members_meant"), {"kind": reference.kind, "value": reference.value})
+    found = observations_meant(warehouse, reference)
     if found.is_empty():
         raise NotFound(
             f"no profile is known by this {reference.kind.replace('_', ' ')}",
@@ -99,3 +96,12 @@ def people_meant(warehouse: Warehouse, reference: Reference) -> pl.DataFrame:
         return found
     with warehouse.frame("asked", found.select("profile_id").unique()):
         return warehouse.query(statement("people_meant"))
+
+
+def current_members(warehouse: Warehouse, profiles: pl.Series) -> pl.DataFrame:
+    """The observations that make up profiles now, by id: observation_id, profile_id."""
+    with warehouse.frame("asked", pl.DataFrame({"profile_id": profiles.unique()})):
+        return warehouse.query(
+            "select observation_id, profile_id from identity.members semi join asked using (profile_id) "
+            "where valid_to_run is null order by observation_id"
+        )

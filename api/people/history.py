@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -11,9 +10,8 @@ from starlette.responses import Response
 
 from api.context import Context, ContextOf
 from api.errors import problems
-from api.people.evidence import Edge, strongest_path
 from api.people.identifiers import normalised
-from api.people.queries import EVENT_CURSORS, edges_of, events_of, holders, members_of
+from api.people.queries import EVENT_CURSORS, events_of, holders, members_of
 from api.people.routes import known_person, named
 from api.people.schemas import Events, IdentityAnswer, PathRequest
 from api.responses import answer, answer_text
@@ -24,6 +22,7 @@ from cdp import fields
 from cdp.errors import NotFound, UsageError
 from cdp.people.reading import Person
 from cdp.warehouse import Warehouse
+from identity.chain import Link, evidence_in_force, strongest_chain
 
 router = APIRouter(prefix="/v1/profiles/{profile_id}", tags=["profiles"], route_class=bounded(16_384))
 
@@ -68,7 +67,7 @@ async def read_identity(
             return {"members": members}
         if not {left_observation, right_observation} <= {member["observation_id"] for member in members}:
             raise NotFound("The profile has no such observation")
-        return {"members": members, "path": _path(warehouse, person, {left_observation}, {right_observation})}
+        return {"members": members, "path": _path(warehouse, person, [left_observation], [right_observation])}
 
     return answer({**named(person), **await context.warehouse.ask(ask)})
 
@@ -80,25 +79,32 @@ async def explain_identity(_caller: ProfileReader, profile_id: str, asked: PathR
 
     def ask(warehouse: Warehouse) -> dict[str, Any]:
         members = members_of(warehouse, person.profile_id)
-        left, right = (_holders(context, members, end) for end in (asked.left, asked.right))
+        left, right = (_holders(context, warehouse, person, end) for end in (asked.left, asked.right))
         return {"members": members, "path": _path(warehouse, person, left, right)}
 
     return answer({**named(person), **await context.warehouse.ask(ask)})
 
 
-def _holders(context: Context, members: list[dict[str, Any]], identifier: Identifier) -> set[str]:
+def _holders(context: Context, warehouse: Warehouse, person: Person, identifier: Identifier) -> list[str]:
     spelled = normalised([identifier], context.settings.default_region)
-    found = holders(members, spelled[0]) if spelled else set()
+    found = holders(warehouse, person.profile_id, spelled[0]) if spelled else []
     if not found:
         raise NotFound("The profile has no such identifier")
     return found
 
 
-def _path(warehouse: Warehouse, person: Person, left: set[str], right: set[str]) -> list[dict[str, Any]] | None:
-    path = strongest_path(edges_of(warehouse, person.profile_id), left, right)
-    return None if path is None else [_step(edge) for edge in path]
+def _path(warehouse: Warehouse, person: Person, left: list[str], right: list[str]) -> list[dict[str, Any]] | None:
+    chain = strongest_chain(evidence_in_force(warehouse, person.profile_id), left, right)
+    return None if chain is None else [_step(link) for link in chain]
 
 
-def _step(edge: Edge) -> dict[str, Any]:
-    found = asdict(edge)
-    return {"left_observation": found.pop("left_id"), "right_observation": found.pop("right_id"), **found}
+def _step(link: Link) -> dict[str, Any]:
+    evidence = link.evidence
+    return {
+        "left_observation": link.from_id,
+        "right_observation": link.to_id,
+        "kind": evidence.kind,
+        "rule": evidence.rule,
+        "probability": evidence.probability,
+        "evidence": evidence.details,
+    }

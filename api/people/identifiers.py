@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import polars as pl
-
 from api.schemas import Identifier
-from cdp.normalise import normalise_device_tokens, normalise_emails, normalise_phones
+from cdp.normalise import normalise_identifiers
 
 
 def normalised(identifiers: Sequence[Identifier], default_region: str) -> list[tuple[str, str]]:
@@ -22,24 +20,10 @@ def normalised_each(asked: Sequence[Sequence[Identifier]], default_region: str) 
         for identifier in identifiers:
             raw_values.setdefault(identifier.type, {})[identifier.value] = None
     for kind, values in raw_values.items():
-        raw_values[kind] = dict(zip(values, _normalise(kind, list(values), default_region), strict=True))
+        raw_values[kind] = dict(zip(values, normalise_identifiers(kind, list(values), default_region), strict=True))
     return [_known(identifiers, raw_values) for identifiers in asked]
 
 
 def _known(identifiers: Sequence[Identifier], normal: Mapping[str, Mapping[str, str | None]]) -> list[tuple[str, str]]:
     found = ((one.type, normal[one.type][one.value]) for one in identifiers)
     return list(dict.fromkeys((kind, value) for kind, value in found if value))
-
-
-def _normalise(kind: str, raw: list[str], default_region: str) -> list[str | None]:
-    values = pl.DataFrame({"raw": raw}, schema={"raw": pl.String})
-    match kind:
-        case "email":
-            return normalise_emails(values)["email"].to_list()
-        case "phone":
-            anywhere = values.with_columns(country=pl.lit(None, pl.String))
-            return normalise_phones(anywhere, default_region)["phone"].to_list()
-        case "device_token":
-            return normalise_device_tokens(values)["device_token"].to_list()
-        case _:
-            return [value.strip() for value in raw]

@@ -1,9 +1,8 @@
-"""Questions to the published warehouse about one profile: its events, its observations, what joins them."""
+"""Questions to the published warehouse about one profile: its events, its observations."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,9 +10,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from api.cursors import Cursors
-from api.people.evidence import Edge
 from cdp import fields
 from cdp.warehouse import Warehouse
+from identity.references import Reference, observations_meant
 
 # Microseconds since 1970, and the event's id: no two events share both.
 EventPosition = tuple[
@@ -110,32 +109,13 @@ from mine join conformed.observations o using (observation_id) left join held h 
 order by o.first_seen_at, o.observation_id
 """
 
-_EDGES = """
-with mine as (select observation_id from identity.members where profile_id = $1 and valid_to_run is null)
-select left_id, right_id, kind, rule, probability, cast(evidence as varchar) as evidence
-from identity.edges
-where left_id in (from mine) and right_id in (from mine)
-order by all
-"""
-
 
 def members_of(warehouse: Warehouse, profile_id: str) -> list[dict[str, Any]]:
     """The observations that make up a profile, oldest first, each with its identifiers."""
     return [json.loads(member) for member in warehouse.query(_MEMBERS, [profile_id])["member"]]
 
 
-def edges_of(warehouse: Warehouse, profile_id: str) -> list[Edge]:
-    """The evidence between a profile's observations."""
-    return [
-        Edge(left, right, kind, rule, probability, json.loads(evidence) if evidence else None)
-        for left, right, kind, rule, probability, evidence in warehouse.query(_EDGES, [profile_id]).rows()
-    ]
-
-
-def holders(members: Collection[dict[str, Any]], identifier: tuple[str, str]) -> set[str]:
-    """Those of a profile's observations that carry an identifier, given as (type, normalised value)."""
-    return {
-        member["observation_id"]
-        for member in members
-        if identifier in {(held["type"], held["value"]) for held in member["identifiers"]}
-    }
+def holders(warehouse: Warehouse, profile_id: str, identifier: tuple[str, str]) -> list[str]:
+    """Those of a profile's observations that an identifier means, given as (type, normalised value)."""
+    meant = observations_meant(warehouse, Reference(*identifier, position="identifier"))
+    return [observation for observation, profile in meant.iter_rows() if profile == profile_id]

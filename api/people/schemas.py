@@ -116,21 +116,27 @@ class Member(Body):
 
 
 class PathStep(Body):
-    """A piece of evidence that two observations are one person."""
+    """A step of the chain, from left to right: evidence that two observations are one person."""
 
     left_observation: str
     right_observation: str
     kind: str
     rule: str
     probability: float
-    evidence: JsonValue
+    evidence: JsonValue = Field(
+        description="the value that both hold, or the weight of each field that is alike; null for a steward's link"
+    )
 
 
 class IdentityAnswer(OfProfile):
     """What a profile is made of. `path` is there where it was asked for; null where no evidence joins the two."""
 
     members: list[Member]
-    path: list[PathStep] | None = None
+    path: list[PathStep] | None = Field(
+        default=None,
+        description="the chain whose weakest link is the most probable, of several the shortest; "
+        "empty where one observation is both ends",
+    )
 
 
 class PathRequest(BaseModel):

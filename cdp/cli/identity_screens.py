@@ -183,7 +183,16 @@ def _in_words(link: Mapping[str, Any]) -> str:
             fields = ", ".join(f"{name} {weight:+.1f}" for name, weight in link["fields"].items() if weight)
             return f"alike: {fields} ({figures})"
         case _:
-            return f"linked by {_decision_in_words(link['decision'])}" if link["decision"] else "linked by a steward"
+            return _link_in_words(link["decision"])
+
+
+def _link_in_words(decision: Mapping[str, Any] | None) -> str:
+    """A steward's link, by the decision that stands on the two now."""
+    if decision is None:
+        return "linked by a steward"
+    if decision["kind"] == "unlink":
+        return f"linked by a steward; the next run parts them: unlinked by {_decision_in_words(decision)}"
+    return f"linked by {_decision_in_words(decision)}"
 
 
 def _decision_in_words(decision: Mapping[str, Any]) -> str:

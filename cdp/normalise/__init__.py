@@ -1,12 +1,13 @@
 """Values by which people are described, brought to one spelling so that equal means equal.
 
-`normalise_descriptions` cleans whole descriptions of people. Each of the other functions takes a table with the
-column `raw` (and `country`, where the spelling depends on it) and gives back the same rows with one more column. No
-string raises. Callers pass distinct values.
+`normalise_descriptions` cleans whole descriptions of people; `normalise_identifiers` reads identifiers of any type as
+callers write them. Each of the other functions takes a table with the column `raw` (and `country`, where the spelling
+depends on it) and gives back the same rows with one more column. No string raises. Callers pass distinct values.
 """
 
 from cdp.normalise.dates import normalise_dates
 from cdp.normalise.description import normalise_descriptions
+from cdp.normalise.identifiers import normalise_identifiers
 from cdp.normalise.person import (
     normalise_device_tokens,
     normalise_emails,
@@ -22,6 +23,7 @@ __all__ = [
     "normalise_descriptions",
     "normalise_device_tokens",
     "normalise_emails",
+    "normalise_identifiers",
     "normalise_languages",
     "normalise_names",
     "normalise_phones",

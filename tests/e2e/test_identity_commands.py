@@ -216,8 +216,10 @@ class TestDecisions:
         known("identity", "link", *ends, "--reason", "one name")
         run(known)
         # One of the two ids is retired now; it means what was in it.
-        answer = known("identity", "unlink", *ends, "--reason", "namesakes")
+        answer = known("identity", "unlink", *ends, "--reason", "namesakes", "--author", "sue")
         assert answer.exit_code == 0, answer.stderr
+        shown = " ".join(known("identity", "explain", ANN, MARRIED_ANN).stdout.split())
+        assert "linked by a steward; the next run parts them: unlinked by sue" in shown
         run(known)
         assert profiles_of(known, ANN).isdisjoint(profiles_of(known, MARRIED_ANN))
 

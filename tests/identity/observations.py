@@ -95,6 +95,28 @@ def known_after(warehouse: Warehouse) -> Known:
     )
 
 
+def hold_resolution(
+    warehouse: Warehouse, members: Mapping[str, str], edges: pl.DataFrame, refused: Iterable[tuple[str, ...]]
+) -> None:
+    """Let the warehouse hold what a resolution might have made.
+
+    Args:
+        members: profile by observation.
+        edges: left_id, right_id, kind, rule, probability, weight, evidence (a text, not yet JSON).
+        refused: left_id, right_id, rule.
+    """
+    places = [(observation, profile, RUN) for observation, profile in members.items()]
+    refusals = [(*edge, 0.99, "given_name", RUN) for edge in refused]
+    warehouse.replace_rows(
+        tables.MEMBERS,
+        pl.DataFrame(places, schema=["observation_id", "profile_id", "valid_from_run"], orient="row"),
+    )
+    warehouse.replace_rows(tables.EDGES, edges.with_columns(evidence=pl.format('"{}"', "evidence")))
+    warehouse.replace_rows(
+        tables.REFUSALS, pl.DataFrame(refusals, schema=tables.REFUSALS.polars_schema(), orient="row")
+    )
+
+
 def groups(profiles: Mapping[str, str]) -> set[frozenset[str]]:
     """The names that share a profile."""
     found: dict[str, set[str]] = {}

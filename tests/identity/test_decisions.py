@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import polars as pl
 import pytest
 
 from cdp.errors import IdentityError, UsageError
-from identity.decisions import bridges, pair_to_link, pairs_to_part
+from identity.decisions import bridges, links_undone, pair_to_link, pairs_to_part
+from tests.identity.observations import hold_resolution, warehouse_of
+from tests.identity.test_clusters import edges
 
 
 def meant(*observations: str, profile: str = "one") -> pl.DataFrame:
@@ -66,3 +70,20 @@ def test_links_without_which_two_sides_share_no_evidence_are_taken_back(links: l
     components = pl.DataFrame(list(parts.items()), schema=["observation_id", "component_id"], orient="row")
     found = bridges(components, meant("a"), meant("e"), pairs(*links))
     assert sorted(found.rows()) == sorted(pairs(*undone).rows() if undone else [])
+
+
+def test_a_link_of_two_who_share_a_value_is_not_taken_back() -> None:
+    """Also where the value's first holder, whom its edges lead to, is somebody else."""
+    with closing(warehouse_of({})) as warehouse:
+        found = pl.concat(
+            [
+                edges(("a", "b", 9.0), ("a", "c", 9.0), value="email"),
+                *(edges((one, other, 9.0), value=one) for one, other in ("bp", "cq")),
+                edges(("b", "c", 20.0), ("p", "x", 20.0), kind="steward"),
+            ]
+        )
+        places = {**dict.fromkeys("bcpqx", "asked"), "a": "another"}
+        hold_resolution(warehouse, places, found, [("a", "b", "exact"), ("a", "c", "exact")])
+        sides = (meant("p", profile="asked"), meant("q", profile="asked"))
+        assert links_undone(warehouse, *sides, pairs("bc", "px")).is_empty()
+        assert links_undone(warehouse, sides[0], meant("x", profile="asked"), pairs("bc", "px")).rows() == [("p", "x")]

@@ -7,10 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from api.people.evidence import Edge, strongest_path
 from api.people.schemas import Events, IdentityAnswer
 from tests.api.service import ANN, BOB, NOBODY, NOW, OLD, Service, assert_problem
 from tests.api.warehouse import BOBS, CRM, EVENTS, PUSH, SHOP, event, event_id, publish_warehouse
@@ -153,40 +150,3 @@ def test_the_warehouse_is_opened_once_a_publish(published: Service, monkeypatch:
     publish_warehouse(published.settings)
     published.get(f"/v1/profiles/{ANN}/events")
     assert len(opened) == 2
-
-
-NODES = st.sampled_from("abcdef")
-WEIGHTED = st.lists(st.tuples(NODES, NODES, st.sampled_from([0.5, 0.9, 0.99, 1.0])), max_size=12)
-
-
-def brute_force(edges: list[Edge], start: str, end: str) -> float | None:
-    """The probability of the best chain, by trying all chains that pass no observation twice."""
-    if start == end:
-        return 1.0
-    best = None
-    for edge in edges:
-        for here, there in ((edge.left_id, edge.right_id), (edge.right_id, edge.left_id)):
-            if here == start and there != start:
-                rest = brute_force([e for e in edges if start not in (e.left_id, e.right_id)], there, end)
-                if rest is not None:
-                    best = max(best or 0.0, edge.probability * rest)
-    return best
-
-
-@given(WEIGHTED, NODES, NODES)
-def test_no_chain_is_stronger_than_the_one_found(pairs: list[tuple[str, str, float]], start: str, end: str) -> None:
-    edges = [Edge(left, right, "exact", "email", weight, None) for left, right, weight in pairs]
-    path = strongest_path(edges, {start}, {end})
-    expected = brute_force(edges, start, end)
-    if path is None:
-        assert expected is None
-        return
-    assert expected is not None
-    probability = 1.0
-    here = start
-    for step in path:
-        assert step.left_id == here
-        here = step.right_id
-        probability *= step.probability
-    assert here == end
-    assert probability == pytest.approx(expected)
