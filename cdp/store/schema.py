@@ -187,6 +187,14 @@ inbox = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# Landed rows are let go by their age.
+sa.Index(
+    "ix_inbox_landed",
+    inbox.c.received_at,
+    sqlite_where=inbox.c.landed_run_id.is_not(None),
+    postgresql_where=inbox.c.landed_run_id.is_not(None),
+)
+
 # The overlay: what live payloads say, until a run has taken them in (`inbox.landed_run_id`) and says it itself.
 live_members = sa.Table(
     "live_members",
