@@ -16,4 +16,4 @@ def _forget_landed(connection: Connection, now: datetime, most: int) -> int:
     return forget_landed(connection, now - timedelta(days=DAYS_LANDED_KEPT), most)
 
 
-LANDED_PAYLOADS = housekeeping("inbox_housekeeping", _forget_landed, every=timedelta(hours=1), rows_at_once=500)
+LANDED_PAYLOADS = housekeeping("inbox_housekeeping", _forget_landed, every=timedelta(hours=1), rows_at_once=200)

@@ -17,6 +17,9 @@ from cdp.work import queue, schedule
 from cdp.work.handling import Batch, Chance, Clock, Kind
 
 POLL_SECONDS = 0.2
+# After each batch on SQLite. A writer who waits there looks now and then whether the store is free: it would hardly ever
+# be, between one batch and the next.
+SECONDS_FOR_OTHERS = 0.005
 # While the store is out of reach, for one.
 SECONDS_AFTER_AN_ERROR = 5.0
 
@@ -92,6 +95,8 @@ class Runner:
             batch = self._claim(self._kinds[name])
             self._work_on(batch)
             tally[name] = batch.tally
+            if self._store.is_embedded:
+                stop.wait(SECONDS_FOR_OTHERS)
         return tally
 
     def _claim(self, kind: Kind) -> Batch:
