@@ -104,7 +104,7 @@ class Batch:
         self.open = list(self.items)
 
     def part(self, items: Sequence[Item]) -> Batch:
-        """A batch of some of the items, that counts in the same tally."""
+        """A batch of some of the items, with the same tally."""
         return replace(self, items=items)
 
     @contextmanager
@@ -122,13 +122,13 @@ class Batch:
         self.tally.update(type(to).__name__.lower() for _, to in written)
 
     def settle_rest(self) -> None:
-        """What is open is done."""
+        """Settle as done what is still open."""
         if self.open:
             with self.settling():
                 pass
 
     def renew(self) -> None:
-        """Have the lease run from now on. What was lost already is no longer open."""
+        """Let the lease of open items run from now on. An item that was lost already is no longer open."""
         with self.store.write() as connection:
             held = queue.renew(connection, self.token, self.open, self.kind.lease, self.clock())
         self.tally.update(["lost"] * (len(self.open) - len(held)))

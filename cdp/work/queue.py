@@ -44,7 +44,7 @@ class Held:
     is_asked_again: bool
 
 
-# PostgreSQL's INSERT; SQLite writes it in the same words.
+# PostgreSQL's INSERT; SQLite has the same ON CONFLICT clauses.
 _NEW = (
     postgresql.insert(work_items)
     .inline()
@@ -70,15 +70,15 @@ _ENQUEUE_MISSING = Prepared(_NEW.on_conflict_do_nothing())
 
 
 def enqueue(connection: sa.Connection, kind: str, tasks: Sequence[Task], now: datetime) -> None:
-    """Put tasks into the queue, in the caller's transaction: they are there if, and only if, it commits.
+    """Put tasks into the queue in the caller's transaction: they are there if, and only if, it commits.
 
-    A task whose key waits already changes nothing: the first payload and time stay.
+    A task whose key already waits changes nothing: the first payload and time stay.
     """
     _ENQUEUE.write(connection, _new_rows(tasks, now), kind=kind, enqueued_at=now)
 
 
 def enqueue_missing(connection: sa.Connection, kind: str, tasks: Sequence[Task], now: datetime) -> None:
-    """As `enqueue`, but for what must not happen twice: a task whose key is worked on changes nothing either."""
+    """As `enqueue`, for what must not happen twice: a task whose key is being worked on changes nothing either."""
     _ENQUEUE_MISSING.write(connection, _new_rows(tasks, now), kind=kind, enqueued_at=now)
 
 
@@ -149,7 +149,7 @@ _RENEW = Prepared(
 def renew(
     connection: sa.Connection, token: str, items: Sequence[Item], lease: timedelta, now: datetime
 ) -> Sequence[Item]:
-    """Have the lease of `items` run from now on; returns those that the claim still holds."""
+    """Let the lease of `items` run from now on; returns those that the claim still holds."""
     found = _RENEW.rows(connection, token=token, until=now + lease, numbers=[item.seq for item in items])
     held = {row[0] for row in found}
     return [item for item in items if item.seq in held]

@@ -17,8 +17,7 @@ from cdp.work import queue, schedule
 from cdp.work.handling import Batch, Chance, Clock, Kind
 
 POLL_SECONDS = 0.2
-# After each batch on SQLite. A writer who waits there looks now and then whether the store is free: it would hardly ever
-# be, between one batch and the next.
+# After each batch on SQLite: a waiting writer polls, and would hardly ever find the store free between two batches.
 SECONDS_FOR_OTHERS = 0.005
 # While the store is out of reach, for one.
 SECONDS_AFTER_AN_ERROR = 5.0
@@ -85,7 +84,7 @@ class Runner:
                 schedule.enqueue_first(connection, recurring, self._clock())
 
     def turn(self, stop: Event) -> Tally:
-        """One batch of each kind that has something due, so that much of one kind does not hold up the others."""
+        """Work on one batch of each kind that has something due, so that no kind holds up the others."""
         with self._store.read() as connection:
             due = queue.due_kinds(connection, self._kinds, self._clock())
         tally = {}
@@ -93,8 +92,10 @@ class Runner:
             if stop.is_set():
                 break
             batch = self._claim(self._kinds[name])
-            self._work_on(batch)
-            tally[name] = batch.tally
+            # Others may have been quicker.
+            if batch.items:
+                self._work_on(batch)
+                tally[name] = batch.tally
             if self._store.is_embedded:
                 stop.wait(SECONDS_FOR_OTHERS)
         return tally
@@ -111,7 +112,7 @@ class Runner:
         self._handle(batch.part([item for item in batch.items if item.attempts <= allowed]))
 
     def _give_up(self, batch: Batch) -> None:
-        """Items whose last attempt ended without a word: whoever worked on them died, or was too slow."""
+        """Items without an attempt left: in the last one, too, the worker died or was too slow to settle them."""
         if batch.items:
             with batch.settling() as settling:
                 for item in settling.items:
@@ -144,7 +145,7 @@ class Runner:
 
 @contextmanager
 def running(runner: Runner) -> Iterator[None]:
-    """Has a thread run the runner for as long as the block lasts."""
+    """A thread runs the runner until the end of the block, and finishes its batch then."""
     stop = Event()
     thread = Thread(target=runner.run, args=(stop,), name="work")
     thread.start()

@@ -1,7 +1,7 @@
 """A hundred kills: processes that cause work and do it are killed at random, and replaced, a hundred times.
 
-Each cause commits with the item that it enqueues, each effect with the end of the item; there must be one effect for each
-cause. On SQLite, and on PostgreSQL with CDP_TEST_POSTGRES_URL.
+Each cause commits with the item that it enqueues, each effect with the end of the item: there must be one effect for
+each cause. On SQLite, and on PostgreSQL with CDP_TEST_POSTGRES_URL.
 """
 
 from __future__ import annotations

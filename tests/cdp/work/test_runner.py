@@ -17,6 +17,7 @@ from cdp.store.schema import members
 from cdp.work import Backoff, Batch, Kind, Runner, Task, enqueue, running
 from cdp.work.overview import failed_items, status_by_kind
 from cdp.work.tables import work_items
+from tests.cdp.store_urls import BACKENDS
 
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -123,6 +124,17 @@ def test_much_of_one_kind_does_not_hold_up_another(workshop: Workshop) -> None:
     workshop.enqueue("urgent", "a")
     workshop.runner(*kinds).drain()
     assert sorted(order[:2]) == ["bulk", "urgent"]
+
+
+@pytest.mark.parametrize("store_url", BACKENDS[1:], indirect=True)
+def test_a_worker_does_not_wait_for_what_another_transaction_holds(workshop: Workshop) -> None:
+    """SQLite has one writer at a time."""
+    runner = workshop.runner(Kind("send", write_each))
+    workshop.enqueue("send", "a")
+    with workshop.store.write() as connection:
+        enqueue(connection, "send", [Task("a")], NOW)
+        assert runner.drain() == {}
+    assert runner.drain() == {"send": {"done": 1}}
 
 
 def test_effects_commit_with_their_item_or_not_at_all(workshop: Workshop) -> None:

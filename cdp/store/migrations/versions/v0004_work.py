@@ -15,6 +15,14 @@ TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
+    _create_work_items()
+    _create_partial_index("uq_work_items_open", "work_items", ["kind", "key"], "finished_at is null", unique=True)
+    _create_partial_index("ix_work_items_due", "work_items", ["kind", "not_before"], "finished_at is null")
+    _create_partial_index("ix_work_items_finished", "work_items", ["outcome", "finished_at"], "finished_at is not null")
+    _create_partial_index("ix_inbox_landed", "inbox", ["received_at"], "landed_run_id is not null")
+
+
+def _create_work_items() -> None:
     op.create_table(
         "work_items",
         sa.Column("seq", SEQUENCE, primary_key=True),
@@ -32,10 +40,6 @@ def upgrade() -> None:
         sa.Column("finished_at", TIME, nullable=True),
         sa.CheckConstraint("outcome in ('done', 'failed')", name="outcome"),
     )
-    _create_partial_index("uq_work_items_open", "work_items", ["kind", "key"], "finished_at is null", unique=True)
-    _create_partial_index("ix_work_items_due", "work_items", ["kind", "not_before"], "finished_at is null")
-    _create_partial_index("ix_work_items_finished", "work_items", ["outcome", "finished_at"], "finished_at is not null")
-    _create_partial_index("ix_inbox_landed", "inbox", ["received_at"], "landed_run_id is not null")
 
 
 def _create_partial_index(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:
