@@ -46,6 +46,8 @@ from cdp.providers import load_sources
 from cdp.settings import Settings, load_settings
 from cdp.store import open_store
 from cdp.webhooks.fetch import Fetch, fetch
+from cdp.work import Runner, running
+from cdp.worker import make_runner
 
 # A secret's hash takes 19 MB and a core to check: who floods the token endpoint shall wait, nobody else.
 HASHES_AT_ONCE = 2
@@ -97,7 +99,7 @@ def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), 
     app = FastAPI(
         title="Tributary CDP",
         version=version("tributary-cdp"),
-        lifespan=_while_serving(context, requests),
+        lifespan=_while_serving(context, requests, make_runner(context.store, clock, log)),
         redirect_slashes=False,
         redoc_url=None,
     )
@@ -136,11 +138,12 @@ def _context(settings: Settings, clock: Clock, fetch: Fetch) -> Context:
     )
 
 
-def _while_serving(context: Context, requests: RequestLog) -> Any:
+def _while_serving(context: Context, requests: RequestLog, runner: Runner) -> Any:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         writing = asyncio.create_task(requests.run())
-        yield
+        with running(runner):
+            yield
         # The server has answered what was under way by now.
         writing.cancel()
         with suppress(asyncio.CancelledError):

@@ -235,6 +235,7 @@ def _publish(run: Run) -> int:
         publishing.update_store(published, run.store, report, landing=home / "landing", published_at=run.started_at)
     finally:
         published.close()
+    publishing.keep_house(run.store, run.started_at)
     return count
 
 

@@ -19,9 +19,6 @@ from cdp.store import Connection, Store
 from cdp.warehouse import Warehouse
 from pipelines.land import INBOX, LandedFile, land_inbox
 
-# A redelivery that comes later is still told from news by its event id, when it is conformed.
-DAYS_KEPT = 30
-
 ROWS = pl.Schema({"source": pl.String(), "seq": pl.Int64(), "received_at": pl.Datetime("us", "UTC")})
 
 
@@ -51,11 +48,10 @@ def landed_unnoted(warehouse: Warehouse, store: Store, landing: Path) -> pl.Data
         return rows_of(_unpublished(connection, paths))
 
 
-def let_go(connection: Connection, rows: pl.DataFrame, run_id: str, *, now: datetime) -> None:
+def let_go(connection: Connection, rows: pl.DataFrame, run_id: str) -> None:
     """Note that `rows` are landed and published by a run, and drop what stood in for them until then."""
     live_layer.drop(connection, inbox.mark_landed(connection, rows, run_id))
     live_layer.follow_publish(connection, run_id)
-    inbox.forget_landed(connection, now, DAYS_KEPT)
 
 
 def rows_of(files: Sequence[Path]) -> pl.DataFrame:

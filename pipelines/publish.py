@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import structlog
 
 from cdp import tables
+from cdp.errors import Unavailable
 from cdp.people.published import (
     PublishedChanges,
     apply_publish,
@@ -30,6 +32,7 @@ from cdp.segments.history import append_segment_changes
 from cdp.settings import Settings
 from cdp.store import Connection, Store
 from cdp.warehouse import Warehouse, disk_errors, flush, open_published, published_path
+from cdp.worker import HOUSEKEEPING, make_runner
 from pipelines import inbox
 from pipelines.consents import record_consents
 from pipelines.land import LandedFile
@@ -37,6 +40,8 @@ from pipelines.link import CURRENT_MEMBERS
 from pipelines.metrics import document_of_metrics
 from pipelines.profiles import core_traits
 from pipelines.sql import statement
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 # Documents made and handed over at a time: bounds the memory of a first publish.
 DOCUMENTS_AT_A_TIME = 20_000
@@ -135,7 +140,18 @@ def update_store(
             published=True,
             report=report,
         )
-        inbox.let_go(connection, absorbed, run_id, now=published_at)
+        inbox.let_go(connection, absorbed, run_id)
+
+
+def keep_house(store: Store, now: datetime) -> None:
+    """Do the store's housekeeping that is due, for those who start no worker.
+
+    The run is published by now: housekeeping that cannot be done waits for a worker, or for the next run.
+    """
+    try:
+        make_runner(store, lambda: now, _log, HOUSEKEEPING).drain()
+    except Unavailable as error:
+        _log.warning("housekeeping put off", error=error.line())
 
 
 def _write_changed_documents(warehouse: Warehouse, known: pl.DataFrame) -> pl.DataFrame:

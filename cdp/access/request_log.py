@@ -9,8 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from cdp.access.tables import request_log
-
-REQUESTS_KEPT = 1_000_000
+from cdp.store.bulk import delete_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +27,13 @@ class LoggedRequest:
 
 
 def append_requests(connection: sa.Connection, requests: Sequence[LoggedRequest]) -> None:
-    """Write them, and drop the oldest beyond REQUESTS_KEPT."""
     connection.execute(request_log.insert(), [asdict(request) for request in requests])
+
+
+def forget_oldest(connection: sa.Connection, kept: int, most: int) -> int:
+    """Remove what is older than the newest `kept` requests, no more than `most`; returns how many."""
     newest = sa.select(sa.func.max(request_log.c.seq)).scalar_subquery()
-    connection.execute(request_log.delete().where(request_log.c.seq <= newest - REQUESTS_KEPT))
+    return delete_first(connection, request_log, request_log.c.seq <= newest - kept, most)
 
 
 def recent_requests(connection: sa.Connection, limit: int) -> list[LoggedRequest]:

@@ -29,6 +29,7 @@ from cdp.cli import (
     simulate,
     sql,
     terminal,
+    work,
 )
 from cdp.errors import CdpError, UsageError
 
@@ -46,6 +47,7 @@ GROUPS = (
     evaluate.app,
     sql.app,
     serve.app,
+    work.app,
     clients.app,
     consents.app,
     decisions.app,

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 import sqlalchemy as sa
 
 from cdp.live.tables import inbox
-from cdp.store.bulk import frame_of, insert_new
+from cdp.store.bulk import delete_first, frame_of, insert_new
 
 ROWS_AT_ONCE = 50_000
 
@@ -124,7 +124,7 @@ def _ranges(numbers: pl.Series) -> list[tuple[int, int]]:
     return ranges.agg(first=pl.col("seq").first(), last=pl.col("seq").last()).select("first", "last").rows()
 
 
-def forget_landed(connection: sa.Connection, now: datetime, days: int) -> None:
-    """Remove rows that were landed and are older than that: their payloads are in landing."""
-    is_old = inbox.c.received_at < now - timedelta(days=days)
-    connection.execute(inbox.delete().where(inbox.c.landed_run_id.is_not(None), is_old))
+def forget_landed(connection: sa.Connection, received_before: datetime, most: int) -> int:
+    """Remove old rows that were landed, no more than `most`: their payloads are in landing. Returns how many."""
+    is_old = sa.and_(inbox.c.landed_run_id.is_not(None), inbox.c.received_at < received_before)
+    return delete_first(connection, inbox, is_old, most)

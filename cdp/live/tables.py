@@ -22,3 +22,11 @@ inbox = sa.Table(
     sa.UniqueConstraint("source", "message_id"),
     sqlite_autoincrement=True,
 )
+
+# Landed rows are let go by their age.
+sa.Index(
+    "ix_inbox_landed",
+    inbox.c.received_at,
+    sqlite_where=inbox.c.landed_run_id.is_not(None),
+    postgresql_where=inbox.c.landed_run_id.is_not(None),
+)

@@ -94,6 +94,12 @@ def delete(connection: sa.Connection, table: sa.Table, keys: pl.DataFrame) -> No
     connection.exec_driver_sql(f"drop table {staged}")
 
 
+def delete_first(connection: sa.Connection, table: sa.Table, condition: sa.ColumnElement[bool], most: int) -> int:
+    """Delete rows of a numbered table (`seq`) that meet a condition, no more than `most`; returns how many."""
+    chosen = sa.select(table.c.seq).where(condition).limit(most)
+    return connection.execute(table.delete().where(table.c.seq.in_(chosen))).rowcount
+
+
 def _load(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame, on_conflict: str) -> None:
     if rows.is_empty():
         return

@@ -21,7 +21,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from cdp.store.columns import UtcTime
 
 Row = tuple[Any, ...]
-Value = str | int | None | datetime | Collection[str]
+Value = str | int | None | datetime | Collection[str] | Collection[int]
 
 _AS_IT_IS = (str, int, NoneType)
 
@@ -49,27 +49,32 @@ def _for_postgresql(element: _JsonTexts, compiler: Any, **options: Any) -> str:
     return f"json_array_elements_text(cast({compiler.process(element.clauses, **options)} as json))"
 
 
-def among(column: sa.ColumnElement[str], parameter: str) -> sa.ColumnElement[bool]:
-    """Whether the column is one of the texts that are given for `parameter`: one statement, however many there are."""
-    texts = _JsonTexts(sa.bindparam(parameter, type_=sa.Text)).table_valued("value")
-    return column.in_(sa.select(texts.c.value))
+def given(parameter: str) -> sa.ColumnElement[str]:
+    """The texts that are given for `parameter`, as the column of a table that they make."""
+    return _JsonTexts(sa.bindparam(parameter, type_=sa.Text)).table_valued("value").c.value
+
+
+def among(column: sa.ColumnElement[Any], parameter: str) -> sa.ColumnElement[bool]:
+    """Whether the column is one of the texts, or of the whole numbers if it holds such, that are given for
+    `parameter`: one statement, however many there are."""
+    value: sa.ColumnElement[Any] = given(parameter)
+    is_number = isinstance(column.type, sa.Integer)
+    return column.in_(sa.select(sa.cast(value, sa.BigInteger) if is_number else value))
 
 
 class Prepared:
-    """A SELECT or an INSERT of rows. Parameters are given by name; a collection of texts serves `among`."""
+    """A SELECT, or a statement that writes and may have a RETURNING. Parameters are given by name; a collection serves
+    `among` and `given`."""
 
-    def __init__(self, statement: sa.Select[Any] | sa.CompoundSelect[Any] | sa.Insert) -> None:
+    def __init__(self, statement: sa.Select[Any] | sa.CompoundSelect[Any] | sa.Insert | sa.Update | sa.Delete) -> None:
         self._statement = statement
         self._compiled: dict[str, tuple[str, Mapping[str, Any]]] = {}
-        self._times: list[int] = []
-        self._truths: list[int] = []
-        if not isinstance(statement, sa.Insert):
-            types = [column.type for column in statement.selected_columns]
-            self._times = [place for place, kind in enumerate(types) if isinstance(kind, UtcTime)]
-            self._truths = [place for place, kind in enumerate(types) if isinstance(kind, sa.Boolean)]
+        types = [column.type for column in statement.exported_columns]
+        self._times = [place for place, kind in enumerate(types) if isinstance(kind, UtcTime)]
+        self._truths = [place for place, kind in enumerate(types) if isinstance(kind, sa.Boolean)]
 
     def rows(self, connection: sa.Connection, **values: Value) -> Sequence[Row]:
-        """What the SELECT finds; times are UTC."""
+        """What the statement finds, or has written and returns; times are UTC."""
         dialect = connection.dialect.name
         text, bound = self.for_driver(dialect, values)
         if dialect == "sqlite":
@@ -78,12 +83,12 @@ class Prepared:
             found = [tuple(row) for row in connection.exec_driver_sql(text, bound)]
         return [self._converted(row, dialect) for row in found] if self._times or self._truths else found
 
-    def write(self, connection: sa.Connection, rows: Sequence[Mapping[str, Value]]) -> None:
-        """INSERT the rows."""
+    def write(self, connection: sa.Connection, rows: Sequence[Mapping[str, Value]], **shared: Value) -> None:
+        """Execute the statement for each of the rows; `shared` are values that are the same for all of them."""
         if rows:
             dialect = connection.dialect.name
-            text, _ = self._for(dialect)
-            bound = [_bound(row, dialect) for row in rows]
+            text, common = self.for_driver(dialect, shared)
+            bound = [{**common, **_bound(row, dialect)} for row in rows]
             if dialect == "sqlite":
                 _sqlite_driver(connection).executemany(text, bound)
             else:

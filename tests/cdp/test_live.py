@@ -389,6 +389,7 @@ def test_what_was_landed_leaves_and_what_came_since_stays(receiver: Receiver, st
     assert rows(store, "select value from live_identifiers order by value") == [("c",)]
     assert rows(store, "select count(*) from live_engagement") == [(2,)]
     with store.write() as connection:
-        inbox.forget_landed(connection, NOW + timedelta(days=40), 30)
+        assert inbox.forget_landed(connection, NOW, most=9) == 0
+        assert [inbox.forget_landed(connection, NOW + timedelta(days=1), most=1) for _ in range(3)] == [1, 1, 0]
         assert inbox.has_unlanded(connection)
     assert rows(store, "select message_id from inbox order by seq") == [("m10",), ("m11",)]

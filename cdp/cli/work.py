@@ -1,0 +1,164 @@
+"""The worker, and the queue that it works on."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from threading import Event
+from typing import TYPE_CHECKING, Annotated, Any
+
+import structlog
+import typer
+
+from cdp.cli import terminal
+from cdp.cli.common import AsJson, opened_store, print_json
+from cdp.errors import UsageError
+from cdp.settings import load_settings
+
+if TYPE_CHECKING:
+    from cdp.store import Store
+    from cdp.work import Runner, Tally
+    from cdp.work.overview import FailedItem, KindStatus
+
+app = typer.Typer(name="work", invoke_without_command=True)
+OfKind = Annotated[str | None, typer.Option("--kind", help="Only this kind.")]
+
+
+@app.callback()
+def work(
+    context: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that work at the same time.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Do the work in the queue until stopped. `cdp serve` does it too; start more where that is not enough.
+
+    An item that raises is tried again later, and kept as failed in the end. Ctrl-C stops after the batch at hand.
+
+    Examples: cdp work · cdp work --once · cdp work --workers 4 · cdp work status
+    """
+    if context.invoked_subcommand:
+        return
+    if as_json and not once:
+        raise UsageError("--json needs --once", where="cdp work", hint="`cdp work status --json` shows the queue")
+    with opened_store(load_settings()) as store, _told_to_stop() as stop:
+        runner = _runner(store)
+        if once:
+            _show_tally(runner.drain(stop), as_json)
+        else:
+            _run(runner, stop, workers)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """What waits, is due, is being worked on and has failed, by kind.
+
+    Example: cdp work status --json
+    """
+    from cdp.work.overview import status_by_kind
+
+    now = datetime.now(UTC)
+    with opened_store(load_settings()) as store, store.read() as connection:
+        found = status_by_kind(connection, now)
+    if as_json:
+        print_json([_status_document(one) for one in found])
+    elif found:
+        rows = [[one.kind, one.waiting, one.due, one.leased, one.failed, _overdue(one, now)] for one in found]
+        terminal.out.print(terminal.table(["kind", "waiting", "due", "leased", "failed", "overdue"], rows))
+    else:
+        terminal.say("The queue is empty.")
+
+
+@app.command()
+def failed(
+    kind: OfKind = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Items that were given up, the latest first, and why.
+
+    Example: cdp work failed --kind inbox_housekeeping
+    """
+    from cdp.work.overview import failed_items
+
+    with opened_store(load_settings()) as store, store.read() as connection:
+        found = failed_items(connection, kind, limit)
+    if as_json:
+        print_json([_failed_document(one) for one in found])
+    elif found:
+        rows = [[one.kind, one.key, one.attempts, terminal.minute(one.failed_at), one.error] for one in found]
+        terminal.out.print(terminal.table(["kind", "key", "attempts", "failed_at", "error"], rows))
+    else:
+        terminal.say("No item has failed.")
+
+
+@app.command()
+def retry(kind: OfKind = None) -> None:
+    """Put failed items back into the queue, due at once.
+
+    Examples: cdp work retry · cdp work retry --kind inbox_housekeeping
+    """
+    from cdp.work.overview import retry_failed
+
+    with opened_store(load_settings()) as store, store.write() as connection:
+        count = retry_failed(connection, kind, datetime.now(UTC))
+    terminal.say(f"Items due again: {count:,}")
+
+
+def _runner(store: Store) -> Runner:
+    from cdp.worker import make_runner
+
+    return make_runner(store, lambda: datetime.now(UTC), structlog.get_logger())
+
+
+def _run(runner: Runner, stop: Event, workers: int) -> None:
+    terminal.err.print("Working on what is due; Ctrl-C stops", markup=False)
+    with ThreadPoolExecutor(workers) as pool:
+        running = [pool.submit(runner.run, stop) for _ in range(workers)]
+        for one in running:
+            # A runner that ends by itself has a defect: so that it is seen, all end.
+            one.add_done_callback(lambda _: stop.set())
+        for one in running:
+            one.result()
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[Event]:
+    """An event that Ctrl-C, or a service manager's SIGTERM, sets."""
+    stop = Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _show_tally(tally: Tally, as_json: bool) -> None:
+    if as_json:
+        print_json({kind: dict(counts) for kind, counts in tally.items()})
+    elif tally:
+        rows = [[kind, *(counts[outcome] for outcome in _OUTCOMES)] for kind, counts in sorted(tally.items())]
+        terminal.out.print(terminal.table(["kind", *_OUTCOMES], rows))
+    else:
+        terminal.say("Nothing was due.")
+
+
+# Those of `Batch.tally`.
+_OUTCOMES = ("done", "again", "failed", "lost")
+
+
+def _overdue(one: KindStatus, now: datetime) -> str:
+    return f"{(now - one.oldest_due_at).total_seconds():,.0f} s" if one.oldest_due_at else ""
+
+
+def _status_document(one: KindStatus) -> dict[str, Any]:
+    return {**asdict(one), "oldest_due_at": one.oldest_due_at.isoformat() if one.oldest_due_at else None}
+
+
+def _failed_document(one: FailedItem) -> dict[str, Any]:
+    return {**asdict(one), "failed_at": one.failed_at.isoformat()}

@@ -1,0 +1,147 @@
+"""How a kind of work is done: its handler, and the batch of items that the handler is given.
+
+A handler is a function of a `Batch`. When it returns, the items are done; when it raises, they are tried again later.
+To commit what it does together with the end of the items, it uses `settling`:
+
+    def handle(batch: Batch) -> None:
+        with batch.settling() as settling:
+            for item in settling.items:
+                write_something(settling.connection, item.key)
+
+What it writes there happens exactly once: an item whose lease was lost is not among `settling.items`, and a transaction
+that is not committed leaves the item open. What it does elsewhere, such as a call to a provider, happens at least once.
+No transaction is open outside of `settling`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from cdp.store import Connection, Store
+from cdp.work import queue, schedule
+from cdp.work.queue import Held
+from cdp.work.states import Again, Backoff, Done, Failed, Item, Outcome, Retry, Settled, doubling, settle
+
+Clock = Callable[[], datetime]
+Chance = Callable[[], float]
+
+DEFAULT_BACKOFF = doubling(timedelta(seconds=30), timedelta(hours=1), max_attempts=10)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of work.
+
+    name: what its items are enqueued under.
+    batch_size: the most items that the handler is given at once.
+    lease: how long the handler may take for a batch, or until it renews; after that another worker takes over.
+    every: of recurring work, the time between two occurrences; a finished item is followed by the next occurrence.
+    """
+
+    name: str
+    handle: Callable[[Batch], None]
+    batch_size: int = 100
+    lease: timedelta = timedelta(minutes=1)
+    backoff: Backoff = DEFAULT_BACKOFF
+    every: timedelta | None = None
+
+
+class Settling:
+    """A transaction that settles items. What is not settled otherwise by its end is done.
+
+    items: those that the batch still holds; the others belong to another worker by now.
+    """
+
+    def __init__(self, connection: Connection, held: Sequence[Held]) -> None:
+        self.connection = connection
+        self.items = [one.item for one in held]
+        self._held = held
+        self._outcomes: dict[int, Outcome] = {}
+
+    def retry(self, item: Item, error: str, at: datetime | None = None) -> None:
+        """The attempt failed; the next one is at `at`, or when the backoff says.
+
+        error: a line without personal data.
+        """
+        self._outcomes[item.seq] = Retry(error, at)
+
+    def fail(self, item: Item, error: str) -> None:
+        """The item can never be done. error: a line without personal data."""
+        self._outcomes[item.seq] = Failed(error)
+
+    def again(self, item: Item, at: datetime) -> None:
+        """Nothing went wrong, but there is more to do, or it is too early; no attempt is counted."""
+        self._outcomes[item.seq] = Again(at)
+
+    def outcomes(self) -> Iterator[tuple[Held, Outcome]]:
+        return ((one, self._outcomes.get(one.item.seq, Done())) for one in self._held)
+
+
+@dataclass
+class Batch:
+    """Items of one kind that this worker has claimed, in the order in which they fell due.
+
+    now: when they were claimed, UTC.
+    open: those that are not settled yet.
+    tally: how many were settled how: done, again, failed, or lost to another worker.
+    """
+
+    kind: Kind
+    store: Store
+    token: str
+    items: Sequence[Item]
+    now: datetime
+    clock: Clock
+    chance: Chance
+    tally: Counter[str] = field(default_factory=Counter)
+    open: list[Item] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.open = list(self.items)
+
+    def part(self, items: Sequence[Item]) -> Batch:
+        """A batch of some of the items, with the same tally."""
+        return replace(self, items=items)
+
+    @contextmanager
+    def settling(self, items: Sequence[Item] | None = None) -> Iterator[Settling]:
+        """A write transaction of the store that settles `items`, by default all that are open, when it commits."""
+        chosen = list(self.open if items is None else items)
+        with self.store.write() as connection:
+            held = queue.hold(connection, self.token, chosen)
+            settling = Settling(connection, held)
+            yield settling
+            written = self._write(settling)
+        settled = {item.seq for item in chosen}
+        self.open = [item for item in self.open if item.seq not in settled]
+        self.tally.update(["lost"] * (len(chosen) - len(held)))
+        self.tally.update(type(to).__name__.lower() for _, to in written)
+
+    def settle_rest(self) -> None:
+        """Settle as done what is still open."""
+        if self.open:
+            with self.settling():
+                pass
+
+    def renew(self) -> None:
+        """Let the lease of open items run from now on. An item that was lost already is no longer open."""
+        with self.store.write() as connection:
+            held = queue.renew(connection, self.token, self.open, self.kind.lease, self.clock())
+        self.tally.update(["lost"] * (len(self.open) - len(held)))
+        self.open = list(held)
+
+    def _write(self, settling: Settling) -> Sequence[tuple[Item, Settled]]:
+        now = self.clock()
+        settled = [
+            (held, settle(held.item, outcome, self.kind.backoff, now, self.chance()))
+            for held, outcome in settling.outcomes()
+        ]
+        written = queue.write_settled(settling.connection, settled, now)
+        if self.kind.every:
+            finished = [item for item, to in written if not isinstance(to, Again)]
+            schedule.enqueue_next(settling.connection, finished, self.kind.every, now)
+        return written

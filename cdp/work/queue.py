@@ -1,0 +1,196 @@
+"""The queue: things to do are rows, written in the transaction of their cause and claimed in batches by workers.
+
+An item belongs to the claim that holds its lease. When the lease runs out, the item is due again, and the claim that
+held it can no longer settle it. Every `enqueue` is followed by a whole attempt at the item: enqueued again while it
+waits, it is still one item; enqueued again while it is worked on, it is worked on once more.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from cdp.store.prepared import Prepared, Value, among, given
+from cdp.work.states import Again, Done, Failed, Item, Settled, Task, asked_again
+from cdp.work.tables import is_open, work_items
+
+NOW = sa.bindparam("now", type_=work_items.c.not_before.type)
+_is_free = sa.or_(work_items.c.lease_until.is_(None), work_items.c.lease_until <= NOW)
+# The states of open items, as `states.state_at` tells them.
+is_leased = sa.and_(is_open, work_items.c.lease_until > NOW)
+is_due = sa.and_(is_open, work_items.c.not_before <= NOW, _is_free)
+is_waiting = sa.and_(is_open, work_items.c.not_before > NOW, _is_free)
+_NO_LEASE = {"lease_owner": sa.null(), "lease_until": sa.null(), "is_asked_again": sa.false()}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Items of one kind, in the order in which they fell due, and the token that their lease is under."""
+
+    token: str
+    items: Sequence[Item]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An item that a claim still holds."""
+
+    item: Item
+    is_asked_again: bool
+
+
+# PostgreSQL's INSERT; SQLite has the same ON CONFLICT clauses.
+_NEW = (
+    postgresql.insert(work_items)
+    .inline()
+    .values(
+        kind=sa.bindparam("kind"),
+        key=sa.bindparam("key"),
+        payload=sa.bindparam("payload"),
+        not_before=sa.bindparam("not_before"),
+        attempts=sa.literal_column("0"),
+        is_asked_again=sa.false(),
+        enqueued_at=sa.bindparam("enqueued_at"),
+    )
+)
+_ENQUEUE = Prepared(
+    _NEW.on_conflict_do_update(
+        index_elements=[work_items.c.kind, work_items.c.key],
+        index_where=is_open,
+        set_={"is_asked_again": sa.true()},
+        where=work_items.c.lease_owner.is_not(None),
+    )
+)
+_ENQUEUE_MISSING = Prepared(_NEW.on_conflict_do_nothing())
+
+
+def enqueue(connection: sa.Connection, kind: str, tasks: Sequence[Task], now: datetime) -> None:
+    """Put tasks into the queue in the caller's transaction: they are there if, and only if, it commits.
+
+    A task whose key already waits changes nothing: the first payload and time stay.
+    """
+    _ENQUEUE.write(connection, _new_rows(tasks, now), kind=kind, enqueued_at=now)
+
+
+def enqueue_missing(connection: sa.Connection, kind: str, tasks: Sequence[Task], now: datetime) -> None:
+    """As `enqueue`, for what must not happen twice: a task whose key is being worked on changes nothing either."""
+    _ENQUEUE_MISSING.write(connection, _new_rows(tasks, now), kind=kind, enqueued_at=now)
+
+
+def _new_rows(tasks: Sequence[Task], now: datetime) -> Sequence[Mapping[str, Value]]:
+    """In one order, so that two transactions that enqueue the same keys do not wait for each other in a circle."""
+    return [
+        {"key": task.key, "payload": task.payload, "not_before": task.not_before or now}
+        for task in sorted(tasks, key=lambda task: task.key)
+    ]
+
+
+_KIND = given("kinds")
+_DUE_KINDS = Prepared(
+    sa.select(_KIND).where(sa.exists(sa.select(work_items.c.seq).where(work_items.c.kind == _KIND, is_due)))
+)
+
+
+def due_kinds(connection: sa.Connection, kinds: Collection[str], now: datetime) -> Sequence[str]:
+    """Those of `kinds` of which something is due."""
+    return [str(row[0]) for row in _DUE_KINDS.rows(connection, kinds=kinds, now=now)]
+
+
+_FIRST_DUE = (
+    sa.select(work_items.c.seq)
+    .where(work_items.c.kind == sa.bindparam("kind"), is_due)
+    .order_by(work_items.c.not_before, work_items.c.seq)
+    .limit(sa.bindparam("limit"))
+    # What another worker is about to claim is passed over. SQLite has one writer at a time anyway.
+    .with_for_update(skip_locked=True)
+    .cte("first_due")
+)
+_CLAIM = Prepared(
+    work_items.update()
+    .where(work_items.c.seq.in_(sa.select(_FIRST_DUE.c.seq)))
+    .values(
+        lease_owner=sa.bindparam("token"),
+        lease_until=sa.bindparam("until"),
+        attempts=work_items.c.attempts + sa.literal_column("1"),
+        is_asked_again=sa.false(),
+    )
+    .returning(*(work_items.c[name] for name in ("seq", "kind", "key", "payload", "attempts", "not_before")))
+)
+
+
+def claim(connection: sa.Connection, kind: str, limit: int, lease: timedelta, now: datetime) -> Claim:
+    """Claim the items that have been due longest, at most `limit`, until the lease runs out."""
+    token = secrets.token_hex(8)
+    found = _CLAIM.rows(connection, kind=kind, limit=limit, token=token, until=now + lease, now=now)
+    items = [Item(*row) for row in found]
+    return Claim(token, sorted(items, key=lambda item: (item.not_before, item.seq)))
+
+
+_IS_HELD = sa.and_(among(work_items.c.seq, "numbers"), work_items.c.lease_owner == sa.bindparam("token"), is_open)
+_HOLD = Prepared(sa.select(work_items.c.seq, work_items.c.is_asked_again).where(_IS_HELD).with_for_update())
+
+
+def hold(connection: sa.Connection, token: str, items: Sequence[Item]) -> Sequence[Held]:
+    """Those of `items` that the claim still holds. No other worker can claim them until this transaction ends."""
+    found: dict[int, bool] = dict(_HOLD.rows(connection, token=token, numbers=[item.seq for item in items]))
+    return [Held(item, found[item.seq]) for item in items if item.seq in found]
+
+
+_RENEW = Prepared(
+    work_items.update().where(_IS_HELD).values(lease_until=sa.bindparam("until")).returning(work_items.c.seq)
+)
+
+
+def renew(
+    connection: sa.Connection, token: str, items: Sequence[Item], lease: timedelta, now: datetime
+) -> Sequence[Item]:
+    """Let the lease of `items` run from now on; returns those that the claim still holds."""
+    found = _RENEW.rows(connection, token=token, until=now + lease, numbers=[item.seq for item in items])
+    held = {row[0] for row in found}
+    return [item for item in items if item.seq in held]
+
+
+_COMPLETE = Prepared(
+    work_items.update()
+    .where(among(work_items.c.seq, "numbers"))
+    .values(finished_at=NOW, outcome=sa.literal_column("'done'"), **_NO_LEASE)
+)
+_IS_NUMBERED = work_items.c.seq == sa.bindparam("number")
+_PUT_BACK = Prepared(
+    work_items.update()
+    .where(_IS_NUMBERED)
+    .values(
+        not_before=sa.bindparam("at"),
+        attempts=sa.bindparam("attempts_made"),
+        error=sa.bindparam("line"),
+        **_NO_LEASE,
+    )
+)
+_FAIL = Prepared(
+    work_items.update()
+    .where(_IS_NUMBERED)
+    .values(finished_at=NOW, outcome=sa.literal_column("'failed'"), error=sa.bindparam("line"), **_NO_LEASE)
+)
+
+
+def write_settled(
+    connection: sa.Connection, settled: Sequence[tuple[Held, Settled]], now: datetime
+) -> Sequence[tuple[Item, Settled]]:
+    """Write what has become of items, in the transaction that holds them; returns it as it was written."""
+    final = [(held.item, asked_again(to, now) if held.is_asked_again else to) for held, to in settled]
+    done = [item.seq for item, to in final if isinstance(to, Done)]
+    _COMPLETE.write(connection, [{"numbers": done}] if done else [], now=now)
+    back = [(item.seq, to) for item, to in final if isinstance(to, Again)]
+    _PUT_BACK.write(connection, [_row_put_back(seq, to) for seq, to in back])
+    failed = [(item.seq, to) for item, to in final if isinstance(to, Failed)]
+    _FAIL.write(connection, [{"number": seq, "line": to.error} for seq, to in failed], now=now)
+    return final
+
+
+def _row_put_back(seq: int, to: Again) -> Mapping[str, Value]:
+    return {"number": seq, "at": to.at, "attempts_made": to.attempts, "line": to.error}

@@ -1,0 +1,179 @@
+"""The worker: claims what is due, kind by kind and batch by batch, and has it handled."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Event, Thread
+from types import TracebackType
+
+import structlog
+
+from cdp.errors import CdpError
+from cdp.store import Store
+from cdp.work import queue, schedule
+from cdp.work.handling import Batch, Chance, Clock, Kind
+
+POLL_SECONDS = 0.2
+# After each batch on SQLite: a waiting writer polls, and would hardly ever find the store free between two batches.
+SECONDS_FOR_OTHERS = 0.005
+# While the store is out of reach, for one.
+SECONDS_AFTER_AN_ERROR = 5.0
+
+Tally = Mapping[str, Counter[str]]
+
+
+class Runner:
+    """Works on items of `kinds`. It holds no state, so several threads may run one runner.
+
+    clock: gives the current UTC time.
+    chance: gives numbers from 0 to 1, for what must not happen everywhere at the same moment.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        kinds: Sequence[Kind],
+        clock: Clock,
+        log: structlog.typing.FilteringBoundLogger,
+        chance: Chance = random.random,
+    ) -> None:
+        self._store = store
+        self._kinds = {kind.name: kind for kind in kinds}
+        self._clock = clock
+        self._log = log
+        self._chance = chance
+
+    def run(self, stop: Event) -> None:
+        """Work until told to stop; the batch at hand is finished first."""
+        is_scheduled = False
+        while not stop.is_set():
+            try:
+                if not is_scheduled:
+                    self.schedule()
+                    is_scheduled = True
+                is_idle = not self.turn(stop)
+            except CdpError as error:
+                self._log.warning("work interrupted", error=error.line())
+                stop.wait(SECONDS_AFTER_AN_ERROR)
+            else:
+                if is_idle:
+                    stop.wait(POLL_SECONDS * (0.5 + self._chance()))
+
+    def drain(self, stop: Event | None = None) -> Tally:
+        """Work until nothing is due; returns what came of it, by kind.
+
+        Raises:
+            Unavailable: the store is out of reach; what was settled by then stays so.
+        """
+        stop = stop or Event()
+        self.schedule()
+        total: dict[str, Counter[str]] = {}
+        while not stop.is_set() and (tally := self.turn(stop)):
+            for kind, counts in tally.items():
+                total.setdefault(kind, Counter()).update(counts)
+        return total
+
+    def schedule(self) -> None:
+        """Make sure that each recurring kind has an occurrence to come."""
+        recurring = [kind.name for kind in self._kinds.values() if kind.every]
+        if recurring:
+            with self._store.write() as connection:
+                schedule.enqueue_first(connection, recurring, self._clock())
+
+    def turn(self, stop: Event) -> Tally:
+        """Work on one batch of each kind that has something due, so that no kind holds up the others."""
+        with self._store.read() as connection:
+            due = queue.due_kinds(connection, self._kinds, self._clock())
+        tally = {}
+        for name in due:
+            if stop.is_set():
+                break
+            batch = self._claim(self._kinds[name])
+            # Others may have been quicker.
+            if batch.items:
+                self._work_on(batch)
+                tally[name] = batch.tally
+            if self._store.is_embedded:
+                stop.wait(SECONDS_FOR_OTHERS)
+        return tally
+
+    def _claim(self, kind: Kind) -> Batch:
+        now = self._clock()
+        with self._store.write() as connection:
+            claim = queue.claim(connection, kind.name, kind.batch_size, kind.lease, now)
+        return Batch(kind, self._store, claim.token, claim.items, now, self._clock, self._chance)
+
+    def _work_on(self, batch: Batch) -> None:
+        allowed = batch.kind.backoff.max_attempts
+        self._give_up(batch.part([item for item in batch.items if item.attempts > allowed]))
+        self._handle(batch.part([item for item in batch.items if item.attempts <= allowed]))
+
+    def _give_up(self, batch: Batch) -> None:
+        """Items without an attempt left: in the last one, too, the worker died or was too slow to settle them."""
+        if batch.items:
+            with batch.settling() as settling:
+                for item in settling.items:
+                    settling.fail(item, _NEVER_SETTLED)
+
+    def _handle(self, batch: Batch) -> None:
+        if not batch.items:
+            return
+        attempt = _Attempt()
+        with attempt:
+            batch.kind.handle(batch)
+            batch.settle_rest()
+        if attempt.error:
+            self._log.debug("handler raised", kind=batch.kind.name, exc_info=attempt.error)
+            self._after_error(batch, attempt.error)
+
+    def _after_error(self, batch: Batch, error: Exception) -> None:
+        if len(batch.open) > 1:
+            # One bad item does not sink the others.
+            for item in tuple(batch.open):
+                self._handle(batch.part([item]))
+            return
+        line = _line(error)
+        with batch.settling() as settling:
+            for item in settling.items:
+                settling.retry(item, line)
+                # Neither key nor payload: these may name a person.
+                self._log.warning("attempt failed", kind=item.kind, item=item.seq, attempts=item.attempts, error=line)
+
+
+@contextmanager
+def running(runner: Runner) -> Iterator[None]:
+    """A thread runs the runner until the end of the block, and finishes its batch then."""
+    stop = Event()
+    thread = Thread(target=runner.run, args=(stop,), name="work")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+_NEVER_SETTLED = "its worker ended, or took too long, in each of its attempts"
+
+
+class _Attempt:
+    """What a handler raises, whatever it is, ends its attempt and not the worker."""
+
+    error: Exception | None = None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        self.error = error if isinstance(error, Exception) else None
+        return self.error is not None
+
+
+def _line(error: Exception) -> str:
+    """An error as one line without personal data: the message of one that is not ours may quote a value."""
+    return error.line() if isinstance(error, CdpError) else f"a defect: {type(error).__name__}"
