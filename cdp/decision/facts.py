@@ -99,7 +99,7 @@ def _facts_by_profile(connection: sa.Connection, people: Mapping[str, Person], n
         return {}
     points = {profile_id: _points(person) for profile_id, person in people.items()}
     ledgers = _ledgers(connection, {point.contact_point_id for found in points.values() for point in found})
-    planned = _planned_for(connection, [one for person in people.values() for one in person.every_id], now)
+    planned = _planned_for(connection, [one for person in people.values() for one in person.all_ids], now)
     run = last_published_run(connection)
     as_of = run.as_of if run else now
     return {
@@ -107,7 +107,7 @@ def _facts_by_profile(connection: sa.Connection, people: Mapping[str, Person], n
             person,
             points[profile_id],
             ledgers,
-            [decision for one in person.every_id for decision in planned.get(one, ())],
+            [decision for one in person.all_ids for decision in planned.get(one, ())],
             as_of,
             now,
         )
