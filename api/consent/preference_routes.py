@@ -22,7 +22,7 @@ from cdp.consent import Statement
 from cdp.consent.evidence import network_of
 from cdp.consent.ledger import record
 from cdp.consent.links import Link, LinkNotValid
-from cdp.consent.preferences import Preferences, leave_everything, preferences_of, save, unsubscribe
+from cdp.consent.preferences import Preferences, preferences_of, save, unsubscribe, unsubscribe_from_everything
 from cdp.errors import CdpError
 from cdp.store import Connection
 
@@ -99,7 +99,7 @@ def _statements(
         case "save":
             return save(found, {str(chosen) for chosen in form.getlist("choice")}, evidence)
         case _:
-            return leave_everything(connection, found, evidence)
+            return unsubscribe_from_everything(connection, found, evidence)
 
 
 def _evidence(request: Request, link: Link, method: str) -> dict[str, str]:

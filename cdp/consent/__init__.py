@@ -1,8 +1,8 @@
-"""Consent: what was stated, the chain of hashes that keeps it, and what follows from it. Pure functions.
+"""Consent: statements, the hash chain that protects them, and what they permit. Pure functions.
 
-A statement becomes an entry of an append-only ledger (`cdp/consent/ledger.py`). Nothing is ever changed: what is
-allowed is a fold over the entries, as of a time. Consent belongs to the contact point (an address, a number, a
-device), so joining two profiles never widens it, and parting them loses none.
+A statement becomes an entry in an append-only ledger (`cdp/consent/ledger.py`) and is never changed: what is allowed
+is a fold over the entries, as of a time. Consent belongs to the contact point (an address, a number, a device), so
+merging two profiles never widens it, and splitting them loses none.
 """
 
 from cdp.consent.chain import Break, Head, first_break, seal

@@ -1,8 +1,8 @@
-"""The chain of hashes: each entry's hash covers its fields and the hash of the entry before it.
+"""The hash chain: each entry's hash covers its fields and the hash of the previous entry.
 
-An edited entry no longer fits its hash, a removed or moved one leaves its neighbours unconnected, and the head, which
-the store keeps apart, tells of entries removed at the end. Who can rewrite the whole store can rewrite the chain as
-well; against that helps a copy of the head's hash kept elsewhere (the anchor).
+An edited entry no longer matches its hash, a removed or moved one breaks the link between its neighbours, and the head,
+which the store keeps separately, reveals entries removed at the end. Anyone who can rewrite the whole store can also
+rewrite the chain; a copy of the head's hash kept elsewhere (the anchor) reveals that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":
 
 @dataclass(frozen=True)
 class Head:
-    """The last entry: its number and hash; 0 and none before the first."""
+    """The number and hash of the last entry; 0 and None while there is none."""
 
     seq: int
     entry_hash: str | None
@@ -29,7 +29,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Break:
-    """The first place where the chain does not hold: the number of the entry that is wrong or missing."""
+    """The first place where the chain is broken: the number of the entry that is wrong or missing."""
 
     seq: int
     what: str
@@ -60,14 +60,14 @@ def seal(statement: Statement, *, entry_id: str, recorded_at: datetime, after: H
 
 
 def hash_of(entry: Entry) -> str:
-    """sha256, in hexadecimal, of the entry's fields (without the hash itself) as canonical JSON, times as ISO 8601."""
+    """SHA-256, in hexadecimal, of the entry's fields without the hash itself, as canonical JSON with ISO 8601 times."""
     fields = vars(entry) | {"occurred_at": _iso(entry.occurred_at), "recorded_at": _iso(entry.recorded_at)}
     del fields["entry_hash"]
     return hashlib.sha256(_canonical(fields).encode()).hexdigest()
 
 
 def first_break(entries: Iterable[Entry], head: Head, anchor: str | None = None) -> Break | None:
-    """Walk the chain from its first entry to `head`; None where all of it holds, with the hash `anchor` in it."""
+    """The first break up to `head`; None if the chain is intact and contains the hash `anchor`."""
     last, is_anchored = Head(0, None), anchor is None
     for entry in entries:
         found = _break_at(entry, last)
@@ -76,19 +76,19 @@ def first_break(entries: Iterable[Entry], head: Head, anchor: str | None = None)
         last = Head(entry.seq, entry.entry_hash)
         is_anchored = is_anchored or entry.entry_hash == anchor
     if last.seq < head.seq:
-        return Break(last.seq + 1, f"it and what follows it, up to {head.seq}, was removed")
+        return Break(last.seq + 1, f"the entries from here up to {head.seq} were removed")
     if last != head:
-        return Break(last.seq, "the chain does not end with the entry that was recorded last")
-    return None if is_anchored else Break(1, "the chain is another one: it has no entry of the hash given")
+        return Break(last.seq, "the chain does not end with the entry recorded last")
+    return None if is_anchored else Break(1, "the chain was replaced: no entry has the given hash")
 
 
 def _break_at(entry: Entry, last: Head) -> Break | None:
     if entry.seq != last.seq + 1:
-        return Break(last.seq + 1, "it was removed")
+        return Break(last.seq + 1, "the entry was removed")
     if hash_of(entry) != entry.entry_hash:
-        return Break(entry.seq, "its fields are not those that were recorded")
+        return Break(entry.seq, "the fields do not match the recorded hash")
     if entry.previous_hash != last.entry_hash:
-        return Break(entry.seq, "it does not follow the entry before it")
+        return Break(entry.seq, "the entry does not follow the previous one")
     return None
 
 
@@ -97,5 +97,5 @@ def _iso(time: datetime) -> str:
 
 
 def _canonical(value: dict[str, Any]) -> str:
-    """One text for equal values: keys in order, no spaces (the part of RFC 8785 that texts and integers need)."""
+    """The same text for equal values: sorted keys, no spaces (the part of RFC 8785 that strings and integers need)."""
     return _JSON.encode(value)

@@ -1,4 +1,4 @@
-"""What an event or a consent found in a log does to the ledger and to suppressions: one table, live and in batch.
+"""How an event or a consent in a log changes the ledger and suppressions: one table for live payloads and for runs.
 
 Who lifts what: START (or a re-subscription on a channel of texts) lifts STOP; something that arrived lifts a hard
 bounce; nothing in a log lifts a complaint or an erasure: a steward does (`cdp consents lift`). A grant is given by an
@@ -75,14 +75,14 @@ def _every_word() -> FailureWords:
 
 EFFECTS = effect_table(_every_word())
 
-# The event types that `effects_of` has a use for.
+# The event types that have an effect.
 CONSENT_EVENTS = tuple(dict.fromkeys(kind for effect in EFFECTS for kind in effect.event_types))
 _BY_EVENT = {kind: tuple(effect for effect in EFFECTS if kind in effect.event_types) for kind in CONSENT_EVENTS}
 
 
 @dataclass(frozen=True)
 class Effects:
-    """What is to be recorded, suppressed and lifted, and the contact points that this names."""
+    """What to record, suppress and lift, and the contact points concerned."""
 
     statements: list[Statement]
     suppressions: list[Suppression]
@@ -94,12 +94,12 @@ def effects_of(rows: Iterable[Row]) -> Effects:
     """What the rows state, suppress and lift.
 
     Args:
-        rows: outcomes of conforming, or rows of conformed.events and conformed.consents, each with what its
-            observation says of the person. Keys: source, email, phone, device_token, customer_id (as the source
-            writes it), anonymous_id; of an event: event_id, channel, event_type, occurred_at, is_machine,
-            message_ref, properties (JSON text); of a consent: consent_id, consent_channel, consent_purpose,
-            consent_topic, consent_state, consent_scope, consent_basis, consent_method, consent_at. Keys that a row
-            lacks are none. A row without consent_id states what its event_type says.
+        rows: conformed items, or rows of conformed.events and conformed.consents, each with the identifiers of its
+            observation. Keys: source, email, phone, device_token, customer_id (as the source writes it),
+            anonymous_id; for an event: event_id, channel, event_type, occurred_at, is_machine, message_ref,
+            properties (JSON text); for a consent: consent_id, consent_channel, consent_purpose, consent_topic,
+            consent_state, consent_scope, consent_basis, consent_method, consent_at. Missing keys count as None. For
+            a row without consent_id, the event_type decides what it states.
     """
     found = Effects([], [], [], [])
     for row in rows:
@@ -111,13 +111,13 @@ def _collect(row: Row, found: Effects) -> None:
     if row.get("is_machine"):
         return
     effects = list(_effects_on(row))
-    statement = _stated(row, effects)
-    if statement:
-        point, said = statement
+    stated = _stated(row, effects)
+    if stated:
+        point, statement = stated
         found.contact_points.append(point)
-        found.statements.append(said)
+        found.statements.append(statement)
     for effect in effects:
-        _stop_or_lift(row, effect, found)
+        _suppress_or_lift(row, effect, found)
 
 
 def _effects_on(row: Row) -> Iterator[Effect]:
@@ -128,19 +128,19 @@ def _effects_on(row: Row) -> Iterator[Effect]:
 
 
 def _properties(row: Row) -> dict[str, str]:
-    """The event's own words, in lower case."""
+    """The properties of a failure, in lower case."""
     found = json.loads(row.get("properties") or "{}") if row.get("event_type") in _FAILURES else {}
     return {name: str(value).lower() for name, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _stated(row: Row, effects: list[Effect]) -> tuple[ContactPoint, Statement] | None:
-    """What the row's consent columns say or, where it has none, its event."""
+    """The statement in the row's consent columns or, if they are empty, the one its event makes."""
     if row.get("consent_id"):
-        said = (row["consent_id"], row["consent_channel"], row["consent_state"], row["consent_at"])
+        stated = (row["consent_id"], row["consent_channel"], row["consent_state"], row["consent_at"])
     else:
         states = next((effect.states for effect in effects if effect.states), None)
-        said = (row.get("event_id"), row.get("channel"), states, row.get("occurred_at"))
-    entry_id, channel, state, occurred_at = said
+        stated = (row.get("event_id"), row.get("channel"), states, row.get("occurred_at"))
+    entry_id, channel, state, occurred_at = stated
     point = _contact_point(row, str(channel))
     if state is None or occurred_at is None or point is None:
         return None
@@ -167,9 +167,9 @@ def _evidence(row: Row) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def _stop_or_lift(row: Row, effect: Effect, found: Effects) -> None:
+def _suppress_or_lift(row: Row, effect: Effect, found: Effects) -> None:
     address = _address(row, str(row["channel"]))
-    # Leaving one topic is no STOP.
+    # Unsubscribing from a single topic is not a STOP.
     if address is None or (row.get("consent_scope") == "topic" and "stop" in (effect.suppresses, effect.lifts)):
         return
     point, channel, source, at = address.id, row["channel"], row["source"], row["occurred_at"]
@@ -188,7 +188,7 @@ def _address(row: Row, channel: str) -> ContactPoint | None:
 
 
 def _contact_point(row: Row, channel: str) -> ContactPoint | None:
-    """The channel's address, else what names the person best."""
+    """The address on the channel, or else the strongest other identifier."""
     customer = f"{row['source']}:{row['customer_id']}" if row.get("customer_id") else None
     others = {"customer_id": customer} | {kind: row.get(kind) for kind in ("email", "phone", "device_token")}
     others["anonymous_id"] = row.get("anonymous_id")
@@ -197,5 +197,5 @@ def _contact_point(row: Row, channel: str) -> ContactPoint | None:
 
 
 def _text(value: Any) -> str | None:
-    """PostgreSQL takes no NUL."""
+    """The value as text without NUL, which PostgreSQL rejects."""
     return str(value).replace("\0", "") if value is not None else None

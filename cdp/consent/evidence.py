@@ -1,4 +1,4 @@
-"""What may be kept as evidence of a statement: enough to prove it, nothing that says who somebody is."""
+"""What may be kept as evidence of a statement: enough to prove it, without identifying a person."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 def network_of(address: str) -> str:
-    """The network that an IP address is in, /24 or /48: no connection of one person.
+    """The network of an IP address, /24 or /48: too wide to identify one person's connection.
 
     Raises:
-        ValueError: it is no IP address. The message does not quote it.
+        ValueError: not an IP address. The message does not quote it.
     """
     try:
         found = ip_interface(address).ip

@@ -1,4 +1,4 @@
-"""What the store knows of consents and suppressions, whole, as frames: a run works out everybody's state at once."""
+"""All consents and suppressions in the store, as frames: a run computes everyone's state at once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CONTACT_POINT_COLUMNS = ("contact_point_id", "type", "value")
 
 
 def known_consents(connection: sa.Connection, purpose: str) -> KnownConsents:
-    """The ledger of a purpose, all suppressions, and what their contact points stand for."""
+    """The ledger entries for a purpose, all suppressions, and the contact points they refer to."""
     chosen = sa.select(*(consent_ledger.c[name] for name in ENTRY_COLUMNS)).where(consent_ledger.c.purpose == purpose)
     return KnownConsents(
         entries=frame_of(connection, chosen),

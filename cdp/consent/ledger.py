@@ -1,6 +1,6 @@
-"""The consent ledger, suppressions, and the contact points that both speak of.
+"""The consent ledger, suppressions, and the contact points that both refer to.
 
-Addresses stand in `contact_points` alone, so that one can be erased while what was decided about it is kept.
+Addresses are stored in `contact_points` only, so that one can be erased while the decisions about it are kept.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ LEDGER = "consents"
 _PARAMETERS_AT_ONCE = 5_000
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _ROWS_AT_ONCE = 10_000
-# From here on a bulk load is faster than row by row.
+# From this many rows on, a bulk load is faster than single inserts.
 _MANY = 1_000
 _ENTRY_COLUMNS = [consent_ledger.c[column.name] for column in fields(Entry)]
 _OUR_HEAD = ledger_heads.c.ledger == LEDGER
-# Reasons whose end is remembered before they are heard of: who says START means it. An arrival, of which there are
-# millions, is only asked about where there has been a bounce.
+# Reasons whose lift is stored even if the suppression is not known yet: START is a deliberate request. Arrivals, of
+# which there are millions, only matter where there has been a bounce.
 _LASTING_LIFTS = ("stop",)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check of the ledger found: how many entries there should be, the last one's hash, the first break."""
+    """The result of checking the ledger: how many entries there should be, the last one's hash, the first break."""
 
     entry_count: int
     head_hash: str | None
@@ -60,8 +60,8 @@ class Verdict:
 def record(connection: sa.Connection, statements: Sequence[Statement], recorded_at: datetime) -> list[Entry]:
     """Append `statements` to the ledger, within the caller's write transaction; returns an entry for each, in order.
 
-    A statement whose entry_id is in the ledger already (or came before in `statements`) adds nothing: its entry is
-    the one that is there. Writers take turns until they commit, so the chain has no forks.
+    A statement whose entry_id is already in the ledger (or earlier in `statements`) adds nothing: the existing entry is
+    returned. Writers are serialised until they commit, so the chain has no forks.
     """
     if not statements:
         return []
@@ -91,7 +91,7 @@ def _insert(connection: sa.Connection, entries: Sequence[Entry]) -> None:
 
 
 def _take_head(connection: sa.Connection) -> Head:
-    """The last entry; whoever asks next waits until this transaction ends."""
+    """The last entry; the next caller waits until this transaction ends."""
     row = connection.execute(
         sa.select(ledger_heads.c.seq, ledger_heads.c.entry_hash).where(_OUR_HEAD).with_for_update()
     ).one()
@@ -109,11 +109,11 @@ def known_entry_ids(connection: sa.Connection) -> pl.DataFrame:
 
 
 def known_suppressing_ids(connection: sa.Connection) -> pl.DataFrame:
-    """contact_point_id, entry_id: what suppresses, as far as it is known."""
+    """contact_point_id, entry_id of every suppression."""
     return read_frame(connection, suppressions, "contact_point_id", "entry_id")
 
 
-# Made once: every decision asks these.
+# Prepared once: every decision runs these.
 _BY_THEN = among(consent_ledger.c.contact_point_id, "ids"), consent_ledger.c.occurred_at <= sa.bindparam("as_of")
 _ENTRIES_OF = Prepared(sa.select(*_ENTRY_COLUMNS).where(*_BY_THEN).order_by(consent_ledger.c.seq))
 _PLAIN_ENTRIES_OF = Prepared(
@@ -131,13 +131,13 @@ _SUPPRESSIONS_OF = Prepared(
 def entries_of(
     connection: sa.Connection, contact_point_ids: Collection[str], as_of: datetime | None = None
 ) -> list[Entry]:
-    """The entries of contact points in the order recorded; with `as_of`, those that had occurred by then."""
+    """The entries of contact points in the order recorded; with `as_of`, only those that had occurred by then."""
     found = _ENTRIES_OF.rows(connection, ids=contact_point_ids, as_of=as_of or _END_OF_TIME)
     return [Entry(*row) for row in found]
 
 
 def plain_entries_of(connection: sa.Connection, contact_point_ids: Collection[str]) -> list[Entry]:
-    """As `entries_of`, without their evidence, which a decision has no use for."""
+    """As `entries_of`, without the evidence, which decisions do not need."""
     found = _PLAIN_ENTRIES_OF.rows(connection, ids=contact_point_ids, as_of=_END_OF_TIME)
     return [Entry(*row) for row in found]
 
@@ -148,11 +148,11 @@ def _entries(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> list[
 
 
 def apply_effects(connection: sa.Connection, effects: Effects, recorded_at: datetime) -> None:
-    """Record what events state, suppress and lift (`cdp.consent.effects_of`); applied again, it changes nothing."""
+    """Record what events state, suppress and lift (`cdp.consent.effects_of`). Idempotent."""
     keep_contact_points(connection, effects.contact_points)
     lifts = _of_consequence(connection, effects)
     if effects.statements or effects.suppressions or lifts:
-        # In turns: two writers that met the same rows in different orders would wait for each other.
+        # Serialised: two writers that touch the same rows in different orders would deadlock.
         _take_head(connection)
     record(connection, effects.statements, recorded_at)
     suppress(connection, effects.suppressions, recorded_at)
@@ -160,7 +160,7 @@ def apply_effects(connection: sa.Connection, effects: Effects, recorded_at: date
 
 
 def _of_consequence(connection: sa.Connection, effects: Effects) -> list[Lift]:
-    """The lifts without those, nearly all, that tell of an arrival where nothing has bounced."""
+    """The lifts, without arrivals at addresses that never bounced: nearly all are such arrivals."""
     asked = [each.contact_point_id for each in effects.lifts if each.reason not in _LASTING_LIFTS]
     there = [*suppressions_of(connection, asked), *effects.suppressions]
     known = {(each.contact_point_id, each.channel, each.reason) for each in there}
@@ -172,7 +172,7 @@ def _of_consequence(connection: sa.Connection, effects: Effects) -> list[Lift]:
 
 
 def suppress(connection: sa.Connection, found: Sequence[Suppression], recorded_at: datetime) -> None:
-    """Suppress contact points on channels; of each reason the latest occurrence is kept."""
+    """Suppress contact points on channels; the latest occurrence of each reason is kept."""
     rows = [vars(each) | {"recorded_at": recorded_at} for each in found]
     names = ("source", "entry_id", "occurred_at", "recorded_at")
     _keep_latest(connection, suppressions.c.occurred_at, names, rows)
@@ -191,7 +191,7 @@ _LIFT = (
 
 
 def lift(connection: sa.Connection, lifts: Sequence[Lift], recorded_at: datetime) -> None:
-    """End suppressions from `lifted_at` on. A STOP that becomes known after the START that followed it stays lifted."""
+    """End suppressions as of `lifted_at`. A STOP that arrives after the START that followed it stays lifted."""
     lasting = [
         {**vars(each), "source": each.lifted_by, "recorded_at": recorded_at}
         for each in lifts
@@ -211,22 +211,22 @@ def lift(connection: sa.Connection, lifts: Sequence[Lift], recorded_at: datetime
 def lift_by_hand(
     connection: sa.Connection, contact_point_id: str, channel: str, reason: str, *, by: str, now: datetime
 ) -> None:
-    """End a suppression because `by`, a person, says so.
+    """End a suppression on the authority of a person, `by`.
 
     Raises:
-        NotFound: there is none that is active.
+        NotFound: no such suppression is active.
     """
     asked = (contact_point_id, channel, reason)
     there = suppressions_of(connection, [contact_point_id])
     if not any((each.contact_point_id, each.channel, each.reason) == asked and each.is_active(now) for each in there):
-        raise NotFound(f"nothing suppresses this contact point on {channel} for {reason}")
+        raise NotFound(f"this contact point has no active suppression on {channel} for {reason}")
     lift(connection, [Lift(*asked, lifted_by=by, lifted_at=now)], now)
 
 
 def _keep_latest(
     connection: sa.Connection, time: sa.Column[datetime], names: Sequence[str], rows: Sequence[dict[str, Any]]
 ) -> None:
-    """Insert rows; where the key is there, set the columns `names` if the row's `time` is the later one."""
+    """Insert rows; where the key exists, update the columns `names` if the new row's `time` is later."""
     if not rows:
         return
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
@@ -242,25 +242,25 @@ def _keep_latest(
 
 
 def suppressions_of(connection: sa.Connection, contact_point_ids: Collection[str]) -> list[Suppression]:
-    """All suppressions of contact points, lifted ones included: ask `is_active`."""
+    """All suppressions of contact points, including lifted ones: check `is_active`."""
     return [Suppression(*row) for row in _SUPPRESSIONS_OF.rows(connection, ids=contact_point_ids)]
 
 
 def keep_contact_points(connection: sa.Connection, points: Collection[ContactPoint]) -> None:
-    """Keep what ids stand for. Who hands out a contact_point_id keeps it first, so that it can be named later."""
+    """Store the addresses behind ids. Call it before handing out a contact_point_id, so that it resolves later."""
     rows = [{"contact_point_id": point.id, "type": point.type, "value": point.value} for point in set(points)]
     insert_new(connection, contact_points, sorted(rows, key=lambda row: row["contact_point_id"]))
 
 
 def find_contact_point(connection: sa.Connection, contact_point_id: str) -> ContactPoint | None:
-    """What the id stands for; None if it was never given out, or its address is erased."""
+    """The contact point with this id; None if the id was never issued or its address is erased."""
     row = connection.execute(sa.select(contact_points).where(contact_points.c.contact_point_id == contact_point_id))
     found = row.first()
     return ContactPoint(found.type, found.value) if found else None
 
 
 def contact_points_of(connection: sa.Connection, profile_id: str) -> list[ContactPoint]:
-    """Every contact point of a profile, published or live: whose entries `fold` needs."""
+    """Every contact point of a profile, published or live: `fold` needs the entries of all of them."""
     carried = (
         sa.select(table.c.type, table.c.value).where(table.c.profile_id == profile_id)
         for table in (identifiers, live_identifiers)
@@ -279,10 +279,10 @@ def holders_of(connection: sa.Connection, point: ContactPoint) -> list[str]:
 
 
 def verify(connection: sa.Connection, anchor: str | None = None) -> Verdict:
-    """Check the whole ledger, in batches: every entry's hash, their order, and that none is missing, also at the end.
+    """Check the whole ledger in batches: every entry's hash, their order, and that none is missing, even at the end.
 
-    One statement reads entries and head, so what is appended meanwhile is neither seen nor missed. `anchor` is the hash
-    of an entry that must be among them: only so does a chain that was made anew from the start differ.
+    A single statement reads the entries and the head, so entries appended meanwhile do not disturb the check. `anchor`
+    is the hash of an entry that must be among them: only this reveals a chain rebuilt from the start.
     """
     together = (
         sa.select(ledger_heads.c.seq, ledger_heads.c.entry_hash, *_ENTRY_COLUMNS)
@@ -295,7 +295,7 @@ def verify(connection: sa.Connection, anchor: str | None = None) -> Verdict:
     if first is None:
         return Verdict(0, None, Break(1, "the head of the ledger was removed"))
     head = Head(first[0], first[1])
-    # The outer join gives one row without an entry where there is none.
+    # The outer join returns one row without an entry if the ledger is empty.
     entries = (Entry(*row[2:]) for row in chain([first], rows) if row[2] is not None)
     return Verdict(head.seq, head.entry_hash, first_break(entries, head, anchor))
 

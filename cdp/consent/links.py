@@ -1,9 +1,9 @@
-"""Links that unsubscribe: signed, without personal data, good for as long as their key is kept.
+"""Unsubscribe links: signed, free of personal data, valid for as long as their key is kept.
 
-A link is a JWT (RFC 7519) over a contact point's id, what it was written to about and a message's id. The key is made
-on first use and stands in `keys/unsubscribe.jwk`, for its owner alone. To rotate, rename it to `keys/retired-NAME.jwk`
-and start the API again: a new key signs from then on. Deleting a retired key revokes the links that it has signed;
-keep it for as long as messages may be read (the law of some countries says 30 days at least).
+A link is a JWT (RFC 7519) with the id of a contact point, the channel, purpose and topic of the message, and its id.
+The key is created on first use in `keys/unsubscribe.jwk`, readable by its owner only. To rotate it, rename the file to
+`keys/retired-NAME.jwk` and restart the API: a new key signs from then on. Deleting a retired key revokes the links
+signed with it; keep it for as long as messages may be read (some countries require at least 30 days).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CLAIMS = {"sub": "contact_point_id", "ch": "channel", "pur": "purpose", "top": 
 
 @dataclass(frozen=True)
 class Link:
-    """What a link unsubscribes from: a topic or, without one, the channel. `message_ref` is evidence."""
+    """What a link unsubscribes from: a topic or, if there is none, the channel. `message_ref` is evidence."""
 
     contact_point_id: str
     channel: str
@@ -43,9 +43,9 @@ class Link:
 
 @dataclass(frozen=True)
 class Unsubscribe:
-    """What a message must carry so that its reader can leave.
+    """What a message must carry so that its recipient can unsubscribe.
 
-    url: for its foot. headers: of an e-mail, with which mail programs offer to unsubscribe in one click (RFC 8058).
+    url: for the footer. headers: for an e-mail, so that mail programs offer one-click unsubscription (RFC 8058).
     """
 
     url: str
@@ -53,16 +53,16 @@ class Unsubscribe:
 
 
 class LinkNotValid(NotFound):
-    """The link is none of ours, was cut off, or its key is gone."""
+    """The link was not issued here, is truncated, or its key has been deleted."""
 
     code = "link_not_valid"
 
     def __init__(self) -> None:
-        super().__init__("This link is not valid, or no longer")
+        super().__init__("This link is invalid or no longer active")
 
 
 class UnsubscribeLinks:
-    """Makes links and reads them; `keys` has the one that signs first."""
+    """Creates and reads links. The first of `keys` signs; all of them verify."""
 
     def __init__(self, keys: Sequence[OctKey], public_url: str, clock: Callable[[], datetime]) -> None:
         self._current, self._all = keys[0], KeySet(list(keys))
@@ -70,7 +70,7 @@ class UnsubscribeLinks:
         self._clock = clock
 
     def url(self, link: Link) -> str:
-        """Where somebody unsubscribes or changes what they get, for the foot of a message."""
+        """The URL of the preference page, for the footer of a message."""
         given = {claim: getattr(link, name) for claim, name in _CLAIMS.items()}
         claims = {claim: value for claim, value in given.items() if value is not None}
         header = {"alg": ALGORITHM, "typ": MEDIA_TYPE, "kid": self._current.kid}
@@ -79,12 +79,12 @@ class UnsubscribeLinks:
         return f"{self._public_url}/u/{token}"
 
     def carried_by(self, link: Link) -> Unsubscribe:
-        """What a message that the link unsubscribes from must carry."""
+        """What the link's message must carry."""
         url = self.url(link)
         return Unsubscribe(url, one_click_headers(url) if BY_NAME[link.channel].has_list_headers else {})
 
     def read(self, token: str) -> Link:
-        """What the link was made for.
+        """The link that a token stands for.
 
         Raises:
             LinkNotValid: it was not signed by any of the keys.
@@ -97,15 +97,15 @@ class UnsubscribeLinks:
 
 
 def one_click_headers(url: str) -> dict[str, str]:
-    """The headers of an e-mail with which mail programs offer to unsubscribe in one click (RFC 8058)."""
+    """The e-mail headers that let mail programs offer one-click unsubscription (RFC 8058)."""
     return {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 
 def load_unsubscribe_keys(home: Path) -> list[OctKey]:
-    """The keys in `home/keys`, the one that signs first, the same for all processes that start at once.
+    """The keys in `home/keys`, the signing key first. Processes that start at the same time get the same keys.
 
     Raises:
-        ConfigurationError: a file holds no such key.
+        ConfigurationError: a file is not a valid key.
         Unavailable: the folder cannot be read or written.
     """
     path = home / "keys" / FILE_NAME
@@ -114,7 +114,7 @@ def load_unsubscribe_keys(home: Path) -> list[OctKey]:
         found = [(place, place.read_bytes()) for place in (path, *sorted(path.parent.glob(RETIRED)))]
     except OSError as error:
         raise Unavailable(
-            f"cannot use the key of unsubscribe links: {error.strerror}", where=str(path), hint="Check its permissions"
+            f"cannot access the unsubscribe key: {error.strerror}", where=str(path), hint="Check its permissions"
         ) from error
     return [_read(text, place) for place, text in found]
 
@@ -124,7 +124,7 @@ def _read(text: bytes, path: Path) -> OctKey:
         key = OctKey.import_key(json.loads(text))
     except (JoseError, ValueError, TypeError) as error:
         raise ConfigurationError(
-            "this is no key of unsubscribe links", where=str(path), hint="Put back the one that was there"
+            "not a valid unsubscribe key", where=str(path), hint="Restore the original file"
         ) from error
     key.ensure_kid()
     return key

@@ -1,7 +1,7 @@
-"""The choices that somebody has who holds a link: what they get at one contact point, and what changes it.
+"""The preference page behind an unsubscribe link: the choices at one contact point, and how they change.
 
-Choices are those of the link's own contact point: who forwards a mail shall not subscribe a phone. An opt-out from
-everything reaches the person's other contact points as well.
+Choices apply to the link's own contact point: whoever receives a forwarded e-mail must not be able to subscribe a
+phone. An opt-out from everything also covers the person's other contact points.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from cdp.ids import crockford
 from cdp.store import Connection
 
 _NOTES = {
-    "stop": "You have answered STOP. Answer START to a message if you want them again.",
-    "complaint": "You have reported a message as spam, so we do not write here any more.",
-    "hard_bounce": "Messages to this address have failed, so we do not write here at the moment.",
-    "erased": "We do not write here any more.",
+    "stop": "You replied STOP. Reply START to a message to receive them again.",
+    "complaint": "You reported a message as spam, so we no longer send messages here.",
+    "hard_bounce": "Messages to this address have failed, so we are not sending any at the moment.",
+    "erased": "We no longer send messages here.",
 }
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A channel as a whole or a topic of it, and what holds for it."""
+    """A whole channel or one of its topics, with its consent and suppressions."""
 
     channel: str
     topic: str | None
@@ -39,7 +39,7 @@ class Choice:
 
     @property
     def key(self) -> str:
-        """What a form sends for it."""
+        """The choice's value in the form."""
         return f"{self.channel}/{self.topic or ''}"
 
     @property
@@ -68,7 +68,7 @@ class Preferences:
 
     @property
     def linked(self) -> Choice:
-        """What the link's message was about."""
+        """The choice that the link's message belongs to."""
         return next(each for each in self.choices if (each.channel, each.topic) == (self.link.channel, self.link.topic))
 
     @property
@@ -77,7 +77,7 @@ class Preferences:
 
     @property
     def masked_address(self) -> str:
-        """Enough to know it again. Who holds the link may not be who has the address."""
+        """Enough to recognise the address. The link may be in other hands than the address."""
         if self.address is None or self.address.type == "device_token":
             return ""
         name, at, domain = self.address.value.partition("@")
@@ -85,7 +85,7 @@ class Preferences:
 
 
 def preferences_of(connection: Connection, link: Link, *, rules: ConsentRules, as_of: datetime) -> Preferences:
-    """What holds for the contact point of a link, in all that was said about it."""
+    """The choices at the contact point of a link."""
     point = Point(link.contact_point_id, ADDRESS_TYPES[link.channel])
     consents = read_holders_consents(connection, point, rules=rules, as_of=as_of)
     choices = [
@@ -101,22 +101,22 @@ def preferences_of(connection: Connection, link: Link, *, rules: ConsentRules, a
 
 
 def _offered(consents: PersonConsents, point: Point, link: Link) -> Iterator[tuple[str, str | None]]:
-    """The link's channel and those that were spoken of, each with its topics."""
-    spoken = {
+    """(channel, topic) of the link and of every statement about its contact point, channel by channel."""
+    stated = {
         (entry.channel, entry.topic)
         for entry in consents.entries
         if entry.contact_point_id == point.id and entry.purpose == link.purpose
     }
-    spoken |= {(link.channel, link.topic)}
+    stated |= {(link.channel, link.topic)}
     for channel in point.channels:
-        topics = {topic for way, topic in spoken if way == channel}
+        topics = {topic for stated_channel, topic in stated if stated_channel == channel}
         if topics:
             yield channel, None
             yield from ((channel, topic) for topic in sorted(topic for topic in topics if topic is not None))
 
 
 def unsubscribe(found: Preferences, evidence: Mapping[str, str]) -> list[Statement]:
-    """Leave what the link's message was about. Said again it states nothing, however many say it at once."""
+    """Opt out of the link's topic or channel. Idempotent, even for concurrent requests: they share an entry id."""
     if found.linked.standing.state in OPT_OUTS:
         return []
     before = found.linked.standing.entry_id or ""
@@ -126,7 +126,7 @@ def unsubscribe(found: Preferences, evidence: Mapping[str, str]) -> list[Stateme
 
 
 def save(found: Preferences, chosen: Collection[str], evidence: Mapping[str, str]) -> list[Statement]:
-    """What was ticked is granted, what was not is withdrawn, on the channels where this changes anything."""
+    """Grant the ticked choices and withdraw the others, on the channels where this changes anything."""
     changed = {each.channel for each in found.choices if each.is_granted != (each.key in chosen)}
     return [
         _statement(found, each, "granted" if each.key in chosen else "withdrawn", evidence)
@@ -135,8 +135,10 @@ def save(found: Preferences, chosen: Collection[str], evidence: Mapping[str, str
     ]
 
 
-def leave_everything(connection: Connection, found: Preferences, evidence: Mapping[str, str]) -> list[Statement]:
-    """Opt out of all channels, at every contact point that the person has by now."""
+def unsubscribe_from_everything(
+    connection: Connection, found: Preferences, evidence: Mapping[str, str]
+) -> list[Statement]:
+    """Opt out of all channels, at every contact point that the person currently has."""
     known = reached_by(connection, [found.address], "all") if found.address else []
     points = dict.fromkeys([found.point, *(Point(point.id, point.type) for point in known)])
     whole = next(each for each in found.choices if (each.channel, each.topic) == (found.link.channel, None))
@@ -154,7 +156,7 @@ def _statement(
     entry_id: str | None = None,
 ) -> Statement:
     point = point or found.point
-    # The channel first: what is chosen of its topics holds after it.
+    # The channel comes first, so that the choices of its topics override it.
     earlier = timedelta(microseconds=1 if choice.topic is None else 0)
     return Statement(
         contact_point_id=point.id,

@@ -1,4 +1,4 @@
-"""What follows from the entries of the ledger: may this be sent, as far as consent goes."""
+"""What the ledger's entries permit: whether consent allows a message."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
 # From the narrowest to the broadest.
 _LEVELS = ("topic", "channel", "all")
-# What somebody has asked for, such as a receipt.
+# Messages that the recipient expects, such as a receipt.
 _WITHOUT_CONSENT = ("transactional",)
 
 
 class ConsentRules(BaseModel):
-    """How far an opt-out of a whole channel reaches beyond it, to other channels and addresses of the person.
+    """How far an opt-out of a whole channel extends to other channels and addresses of the person.
 
-    `opt_out_reaches` maps the channel that was opted out of to the further channels for which that counts; a region
-    (ISO 3166 alpha-2 country of the person) may have a map of its own, in place of the general one. Without rules an
-    opt-out such as STOP counts for its channel. One from everything counts for all channels, one of a topic for this
-    topic of its channel, whatever the rules.
+    `opt_out_reaches` maps the channel of the opt-out to the further channels that it covers; a region (ISO 3166
+    alpha-2 country of the person) may have its own map, which replaces the general one. Without rules, an opt-out such
+    as STOP covers its channel only. Whatever the rules, an opt-out from everything covers all channels, and an opt-out
+    of a topic covers that topic on its channel.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,20 +35,20 @@ class ConsentRules(BaseModel):
     regions: Mapping[Region, Mapping[ChannelName, tuple[ChannelName, ...]]] = {}
 
     def reached_from(self, channel: str, region: str | None) -> Collection[str]:
-        """The further channels that an opt-out of `channel` counts for."""
+        """The further channels that an opt-out of `channel` covers."""
         reaches = self.regions.get(region or "", self.opt_out_reaches)
-        return next((further for left, further in reaches.items() if left == channel), ())
+        return next((further for opted_out, further in reaches.items() if opted_out == channel), ())
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What the entries say of one contact point, channel, purpose and topic.
+    """The state of consent for one contact point, channel, purpose and topic.
 
-    state: that of the entry that decides; `missing` where nothing was stated, `conflicting` where two entries of one
-        moment contradict each other.
-    entry_id: the entry that decides.
-    allowed: whether consent permits the message. Transactional ones need no grant, all others do. Suppressions
-        stand apart and are not looked at here.
+    state: the state of the deciding entry; `missing` if nothing was stated, `conflicting` if two entries of the same
+        time contradict each other.
+    entry_id: the deciding entry.
+    allowed: whether consent permits the message. Transactional messages need no grant, all others do. Suppressions
+        are separate and not considered here.
     """
 
     state: str
@@ -77,13 +77,13 @@ def fold(
     rules: ConsentRules,
     region: str | None = None,
 ) -> Standing:
-    """What was in force at `as_of`: by when things occurred, whenever they became known.
+    """The consent in force at `as_of`, judged by when things occurred, not by when they became known.
 
-    What was stated most narrowly for this contact point stands (for the topic, else for the channel, else for
-    everything): the latest by (occurred_at, recorded_at). A later, broader opt-out beats it; a broader grant does
-    not. Opt-outs of the person's other contact points count as far as their scope and the rules reach; grants never
-    leave their contact point. A statement whose contact point is no address of its channel (a customer_id) speaks of
-    the person: it opts out every address of the channel, and grants none.
+    The narrowest scope stated for this contact point counts (the topic, else the channel, else everything), and within
+    it the latest entry by (occurred_at, recorded_at). A later opt-out of a broader scope overrides it; a broader grant
+    does not. Opt-outs of the person's other contact points count as far as their scope and the rules reach; grants
+    apply to their own contact point only. A statement whose contact point is not an address on its channel (a
+    customer_id) is about the person: it opts out every address on the channel and grants none.
 
     Args:
         entries: the ledger's entries of all contact points of one person, in any order.
@@ -96,7 +96,7 @@ def fold(
 
 
 def _narrowest(entries: Sequence[Entry], asked: _Question) -> list[Entry]:
-    own = [entry for entry in entries if entry.contact_point_id == asked.contact_point_id and _speaks_of(entry, asked)]
+    own = [entry for entry in entries if entry.contact_point_id == asked.contact_point_id and _covers(entry, asked)]
     levels = ([entry for entry in own if entry.scope == level] for level in _LEVELS)
     return next((found for found in levels if found), [])
 
@@ -104,7 +104,7 @@ def _narrowest(entries: Sequence[Entry], asked: _Question) -> list[Entry]:
 def _opts_out(entry: Entry, asked: _Question) -> bool:
     if entry.state not in OPT_OUTS:
         return False
-    if _speaks_of(entry, asked):
+    if _covers(entry, asked):
         is_own = entry.contact_point_id == asked.contact_point_id
         names_person = entry.contact_point_type != ADDRESS_TYPES.get(entry.channel)
         return is_own or names_person or entry.scope == "all"
@@ -112,7 +112,7 @@ def _opts_out(entry: Entry, asked: _Question) -> bool:
     return entry.scope == "channel" and asked.channel in reached
 
 
-def _speaks_of(entry: Entry, asked: _Question) -> bool:
+def _covers(entry: Entry, asked: _Question) -> bool:
     """Whether the question lies within the entry's scope."""
     match entry.scope:
         case "all":
@@ -127,7 +127,7 @@ def _latest(entries: Sequence[Entry], purpose: str) -> Standing:
     if not entries:
         return Standing("missing", None, allowed=purpose in _WITHOUT_CONSENT)
     last = max((entry.occurred_at, entry.recorded_at) for entry in entries)
-    # Of several at one moment an opt-out is shown; the id makes the choice the same in any order.
+    # Among entries of the same time an opt-out comes first; the id makes the choice independent of their order.
     final = sorted(
         (entry for entry in entries if (entry.occurred_at, entry.recorded_at) == last),
         key=lambda entry: (entry.state not in OPT_OUTS, entry.entry_id),

@@ -1,4 +1,4 @@
-"""What the store knows of a person's consents, and what follows from it for each contact point and channel."""
+"""A person's consents in the store, and what they permit for each contact point and channel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cdp.store import Connection
 
 
 class Point(NamedTuple):
-    """A contact point by its id: its address may be erased."""
+    """A contact point without its address, which may be erased."""
 
     id: str
     type: str
@@ -29,7 +29,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class PersonConsents:
-    """What was stated of a person's contact points until `as_of`, and what suppresses them.
+    """The statements about a person's contact points until `as_of`, and their suppressions.
 
     region: ISO 3166 alpha-2 country of the person, for the rules.
     """
@@ -42,7 +42,7 @@ class PersonConsents:
     rules: ConsentRules
 
     def standing(self, point: Point, channel: str, purpose: str, topic: str | None) -> Standing:
-        """What was in force for a contact point on a channel."""
+        """The consent in force for a contact point on a channel."""
         return fold(
             self.entries,
             contact_point_id=point.id,
@@ -55,7 +55,7 @@ class PersonConsents:
         )
 
     def suppressed_by(self, point: Point, channel: str) -> list[str]:
-        """The reasons why nothing is sent to a contact point on a channel."""
+        """The reasons of the active suppressions of a contact point on a channel."""
         return [
             found.reason
             for found in self.suppressions
@@ -73,7 +73,7 @@ def points_of(connection: Connection, profile_id: str) -> list[Point]:
 def read_consents(
     connection: Connection, points: Sequence[Point], *, region: str | None, rules: ConsentRules, as_of: datetime
 ) -> PersonConsents:
-    """What the store knows of contact points of one person."""
+    """The consents of the contact points of one person."""
     ids = [point.id for point in points]
     entries = entries_of(connection, ids, as_of)
     return PersonConsents(points, entries, suppressions_of(connection, ids), as_of, region, rules)
@@ -82,7 +82,7 @@ def read_consents(
 def read_holders_consents(
     connection: Connection, point: Point, *, rules: ConsentRules, as_of: datetime
 ) -> PersonConsents:
-    """The consents of the person who has a contact point, that one first; of a shared one, only its own."""
+    """The consents of the holder of a contact point, that point first; for a shared one, only its own consents."""
     address = find_contact_point(connection, point.id)
     holders = holders_of(connection, address) if address else []
     holder = holders[0] if len(holders) == 1 else None

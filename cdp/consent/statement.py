@@ -1,4 +1,4 @@
-"""The words that consent is spoken of in: contact points, statements, ledger entries, suppressions."""
+"""The vocabulary of consent: contact points, statements, ledger entries, suppressions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cdp.ids import crockford
 
 # The states that withhold consent.
 OPT_OUTS = ("denied", "withdrawn")
-# The channel of a suppression that holds for all of them.
+# The channel of a suppression that applies to all channels.
 EVERY_CHANNEL = "all"
 
 
@@ -24,7 +24,7 @@ def contact_point_id(kind: str, value: str) -> str:
 
 @dataclass(frozen=True)
 class ContactPoint:
-    """Where somebody can be reached; `value` is normalised, a customer_id carries its source (`shopify:1234`)."""
+    """Where a person can be reached; `value` is normalised, a customer_id carries its source (`shopify:1234`)."""
 
     type: str
     value: str
@@ -36,12 +36,12 @@ class ContactPoint:
 
 @dataclass(frozen=True)
 class Statement:
-    """Something that was said about consent, not yet recorded.
+    """A statement about consent that is not recorded yet.
 
-    channel, purpose, state, scope: words of `cdp/fields.py`.
-    entry_id: given where the same statement may come again, such as from a log; made up otherwise.
-    actor: who says so: a client's id, a source's name, or `person`.
-    evidence: what proves it (notice, method, URL, truncated IP, user agent, message id), free of addresses.
+    channel, purpose, state, scope: values from `cdp/fields.py`.
+    entry_id: set if the same statement may arrive again, such as from a log; generated otherwise.
+    actor: the author of the statement: a client's id, a source's name, or `person`.
+    evidence: the proof (notice, method, URL, truncated IP, user agent, message id), free of addresses.
     """
 
     contact_point_id: str
@@ -61,7 +61,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Entry:
-    """A statement as the ledger holds it; `evidence` is JSON text, `entry_hash` covers every other field."""
+    """A statement in the ledger; `evidence` is JSON text, `entry_hash` covers every other field."""
 
     seq: int
     entry_id: str
@@ -87,8 +87,8 @@ class Suppression:
     """Why nothing is sent to a contact point on a channel, whatever was consented to.
 
     reason: stop, complaint, hard_bounce or erased.
-    entry_id: the ledger entry or the event that says so.
-    occurred_at, lifted_at: the latest times known of each, so that they may become known in any order.
+    entry_id: the ledger entry or the event behind it.
+    occurred_at, lifted_at: the latest known time of each, so that the order of arrival does not matter.
     """
 
     contact_point_id: str
@@ -101,7 +101,7 @@ class Suppression:
     lifted_by: str | None = None
 
     def is_active(self, as_of: datetime) -> bool:
-        """Whether it holds at `as_of`. Of two things at one time the worse counts."""
+        """Whether it is in force at `as_of`. If it occurred and was lifted at the same time, it is in force."""
         if self.occurred_at is None or self.occurred_at > as_of:
             return False
         return self.lifted_at is None or self.lifted_at <= self.occurred_at or self.lifted_at > as_of
@@ -111,7 +111,7 @@ class Suppression:
 class Lift:
     """The end of a suppression: from `lifted_at` on, until its reason occurs again.
 
-    lifted_by: the source that says so, or a steward's name.
+    lifted_by: the source that reported it, or a steward's name.
     """
 
     contact_point_id: str

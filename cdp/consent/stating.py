@@ -1,4 +1,4 @@
-"""From what a client says about consent to entries of the ledger: which contact points a statement is about."""
+"""From a client's consent statement to ledger entries: which contact points the statement applies to."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from cdp.people.identifiers import STRENGTH
 from cdp.people.reading import find_person
 from cdp.store import Connection
 
-# Clients' clocks differ from ours.
+# Tolerance for clients' clocks.
 CLOCK_SKEW = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class NewStatement:
-    """A statement as a client makes it: the contact points that it is about have still to be found.
+    """A client's statement, before its contact points are resolved.
 
-    One of `contact_point_id`, `profile_id` and `identifiers`, normalised (type, value) pairs, names them.
-    occurred_at: the time of the request, if it is not given.
-    evidence: what proves it, free of addresses.
+    They are named by one of `contact_point_id`, `profile_id` and `identifiers` (normalised (type, value) pairs).
+    occurred_at: defaults to the time of the request.
+    evidence: the proof, free of addresses.
     """
 
     channel: str
@@ -46,14 +46,14 @@ class NewStatement:
 
 
 def state_consent(connection: Connection, asked: NewStatement, client_id: str, now: datetime) -> list[Entry]:
-    """Record what was said, within a write transaction; the first entry is the statement's own.
+    """Record a client's statement, within a write transaction; the first entry is the statement's own.
 
-    An opt-out from everything is recorded for every contact point that the person has by now, so that none loses it
-    should they turn out to be two people.
+    An opt-out from everything is recorded for every contact point that the person currently has, so that none loses it
+    if the profile is split later.
 
     Raises:
-        InputRefused: it is not clear to which contact point a grant belongs, or it was given in the future.
-        NotFound: nobody has this id.
+        InputRefused: it is ambiguous which contact point a grant belongs to, or its time lies in the future.
+        NotFound: the id is unknown.
     """
     occurred_at = _occurred_at(asked, now)
     named = _named(connection, asked, [ContactPoint(*pair) for pair in asked.identifiers])
@@ -80,11 +80,11 @@ def state_consent(connection: Connection, asked: NewStatement, client_id: str, n
 
 
 def reached_by(connection: Connection, named: Sequence[ContactPoint], scope: str) -> list[ContactPoint]:
-    """The contact points that an opt-out is recorded for: those named and, if it is from everything, the person's."""
+    """The contact points an opt-out is recorded for: those named and, if it is from everything, all of the person's."""
     if scope != "all":
         return list(named)
     holders = {holder for point in named for holder in holders_of(connection, point)}
-    # An address of several people is no proof that they are one.
+    # An address shared by several profiles does not make them one person.
     others = contact_points_of(connection, holders.pop()) if len(holders) == 1 else []
     addresses = [point for point in others if point.type in ADDRESS_TYPES.values()]
     return list(dict.fromkeys([*named, *addresses]))
@@ -95,7 +95,7 @@ def _occurred_at(asked: NewStatement, now: datetime) -> datetime:
         return now
     if asked.occurred_at > now + CLOCK_SKEW:
         raise InputRefused("occurred_at is in the future")
-    # In force from now on, also for who asks at once.
+    # In force from now on, even for a query in the same instant.
     return min(asked.occurred_at, now)
 
 
@@ -103,15 +103,15 @@ def _named(connection: Connection, asked: NewStatement, given: Sequence[ContactP
     if asked.contact_point_id:
         point = find_contact_point(connection, asked.contact_point_id)
         if point is None:
-            raise NotFound("There is no contact point with this id")
+            raise NotFound("No contact point has this id")
         return [point]
     kind = ADDRESS_TYPES.get(asked.channel)
     own = [point for point in given if point.type == kind]
-    return _one_of(asked, own or _persons(connection, asked, given), kind)
+    return _applicable(asked, own or _points_of_person(connection, asked, given), kind)
 
 
-def _persons(connection: Connection, asked: NewStatement, given: Sequence[ContactPoint]) -> list[ContactPoint]:
-    """The contact points of the person that is meant."""
+def _points_of_person(connection: Connection, asked: NewStatement, given: Sequence[ContactPoint]) -> list[ContactPoint]:
+    """The contact points of the person whom the statement names."""
     if asked.profile_id:
         person = find_person(connection, asked.profile_id)
         profile_ids = [person.profile_id if person else asked.profile_id]
@@ -123,14 +123,12 @@ def _persons(connection: Connection, asked: NewStatement, given: Sequence[Contac
     return points
 
 
-def _one_of(asked: NewStatement, points: Sequence[ContactPoint], kind: str | None) -> list[ContactPoint]:
-    """All addresses of the channel for an opt-out, the only one for anything else; without one, who it is."""
+def _applicable(asked: NewStatement, points: Sequence[ContactPoint], kind: str | None) -> list[ContactPoint]:
+    """All addresses on the channel for an opt-out, the only one for a grant; else the strongest identifier."""
     addresses = [point for point in points if point.type == kind]
     if kind is None or asked.is_opt_out:
         return addresses or [min(points, key=lambda point: STRENGTH.index(point.type))]
     if len(addresses) != 1:
         found = "several addresses" if addresses else "no address"
-        raise InputRefused(
-            f"the person has {found} for this channel", hint="Name the one it was given for, in identifiers"
-        )
+        raise InputRefused(f"the person has {found} on this channel", hint="Name the one concerned in identifiers")
     return addresses

@@ -1,4 +1,4 @@
-"""What the store holds of consent: contact points, the ledger with its head, suppressions."""
+"""The store's tables of consent: contact points, the ledger and its head, suppressions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from cdp.store.columns import METADATA, text, time
 
-# Addresses stand apart from what was decided about them, so that an address can be erased and the ledger kept.
+# Addresses are kept apart from the decisions about them, so that an address can be erased while the ledger is kept.
 contact_points = sa.Table(
     "contact_points",
     METADATA,
@@ -18,7 +18,7 @@ contact_points = sa.Table(
 consent_ledger = sa.Table(
     "consent_ledger",
     METADATA,
-    # Without gaps, so that a missing entry shows: numbered by us, not by the database.
+    # Numbered here, not by the database: without gaps, so that a missing entry is noticed.
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("entry_id", sa.Text, nullable=False, unique=True),
     sa.Column("contact_point_id", sa.Text, nullable=False, index=True),
@@ -40,7 +40,7 @@ consent_ledger = sa.Table(
     sa.CheckConstraint("scope in ('topic', 'channel', 'all')", name="scope"),
 )
 
-# The last entry of each ledger: who appends takes this row first, and entries removed at the end are missed.
+# The last entry of each ledger: an appending writer locks this row first, and entries removed at the end are noticed.
 ledger_heads = sa.Table(
     "ledger_heads",
     METADATA,
@@ -57,7 +57,7 @@ suppressions = sa.Table(
     text("reason", key=True),
     text("source"),
     text("entry_id", optional=True),
-    # None: it was lifted before it was heard of.
+    # None: the lift arrived before the suppression.
     time("occurred_at", optional=True),
     time("recorded_at"),
     time("lifted_at", optional=True),

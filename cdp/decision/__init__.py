@@ -1,4 +1,4 @@
-"""The sender's question: may I write to this person, on which channel, when, and why? Pure functions."""
+"""The sender's question: may I message this person, on which channel, when, and why? Pure functions."""
 
 from cdp.decision.caps import Planned, Sent
 from cdp.decision.decide import decide

@@ -13,9 +13,9 @@ from cdp.decision.policy import Cap, Purpose
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 
-# Providers' clocks: a message may be stamped as sent a little before the time from which it was allowed.
+# Tolerance for providers' clocks: a message may be reported as sent slightly before its send_at.
 _CLOCK_SKEW = timedelta(minutes=1)
-# A message that was sent later than this after its decision is another one.
+# A message sent later than this after a decision does not belong to it.
 _SENT_WITHIN = timedelta(days=1)
 
 
@@ -31,7 +31,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Sent:
-    """A message that was sent, as its provider reported."""
+    """A message that was sent, as reported by its provider."""
 
     message_id: str
     channel: str
@@ -39,7 +39,7 @@ class Sent:
 
 
 class Counted(NamedTuple):
-    """A message that counts against caps; `evidence_id` is that of its decision or its own."""
+    """A message that counts against caps; `evidence_id` is its own id or the id of its decision."""
 
     at: datetime
     channel: str
@@ -47,7 +47,7 @@ class Counted(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """At most `most` of the messages at `times` (sorted) within any `window`."""
+    """At most `most` messages within any `window`; `times` are the sorted times of `counted`."""
 
     code: str
     most: int
@@ -57,7 +57,7 @@ class Limit(NamedTuple):
 
 
 class Free(NamedTuple):
-    """The first moment that no limit forbids (None: too late), and the limit that forbade the start, if one did."""
+    """The first time that all limits allow (None: too late), and the limit that blocked the start, if any."""
 
     at: datetime | None
     code: str | None = None
@@ -65,10 +65,10 @@ class Free(NamedTuple):
 
 
 def messages(planned: Sequence[Planned], sent: Sequence[Sent], purposes: Mapping[str, Purpose]) -> tuple[Counted, ...]:
-    """What was sent or is about to be, each message once, oldest first.
+    """Messages sent or about to be sent, each once, oldest first.
 
-    A sent message is taken for the latest decision on its channel that came before it and has no message yet. A
-    decision without one still counts: its message may be on its way. Messages for purposes without caps do not.
+    A sent message is matched to the latest earlier decision on its channel that has no message yet. A decision without
+    a message still counts, because the message may be on its way. Messages for purposes without caps do not count.
     """
     waiting = sorted(planned, key=lambda decision: decision.send_at, reverse=True)
     counted = []
@@ -93,7 +93,7 @@ def _is_capped(decision: Planned, purposes: Mapping[str, Purpose]) -> bool:
 
 
 def limits(caps: Mapping[str, Cap], channel: str, counted: Sequence[Counted]) -> tuple[Limit, ...]:
-    """The limits that a message on `channel` has to keep."""
+    """The limits that apply to a message on `channel`."""
     on_channel = [message for message in counted if message.channel == channel]
     return (*_limits(caps.get(channel), channel, on_channel), *_limits(caps.get("all"), "all", counted))
 
@@ -107,18 +107,18 @@ def _limits(cap: Cap | None, name: str, counted: Sequence[Counted]) -> Iterator[
 
 
 def next_free(start: datetime, kept: Sequence[Limit], latest: datetime) -> Free:
-    """The first moment from `start` to `latest` at which one more message breaks no limit."""
+    """The first time from `start` to `latest` at which one more message breaks no limit."""
     broken = next((limit for limit in kept if not _has_room(limit, start)), None)
     if broken is None:
         return Free(start)
-    # Room comes when a message leaves a window.
+    # A limit has room again when a message leaves its window.
     leaving = sorted({at + limit.window for limit in kept for at in limit.times if start < at + limit.window <= latest})
     found = next((moment for moment in leaving if all(_has_room(limit, moment) for limit in kept)), None)
     return Free(found, broken.code, _newest(broken, start).evidence_id)
 
 
 def _has_room(limit: Limit, moment: datetime) -> bool:
-    """Whether every window around `moment`, messages planned for later included, has room for one more."""
+    """Whether every window that contains `moment` has room for one more, counting messages planned for later."""
     times = limit.times
     later = times[bisect_right(times, moment) : bisect_left(times, moment + limit.window)]
     return all(
@@ -127,5 +127,5 @@ def _has_room(limit: Limit, moment: datetime) -> bool:
 
 
 def _newest(limit: Limit, moment: datetime) -> Counted:
-    """The newest message that leaves no room at `moment`."""
+    """The newest of the messages that use up the limit at `moment`."""
     return limit.counted[max(bisect_left(limit.times, moment + limit.window) - 1, 0)]

@@ -1,4 +1,4 @@
-"""The decision: a pure function of question, facts, policy and clock, so that it can be answered again for an audit."""
+"""The decision: a pure function of question, facts, policy and clock, so that an audit can replay it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class _Case:
-    """A question with everything that answers it. The message may go out from `start` to `latest`."""
+    """A question with everything needed to answer it. The message may go out from `start` to `latest`."""
 
     question: Question
     facts: Facts
@@ -40,7 +40,7 @@ class _Case:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """What the gates said of a channel. `address` is there if nothing but time could stand in the way."""
+    """The gates' verdicts on a channel. `address` is set if only timing can still prevent a message."""
 
     channel: str
     reasons: tuple[Reason, ...]
@@ -51,14 +51,14 @@ class _Candidate:
 
 
 def decide(question: Question, facts: Facts, policy: Policy, now: datetime) -> Decision:
-    """Whether, where and when to write to somebody.
+    """Whether, on which channel and when to message a person.
 
-    Every candidate channel goes through the gates in order, up to the first that it fails, with each of its addresses
-    until one gets through to the question of time. Among the channels that can be used before the deadline the best
-    score wins; urgency takes off from a score what waiting costs (see the policy). The others become fallbacks.
+    Each candidate channel passes through the gates in order until one fails, trying its addresses in turn until one
+    reaches the timing gates. Among the channels that can be used before the deadline, the best score wins; urgency
+    discounts a score for waiting (see the policy). The other channels become fallbacks.
 
     Args:
-        question: of a purpose that the policy knows.
+        question: its purpose must be in the policy.
         facts: as of `now`.
         now: UTC.
     """
@@ -96,13 +96,13 @@ def _scheduled(channel: str, address: Address, reasons: Sequence[Reason], case: 
 def _terms(channel: str, address: Address, case: _Case) -> Terms:
     policy, facts = case.policy, case.facts
     quiet = policy.quiet_hours.get(channel)
-    where = time_zones(facts.timezone, facts.country or address.country, policy.timezone_unknown) if quiet else None
+    zones = time_zones(facts.timezone, facts.country or address.country, policy.timezone_unknown) if quiet else None
     is_capped = policy.purposes[case.question.purpose].is_capped
-    return Terms(channel, quiet, where, limits(policy.frequency_caps, channel, case.counted) if is_capped else None)
+    return Terms(channel, quiet, zones, limits(policy.frequency_caps, channel, case.counted) if is_capped else None)
 
 
 def _ranked(candidates: Sequence[_Candidate], scores: dict[str, Score], case: _Case) -> list[_Candidate]:
-    """The channels that can be used in time, best first; of equal ones the first named."""
+    """The channels that can be used in time, best first; ties keep the order of the question."""
     halving = case.policy.delay_halves_score_after_hours.get(case.question.urgency)
 
     def worth(candidate: _Candidate) -> float:
@@ -141,7 +141,7 @@ def _expires_at(best: _Candidate, case: _Case) -> datetime | None:
 
 
 def _fallbacks(ranked: Sequence[_Candidate], case: _Case) -> tuple[Fallback, ...]:
-    """Each next channel, as soon as the one before it had its time and its own quiet hours and caps permit."""
+    """The next channels in order: each waits for the previous one, then for its own quiet hours and caps."""
     found: list[Fallback] = []
     after = ranked[0].send_at if ranked else None
     for before, candidate in pairwise(ranked):

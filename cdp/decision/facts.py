@@ -1,7 +1,7 @@
-"""The facts that decisions are made from, for many questions at a time: a handful of queries, however many are asked.
+"""The facts behind decisions, gathered for many questions at once with a fixed number of queries.
 
-Times at which messages were sent, and what became of them, come from three places: the published document has those
-of the week before its run, the live layer has what was reported since, the decisions have what is on its way.
+Sent messages and their outcomes come from three places: the published document has those of the week before its run,
+the live layer has those reported since, and the log of decisions has messages that are on their way.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from cdp.people.reading import Person, read_people
 from cdp.runs.ledger import last_published_run
 from cdp.store.prepared import Prepared, among
 
-# An address of one person or one household; others are nobody's.
+# Identifiers of a single person or household; others do not identify anyone.
 _GOOD = ("unique", "shared")
 _SENT = frozenset(("sent", "delivered"))
 _ADDRESSES = frozenset(ADDRESS_TYPES.values())
@@ -36,7 +36,7 @@ _ADDRESSES = frozenset(ADDRESS_TYPES.values())
 
 @dataclass(frozen=True)
 class Asked:
-    """A question and whom it is about: a profile's id, or normalised identifiers as (type, value). `client_id` asks."""
+    """A question by `client_id` about a person: a profile id, or normalised identifiers as (type, value)."""
 
     question: Question
     profile_id: str | None = None
@@ -51,14 +51,14 @@ class _Point(NamedTuple):
 
 
 class _Ledgers(NamedTuple):
-    """What is on record about contact points, by their ids."""
+    """Ledger entries and suppressions by contact point id."""
 
     entries: dict[str, list[Entry]]
     suppressions: dict[str, list[Suppression]]
 
 
 class _Message(NamedTuple):
-    """What the live layer says of a message: `kinds` of its events and when each happened, oldest first."""
+    """A message in the live layer: the types of its events and their times, oldest first."""
 
     channel: str
     message_id: str
@@ -66,32 +66,32 @@ class _Message(NamedTuple):
     times: Sequence[datetime]
 
 
-class Meant(NamedTuple):
-    """The id that a question is about, and who that is, if anybody."""
+class Subject(NamedTuple):
+    """The profile id that a question is about, and the person, if known."""
 
     asked_id: str | None
     person: Person | None
 
 
-def who_is_meant(connection: sa.Connection, asked: Sequence[Asked]) -> list[Meant]:
-    """Whom each question is about, in order."""
+def subjects_of(connection: sa.Connection, asked: Sequence[Asked]) -> list[Subject]:
+    """The person each question is about, in order."""
     resolved = resolve(connection, [one.identifiers for one in asked])
     ids = [one.profile_id or found for one, found in zip(asked, resolved, strict=True)]
     people = read_people(connection, {one for one in ids if one})
-    return [Meant(one, people.get(one) if one else None) for one in ids]
+    return [Subject(one, people.get(one) if one else None) for one in ids]
 
 
-def gather(connection: sa.Connection, meant: Sequence[Meant], now: datetime) -> list[Facts]:
-    """The facts about each, in order, as they are at `now` (UTC)."""
-    by_id = _facts_by_profile(connection, {one.person.profile_id: one.person for one in meant if one.person}, now)
-    return [_facts_for(one, by_id) for one in meant]
+def gather(connection: sa.Connection, subjects: Sequence[Subject], now: datetime) -> list[Facts]:
+    """The facts about each subject, in order, as of `now` (UTC)."""
+    by_id = _facts_by_profile(connection, {one.person.profile_id: one.person for one in subjects if one.person}, now)
+    return [_facts_for(one, by_id) for one in subjects]
 
 
-def _facts_for(meant: Meant, by_id: Mapping[str, Facts]) -> Facts:
-    if meant.person is None:
+def _facts_for(subject: Subject, by_id: Mapping[str, Facts]) -> Facts:
+    if subject.person is None:
         return Facts(None)
-    facts = by_id[meant.person.profile_id]
-    return facts if meant.asked_id == facts.profile_id else replace(facts, retired_id=meant.asked_id)
+    facts = by_id[subject.person.profile_id]
+    return facts if subject.asked_id == facts.profile_id else replace(facts, retired_id=subject.asked_id)
 
 
 def _facts_by_profile(connection: sa.Connection, people: Mapping[str, Person], now: datetime) -> dict[str, Facts]:
@@ -99,7 +99,7 @@ def _facts_by_profile(connection: sa.Connection, people: Mapping[str, Person], n
         return {}
     points = {profile_id: _points(person) for profile_id, person in people.items()}
     ledgers = _ledgers(connection, {point.contact_point_id for found in points.values() for point in found})
-    planned = _planned_for(connection, [one for person in people.values() for one in person.every_id], now)
+    planned = _planned_for(connection, [one for person in people.values() for one in person.all_ids], now)
     run = last_published_run(connection)
     as_of = run.as_of if run else now
     return {
@@ -107,7 +107,7 @@ def _facts_by_profile(connection: sa.Connection, people: Mapping[str, Person], n
             person,
             points[profile_id],
             ledgers,
-            [decision for one in person.every_id for decision in planned.get(one, ())],
+            [decision for one in person.all_ids for decision in planned.get(one, ())],
             as_of,
             now,
         )
@@ -132,7 +132,7 @@ _PLANNED = Prepared(
 
 
 def _planned_for(connection: sa.Connection, ids: Collection[str], now: datetime) -> dict[str, list[Planned]]:
-    """What was decided for people, by the ids that they had then, as far as caps still count it."""
+    """Earlier decisions that still count against caps, by the profile ids they were made for."""
     found: dict[str, list[Planned]] = {}
     for profile_id, *planned in _PLANNED.rows(connection, ids=ids, since=now - WEEK):
         found.setdefault(profile_id, []).append(Planned(*planned))
@@ -140,7 +140,7 @@ def _planned_for(connection: sa.Connection, ids: Collection[str], now: datetime)
 
 
 def _points(person: Person) -> list[_Point]:
-    """The person's contact points, best first: the golden record's, then what came in live, then the newest."""
+    """The person's contact points, best first: those of the golden record, then live ones, then the most recent."""
     golden = {person.document["traits"].get(kind) for kind in _ADDRESSES}
     newest = sorted(person.live.identifiers, key=lambda one: -one.inbox_seq)
     live = [(one.type, one.value) for one in newest]
@@ -191,14 +191,14 @@ def _country_of_phone(e164: str) -> str | None:
 
 
 def _met_on(person: Person, entries: Sequence[Entry]) -> tuple[str, ...]:
-    """Channels that the person has used or spoken of."""
+    """Channels that the person has used or made a statement about."""
     met = {one["channel"] for one in person.document["preferences"] if one["reachable"] or one["received_count"]}
     met |= {event.channel for event in person.live.human_events}
     return tuple(sorted(met | {entry.channel for entry in entries}))
 
 
 def _histories(person: Person, as_of: datetime) -> dict[str, History]:
-    """What the last run made of each channel. What came in since stands in `responses`, and would count twice."""
+    """The last run's history of each channel. Later events are in `responses` and would be counted twice here."""
     preferences = person.published["preferences"] if person.published else []
     return {one["channel"]: _history(one, as_of) for one in preferences}
 
@@ -209,7 +209,7 @@ def _history(preference: Preference, as_of: datetime) -> History:
         received=preference.get("decayed_received", 0.0),
         answered=preference.get("decayed_responses", 0.0),
         received_count=preference["received_count"],
-        # No rate: the last run saw nobody receive anything there.
+        # No rate: nobody had received a message on the channel in the last run.
         rate=preference.get("prior") or None,
         prior_weight=preference.get("prior_weight"),
         half_life_days=preference.get("half_life_days"),
@@ -217,7 +217,7 @@ def _history(preference: Preference, as_of: datetime) -> History:
 
 
 def _messages(person: Person) -> list[_Message]:
-    """Live events put together by message, as a run does: what a provider reports of one message is one message."""
+    """Live events grouped by message, as in a run: all reports about one message count as one message."""
     events: dict[tuple[str, str], list[LiveEvent]] = {}
     for event in person.live.human_events:
         if event.channel in MESSAGE_CHANNELS:
@@ -243,7 +243,7 @@ def _sent(
 
 
 def _response(message: _Message, recent: Mapping[tuple[str, str], RecentMessage]) -> Response | None:
-    """What is new in a message, after what the last run knew of it."""
+    """What is new about a message since the last run, if anything."""
     known = recent.get((message.channel, message.message_id))
     response = Response(
         channel=message.channel,

@@ -1,6 +1,6 @@
-"""The gates that look at who and where: somebody known, an address, no suppression, consent.
+"""The gates about the person and the address: known person, address, no suppression, consent.
 
-Each verdict comes with the id of what proves it.
+Each verdict carries the id of its evidence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cdp.decision.policy import Policy
 
 
 def resolvable(facts: Facts) -> Reason:
-    """Somebody is known by what the sender named."""
+    """The sender's identifiers belong to a known person."""
     if facts.profile_id is None:
         return Reason("resolvable", None, "fail", "unknown_person")
     return Reason("resolvable", None, "pass", "merged" if facts.retired_id else "known", facts.profile_id)
@@ -38,17 +38,17 @@ def reachable(address: Address, channel: str) -> Reason:
 
 
 def suppression(address: Address, channel: str, facts: Facts, now: datetime) -> Reason:
-    """Nothing forbids writing to this address; that beats every grant, and binds every purpose."""
+    """The address is not suppressed; a suppression overrides every grant and applies to every purpose."""
     for one in facts.suppressions:
         holds_here = one.contact_point_id == address.contact_point_id and one.channel in (channel, EVERY_CHANNEL)
-        # What was reported by a clock ahead of ours holds already.
+        # A suppression reported by a clock ahead of ours is already in force.
         if holds_here and one.is_active(max(now, one.occurred_at or now)):
             return Reason("suppression", channel, "fail", one.reason, one.entry_id or one.contact_point_id)
     return Reason("suppression", channel, "pass", "not_suppressed", address.contact_point_id)
 
 
 def consent(address: Address, channel: str, facts: Facts, question: Question, policy: Policy, now: datetime) -> Reason:
-    """The person agreed to messages of this purpose and topic, here."""
+    """The person has consented to messages of this purpose and topic at this address."""
     if not policy.purposes[question.purpose].needs_consent:
         return Reason("consent", channel, "pass", "not_needed")
     standing = _standing(address, channel, facts, question, policy.consent, now)
@@ -59,7 +59,7 @@ def consent(address: Address, channel: str, facts: Facts, question: Question, po
 def _standing(
     address: Address, channel: str, facts: Facts, question: Question, rules: ConsentRules, now: datetime
 ) -> Standing:
-    """What holds now; or later, if what was reported by a clock ahead of ours takes consent back."""
+    """The standing now, or a later one if a statement by a clock ahead of ours withdraws consent."""
 
     def as_of(moment: datetime) -> Standing:
         return fold(

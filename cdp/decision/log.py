@@ -1,4 +1,4 @@
-"""Decisions: made from facts, logged with them, and answered again from the log."""
+"""The log of decisions: each is made from facts, logged with them, and can be replayed from the log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from cdp.consent import contact_point_id
 from cdp.decision import Decision, Facts, Planned, Question, decide
-from cdp.decision.facts import Asked, Meant, gather, who_is_meant
+from cdp.decision.facts import Asked, Subject, gather, subjects_of
 from cdp.decision.policy import Policy
 from cdp.decision.tables import decisions, policies
 from cdp.errors import NotFound
@@ -27,8 +27,8 @@ _KEEP_POLICY = sa.text(
     "values (:policy_hash, :version, :document, :first_used_at) on conflict (policy_hash) do nothing"
 ).bindparams(sa.bindparam("first_used_at", type_=UtcTime))
 
-# Locks last until the commit; taken in one order, so that nobody waits in a circle.
-_TAKE_TURNS = sa.text(
+# Locks last until the commit; they are taken in a fixed order to avoid deadlocks.
+_LOCK_PROFILES = sa.text(
     "select pg_advisory_xact_lock(key) from (select distinct hashtextextended(profile_id, 0) as key "
     "from unnest(:profile_ids) as profile_id order by key) as keys"
 ).bindparams(sa.bindparam("profile_ids", type_=sa.ARRAY(sa.Text)))
@@ -36,7 +36,7 @@ _TAKE_TURNS = sa.text(
 
 @dataclass(frozen=True)
 class Request:
-    """What is logged of a question: whom it named, a profile's id or the ids of contact points, and what it asked."""
+    """The logged form of a question; `about` holds a profile id or the ids of contact points."""
 
     about: tuple[str, ...]
     question: Question
@@ -44,9 +44,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Replay:
-    """A logged decision and the same question answered again, from the same facts under the same policy.
+    """A logged decision, and the answer to the same question from the same facts under the same policy.
 
-    Neither holds an address: none is logged.
+    Neither holds an address, because none is logged.
     """
 
     logged: Decision
@@ -55,7 +55,7 @@ class Replay:
 
 @dataclass(frozen=True)
 class _Made:
-    """A decision with what it was made from."""
+    """A decision with its question and facts."""
 
     asked: Asked
     facts: Facts
@@ -66,12 +66,12 @@ _REQUEST = TypeAdapter(Request)
 _FACTS = TypeAdapter(Facts)
 _DECISION = TypeAdapter(Decision)
 
-# An address stands in `contact_points` alone, where it can be erased.
+# Addresses are stored in `contact_points` only, where they can be erased.
 _ADDRESS_VALUES = {"addresses": {"__all__": {"value"}}}
 
 
 def keep_policy(store: Store, policy: Policy, now: datetime) -> None:
-    """Keep what a policy says, so that decisions under it can be answered again when its file has changed."""
+    """Store the content of a policy, so that decisions made under it can be replayed after its file has changed."""
     kept = {"policy_hash": policy.digest, "version": policy.version, "document": policy.document}
     with store.write() as connection:
         connection.execute(_KEEP_POLICY, {**kept, "first_used_at": now})
@@ -80,45 +80,44 @@ def keep_policy(store: Store, policy: Policy, now: datetime) -> None:
 def decide_and_log(
     store: Store, asked: Sequence[Asked], policy: Policy, now: datetime, *, waits: bool = True
 ) -> list[Decision]:
-    """Decide for each question, in order, counting the ones before it, and log it for good: who told a sender can tell
-    an auditor.
+    """Decide each question in order, counting the earlier ones, and log the decisions permanently, for audits.
 
-    It is one transaction, and who decides about the same people takes turns, so caps hold. Everything that was
-    committed before the call counts.
+    This is one transaction, and decisions about the same people are serialised, so caps hold. Everything committed
+    before the call counts.
 
     Args:
-        policy: kept before with `keep_policy`.
+        policy: stored beforehand with `keep_policy`.
         now: UTC, read before the call.
-        waits: as of `Store.write`.
+        waits: see `Store.write`.
 
     Raises:
-        Busy: somebody else is writing, and the caller did not want to wait.
-        Unavailable: the store is locked or out of reach; nothing was decided.
+        Busy: another writer holds the store, and the caller did not want to wait.
+        Unavailable: the store is locked or unreachable; nothing was decided.
     """
     with store.write(waits=waits) as connection:
-        meant = who_is_meant(connection, asked)
-        _take_turns(connection, meant)
-        made = list(_in_turn(asked, gather(connection, meant, now), policy, now))
+        subjects = subjects_of(connection, asked)
+        _lock_profiles(connection, subjects)
+        made = list(_decide_in_order(asked, gather(connection, subjects, now), policy, now))
         _INSERT.write(connection, [_row(one, policy) for one in made])
     return [one.decision for one in made]
 
 
-def _take_turns(connection: sa.Connection, meant: Sequence[Meant]) -> None:
-    """Wait for those who decide about the same people. SQLite has one writer at a time anyway."""
+def _lock_profiles(connection: sa.Connection, subjects: Sequence[Subject]) -> None:
+    """Wait for other decisions about the same people. SQLite has only one writer at a time anyway."""
     if connection.dialect.name == "postgresql":
-        ids = [one.person.profile_id for one in meant if one.person]
-        connection.execute(_TAKE_TURNS, {"profile_ids": ids})
+        ids = [one.person.profile_id for one in subjects if one.person]
+        connection.execute(_LOCK_PROFILES, {"profile_ids": ids})
 
 
-def _in_turn(asked: Sequence[Asked], facts: Sequence[Facts], policy: Policy, now: datetime) -> Iterator[_Made]:
+def _decide_in_order(asked: Sequence[Asked], facts: Sequence[Facts], policy: Policy, now: datetime) -> Iterator[_Made]:
     added: dict[str, tuple[Planned, ...]] = {}
     for one, found in zip(asked, facts, strict=True):
-        whom = found.profile_id or ""
-        known = replace(found, planned=(*found.planned, *added[whom])) if whom in added else found
+        profile_id = found.profile_id or ""
+        known = replace(found, planned=(*found.planned, *added[profile_id])) if profile_id in added else found
         decision = decide(one.question, known, policy, now)
         if decision.channel and decision.send_at:
             planned = Planned(decision.decision_id, decision.channel, one.question.purpose, decision.send_at)
-            added[whom] = (*added.get(whom, ()), planned)
+            added[profile_id] = (*added.get(profile_id, ()), planned)
         yield _Made(one, known, decision)
 
 
@@ -152,12 +151,12 @@ def replay(connection: sa.Connection, decision_id: str) -> Replay:
     """Answer a logged question again.
 
     Raises:
-        NotFound: there is no such decision.
+        NotFound: no decision has this id.
     """
     query = sa.select(decisions, policies.c.document).join(policies, policies.c.policy_hash == decisions.c.policy_hash)
     row = connection.execute(query.where(decisions.c.decision_id == decision_id)).first()
     if row is None:
-        raise NotFound("there is no decision with this id", hint="An id looks like dec_ and 26 characters")
+        raise NotFound("no decision has this id", hint="An id is dec_ followed by 26 characters")
     question = _REQUEST.validate_json(row.request).question
     policy = Policy.model_validate_json(row.document)
     again = decide(question, _FACTS.validate_json(row.facts), policy, row.decided_at)

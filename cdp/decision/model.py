@@ -1,4 +1,4 @@
-"""A decision: what is asked, the facts it is answered from, and the answer."""
+"""A decision: the question, the facts behind it, and the answer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cdp.decision.caps import Planned, Sent
 
 @dataclass(frozen=True)
 class Question:
-    """What a sender asks about one person; times are UTC.
+    """A sender's question about one person; times are UTC.
 
-    at: when the message is wanted, by default now. deadline: after that it is of no use.
-    candidates: the channels that it could go by; among equally good ones the first wins.
+    at: the desired send time, by default now. deadline: the message is useless after it.
+    candidates: the channels to choose from; the first wins a tie.
     """
 
     decision_id: str
@@ -30,7 +30,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Address:
-    """An address of the person. `value` is left out of what is logged; `country` is that of a phone number."""
+    """An address of the person. `value` is not logged; `country` is the country of a phone number."""
 
     contact_point_id: str
     type: str
@@ -40,7 +40,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Response:
-    """What became of a message since the last run: whether it is new that it arrived, and how it was answered."""
+    """The outcome of a message since the last run: whether its arrival is new, and how it was answered."""
 
     channel: str
     at: datetime
@@ -51,10 +51,10 @@ class Response:
 
 @dataclass(frozen=True)
 class History:
-    """What the last run made of a channel: decayed sums as of `as_of`, the count behind them, and what it fitted.
+    """The last run's history of a channel: decayed sums as of `as_of`, the count behind them, and fitted parameters.
 
-    rate: the prior; None: the run saw nobody receive anything there. Its weight and the half-life are None where the
-    run said none.
+    rate: the prior; None if nobody had received a message on the channel. prior_weight and half_life_days are None if
+    the run fitted none.
     """
 
     as_of: datetime
@@ -68,10 +68,10 @@ class History:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that a decision depends on besides policy and clock, as one state of the store shows it.
+    """Everything a decision depends on besides policy and clock, from a single state of the store.
 
-    addresses: best first. retired_id: the id asked for, where it was merged into `profile_id`. `profile_id` is None
-    for somebody unknown. met_on: channels on which the person was met.
+    profile_id: None for an unknown person. retired_id: the id asked for, if it was merged into `profile_id`.
+    addresses: best first. met_on: channels on which the person has had contact.
     """
 
     profile_id: str | None
@@ -90,7 +90,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Reason:
-    """A verdict of a gate; `evidence_id` names what proves it: a contact point, a ledger entry, a decision, a zone."""
+    """A gate's verdict; `evidence_id` names its evidence: a contact point, a ledger entry, a decision, a time zone."""
 
     gate: str
     channel: str | None
@@ -101,7 +101,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Score:
-    """Expected share of messages that get an answer, its 90% interval, the messages behind it, the prior rate."""
+    """Expected share of messages that are answered, its 90% interval, the number of messages behind it, the prior."""
 
     mean: float
     low: float
@@ -112,7 +112,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Fallback:
-    """The next channel to try, from `after` on, if the one before it was `not_delivered` or has `failed`."""
+    """The next channel to try, from `after` on, if the previous one was `not_delivered` or has `failed`."""
 
     channel: str
     after: datetime
@@ -121,9 +121,9 @@ class Fallback:
 
 @dataclass(frozen=True)
 class Decision:
-    """The answer. What was refused has no channel, address or time; its reasons say why, channel by channel.
+    """The answer. A refusal has no channel, address or time; its reasons explain it, channel by channel.
 
-    send_at: not before. expires_at: not after; ask again then. as_of: the moment that it speaks for. Times are UTC.
+    send_at: do not send earlier. expires_at: do not send later; ask again. as_of: the time of the decision. All UTC.
     """
 
     decision_id: str

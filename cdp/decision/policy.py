@@ -1,4 +1,4 @@
-"""The policy: what senders may do, as a typed file (`CDP_POLICY`; `data/policy.yaml` is shipped)."""
+"""The policy: the rules for senders, as a typed file (`CDP_POLICY`; by default `data/policy.yaml`)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _quoted(value: object) -> object:
 
 def _is_zone(name: str) -> str:
     if name != "refuse" and name not in available_timezones():
-        raise ValueError("name a time zone of the IANA database, such as Europe/Zurich, or say `refuse`")
+        raise ValueError("must be an IANA time zone, such as Europe/Zurich, or `refuse`")
     return name
 
 
@@ -54,14 +54,14 @@ TimeOfDay = Annotated[time, BeforeValidator(_quoted)]
 
 
 class Purpose(_Node):
-    """What a kind of message is bound by, besides suppressions and quiet hours, which bind all."""
+    """The rules for messages of a purpose. Suppressions and quiet hours apply to all purposes."""
 
     needs_consent: bool
     is_capped: bool
 
 
 class QuietHours(_Node):
-    """Local times of day at which nobody is written to: `starts_at` is quiet, `ends_at` is not. May span midnight."""
+    """Local times of day without messages: `starts_at` is quiet, `ends_at` is not. May span midnight."""
 
     starts_at: TimeOfDay = Field(alias="from")
     ends_at: TimeOfDay = Field(alias="until")
@@ -69,7 +69,7 @@ class QuietHours(_Node):
     @model_validator(mode="after")
     def _lasts(self) -> Self:
         if self.starts_at == self.ends_at:
-            raise ValueError("`from` and `until` are the same; leave the channel out if it has no quiet hours")
+            raise ValueError("`from` and `until` are the same; omit the channel if it has no quiet hours")
         return self
 
     def hold_at(self, local: time) -> bool:
@@ -85,14 +85,14 @@ class QuietHours(_Node):
 
 
 class Cap(_Node):
-    """How many messages a person gets at most in any 24 hours and in any 7 days."""
+    """The maximum number of messages to a person in any 24 hours and in any 7 days."""
 
     per_day: int | None = Field(None, ge=1)
     per_week: int | None = Field(None, ge=1)
 
 
 class Scores(_Node):
-    """How a channel is scored: see `cdp/decision/posterior.py`. Null: as the last run has fitted it to the data."""
+    """How a channel is scored: see `cdp/decision/posterior.py`. Null: the value fitted to the data by the last run."""
 
     half_life_days: float | None = Field(gt=0)
     prior_weight: float | None = Field(gt=0)
@@ -101,7 +101,7 @@ class Scores(_Node):
 
 
 class Fallback(_Node):
-    """What to wait for before the next channel is tried."""
+    """The condition for trying the next channel."""
 
     when: Literal["not_delivered", "failed"]
     after_hours: float = Field(ge=0)
@@ -112,7 +112,7 @@ class Fallback(_Node):
 
 
 class Policy(_Node):
-    """A policy. Decisions carry its `version`, and are kept with the whole of it."""
+    """A policy. Decisions carry its `version`; its whole content is stored with them."""
 
     version: str = Field(min_length=1, max_length=64)
     purposes: Mapping[str, Purpose]
@@ -143,7 +143,7 @@ class Policy(_Node):
 
     @cached_property
     def digest(self) -> str:
-        """Tells policies apart whose version somebody forgot to change."""
+        """Distinguishes policies even if the version was not changed."""
         return hashlib.sha256(self.document.encode()).hexdigest()[:32]
 
 
@@ -151,7 +151,7 @@ def load_policy(path: Path) -> Policy:
     """Read a policy.
 
     Raises:
-        ConfigurationError: it is missing, no YAML, or breaks the form; names file, line and field.
+        ConfigurationError: the file is missing, not YAML or invalid; names file, line and field.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -171,7 +171,7 @@ def load_policy(path: Path) -> Policy:
 
 
 def _line(node: yaml.Node | None, loc: Sequence[str | int]) -> int:
-    """The line of the field at `loc`, or of the innermost one around it that is there."""
+    """The line of the field at `loc`, or of its innermost enclosing field that exists."""
     line = 1
     for part in loc:
         found = [pair for pair in node.value if pair[0].value == part] if isinstance(node, yaml.MappingNode) else []

@@ -1,6 +1,6 @@
 """The channel score: Beta-Binomial with recency. One formula for runs and for live decisions.
 
-Its parameters are the policy's where it pins them, else what the last run fitted to the data, else the defaults.
+Parameters come from the policy if it pins them, else from the fit of the last run, else from the defaults.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Numbers = NDArray[np.float64]
 
 
 class Posterior(NamedTuple):
-    """Expected share of messages that get an answer, and its 90% interval."""
+    """Expected share of messages that are answered, and its 90% interval."""
 
     mean: _Numbers
     low: _Numbers
@@ -29,7 +29,7 @@ class Posterior(NamedTuple):
 
 def posterior_mean(received: _Numbers, answered: _Numbers, prior: _Numbers, prior_weight: _Numbers | float) -> _Numbers:
     """(answered + m·prior) / (received + m): see `posterior`."""
-    # Somebody may answer more often than messages came, on WhatsApp say: a share stays a share.
+    # A person may answer more often than messages arrived, on WhatsApp for example; the share stays at most 1.
     return (np.minimum(answered, received) + prior_weight * prior) / (received + prior_weight)
 
 
@@ -37,14 +37,15 @@ def posterior(received: _Numbers, answered: _Numbers, prior: _Numbers, prior_wei
     """The mean of Beta posteriors, (answered + m·prior) / (received + m), with their intervals.
 
     Args:
-        received: decayed count of messages that arrived; `answered` of those among them that were answered.
-        prior: the rate expected before the person's own messages are looked at.
-        prior_weight: m, how many messages' worth of trust that rate has over a person's.
+        received: decayed count of messages that arrived.
+        answered: decayed count of those that were answered.
+        prior: the rate expected before considering the person's own messages.
+        prior_weight: m, the number of messages that the prior counts for.
     """
     answered = np.minimum(answered, received)
     alpha = answered + prior_weight * prior
     beta = received - answered + prior_weight * (1 - prior)
     mean = posterior_mean(received, answered, prior, prior_weight)
     low, high = betaincinv(np.maximum(alpha, 1e-6), beta, _TAILS)
-    # Where next to nothing is known of a channel that hardly anybody answers, the mean lies outside the interval.
+    # With little evidence on a channel that is rarely answered, the mean can lie outside the interval.
     return Posterior(mean, np.minimum(low, mean), np.maximum(high, mean))

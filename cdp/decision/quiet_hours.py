@@ -1,7 +1,7 @@
-"""Quiet hours in local time, correct to the second over clock changes.
+"""Quiet hours in local time, correct to the second across clock changes.
 
-Between two clock changes local time is UTC plus a constant, so the end of a quiet stretch is worked out in each such
-span by itself. A quiet hour that the clock leaps over does not exist; one that comes twice is quiet twice.
+Between two clock changes, local time is UTC plus a constant, so the end of a quiet period is computed within each such
+span. A quiet hour that the clock skips does not exist; one that occurs twice is quiet twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _DAY = timedelta(days=1)
 
 
 def next_allowed(start: datetime, quiet: QuietHours, zones: Sequence[ZoneInfo], latest: datetime) -> datetime | None:
-    """The first moment from `start` (UTC) on that is quiet in none of the zones; None if that is after `latest`."""
+    """The first time from `start` (UTC) on that is quiet in none of the zones; None if it is after `latest`."""
     moment = start
     while moment <= latest:
         moved = moment
@@ -32,7 +32,7 @@ def next_allowed(start: datetime, quiet: QuietHours, zones: Sequence[ZoneInfo], 
 
 
 def next_quiet(start: datetime, quiet: QuietHours, zones: Sequence[ZoneInfo]) -> datetime:
-    """The first moment from `start` (UTC) on that is quiet in one of the zones."""
+    """The first time from `start` (UTC) on that is quiet in at least one of the zones."""
     return min(_end_of_quiet(start, quiet.complement, zone) for zone in zones)
 
 
@@ -51,7 +51,7 @@ def _end_within(begun: datetime, ended: datetime, offset: timedelta, quiet: Quie
 
 
 def _spans(moment: datetime, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime, timedelta]]:
-    """(begun, ended, offset to UTC) of stretches, a day long at most, without a clock change."""
+    """(begun, ended, offset to UTC) of consecutive spans without a clock change, at most a day long."""
     while True:
         ended = _change_or_day(moment, zone)
         yield moment, ended, _offset(moment.timestamp(), zone)

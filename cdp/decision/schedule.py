@@ -1,4 +1,4 @@
-"""The gates that look at when: quiet hours and frequency caps put a message off; past the deadline they refuse it."""
+"""The gates about timing: quiet hours and frequency caps delay a message, and refuse it past the deadline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cdp.decision.timezones import TimeZones
 
 @dataclass(frozen=True)
 class Terms:
-    """What binds the time of a message on a channel. `limits` is None for a purpose without caps."""
+    """The timing rules for a message on a channel. `limits` is None for a purpose without caps."""
 
     channel: str
     quiet: QuietHours | None
@@ -23,7 +23,7 @@ class Terms:
     limits: tuple[Limit, ...] | None
 
     def quiet_ends(self, moment: datetime, latest: datetime) -> datetime | None:
-        """The first moment that is not quiet; None if that is too late, or nobody can tell."""
+        """The first time that is not quiet; None if it is after `latest` or the time zone is unknown."""
         if self.quiet is None:
             return moment
         return next_allowed(moment, self.quiet, self.time_zones.zones, latest) if self.time_zones else None
@@ -36,25 +36,25 @@ class Terms:
 
 
 class Slot(NamedTuple):
-    """When a message may go out, None for not in time, and the verdicts of quiet hours and caps."""
+    """When a message may go out (None: not in time), and the verdicts of quiet hours and caps."""
 
     send_at: datetime | None
     reasons: tuple[Reason, ...]
 
 
 def schedule(terms: Terms, start: datetime, latest: datetime) -> Slot:
-    """The first moment from `start` to `latest` that is neither quiet nor over a cap."""
+    """The first time from `start` to `latest` that is neither quiet nor over a cap."""
     if start > latest:
         return Slot(None, (Reason("deadline", terms.channel, "fail", "deadline_passed"),))
     moment, was_quiet, broken = start, False, Free(start)
     while True:
-        awake = terms.quiet_ends(moment, latest)
-        if awake is None:
+        quiet_end = terms.quiet_ends(moment, latest)
+        if quiet_end is None:
             return Slot(None, (_quiet_verdict(terms, was_quiet=True, is_late=True),))
-        was_quiet = was_quiet or awake != moment
-        free = next_free(awake, terms.limits or (), latest)
+        was_quiet = was_quiet or quiet_end != moment
+        free = next_free(quiet_end, terms.limits or (), latest)
         broken = free if free.code else broken
-        if free.at is None or free.at == awake:
+        if free.at is None or free.at == quiet_end:
             quiet = _quiet_verdict(terms, was_quiet=was_quiet, is_late=False)
             return Slot(free.at, (quiet, _cap_verdict(terms, broken, is_late=free.at is None)))
         moment = free.at

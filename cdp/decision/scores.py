@@ -1,4 +1,4 @@
-"""The person's channel scores at the moment of a decision: what the last run found, aged, and what happened since."""
+"""A person's channel scores at the time of a decision: the last run's history, decayed, plus later responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store holds of decisions, and the policies that they were made under."""
+"""The store's tables of decisions and of the policies that they were made under."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from cdp.store.columns import METADATA, text, time
 
-# The policies that decisions were made under, whole: a file that has changed since must not change an audit.
+# The full content of policies that decisions were made under: a later change of the file must not affect an audit.
 policies = sa.Table(
     "policies",
     METADATA,
@@ -16,8 +16,8 @@ policies = sa.Table(
     time("first_used_at"),
 )
 
-# What a sender was told, with the facts it was told from: enough to answer again. No address stands here. `channel`
-# and `send_at` are those of an allowed decision: a message that is on its way counts against frequency caps.
+# The answer to a sender and the facts behind it: enough to replay the decision. Addresses are not stored here.
+# `channel` and `send_at` are set for allowed decisions: a message on its way counts against frequency caps.
 decisions = sa.Table(
     "decisions",
     METADATA,

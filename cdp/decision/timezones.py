@@ -1,4 +1,4 @@
-"""The time zones that a person may be in."""
+"""The possible time zones of a person."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 @dataclass(frozen=True)
 class TimeZones:
-    """The zones that a person may be in; `evidence` says how that is known, such as `timezone:Europe/Zurich`."""
+    """The zones a person may be in; `evidence` names the source of that knowledge, such as `timezone:Europe/Zurich`."""
 
     zones: tuple[ZoneInfo, ...]
     evidence: str
@@ -20,7 +20,7 @@ class TimeZones:
 def time_zones(timezone: str | None, country: str | None, otherwise: str) -> TimeZones | None:
     """From the person's time zone (an IANA name), else from their country (ISO code), else from the policy.
 
-    None where nothing is known and the policy says `refuse`.
+    None if both are unknown and the policy says `refuse`.
     """
     zone = _zone(timezone) if timezone else None
     if zone:
@@ -33,7 +33,7 @@ def time_zones(timezone: str | None, country: str | None, otherwise: str) -> Tim
 def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
-    # A source may say anything: no such zone, a path, a directory of zones.
+    # Sources may contain anything: an unknown zone, a path, a directory of zones.
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
 

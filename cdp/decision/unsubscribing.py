@@ -8,7 +8,7 @@ from cdp.decision.policy import Policy
 
 
 def link_for(decision: Decision, purpose: str, topic: str | None, policy: Policy) -> Link | None:
-    """The link that an allowed message must carry: every message of a purpose that needs consent carries one."""
+    """The link for an allowed message; messages of every purpose that needs consent must carry one."""
     point, channel = decision.contact_point_id, decision.channel
     if not (point and channel and policy.purposes[purpose].needs_consent):
         return None

@@ -69,9 +69,9 @@ def _known(connection: Connection, observations: Sequence[Observation], holders:
 
 def _taken(connection: Connection, observation_ids: Sequence[str]) -> set[str]:
     """The ids among those that the observations may found that were given out. Few were, so the first ones tell."""
-    taken = live_layer.ids_given_out(connection, [founded_by(one) for one in observation_ids])
+    taken = live_layer.issued_ids(connection, [founded_by(one) for one in observation_ids])
     others = [founded_by(one, attempt) for one in observation_ids for attempt in ATTEMPTS[1:]] if taken else []
-    return taken | live_layer.ids_given_out(connection, others)
+    return taken | live_layer.issued_ids(connection, others)
 
 
 def apply(

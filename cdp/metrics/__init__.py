@@ -1,1 +1,1 @@
-"""Metrics: what is counted of a person (`catalogue.py`), and where somebody stands as a customer (`lifecycle.py`)."""
+"""Metrics of a person (`catalogue.py`), and the stages of a customer's lifecycle (`lifecycle.py`)."""

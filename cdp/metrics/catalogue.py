@@ -1,15 +1,15 @@
-"""The metrics of a profile, in one table. The columns of `profiles.metrics`, the SQL that fills them and their page in
-`cdp/tables/reference.md` come from `METRICS`: a new metric is one entry.
+"""The metrics of a profile, in one table. The columns of `profiles.metrics`, the SQL that fills them and their
+documentation in `cdp/tables/reference.md` derive from `METRICS`: a new metric is one entry.
 
-A metric aggregates the rows of one person in a relation that `pipelines/sql/` makes, or is computed from other metrics:
+A metric aggregates the rows of one person in a relation created by `pipelines/sql/`, or is computed from other metrics:
 
-- `activity`: an event, as it was conformed (`event_type`, `channel`, `occurred_at`)
-- `active_days`: a day, UTC, on which the person did something (`day`, `occurred_at`: the last time on it)
+- `activity`: a conformed event (`event_type`, `channel`, `occurred_at`)
+- `active_days`: a day, UTC, on which the person was active (`day`, `occurred_at`: the last time on that day)
 - `purchases`: an order, or a refund that names no order (`is_order`, `occurred_at`, `amount`, `net_value`, …)
-- `messages`: a message, with the last time of each thing that became of it (`channel`, `sent_at`, `clicked_at`, …)
-- `scores`: a customer, placed among all customers
+- `messages`: a message, with the last time of each of its outcomes (`channel`, `sent_at`, `clicked_at`, …)
+- `scores`: a customer, ranked among all customers
 
-A window of N days holds what happened less than N times 24 hours before the time that the run speaks for.
+A window of N days contains what happened less than N times 24 hours before the run's as-of time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WINDOWS_DAYS = (7, 30, 90, 365)
 
 @dataclass(frozen=True)
 class Relation:
-    """Whose rows a metric aggregates; of these, only those that fulfil `where`."""
+    """The relation that a metric aggregates, restricted to the rows that fulfil `where`."""
 
     name: str
     where: str = "true"
@@ -40,8 +40,8 @@ class Metric:
 
     sql: an aggregate over the rows of one person in `relation`; without a relation, an expression over other metrics,
         the profile's `created_at` and `$as_of`.
-    none: SQL of the value for somebody without such rows; NULL if it is not given.
-    window_days: set where only the days before the run's time count.
+    none: SQL of the value for a person without such rows; NULL by default.
+    window_days: set if only that many days before the run's as-of time count.
     """
 
     name: str
@@ -60,12 +60,12 @@ SCORES = Relation("scores")
 
 
 def since(days: int) -> str:
-    """SQL of the beginning of a window."""
+    """SQL of the start of a window."""
     return f"$as_of - interval {days} days"
 
 
 def _whole_days_since(time: str) -> str:
-    """SQL of the whole days, of 24 hours, up to the run's time. `date_sub` asks a calendar, at many times the cost."""
+    """SQL of the number of whole 24-hour days until the as-of time. `date_sub` uses a calendar and costs far more."""
     return f"(epoch_us($as_of) - epoch_us({time})) // 86400000000"
 
 
@@ -79,7 +79,7 @@ def _in_windows(
     at: str = "occurred_at",
     condition: str = "true",
 ) -> Iterator[Metric]:
-    """The aggregate over everything, and over each window by the time in `at`. Its rows fulfil `condition`."""
+    """The aggregate over all time and over each window, by the time in `at`, of the rows that fulfil `condition`."""
     yield Metric(name, type, relation, aggregate.format(f"({condition})"), meaning, none="0")
     for days in WINDOWS_DAYS:
         within = aggregate.format(f"({condition} and {at} > {since(days)})")
@@ -88,21 +88,21 @@ def _in_windows(
 
 _COUNT = "count(*) filter {}"
 
-# What became of a message. Whatever was delivered, opened or clicked was sent.
+# The outcomes of a message. Anything delivered, opened or clicked also counts as sent.
 OUTCOMES = {
     "sent": "messages sent",
-    "delivered": "messages that arrived",
+    "delivered": "messages delivered",
     "opened": "messages opened by the person",
-    "clicked": "messages clicked in",
-    "replied": "messages that the person wrote back",
-    "converted": "messages answered last before an order, up to 7 days",
-    "bounced": "messages that came back",
-    "unsubscribed": "messages that made the person leave or complain",
+    "clicked": "messages in which the person clicked",
+    "replied": "messages that the person sent as replies",
+    "converted": "messages that were the last one answered before an order, up to 7 days earlier",
+    "bounced": "messages that bounced",
+    "unsubscribed": "messages that led to an unsubscription or a complaint",
 }
 
 
 def _engagement(channel: Channel) -> Iterator[Metric]:
-    # Channel by channel: an aggregate that is filtered costs a look at every row that it leaves out.
+    # Channel by channel: a filtered aggregate also reads every row that it leaves out.
     messages = Relation("messages", f"channel = '{channel.name}'")
     for outcome, meaning in OUTCOMES.items():
         name, at = f"{channel.name}_{outcome}_count", f"{outcome}_at"
@@ -120,32 +120,32 @@ METRICS: tuple[Metric, ...] = (
     Metric("last_event_at", f.UtcTime, ACTIVITY, "max(occurred_at)"),
     Metric(
         *("last_active_at", f.UtcTime, ACTIVITY, f"max(occurred_at) filter ({_ACTIVE})"),
-        "last event that the person did, not we",
+        "last event that the person caused themselves",
     ),
     Metric("recency_days", f.Count, None, _whole_days_since("last_active_at"), "whole days since last_active_at"),
     Metric(
         *("last_cart_at", f.UtcTime, ACTIVITY, "max(occurred_at) filter (event_type = 'added_to_cart')"),
-        "last time something was put into a cart",
+        "last time something was added to a cart",
     ),
     Metric(
         *("tenure_days", f.Count, None, f"greatest(0, {_whole_days_since('created_at')})"),
         "whole days since the person was first seen",
         none="0",
     ),
-    *_in_windows("active_day_count", f.Tally, ACTIVE_DAYS, _COUNT, "days, UTC, on which the person did something"),
+    *_in_windows("active_day_count", f.Tally, ACTIVE_DAYS, _COUNT, "days, UTC, on which the person was active"),
     Metric("active_cadence_days", f.Number, ACTIVE_DAYS, _MEAN_DAYS_APART, "mean days between active days"),
     *_in_windows("order_count", f.Tally, PURCHASES, _COUNT, "orders: the frequency", condition="is_order"),
     *_in_windows(
         *("order_value", f.Money, PURCHASES, _NET_VALUE),
-        "in the profile's main currency, refunds taken off, of the orders",
+        "value of orders in the profile's main currency, net of refunds",
     ),
     Metric(
         *("currency", f.Currency, PURCHASES, "any_value(main_currency)"),
-        "the profile's main currency: that of most of its orders",
+        "the profile's main currency: the one used in most of its orders",
     ),
     Metric("average_order_value", f.Money, PURCHASES, "sum(amount) / nullif(count(amount), 0)", "before refunds"),
     Metric(
-        "discount_order_count", f.Tally, PURCHASES, "count(*) filter (is_discounted)", "orders at a discount", none="0"
+        "discount_order_count", f.Tally, PURCHASES, "count(*) filter (is_discounted)", "discounted orders", none="0"
     ),
     Metric("first_order_at", f.UtcTime, PURCHASES, "min(occurred_at) filter (is_order)"),
     Metric("last_order_at", f.UtcTime, PURCHASES, "max(occurred_at) filter (is_order)"),
@@ -159,7 +159,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         *("won_back_at", f.UtcTime, PURCHASES, "max(occurred_at) filter (is_return)"),
-        "last order that came after so long a silence that the customer had counted as lapsed",
+        "last order after a gap so long that the customer had counted as lapsed",
     ),
     Metric(
         *("recency_score", f.Score, SCORES, "any_value(recency_score)"),
@@ -168,16 +168,16 @@ METRICS: tuple[Metric, ...] = (
     Metric("frequency_score", f.Score, SCORES, "any_value(frequency_score)", "quintile by order_count"),
     Metric(
         *("value_score", f.Score, SCORES, "any_value(value_score)"),
-        "quintile by order_value among the customers of that currency",
+        "quintile by order_value among the customers with the same currency",
     ),
     Metric("lifecycle_stage", f.LifecycleStage, None, LIFECYCLE_STAGE, LIFECYCLE_MEANING, none="'dormant'"),
     *(metric for name in MESSAGE_CHANNELS for metric in _engagement(BY_NAME[name])),
 )
 
-# What a profile's document leaves out where nothing happened (`documents.sql`).
+# Metrics that a profile's document omits if they are zero (`documents.sql`).
 EMPTY_WINDOWS = {metric.name: 0 for metric in METRICS if metric.window_days}
 
 
 def relations(metrics: Iterable[Metric] = METRICS) -> list[Relation]:
-    """The relations that they aggregate, each once, in the order of the table."""
+    """The relations that the metrics aggregate, each once, in the order of `metrics`."""
     return list(dict.fromkeys(metric.relation for metric in metrics if metric.relation))

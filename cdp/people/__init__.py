@@ -1,1 +1,1 @@
-"""People: who is meant by an identifier, what a run has published of them, and what has come in live since."""
+"""People: finding a person by identifiers, their published document, and the live layer on top of it."""

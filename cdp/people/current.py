@@ -1,8 +1,8 @@
-"""A person as of now: the published document with what has come in live since the last run. A pure function of the two.
+"""A person as of now: the published document plus the live layer since the last run. A pure function of the two.
 
-Somebody whom no run has seen is shown in full from what came in live; of somebody known, what is new is added. The next
-run, which sees all the evidence, says it all itself. Profile reads and decisions both read `current`, so that they
-agree at any time.
+A person unknown to the last run is shown entirely from the live layer; for a known person, new data is added. The next
+run, which sees all the evidence, supersedes the live layer. Profile reads and decisions both use `current`, so they
+always agree.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ARRIVED = RECEIVED | {"replied"}
 
 @dataclass(frozen=True)
 class LiveMember:
-    """An observation that no run has seen; `description` is what it says of the person, clean, as JSON text."""
+    """An observation that no run has seen; `description` is its normalised description of the person, as JSON text."""
 
     observation_id: str
     profile_id: str
@@ -50,7 +50,7 @@ class LiveMember:
 
 @dataclass(frozen=True)
 class LiveIdentifier:
-    """An identifier with which a person was met since the last run."""
+    """An identifier of a person, seen since the last run."""
 
     type: str
     value: str
@@ -60,7 +60,7 @@ class LiveIdentifier:
 
 @dataclass(frozen=True)
 class LiveEvent:
-    """Something that happened to a person since the last run; `taken_back` is as of `cdp/people/unset.py`."""
+    """An event of a person since the last run; `taken_back` holds the traits it unsets, see `cdp/people/unset.py`."""
 
     event_id: str
     profile_id: str
@@ -75,9 +75,9 @@ class LiveEvent:
 
 @dataclass(frozen=True)
 class LiveLayer:
-    """What has come in of one person since the last run.
+    """The live data about one person since the last run.
 
-    members, identifiers: in the order in which they came. events: in the order in which they happened.
+    members, identifiers: in order of arrival. events: in order of occurrence.
     """
 
     members: Sequence[LiveMember] = ()
@@ -91,23 +91,22 @@ class LiveLayer:
 
     @property
     def human_events(self) -> Sequence[LiveEvent]:
-        """Events without those that machines have made."""
+        """Events that were not caused by machines."""
         return [event for event in self.events if not event.is_machine]
 
 
 NOTHING_LIVE = LiveLayer()
 
 
-def first_met(profile_id: str, live: LiveLayer) -> ProfileDocument:
-    """The document of somebody whom no run has seen, of the shape that a run publishes; `live` has a member."""
+def live_only_document(profile_id: str, live: LiveLayer) -> ProfileDocument:
+    """The document of a person unknown to the last run, in the shape of a published one; `live` must have a member."""
     return current(blank_document(profile_id, iso(min(live.times))), live)
 
 
 def current(document: ProfileDocument, live: LiveLayer) -> ProfileDocument:
-    """The published document with what is new.
+    """The published document with the live layer applied.
 
-    Where a run has given a trait a value, that stays, unless its source unsets it: then the newest value that is left
-    is shown, or none.
+    A trait's published value stays unless its source unsets it; then the newest remaining value is shown, or none.
     """
     if live is NOTHING_LIVE:
         return document
@@ -130,49 +129,49 @@ def current(document: ProfileDocument, live: LiveLayer) -> ProfileDocument:
 
 
 def iso(at: datetime) -> str:
-    """A time as documents write it."""
+    """A time in the format of documents."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _fresh_identifiers(document: ProfileDocument, live: LiveLayer, described: Described) -> Iterator[KnownIdentifier]:
-    """Identifiers that the document lacks, as it lists them; nothing speaks against them yet."""
+    """Live identifiers that the document lacks. They count as unique: no evidence against them is known yet."""
     known = {(held["type"], held["value"]) for held in document["identifiers"]}
     for held in live.identifiers:
         if (held.type, held.value) not in known:
-            sayers = [(member, said) for member, said in described if _says(said, held)]
-            seen_at = min((iso(member.first_seen_at) for member, _ in sayers), default=document["last_seen_at"])
+            carriers = [(member, description) for member, description in described if _carries(description, held)]
+            seen_at = min((iso(member.first_seen_at) for member, _ in carriers), default=document["last_seen_at"])
             yield KnownIdentifier(
                 type=held.type,
                 value=held.value,
                 quality="unique",
-                sources=sorted({said["source"] for _, said in sayers}),
+                sources=sorted({description["source"] for _, description in carriers}),
                 first_seen_at=seen_at,
                 last_seen_at=seen_at,
             )
 
 
-def _says(said: Description, held: LiveIdentifier) -> bool:
-    is_customer = held.type == "customer_id"
-    return said.get(held.type) == (held.value.removeprefix(f"{said['source']}:") if is_customer else held.value)
+def _carries(description: Description, held: LiveIdentifier) -> bool:
+    prefix = f"{description['source']}:" if held.type == "customer_id" else ""
+    return description.get(held.type) == held.value.removeprefix(prefix)
 
 
 def _evidence(described: Described) -> Iterator[TraitEvidence]:
-    for member, said in described:
+    for member, description in described:
         for trait in CORE_TRAITS:
-            if said.get(trait) is not None:
+            if description.get(trait) is not None:
                 yield TraitEvidence(
                     trait=trait,
-                    value=said[trait],
+                    value=description[trait],
                     is_current=False,
-                    source=said["source"],
+                    source=description["source"],
                     observed_at=iso(member.first_seen_at),
-                    file=f"inbox:{said['source']}",
+                    file=f"inbox:{description['source']}",
                     line_number=member.inbox_seq,
                 )
 
 
 def _traits(published: Traits, evidence: Iterable[TraitEvidence], usable: set[tuple[str, str]]) -> Traits:
-    """The published values, and the latest live ones where there is none. An address must be one of the identifiers."""
+    """The published values, or else the latest live ones. Addresses must be among the identifiers."""
     live = {
         one["trait"]: one["value"]
         for one in evidence
@@ -182,7 +181,7 @@ def _traits(published: Traits, evidence: Iterable[TraitEvidence], usable: set[tu
 
 
 def _with_shown(evidence: Iterable[TraitEvidence], published: Traits, traits: Traits) -> Iterator[TraitEvidence]:
-    """The evidence; of each trait, the last statement that gave it its value is marked as current."""
+    """The evidence; for each trait, the last piece that supports the shown value is marked as current."""
     last = {(one["trait"], one["value"]): one for one in evidence}
     for one in evidence:
         is_shown = published[one["trait"]] is None and traits[one["trait"]] == one["value"]
@@ -193,7 +192,7 @@ def _identity(document: ProfileDocument, described: Described) -> Identity:
     identity = document["identity"]
     members = sorted({*identity["members"], *(member.observation_id for member, _ in described)})
     sources = {source for held in document["identifiers"] for source in held["sources"]}
-    source_count = len(sources | {said["source"] for _, said in described})
+    source_count = len(sources | {description["source"] for _, description in described})
     return {
         **identity,
         "members": members,
@@ -203,9 +202,9 @@ def _identity(document: ProfileDocument, described: Described) -> Identity:
 
 
 def _metrics(published: dict[str, Any], events: Sequence[LiveEvent]) -> dict[str, Any]:
-    """Counts with what was reported since: of a message, each thing that became of it once. Windows, scores and the
-    lifecycle stay those of the run."""
-    counts = {f"{channel}_{what}_count": len(messages) for (channel, what), messages in _reported(events).items()}
+    """Total counts, increased by live events; each outcome of a message counts once. Windows, scores and the lifecycle
+    stage stay those of the run."""
+    counts = {f"{channel}_{outcome}_count": len(messages) for (channel, outcome), messages in _outcomes(events).items()}
     added = {name: published[name] + count for name, count in counts.items() if name in published}
     times = [_metric_time(event.occurred_at) for event in events]
     return (
@@ -220,26 +219,26 @@ def _metrics(published: dict[str, Any], events: Sequence[LiveEvent]) -> dict[str
 
 
 def _metric_time(at: datetime) -> str:
-    """A time as DuckDB writes it in the JSON of a metric."""
+    """A time in the format in which DuckDB writes metrics as JSON."""
     text = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     return f"{text.rstrip('0').rstrip('.')}+00"
 
 
-def _reported(events: Iterable[LiveEvent]) -> dict[tuple[str, str], set[str]]:
-    """The messages by channel and by what became of them."""
+def _outcomes(events: Iterable[LiveEvent]) -> dict[tuple[str, str], set[str]]:
+    """The messages by (channel, outcome)."""
     found: dict[tuple[str, str], set[str]] = {}
     for event in events:
-        what = "unsubscribed" if event.event_type == "complained" else event.event_type
-        found.setdefault((event.channel, what), set()).add(message_id(event))
+        outcome = "unsubscribed" if event.event_type == "complained" else event.event_type
+        found.setdefault((event.channel, outcome), set()).add(message_id(event))
     return found
 
 
 def _preferences(
     document: ProfileDocument, identifiers: Iterable[KnownIdentifier], events: Sequence[LiveEvent]
 ) -> list[Preference]:
-    """Channel by channel, with what live messages add.
+    """The channel preferences, with live messages added.
 
-    The score is the run's: to weigh what has come in since takes the policy, and is done where a decision is asked for.
+    The score stays that of the run: weighing later messages requires the policy, and is part of a decision.
     """
     preferences = {one["channel"]: one for one in document["preferences"]}
     held_types = {held["type"] for held in identifiers}
@@ -270,16 +269,16 @@ def _messages(events: Iterable[LiveEvent], kinds: Collection[str]) -> set[str]:
 
 
 def message_id(event: LiveEvent) -> str:
-    """How documents name the message that an event belongs to: a provider's own reference may hold an address."""
+    """The id of an event's message in documents: a hash, because a provider's own reference may contain an address."""
     return f"msg_{md5((event.message_ref or event.event_id).encode()).hexdigest()}"
 
 
 def _still_reachable(events: Iterable[LiveEvent]) -> bool:
-    """Whether nothing that came in says otherwise; of two things at one time the worse counts. A bounce
-    counts as one for good until the next run looks at its reason."""
-    left, returned = _latest(events, ("unsubscribed", "complained")), _latest(events, ("resubscribed",))
+    """Whether no live opt-out or bounce is the latest word; at the same time, the negative event counts. A bounce
+    counts as permanent until the next run evaluates its reason."""
+    opted_out, returned = _latest(events, ("unsubscribed", "complained")), _latest(events, ("resubscribed",))
     bounced, arrived = _latest(events, ("bounced",)), _latest(events, _ARRIVED)
-    return not (left and (returned is None or returned <= left)) and not (
+    return not (opted_out and (returned is None or returned <= opted_out)) and not (
         bounced and (arrived is None or arrived <= bounced)
     )
 

@@ -1,8 +1,8 @@
-"""A profile's document, declared once: what a run publishes, what senders read, and what a blank one holds.
+"""A profile's document, declared once: what a run publishes, what senders read, and what a blank one contains.
 
-A run writes it as JSON with the SQL that `packed` makes of the parts, the API documents the parts as they stand here,
-and `current` lays over it what has come in live. At run time a document is the dictionary that its JSON text gives, and
-nothing checks it there: it is read for every message that is sent.
+A run writes it as JSON with the SQL that `packed` derives from the parts, the API's schema uses the parts as declared
+here, and `current` applies the live layer to it. At run time a document is the parsed JSON, without validation, because
+it is read for every message sent.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 _strict = with_config(ConfigDict(extra="forbid"))
 
 
-# Every core trait by its name.
+# All core traits by name.
 Traits = dict[str, str | None]
 
 
 @_strict
 class TraitEvidence(TypedDict):
-    """A value that a source has given for a trait, down to the raw line."""
+    """A value that a source gave for a trait, with its raw line."""
 
     trait: str
     value: str
@@ -40,7 +40,7 @@ class TraitEvidence(TypedDict):
 
 @_strict
 class KnownIdentifier(TypedDict):
-    """An identifier of the person, what it is worth, and who has told it."""
+    """An identifier of the person, its quality, and the sources that reported it."""
 
     type: str
     value: str
@@ -60,7 +60,7 @@ class SegmentMembership(TypedDict):
 
 @_strict
 class Preference(TypedDict):
-    """How well a channel serves the person; the interval is the 90% one."""
+    """How well a channel reaches the person; `low` and `high` are the 90% interval of the score."""
 
     channel: str
     reachable: bool
@@ -70,19 +70,19 @@ class Preference(TypedDict):
     received_count: int
     response_count: int
     decayed_received: NotRequired[
-        Annotated[float, Field(description="messages received, by weight: it halves with age")]
+        Annotated[float, Field(description="messages received, weighted by age with the half-life")]
     ]
-    decayed_responses: NotRequired[
-        Annotated[float, Field(description="those of them that were answered, by the same weight")]
+    decayed_responses: NotRequired[Annotated[float, Field(description="messages answered, weighted in the same way")]]
+    prior: NotRequired[Annotated[float | None, Field(description="the rate assumed where there is little evidence")]]
+    prior_weight: NotRequired[
+        Annotated[float | None, Field(description="number of messages that the prior counts for")]
     ]
-    prior: NotRequired[Annotated[float | None, Field(description="the rate towards which little evidence is drawn")]]
-    prior_weight: NotRequired[Annotated[float | None, Field(description="how many messages that rate weighs")]]
-    half_life_days: NotRequired[Annotated[float | None, Field(description="after how many days evidence weighs half")]]
+    half_life_days: NotRequired[Annotated[float | None, Field(description="days after which evidence counts half")]]
     best_hours: Annotated[
-        list[int] | None, Field(description="weekday hours at which the person looks at messages, best first")
+        list[int] | None, Field(description="weekday hours at which the person opens messages, best first")
     ]
     looked_count: NotRequired[
-        Annotated[int, Field(description="messages looked at on weekdays: the evidence for best_hours")]
+        Annotated[int, Field(description="messages opened on weekdays: the evidence for best_hours")]
     ]
     weekend_best_hours: NotRequired[
         Annotated[list[int] | None, Field(description="the same for Saturdays and Sundays")]
@@ -93,7 +93,7 @@ class Preference(TypedDict):
 
 @_strict
 class RecentMessage(TypedDict):
-    """A message of the week before the run: it counts against frequency caps, and its outcome is in the scores."""
+    """A message of the week before the run: it counts against frequency caps, and its outcome is part of the scores."""
 
     channel: str
     message_id: str
@@ -104,20 +104,20 @@ class RecentMessage(TypedDict):
 
 @_strict
 class Identity(TypedDict):
-    """What the profile is made of."""
+    """The observations behind the profile."""
 
     observation_count: int
     source_count: int
     confidence: float
-    members: Annotated[list[str], Field(description="ids of its observations")]
+    members: Annotated[list[str], Field(description="ids of the observations")]
     aliases: Annotated[list[str], Field(description="ids that were merged into this one")]
 
 
 @_strict
 class ProfileDocument(TypedDict):
-    """A person. `traits` has every core trait, `metrics` every metric but empty windows.
+    """A person. `traits` has every core trait, `metrics` every metric except empty windows.
 
-    Documents that an earlier version has published lack what is not required.
+    Documents published by an earlier version may lack the keys that are not required.
     """
 
     profile_id: str
@@ -135,7 +135,7 @@ class ProfileDocument(TypedDict):
 
 
 def blank_document(profile_id: str, seen_at: str) -> ProfileDocument:
-    """The document of somebody of whom nothing is known but that they were seen."""
+    """The document of a person about whom nothing is known except when they were first seen."""
     return ProfileDocument(
         profile_id=profile_id,
         traits=dict.fromkeys(CORE_TRAITS),
@@ -182,7 +182,7 @@ _NOTHING_DONE = {
 
 
 def packed(part: type, row: str) -> str:
-    """SQL of a part of the document as JSON, from the columns of `row`, which has one for each key."""
+    """SQL that makes a part of the document as JSON from the columns of `row`, one for each key."""
     hints = get_type_hints(part, include_extras=True)
     columns = (f"{key} := {_column(f'{row}.{key}', hint)}" for key, hint in hints.items())
     return f"to_json(struct_pack({', '.join(columns)}))"

@@ -1,4 +1,4 @@
-"""Identifiers: which of them says best who somebody is. Pure functions."""
+"""Identifiers and how strongly each identifies a person. Pure functions."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 # (type, normalised value); a customer_id carries its source, such as `shopify:1234`.
 Identifier = tuple[str, str]
 
-# What identifies best comes first: a source's own id of a person before an address that a family may share.
+# The strongest first: a source's own customer id before an address that a family may share.
 STRENGTH = ("customer_id", "email", "phone", "device_token", "anonymous_id")
 
 
 @dataclass(frozen=True)
 class Match:
-    """A profile and those of the identifiers asked for that it has, as (type, value), the strongest first."""
+    """A profile and the requested identifiers that it holds, as (type, value), strongest first."""
 
     profile_id: str
     matched: tuple[Identifier, ...]
 
 
 def strength(identifier: Identifier) -> tuple[int, str]:
-    """The order of identifiers, the strongest first."""
+    """Sort key of identifiers, strongest first."""
     kind, value = identifier
     return (STRENGTH.index(kind) if kind in STRENGTH else len(STRENGTH), value)
 
 
 def matches_of(identifiers: Iterable[Identifier], holders: Mapping[Identifier, Iterable[str]]) -> list[Match]:
-    """The profiles that hold any of the identifiers: by the strongest, then how many match, then the older id."""
+    """The profiles that hold any of the identifiers, ordered by strongest match, number of matches, and oldest id."""
     matched: dict[str, set[Identifier]] = {}
     for identifier in identifiers:
         for profile_id in holders[identifier]:

@@ -1,6 +1,6 @@
-"""The live layer: what live payloads say of people, until a run has taken them in and says it itself.
+"""The live layer: data about people from live payloads, kept until a run has processed those payloads.
 
-Rows carry the number of the inbox row that they come from; a publish drops those of the rows that it has landed.
+Rows carry the number of their inbox row; a publish drops the rows whose payloads it has landed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def add(
     found_identifiers: Iterable[LiveIdentifier],
     events: Iterable[LiveEvent],
 ) -> None:
-    """Add rows; what is there already stays as it is."""
+    """Add rows; existing rows stay as they are."""
     _insert(connection, live_members, found_members)
     _insert(connection, live_identifiers, found_identifiers)
     _insert(connection, live_engagement, events)
@@ -36,15 +36,15 @@ def add(
 def _insert(
     connection: sa.Connection, table: sa.Table, rows: Iterable[LiveMember | LiveIdentifier | LiveEvent]
 ) -> None:
-    """In the order of their keys: two writers that meet wait for each other in turn, never both at once."""
+    """Insert in the order of the keys, so that concurrent writers cannot deadlock."""
     key = attrgetter(*table.primary_key.columns.keys())
     insert_new(connection, table, [vars(row) for row in sorted(rows, key=key)])
 
 
 @dataclass(frozen=True)
 class Holders:
-    """Who holds identifiers, as (type, value): by the last run's word, and those met since, first met first. `junk` are
-    those that the last run found to be nobody's."""
+    """The profiles that hold identifiers, as (type, value): published by the last run, and live since, earliest first.
+    `junk` are identifiers that the last run found not to identify anyone."""
 
     published: Mapping[Identifier, list[str]]
     live: Mapping[Identifier, list[str]]
@@ -52,12 +52,12 @@ class Holders:
 
 
 def profiles_of(connection: sa.Connection, observation_ids: Collection[str]) -> Mapping[str, str]:
-    """The profile of each observation that is known, by a run or live; a run's word counts."""
+    """The profile of each known observation, published or live; the published one takes precedence."""
     return {row.observation_id: row.profile_id for row in _ask(connection, _PROFILES_OF, observation_ids)}
 
 
 def holders_of(connection: sa.Connection, identifiers: Collection[Identifier]) -> Holders:
-    """Who holds each of the identifiers."""
+    """The holders of each of the identifiers."""
     places: dict[str, dict[Identifier, list[str]]] = {"published": {}, "live": {}, "junk": {}}
     for row in _ask(connection, _HOLDERS_OF, *zip(*identifiers, strict=True)):
         places[row.place].setdefault((row.type, row.value), []).append(row.profile_id)
@@ -72,15 +72,15 @@ def customers_of(connection: sa.Connection, profile_ids: Collection[str]) -> Map
     return found
 
 
-def ids_given_out(connection: sa.Connection, profile_ids: Collection[str]) -> set[str]:
-    """Those of the ids that a profile has or had."""
-    return {row.profile_id for row in _ask(connection, _GIVEN_OUT, profile_ids)}
+def issued_ids(connection: sa.Connection, profile_ids: Collection[str]) -> set[str]:
+    """Those of the ids that belong, or once belonged, to a profile."""
+    return {row.profile_id for row in _ask(connection, _ISSUED, profile_ids)}
 
 
 def _ask(connection: sa.Connection, statement: str, *columns: Iterable[str]) -> Sequence[sa.Row[Any]]:
-    """What a statement finds for rows of text, which it reads as the elements of $asked.
+    """Run a statement on rows of text, which it reads as the elements of $asked.
 
-    One text, however many rows there are: it is parsed and planned once.
+    The statement's text does not depend on the number of rows, so it is parsed and planned once.
     """
     rows = list(zip(*columns, strict=True))
     if not rows:
@@ -94,7 +94,7 @@ def _text(statement: str) -> sa.TextClause:
     return sa.text(statement)
 
 
-# `cross join` has SQLite start from what is asked.
+# `cross join` makes SQLite start from the relation `asked`.
 _PROFILES_OF = """
 with asked as (select one.value ->> 0 as observation_id from $asked one)
 select asked.observation_id, coalesce(members.profile_id, live_members.profile_id) as profile_id
@@ -127,7 +127,7 @@ from asked cross join live_identifiers held
 where held.profile_id = asked.profile_id and held.type = 'customer_id'
 """
 
-_GIVEN_OUT = """
+_ISSUED = """
 with asked as (select one.value ->> 0 as profile_id from $asked one)
 select profile_id from asked
 where exists (select 1 from profiles given where given.profile_id = asked.profile_id)
@@ -137,12 +137,12 @@ where exists (select 1 from profiles given where given.profile_id = asked.profil
 
 
 def known_live_members(connection: sa.Connection) -> pl.DataFrame:
-    """observation_id, profile_id: where observations were put that no run has seen."""
+    """observation_id, profile_id of the observations that no run has seen."""
     return read_frame(connection, live_members, "observation_id", "profile_id")
 
 
 def drop(connection: sa.Connection, ranges: Sequence[tuple[int, int]]) -> None:
-    """Drop what stems from rows of the inbox, given as ranges of their numbers: (first, last)."""
+    """Drop the rows that come from inbox rows in `ranges` of numbers: (first, last), both included."""
     if not ranges:
         return
     for table in LIVE_TABLES:
@@ -151,10 +151,11 @@ def drop(connection: sa.Connection, ranges: Sequence[tuple[int, int]]) -> None:
 
 
 def follow_publish(connection: sa.Connection, run_id: str) -> None:
-    """Bring what stays in the live layer in line with what was just published.
+    """Reconcile the rest of the live layer with what was just published.
 
-    A run may have given an observation that came in live meanwhile, in a file, to somebody: it goes there, and an id
-    given out for it leads there. What is filed under a profile that was merged away moves to its survivor.
+    If a run has assigned a live observation to a profile, because a file contained it too, the live member is dropped
+    and its live profile id becomes an alias of that profile. Rows of a profile that was merged away move to its
+    survivor.
     """
     for statement in (_ALIAS_OVERTAKEN, _DROP_OVERTAKEN, *_MOVE_TO_SURVIVORS):
         connection.execute(_text(statement), {"run_id": run_id} if ":run_id" in statement else {})

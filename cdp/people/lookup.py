@@ -1,4 +1,4 @@
-"""Who is meant by identifiers: one rule for look-ups, decisions and what comes in live."""
+"""Finding people by identifiers: one rule for lookups, decisions and live payloads."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from cdp.people.live_layer import holders_of
 
 
 def lookup(connection: sa.Connection, identifiers: Sequence[Identifier]) -> list[Match]:
-    """Profiles, published or met since, that have any of these normalised identifiers, best first.
+    """Profiles, published or live, that have any of these normalised identifiers, best match first.
 
-    The strongest identifier decides (see `STRENGTH`), then how many match, then the older id.
+    The strongest identifier decides (see `STRENGTH`), then the number of matches, then the older id.
     """
     return matches_of(identifiers, _holders(connection, set(identifiers)))
 
 
 def resolve(connection: sa.Connection, asked: Sequence[Collection[Identifier]]) -> list[str | None]:
-    """The best match of each collection of normalised identifiers, if there is one."""
+    """The best match for each collection of normalised identifiers, if there is one."""
     holders = _holders(connection, {identifier for identifiers in asked for identifier in identifiers})
     found = (matches_of(identifiers, holders) for identifiers in asked)
     return [matches[0].profile_id if matches else None for matches in found]

@@ -1,4 +1,4 @@
-"""What a run publishes of people: profiles, identifiers, members, aliases, and their history."""
+"""What a run publishes about people: profiles, identifiers, members, aliases, and their history."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def _no(*names: str) -> Callable[[], pl.DataFrame]:
 
 @dataclass(frozen=True)
 class PublishedChanges:
-    """What a run changes in the store, as of `published_at`; a frame that is left out changes nothing.
+    """A run's changes to the store, as of `published_at`; an omitted frame changes nothing.
 
-    Frames have the columns shown; `*_upsert` replaces rows of the same key. `document` is the profile as JSON
-    text. An alias names the profile that answers for a retired one, or a profile that was retired later.
+    Frames have the columns shown; `*_upsert` replaces rows with the same key. `document` is the profile as JSON text.
+    An alias points to the profile that replaces a retired one, or to a profile that was itself retired later.
     """
 
     published_at: datetime
@@ -48,10 +48,10 @@ class PublishedChanges:
 
 
 def apply_publish(connection: sa.Connection, changes: PublishedChanges) -> None:
-    """Write what a run changed; all of it or nothing, given one write transaction.
+    """Write a run's changes within one write transaction.
 
-    A profile that is deleted takes its identifiers with it. Applying the same changes again alters nothing:
-    the history of a run (`*_changes_insert`) is written once, so it must come whole, in one call.
+    Deleting a profile also deletes its identifiers. Applying the same changes again has no effect: the history of a
+    run (`*_changes_insert`) is written once, so it must be passed whole, in one call.
     """
     stamped = changes.profiles_upsert.with_columns(updated_at=pl.lit(changes.published_at, _UTC))
     upsert(connection, tables.profiles, stamped)
@@ -70,12 +70,12 @@ def apply_publish(connection: sa.Connection, changes: PublishedChanges) -> None:
 
 
 def known_members(connection: sa.Connection) -> pl.DataFrame:
-    """observation_id, profile_id, run_id: the profile that each observation was last given to."""
+    """observation_id, profile_id, run_id: the last published profile of each observation."""
     return read_frame(connection, tables.members, "observation_id", "profile_id", "run_id")
 
 
 def known_former_members(connection: sa.Connection) -> pl.DataFrame:
-    """observation_id, profile_id, from_run_id, run_id: places that observations have left, and when."""
+    """observation_id, profile_id, from_run_id, run_id: earlier profiles of observations, and when they were left."""
     names = ("observation_id", "profile_id", "from_run_id", "run_id")
     return read_frame(connection, tables.former_members, *names)
 
@@ -91,7 +91,7 @@ def known_identifiers(connection: sa.Connection) -> pl.DataFrame:
 
 
 def known_junk(connection: sa.Connection) -> pl.DataFrame:
-    """type, value of identifiers that say nothing about a person."""
+    """type, value of identifiers that identify nobody."""
     return read_frame(connection, tables.junk_identifiers, "type", "value")
 
 

@@ -1,6 +1,6 @@
-"""Reading people: by their ids, each as of now, many at a time in a handful of statements.
+"""Reading people by id, as of now, many at a time with a fixed number of statements.
 
-A person is what the last run published with what has come in live since; see `current`.
+A person is the document published by the last run plus the live layer since; see `current`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from pydantic_core import from_json
 
-from cdp.people.current import NOTHING_LIVE, LiveEvent, LiveIdentifier, LiveLayer, LiveMember, current, first_met
+from cdp.people.current import (
+    NOTHING_LIVE,
+    LiveEvent,
+    LiveIdentifier,
+    LiveLayer,
+    LiveMember,
+    current,
+    live_only_document,
+)
 from cdp.people.document import ProfileDocument
 from cdp.people.tables import aliases, live_engagement, live_identifiers, live_members, profiles
 from cdp.store import Store
@@ -21,12 +29,12 @@ from cdp.store.prepared import Prepared, among
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody known: published, or met since the last run.
+    """A known person: published, or new since the last run.
 
     document: as of now.
-    published: as of the last run; None for somebody met since.
-    live: what has come in since the last run.
-    retired_id: the id that was asked for, where it was merged into this one.
+    published: as of the last run; None for a person who is new since.
+    live: the live layer since the last run.
+    retired_id: the requested id, if it was merged into this one.
     """
 
     profile_id: str
@@ -36,18 +44,18 @@ class Person:
     retired_id: str | None = None
 
     @property
-    def every_id(self) -> Sequence[str]:
-        """The person's id and those that were merged into it."""
+    def all_ids(self) -> Sequence[str]:
+        """The person's id and the ids that were merged into it."""
         return (self.profile_id, *self.document["identity"]["aliases"])
 
     @property
     def country(self) -> str | None:
-        """ISO 3166 alpha-2 code, where it is known."""
+        """ISO 3166 alpha-2 code, if known."""
         return self.document["traits"]["country"]
 
 
 def read_people(connection: sa.Connection, ids: Set[str]) -> dict[str, Person]:
-    """The people whom `ids` lead to, by these ids; ids that were merged away lead to their survivors."""
+    """The people by the requested `ids`; an id that was merged away leads to its survivor."""
     if not ids:
         return {}
     published = [_Published(*row) for row in _PUBLISHED.rows(connection, ids=ids)]
@@ -55,17 +63,17 @@ def read_people(connection: sa.Connection, ids: Set[str]) -> dict[str, Person]:
     unknown = ids - {one.asked_id for one in published}
     live = _live(connection, {one.profile_id for one in published if one.has_live} | unknown)
     found = {one.asked_id: _published_person(one, live.get(one.profile_id, NOTHING_LIVE)) for one in published}
-    met = {one: live[one] for one in unknown if one in live and live[one].members}
-    return found | {one: Person(one, first_met(one, layer), None, layer) for one, layer in met.items()}
+    new = {one: live[one] for one in unknown if one in live and live[one].members}
+    return found | {one: Person(one, live_only_document(one, layer), None, layer) for one, layer in new.items()}
 
 
 def find_person(connection: sa.Connection, profile_id: str) -> Person | None:
-    """The person whom an id leads to."""
+    """The person with this id, or the survivor if it was merged away."""
     return read_people(connection, {profile_id}).get(profile_id)
 
 
 def read_person(store: Store, profile_id: str) -> Person | None:
-    """As `find_person`, in the shortest way for an id that is current and of whom nothing has come in."""
+    """As `find_person`, but faster for a current id without live data."""
     row = store.first(_BY_ID, profile_id=profile_id)
     if row and not row[1]:
         document: ProfileDocument = from_json(row[0])
@@ -75,7 +83,7 @@ def read_person(store: Store, profile_id: str) -> Person | None:
 
 
 class _Published(NamedTuple):
-    """A published profile, by the id that was asked for. `has_live`: something has come in since."""
+    """A published profile by the requested id. `has_live`: the live layer has data about it."""
 
     asked_id: str
     profile_id: str
@@ -89,7 +97,7 @@ def _published_person(found: _Published, live: LiveLayer) -> Person:
     return Person(found.profile_id, current(document, live), document, live, retired_id)
 
 
-# Statements are made once: to put one together takes longer than SQLite does to answer it.
+# Statements are prepared once: building one takes longer than SQLite needs to answer it.
 _LIVE_TABLES = (live_members, live_identifiers, live_engagement)
 _HAS_LIVE = sa.or_(*(sa.exists().where(table.c.profile_id == profiles.c.profile_id) for table in _LIVE_TABLES))
 _PROFILE = (profiles.c.profile_id, profiles.c.document, _HAS_LIVE)
@@ -122,7 +130,7 @@ def _ends() -> Prepared:
     first = sa.select(aliases.c.old_profile_id.label("asked"), aliases.c.profile_id)
     chain = first.where(among(aliases.c.old_profile_id, "ids")).cte("chain", recursive=True)
     later = sa.select(chain.c.asked, aliases.c.profile_id).join(chain, aliases.c.old_profile_id == chain.c.profile_id)
-    # UNION, not UNION ALL: a circle of aliases comes to an end.
+    # UNION, not UNION ALL: it terminates even if aliases form a cycle.
     ends = chain.union(later)
     return Prepared(sa.select(ends.c.asked, *_PROFILE).join(profiles, profiles.c.profile_id == ends.c.profile_id))
 
@@ -131,12 +139,12 @@ _ENDS = _ends()
 
 
 def _survivors(connection: sa.Connection, retired: Collection[str]) -> list[_Published]:
-    """The profiles at the ends of the chains of aliases that begin with `retired`."""
+    """The profiles at the ends of the alias chains that start from `retired`."""
     return [_Published(*row) for row in _ENDS.rows(connection, ids=retired)] if retired else []
 
 
 def _live(connection: sa.Connection, ids: Collection[str]) -> dict[str, LiveLayer]:
-    """What has come in of people, by profile; those of whom nothing has are left out."""
+    """The live layer by profile; profiles without live data are omitted."""
     if not ids:
         return {}
     members, identifiers, events = (

@@ -1,4 +1,4 @@
-"""What data stewards decided about identities: evidence that overrules every other. Append-only."""
+"""Data stewards' decisions about identities: evidence that overrides all other. Append-only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_steward_decision(
     reason: str,
     now: datetime,
 ) -> str:
-    """Record that two observations are (`link`) or are not (`unlink`) one person. Returns decision_id."""
+    """Record that two observations are (`link`) or are not (`unlink`) one person. Returns the decision_id."""
     decision_id = uuid.uuid4().hex
     connection.execute(
         steward_decisions.insert().values(
@@ -39,13 +39,13 @@ def add_steward_decision(
 
 
 def known_steward_decisions(connection: sa.Connection) -> pl.DataFrame:
-    """decision_id, kind, left_id, right_id, author, reason, decided_at (UTC), in the order decided."""
+    """decision_id, kind, left_id, right_id, author, reason, decided_at (UTC), in order of decision."""
     names = ("decision_id", "kind", "left_id", "right_id", "author", "reason", "decided_at")
     return read_frame(connection, steward_decisions, *names).sort("decided_at", "decision_id")
 
 
 def standing_steward_decisions(connection: sa.Connection) -> pl.DataFrame:
-    """The last decision on each pair, whichever way round it was named; columns as `known_steward_decisions`."""
+    """The last decision on each pair, in either order of its ids; columns as in `known_steward_decisions`."""
     pair = {
         "one": pl.min_horizontal("left_id", "right_id"),
         "other": pl.max_horizontal("left_id", "right_id"),

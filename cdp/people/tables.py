@@ -1,4 +1,4 @@
-"""What the store holds of people: what a run has published, the live layer over it, and what stewards decided."""
+"""The store's tables of people: published profiles, the live layer, and stewards' decisions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from cdp.store.columns import METADATA, sequence, text, time
 
-# No foreign keys to profiles: a run writes all these tables in one transaction, and to check a million
-# identifiers one by one would take half of its time. Members and aliases outlive profiles anyway.
+# No foreign keys to profiles: a run writes all these tables in one transaction, and checking a million identifiers
+# one by one would take half of its time. Members and aliases outlive profiles anyway.
 profiles = sa.Table(
     "profiles",
     METADATA,
@@ -28,7 +28,7 @@ identifiers = sa.Table(
 
 members = sa.Table("members", METADATA, text("observation_id", key=True), text("profile_id"), text("run_id"))
 
-# Where an observation was before: from the run that put it there to the run that took it away.
+# Earlier profiles of an observation, from the run that assigned it to the run that moved it.
 former_members = sa.Table(
     "former_members",
     METADATA,
@@ -66,7 +66,7 @@ steward_decisions = sa.Table(
     sa.CheckConstraint("kind in ('link', 'unlink')", name="kind"),
 )
 
-# Values that the last run found to be nobody's: what comes in live with one of them is not told by it who it is.
+# Values that the last run found to identify nobody: live payloads are not matched by them.
 junk_identifiers = sa.Table(
     "junk_identifiers",
     METADATA,
@@ -75,13 +75,13 @@ junk_identifiers = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# The overlay: what live payloads say, until a run has taken them in (`inbox.landed_run_id`) and says it itself.
+# The live layer: data from live payloads until a run has processed them (`inbox.landed_run_id`).
 live_members = sa.Table(
     "live_members",
     METADATA,
     text("observation_id", key=True),
     sa.Column("profile_id", sa.Text, nullable=False, index=True),
-    # The observation, clean, as JSON: what there is to show of a person whom no run has seen.
+    # The normalised observation as JSON: it is all that can be shown of a person whom no run has seen.
     text("description"),
     time("first_seen_at"),
     sa.Column("inbox_seq", sa.BigInteger, nullable=False, index=True),
@@ -104,11 +104,11 @@ live_engagement = sa.Table(
     sa.Column("profile_id", sa.Text, nullable=False, index=True),
     text("channel"),
     text("event_type"),
-    # What a provider reports of one message is one message: it counts once, as in a run.
+    # All reports about one message count as one message, as in a run.
     text("message_ref", optional=True),
     time("occurred_at"),
     sa.Column("is_machine", sa.Boolean, nullable=False),
     sa.Column("inbox_seq", sa.BigInteger, nullable=False, index=True),
-    # Of an identify call: traits that it says are null, and the source that says so, as JSON.
+    # For an identify call: the traits that it sets to null, and its source, as JSON.
     text("taken_back", optional=True),
 )

@@ -1,7 +1,8 @@
 """Segments: rules as data (`data/segments.yaml`).
 
-One tree (`rules`, read from its file by `catalogue`), three readings: `running` finds who is in, over the facts that
-`gathering` brings; `wording` says the rule in plain words; `explaining` says of one profile what held on which value.
+A rule is a tree (`rules`, loaded from its file by `catalogue`) with three interpretations: `running` finds the members,
+using the facts from `gathering`; `wording` puts the rule into plain words; `explaining` shows for one profile which
+conditions hold, and for which values.
 """
 
 from cdp.segments.catalogue import load_catalogue, parse_catalogue

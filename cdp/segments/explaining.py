@@ -1,7 +1,7 @@
-"""The reading of a rule that explains: of one profile, which condition held, and on which value.
+"""Explains a rule for one profile: which conditions hold, and for which values.
 
-It reads the profile's own events one by one and knows nothing of SQL or of frames, so that it says independently of
-`running` what a rule means.
+It goes through the profile's events one by one, without SQL or frames, so that it is an interpretation of rules
+independent of `running`.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Person:
 
     facts: columns of `FACTS` by name; money as floats.
     traits: the current value of each trait, as text.
-    events: event_type, event_name, channel, occurred_at (UTC), amount, currency, properties (JSON text); an order that
-        several sources report once, none after the as-of time.
+    events: event_type, event_name, channel, occurred_at (UTC), amount, currency, properties (JSON text), none after the
+        as-of time; an order reported by several sources appears once.
     """
 
     facts: Mapping[str, Any]
@@ -51,7 +51,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Finding:
-    """Whether a condition held, on which value, and what was found of the conditions below it."""
+    """Whether a condition held, the value it looked at, and the findings of its nested conditions."""
 
     condition: str
     held: bool
@@ -60,7 +60,7 @@ class Finding:
 
 
 def explain(rule: Rule, person: Person, catalogue: Catalogue, as_of: datetime) -> Finding:
-    """Why a rule of `catalogue` holds of a person at a time, or why not."""
+    """Why a rule of `catalogue` holds for a person at a time, or why not."""
     match rule:
         case AllOf() | AnyOf() | NoneOf():
             parts = tuple(explain(child, person, catalogue, as_of) for child in children(rule))
@@ -82,7 +82,7 @@ def explain(rule: Rule, person: Person, catalogue: Catalogue, as_of: datetime) -
             value = _aggregated(rule, person, as_of)
             return Finding(heading(rule), _holds(value, rule.test, as_of), value)
         case rules.Sequence():
-            value = max(_done(rule.sequence, person, as_of), default=None)
+            value = max(_completed(rule.sequence, person, as_of), default=None)
             return Finding(heading(rule), value is not None, value)
 
 
@@ -133,15 +133,15 @@ def _trait_holds(text: str | None, rule: TraitComparison) -> bool:
     if rule.at_least is not None or rule.at_most is not None:
         number = _number(text)
         return number is not None and (number >= rule.at_least if rule.at_least is not None else number <= rule.operand)
-    return any(_says(text, value) for value in rule.one_of or (rule.equals,))
+    return any(_equals(text, value) for value in rule.one_of or (rule.equals,))
 
 
 def _number(text: str) -> float | None:
     return float(text) if re.fullmatch(NUMBER, text) else None
 
 
-def _says(text: str | None, value: Any) -> bool:
-    """Whether a text says a value; a number may be written in several ways."""
+def _equals(text: str | None, value: Any) -> bool:
+    """Whether a text stands for a value; a number may be written in several ways."""
     if text is None:
         return False
     if isinstance(value, bool):
@@ -154,15 +154,15 @@ def _matches(event: Event, match: EventMatch) -> bool:
         event["event_type"] in match.event
         and match.event_name in (None, event["event_name"])
         and match.channel in (None, event["channel"])
-        and all(_property_says(event, name, values) for name, values in match.where.items())
+        and all(_property_matches(event, name, values) for name, values in match.where.items())
     )
 
 
-def _property_says(event: Event, name: str, values: Sequence[Any]) -> bool:
+def _property_matches(event: Event, name: str, values: Sequence[Any]) -> bool:
     properties = json.loads(event["properties"] or "null")
     found = properties.get(name) if isinstance(properties, dict) else None
     text = found if isinstance(found, str) or found is None else json.dumps(found)
-    return any(_says(text, value) for value in values)
+    return any(_equals(text, value) for value in values)
 
 
 def _within(match: rules.EventsInWindow, person: Person, as_of: datetime) -> Iterator[Event]:
@@ -188,8 +188,8 @@ def _aggregated(rule: EventCondition, person: Person, as_of: datetime) -> Any:
             return min((event["occurred_at"] for event in events), default=None)
 
 
-def _done(steps: rules.Steps, person: Person, as_of: datetime) -> Iterator[datetime]:
-    """When the first step was done of which the second is as wanted."""
+def _completed(steps: rules.Steps, person: Person, as_of: datetime) -> Iterator[datetime]:
+    """The times of first steps whose second step is fulfilled."""
     wait = timedelta(days=steps.within_days)
     seconds = [event["occurred_at"] for event in person.events if _matches(event, steps.second)]
     for event in _within(steps.first, person, as_of):

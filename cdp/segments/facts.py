@@ -1,4 +1,4 @@
-"""What a rule can look at: the facts, one row a profile, and how each kind of fact can be compared."""
+"""The facts that rules can use, one row per profile, and how each type of fact can be compared."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from cdp.segments.rules import (
     conditions_of,
 )
 
-# What looks like a number in a text.
+# A text that counts as a number.
 NUMBER = r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?"
 
 CHANNEL_ASPECTS = {"reachable": pl.Boolean(), "consent": pl.String(), "suppressed": pl.Boolean()}
 
-# The columns that `field` can name. Amounts are compared as floats, so that both readings see the same number.
+# The columns that `field` can name. Amounts are compared as floats, so that both interpretations see the same number.
 FACTS = pl.Schema(
     {
         name: pl.Float64() if kind.is_decimal() else kind
@@ -35,8 +35,8 @@ FACTS = pl.Schema(
     | {f"{channel}_{aspect}": kind for channel in MESSAGE_CHANNELS for aspect, kind in CHANNEL_ASPECTS.items()}
 )
 
-# Of the columns whose words are known, the words.
-WORDS: dict[str, tuple[str, ...]] = {
+# The allowed values of each column; empty if any value is allowed.
+ALLOWED_VALUES: dict[str, tuple[str, ...]] = {
     **{column.name: column.type.allowed for table in (tables.PROFILES, tables.METRICS) for column in table.columns},
     **{f"{channel}_consent": CONSENT_STATES for channel in MESSAGE_CHANNELS},
 }
@@ -48,7 +48,7 @@ _AGGREGATE_KINDS: dict[str, pl.DataType] = {"count": pl.Int64(), "sum": pl.Float
 def fact_of(
     condition: Comparison | TraitComparison | EventCondition | Sequence | ChannelState,
 ) -> tuple[str, pl.DataType]:
-    """The column of the facts that a condition looks at, and its type. Conditions that look at the same share it."""
+    """The fact column that a condition uses, and its type. Conditions that use the same fact share a column."""
     match condition:
         case Comparison():
             return condition.field, FACTS[condition.field]
@@ -57,8 +57,8 @@ def fact_of(
         case TraitComparison():
             return _key("trait", condition.trait), pl.String()
         case EventCondition():
-            looked_at = condition.model_dump_json(include=EVENT_KEYS)
-            return _key(condition.aggregate, looked_at), _AGGREGATE_KINDS[condition.aggregate]
+            selection = condition.model_dump_json(include=EVENT_KEYS)
+            return _key(condition.aggregate, selection), _AGGREGATE_KINDS[condition.aggregate]
         case Sequence():
             return _key("sequence", condition.model_dump_json()), _TIME
 
@@ -67,7 +67,7 @@ EVENT_KEYS = {"event", "event_name", "channel", "where", "within_days", "before_
 
 
 def facts_of(catalogue: Catalogue) -> dict[str, tuple[Condition, pl.DataType]]:
-    """What a catalogue looks at: column → a condition that looks at it, and the column's type."""
+    """The facts that a catalogue needs: column → a condition that uses it, and the column's type."""
     found: dict[str, tuple[Condition, pl.DataType]] = {}
     for condition in _conditions(catalogue):
         name, kind = fact_of(condition)
@@ -75,26 +75,26 @@ def facts_of(catalogue: Catalogue) -> dict[str, tuple[Condition, pl.DataType]]:
     return found
 
 
-def misfit(rule: Comparison) -> tuple[str, str] | None:
-    """The key and the reason why a field cannot be compared like this, if it cannot."""
+def comparison_problem(rule: Comparison) -> tuple[str, str] | None:
+    """The key and the reason why a comparison does not fit its field, if it does not."""
     if rule.field not in FACTS:
-        return "field", f"unknown field {rule.field}: it is no column of profiles.profiles or profiles.metrics"
+        return "field", f"unknown field {rule.field}: not a column of profiles.profiles or profiles.metrics"
     kind = FACTS[rule.field]
-    suiting = _suiting(kind)
-    if rule.operator not in suiting:
-        called = _called(kind)
-        return rule.operator, f"{rule.field} cannot be compared by {rule.operator}: it is {called}; use {suiting}"
+    operators = _operators_for(kind)
+    if rule.operator not in operators:
+        name = _name_of(kind)
+        return rule.operator, f"{rule.operator} does not apply to {rule.field}, which is {name}; use {operators}"
     values = rule.one_of or (() if rule.equals is None else (rule.equals,))
     wrong = next((value for value in values if not _is_of(value, kind)), None)
     if wrong is None:
-        words = WORDS.get(rule.field, ())
-        unheard = next((value for value in values if words and value not in words), None)
-        return (rule.operator, f"{rule.field} is never {unheard}; it is one of {', '.join(words)}") if unheard else None
+        allowed = ALLOWED_VALUES.get(rule.field, ())
+        unknown = next((value for value in values if allowed and value not in allowed), None)
+        return (rule.operator, f"{rule.field} is never {unknown}; use {', '.join(allowed)}") if unknown else None
     shown = str(wrong).lower() if isinstance(wrong, bool) else repr(wrong)
     hint = "; write words such as no, yes, on and off in quotes" if isinstance(wrong, bool) else ""
     return (
         rule.operator,
-        f"{rule.field} cannot be compared by {rule.operator} with {shown}: it is {_called(kind)}{hint}",
+        f"{rule.field} cannot be compared with {shown}: it is {_name_of(kind)}{hint}",
     )
 
 
@@ -107,8 +107,8 @@ def _conditions(
                 yield condition
 
 
-def _suiting(kind: pl.DataType) -> str:
-    """The operators that suit a kind of fact, in words."""
+def _operators_for(kind: pl.DataType) -> str:
+    """The operators that apply to a type of fact, in words."""
     if kind == pl.Datetime:
         return "within_days, not_within_days or is_present"
     if kind.is_numeric():
@@ -116,11 +116,11 @@ def _suiting(kind: pl.DataType) -> str:
     return "equals, one_of or is_present" if kind in (pl.String, pl.Boolean) else "is_present"
 
 
-def _called(kind: pl.DataType) -> str:
+def _name_of(kind: pl.DataType) -> str:
     if kind.is_numeric():
         return "a number"
-    named: dict[type[pl.DataType], str] = {pl.Boolean: "true or false", pl.String: "a text", pl.Datetime: "a time"}
-    return next((words for kinds, words in named.items() if kind == kinds), "neither text nor number")
+    named: dict[type[pl.DataType], str] = {pl.Boolean: "true or false", pl.String: "text", pl.Datetime: "a time"}
+    return next((name for kinds, name in named.items() if kind == kinds), "neither text nor a number")
 
 
 def _is_of(value: object, kind: pl.DataType) -> bool:
@@ -129,5 +129,5 @@ def _is_of(value: object, kind: pl.DataType) -> bool:
     return isinstance(value, (int, float)) if kind.is_numeric() else isinstance(value, str)
 
 
-def _key(kind: str, looked_at: str) -> str:
-    return f"{kind}:{hashlib.md5(looked_at.encode(), usedforsecurity=False).hexdigest()}"
+def _key(kind: str, content: str) -> str:
+    return f"{kind}:{hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()}"

@@ -1,7 +1,7 @@
-"""The facts that a catalogue looks at, gathered by one statement: DuckDB joins and groups, values are bound.
+"""The facts that a catalogue needs, gathered by one statement: DuckDB joins and groups, values are bound.
 
-The events that conditions speak of are put into a narrow table once. All conditions on events are columns of one
-grouping pass over it; a sequence has a pass of its own over its two kinds of events.
+The events that conditions use are copied into a narrow table once. All event conditions are columns of a single
+grouping pass over it; each sequence has its own pass over its two types of events.
 """
 
 from __future__ import annotations
@@ -26,38 +26,38 @@ _AGGREGATES = {
     "last": "max(occurred_at)",
     "first": "min(occurred_at)",
 }
-# What a profile without any such events has.
-_WITHOUT = {"count": 0, "sum": 0}
+# The values for a profile without matching events; NULL for the other aggregates.
+_WITHOUT_EVENTS = {"count": 0, "sum": 0}
 
 
 def gather(warehouse: Warehouse, catalogue: Catalogue, as_of: datetime) -> pl.DataFrame:
-    """profile_id and what the catalogue looks at, a row a profile.
+    """profile_id and the facts that the catalogue needs, one row per profile.
 
-    Reads profiles.profiles, profiles.metrics, profiles.traits, segments.channel_states and, where the catalogue looks
-    at events, the relation `told_events`: person (the row number in profiles.profiles), event_type, event_name,
-    channel, occurred_at, amount, currency, properties.
+    Reads profiles.profiles, profiles.metrics, profiles.traits, segments.channel_states and, if the catalogue uses
+    events, the relation `told_events`: person (the row number in profiles.profiles), event_type, event_name, channel,
+    occurred_at, amount, currency, properties.
     """
-    looked_at = facts_of(catalogue)
-    conditions = [condition for condition, _ in looked_at.values()]
-    traits = {one.trait: name for name, (one, _) in looked_at.items() if isinstance(one, TraitComparison)}
+    needed = facts_of(catalogue)
+    conditions = [condition for condition, _ in needed.values()]
+    traits = {one.trait: name for name, (one, _) in needed.items() if isinstance(one, TraitComparison)}
     events = [one for one in conditions if isinstance(one, EventCondition)]
     sequences = [one for one in conditions if isinstance(one, rules.Sequence)]
     matches = [*events, *(step for one in sequences for step in (one.sequence.first, one.sequence.second))]
     statement = _Statement(as_of, kinds_of(matches), _properties(matches))
-    statement.add_fields([name for name, (one, _) in looked_at.items() if isinstance(one, (Comparison, ChannelState))])
+    statement.add_fields([name for name, (one, _) in needed.items() if isinstance(one, (Comparison, ChannelState))])
     statement.add_traits(traits)
     statement.add_events(events)
     for sequence in sequences:
         statement.add_sequence(sequence)
     if matches:
-        warehouse.run(*_narrow(matches), name="segment_events")
+        warehouse.run(*_narrow_table(matches), name="segment_events")
     found = warehouse.query(statement.text(), statement.values)
     warehouse.run("drop table if exists segment_events")
     return found
 
 
 def gather_fields(warehouse: Warehouse, profile_id: str) -> dict[str, Any]:
-    """Every fact of one profile that a `field` can name; none of an unknown profile."""
+    """Every fact of one profile that a `field` can name; empty for an unknown profile."""
     statement = _Statement()
     statement.add_fields([name for name in FACTS if name != "profile_id"])
     chosen = f"from ({statement.text()}) where profile_id = $profile_id"
@@ -65,12 +65,12 @@ def gather_fields(warehouse: Warehouse, profile_id: str) -> dict[str, Any]:
 
 
 def kinds_of(matches: Iterable[EventMatch]) -> tuple[str, ...]:
-    """The types of events that are spoken of: their place in the list stands for them in `segment_events`."""
+    """The event types in use; `segment_events` stores their position in this list."""
     return tuple(sorted({kind for match in matches for kind in match.event}))
 
 
-def _narrow(matches: Sequence[EventMatch]) -> tuple[str, dict[str, Any]]:
-    """SQL, with its values, of the events that are looked at, and of them what is looked at."""
+def _narrow_table(matches: Sequence[EventMatch]) -> tuple[str, dict[str, Any]]:
+    """SQL, with its values, of the events and columns that conditions use."""
     sums = [match for match in matches if isinstance(match, EventCondition) and match.sum]
     own_sums = [match for match in sums if not match.currency]
     wanted: dict[str, list[EventMatch]] = {
@@ -79,16 +79,16 @@ def _narrow(matches: Sequence[EventMatch]) -> tuple[str, dict[str, Any]]:
         "amount": [match for match in sums if match.currency],
         "currency": [match for match in sums if match.currency],
     }
-    # What no condition on this type of event looks at is not carried along.
+    # Columns are NULL for event types whose conditions do not use them.
     columns = [
-        f"case when event_type in ({_words(needing)}) then {name} end as {name}"
+        f"case when event_type in ({_types(needing)}) then {name} end as {name}"
         for name, needing in wanted.items()
         if needing
     ]
     properties = _properties(matches)
     for number, name in enumerate(properties):
         needing = [match for match in matches if name in match.where]
-        columns.append(f"case when event_type in ({_words(needing)}) then properties->>$p{number} end as p{number}")
+        columns.append(f"case when event_type in ({_types(needing)}) then properties->>$p{number} end as p{number}")
     if own_sums:
         columns.append("case when currency is not distinct from main_currency then amount end as own_amount")
     numbered = " ".join(f"when '{kind}' then {number}" for number, kind in enumerate(kinds_of(matches)))
@@ -97,13 +97,13 @@ def _narrow(matches: Sequence[EventMatch]) -> tuple[str, dict[str, Any]]:
         select {", ".join(["person", "occurred_at", *columns])},
             (case event_type {numbered} end)::utinyint as kind
         from told_events {_WITH_MAIN_CURRENCY if own_sums else ""}
-        where event_type in ({_words(matches)})
+        where event_type in ({_types(matches)})
     """
     return statement, {f"p{number}": _pointer(name) for number, name in enumerate(properties)}
 
 
 def _properties(matches: Iterable[EventMatch]) -> list[str]:
-    """The names of the properties that are spoken of; the value of each is a column of `segment_events`."""
+    """The names of the properties in use; each is a column of `segment_events`."""
     return sorted({name for match in matches for name in match.where})
 
 
@@ -112,14 +112,14 @@ def _pointer(name: str) -> str:
     return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
-def _words(matches: Iterable[EventMatch]) -> str:
-    """Their types, all of which `cdp/fields.py` names, as a list in SQL."""
+def _types(matches: Iterable[EventMatch]) -> str:
+    """Their event types as a list in SQL; only values from `cdp/fields.py` occur."""
     return ", ".join(f"'{kind}'" for kind in kinds_of(matches))
 
 
 @dataclass
 class _Statement:
-    """A statement as it grows: what it selects, what that stands in, what is bound."""
+    """A statement under construction: its columns, CTEs (`parts`), joins and bound values."""
 
     as_of: datetime | None = None
     kinds: Sequence[str] = ()
@@ -140,7 +140,7 @@ class _Statement:
             owner = "p" if name in own else "c" if name in channels else "m"
             as_float = FACTS[name] == pl.Float64
             column = f'cast({owner}."{name}" as double)' if as_float else f'{owner}."{name}"'
-            # Without an address nobody is reached, and nothing is suppressed.
+            # Without an address, a profile is neither reachable nor suppressed.
             absent = name in channels and FACTS[name] == pl.Boolean
             self.columns.append(f'{f"coalesce({column}, false)" if absent else column} as "{name}"')
         if set(names) - {*own, *channels}:
@@ -152,7 +152,7 @@ class _Statement:
             )
 
     def add_traits(self, traits: Mapping[str, str]) -> None:
-        """`traits`: trait → the column that it becomes."""
+        """`traits`: trait → name of its column."""
         if traits:
             names = {trait: self._bound(trait) for trait in traits}
             chosen = ", ".join(f'max(value) filter (trait = {names[trait]}) as "{traits[trait]}"' for trait in traits)
@@ -167,9 +167,9 @@ class _Statement:
         for condition in conditions:
             name, aggregate = fact_of(condition)[0], condition.aggregate
             computed = "sum(own_amount)" if condition.sum and not condition.currency else _AGGREGATES[aggregate]
-            chosen.append(f'{computed} filter ({self._met(condition)}) as "{name}"')
+            chosen.append(f'{computed} filter ({self._in_window(condition)}) as "{name}"')
             value = f'cast(e."{name}" as double)' if aggregate == "sum" else f'e."{name}"'
-            absent = _WITHOUT.get(aggregate)
+            absent = _WITHOUT_EVENTS.get(aggregate)
             self.columns.append(f'{value if absent is None else f"coalesce({value}, {absent})"} as "{name}"')
         self._join_by_number(
             "event_facts", f"select person, {', '.join(chosen)} from segment_events e group by person", "e"
@@ -181,10 +181,10 @@ class _Statement:
         days = f"to_days({self._bound(steps.within_days)}::integer)"
         is_done = f"next_at <= occurred_at + {days}"
         if steps.then_not:
-            # Nothing has happened within these days only once they are over.
+            # That nothing happened within these days is only known once they are over.
             waited = f"occurred_at + {days} <= {self._bound(self.as_of)}"
             is_done = f"coalesce(not {is_done}, true) and {waited}"
-        starts = f"select person, occurred_at from segment_events e where {self._met(steps.first)}"
+        starts = f"select person, occurred_at from segment_events e where {self._in_window(steps.first)}"
         seconds = f"select person, occurred_at as next_at from segment_events e where {self._matched(steps.second)}"
         self._join_by_number(
             f"sequence_{number}",
@@ -207,30 +207,30 @@ class _Statement:
         self.values[name] = value
         return f"${name}"
 
-    def _met(self, events: rules.EventsInWindow) -> str:
-        """Which events are meant, in which window and, for a sum, in which currency."""
+    def _in_window(self, events: rules.EventsInWindow) -> str:
+        """SQL of the matching events within their window and, for a sum, in their currency."""
         assert self.as_of
-        met = [self._matched(events)]
+        conditions = [self._matched(events)]
         if events.within_days:
-            met.append(f"occurred_at > {self._bound(self.as_of - timedelta(days=events.within_days))}")
+            conditions.append(f"occurred_at > {self._bound(self.as_of - timedelta(days=events.within_days))}")
         if events.before_days:
-            met.append(f"occurred_at <= {self._bound(self.as_of - timedelta(days=events.before_days))}")
+            conditions.append(f"occurred_at <= {self._bound(self.as_of - timedelta(days=events.before_days))}")
         if isinstance(events, EventCondition) and events.currency:
-            met.append(f"e.currency = {self._bound(events.currency)}")
-        return " and ".join(met)
+            conditions.append(f"e.currency = {self._bound(events.currency)}")
+        return " and ".join(conditions)
 
     def _matched(self, match: EventMatch) -> str:
-        met = [f"kind in ({', '.join(str(self.kinds.index(kind)) for kind in match.event)})"]
+        conditions = [f"kind in ({', '.join(str(self.kinds.index(kind)) for kind in match.event)})"]
         if match.channel:
-            met.append(f"e.channel = {self._bound(match.channel)}")
+            conditions.append(f"e.channel = {self._bound(match.channel)}")
         if match.event_name is not None:
-            met.append(f"e.event_name = {self._bound(match.event_name)}")
+            conditions.append(f"e.event_name = {self._bound(match.event_name)}")
         for name, values in match.where.items():
-            said = f"e.p{self.properties.index(name)}"
-            met.append(f"({' or '.join(self._said(said, value) for value in values)})")
-        return " and ".join(met)
+            column = f"e.p{self.properties.index(name)}"
+            conditions.append(f"({' or '.join(self._equals(column, value) for value in values)})")
+        return " and ".join(conditions)
 
-    def _said(self, text: str, value: Any) -> str:
+    def _equals(self, text: str, value: Any) -> str:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             number = f"case when regexp_full_match({text}, '{NUMBER}') then cast({text} as double) end"
             return f"coalesce({number} = {self._bound(float(value))}, false)"

@@ -1,4 +1,4 @@
-"""Who entered and left segments, run by run: history that cannot be derived, so the store keeps it."""
+"""Entries to and exits from segments, run by run: history that cannot be derived, so the store keeps it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cdp.store.bulk import insert_once_a_run, read_frame
 def append_segment_changes(connection: Connection, changes: pl.DataFrame) -> None:
     """Append the changes of a run (profile_id, segment, change, changed_at, run_id), all of them in one call.
 
-    Changes of a run that is on record are left out.
+    Changes of a run that is already on record are ignored.
     """
     insert_once_a_run(connection, segment_changes, changes)
 

@@ -1,7 +1,7 @@
 """The rule of a segment as a tree: `all_of`, `any_of` and `none_of` over conditions on one profile.
 
-Every class is one form of YAML; `cdp/segments/reference.md` shows each with an example. What a form means is said
-twice, by `running` for everybody and by `explaining` for one profile, and the two are tested against each other.
+Each class is one form of YAML; `cdp/segments/reference.md` shows each with an example. The forms are interpreted twice,
+by `running` for all profiles and by `explaining` for one, and the two are tested against each other.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from pydantic import (
 from cdp.channels import CHANNEL_NAMES, MESSAGE_CHANNELS
 from cdp.fields import EVENT_TYPES, Currency
 
-# A hundred years: beyond it a window says nothing, and times run out.
+# A hundred years: longer windows are pointless, and times would underflow.
 LONGEST_WINDOW_DAYS = 36_500
-# What the fold over consents says (`cdp.consent`), besides the states that can be stated.
+# The states that the fold over consents returns (`cdp.consent`).
 CONSENT_STATES = ("granted", "pending", "conflicting", "withdrawn", "denied", "missing")
 
 Days = Annotated[int, Field(strict=True, ge=1, le=LONGEST_WINDOW_DAYS)]
@@ -43,7 +43,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 def _word_of(kind: str, words: tuple[str, ...]) -> AfterValidator:
     def known(word: str) -> str:
         if word not in words:
-            raise ValueError(f"there is no {kind} {word}; there are {', '.join(words)}")
+            raise ValueError(f"unknown {kind} {word}; use {', '.join(words)}")
         return word
 
     return AfterValidator(known)
@@ -55,8 +55,8 @@ def _in_a_list(value: object) -> object:
 
 EventType = Annotated[str, _word_of("event type", EVENT_TYPES)]
 Channel = Annotated[str, _word_of("channel", CHANNEL_NAMES)]
-MessageChannel = Annotated[str, _word_of("channel with addresses", MESSAGE_CHANNELS)]
-ConsentState = Annotated[str, _word_of("state of consent", CONSENT_STATES)]
+MessageChannel = Annotated[str, _word_of("message channel", MESSAGE_CHANNELS)]
+ConsentState = Annotated[str, _word_of("consent state", CONSENT_STATES)]
 
 
 class _Node(BaseModel):
@@ -67,18 +67,18 @@ _OPERATORS = ("equals", "one_of", "at_least", "at_most", "within_days", "not_wit
 
 
 class _Test(_Node):
-    """Holds a value against another one: exactly one of the operators is given."""
+    """A comparison: exactly one of the operators is given."""
 
     @model_validator(mode="after")
     def _compares_once(self) -> Self:
         given = [name for name in self.model_fields_set if name in self.operators()]
         if len(given) != 1 or getattr(self, given[0]) is None:
-            raise ValueError(f"give exactly one comparison of {', '.join(self.operators())}, with a value")
+            raise ValueError(f"exactly one of {', '.join(self.operators())} is required, with a value")
         return self
 
     @classmethod
     def operators(cls) -> tuple[str, ...]:
-        """The names of the operators, one of which is given."""
+        """The names of the operators that this comparison accepts."""
         return tuple(name for name in cls.model_fields if name in _OPERATORS)
 
     @property
@@ -91,7 +91,7 @@ class _Test(_Node):
 
 
 class _Window(_Node):
-    """The time looked at: after `within_days` ago, and not after `before_days` ago."""
+    """A window of time: later than `within_days` ago, and not later than `before_days` ago."""
 
     within_days: Days | None = None
     before_days: Days | None = None
@@ -101,7 +101,7 @@ class _Window(_Node):
     def _lies_within(cls, before: int | None, info: ValidationInfo) -> int | None:
         within = info.data.get("within_days")
         if before is not None and within is not None and before >= within:
-            raise ValueError(f"an impossible window: nothing is within {within} and before {before} days ago")
+            raise ValueError(f"impossible window: nothing is both within {within} and before {before} days ago")
         return before
 
 
@@ -114,9 +114,9 @@ class _ValueTest(_Test):
 
 
 class Comparison(_Window, _ValueTest):
-    """A column of profiles.profiles, of profiles.metrics or of the state of a channel, held against a value.
+    """A column of profiles.profiles, of profiles.metrics or of a channel's state, compared with a value.
 
-    `within_days` and `not_within_days` look at times, before the run's as-of time. A missing value fulfils only
+    `within_days` and `not_within_days` compare times with the run's as-of time. A missing value fulfils only
     `is_present: false` and `not_within_days`.
     """
 
@@ -127,12 +127,12 @@ class Comparison(_Window, _ValueTest):
     @classmethod
     def _narrows_a_window(cls, before: int | None, info: ValidationInfo) -> int | None:
         if before is not None and info.data.get("within_days") is None:
-            raise ValueError("before_days narrows within_days, which is not given")
+            raise ValueError("before_days requires within_days")
         return before
 
 
 class TraitComparison(_ValueTest):
-    """The current value of any trait of profiles.traits. Values are texts; one that looks like a number is one."""
+    """The current value of any trait of profiles.traits. Values are text; a numeric text also compares as a number."""
 
     trait: Annotated[str, Field(min_length=1)]
 
@@ -160,10 +160,10 @@ class TimeTest(_Test):
 
 
 class EventMatch(_Node):
-    """Which events: of one of these types and, as far as given, of this name, channel and these properties.
+    """Events of one of these types and, if given, with this name, channel and these properties.
 
-    Properties are those that the source tells (conformed.events.properties), at the top level; a list means one of
-    its values. An order that several sources report is one event.
+    Properties are the source's own (conformed.events.properties), at the top level; a list matches any of its values.
+    An order reported by several sources is one event.
     """
 
     event: Annotated[tuple[EventType, ...], Field(min_length=1)]
@@ -183,16 +183,16 @@ class EventMatch(_Node):
 
 
 class EventsInWindow(_Window, EventMatch):
-    """Events of a window of time; without one, all that are known."""
+    """Events within a window of time; without one, all events."""
 
 
 AGGREGATES = ("count", "sum", "last", "first")
 
 
 class EventCondition(EventsInWindow):
-    """Events of a window: there is one, or their count, the sum of their amounts, the last or the first is compared.
+    """Events within a window: at least one exists, or their count, sum of amounts, last or first time is compared.
 
-    `sum` adds amounts in `currency`, else in the profile's main currency (profiles.metrics.currency). Without events
+    `sum` adds amounts in `currency`, or else in the profile's main currency (profiles.metrics.currency). Without events
     the sum is 0, and `last` and `first` fulfil only `not_within_days`.
     """
 
@@ -207,20 +207,22 @@ class EventCondition(EventsInWindow):
     def _can_be(cls, test: TimeTest | None, info: ValidationInfo) -> TimeTest | None:
         before = info.data.get("before_days")
         if test and test.within_days and before and before >= test.within_days:
-            raise ValueError(f"an impossible window: nothing is within {test.within_days} and before {before} days ago")
+            raise ValueError(
+                f"impossible window: nothing is both within {test.within_days} and before {before} days ago"
+            )
         return test
 
     @model_validator(mode="after")
     def _compares_one_thing(self) -> Self:
         if sum(getattr(self, name) is not None for name in AGGREGATES) > 1:
-            raise ValueError(f"compare one of {', '.join(AGGREGATES)}; join several with all_of")
+            raise ValueError(f"only one of {', '.join(AGGREGATES)} is allowed; combine several with all_of")
         if self.currency and not self.sum:
-            raise ValueError("currency goes with sum; use where or all_of for the rest")
+            raise ValueError("currency requires sum")
         return self
 
     @property
     def aggregate(self) -> str:
-        """What is compared: one of AGGREGATES."""
+        """The value that is compared: one of AGGREGATES."""
         return next((name for name in AGGREGATES if getattr(self, name) is not None), "count")
 
     @property
@@ -229,9 +231,9 @@ class EventCondition(EventsInWindow):
 
 
 class Steps(_Node):
-    """`first`, and within so many days after it `then`, or else nothing of `then_not`.
+    """`first`, followed within so many days by `then`, or not followed by `then_not`.
 
-    Later means strictly later. `then_not` counts from when its days are over: until then it is not known.
+    Later means strictly later. `then_not` only holds once its days are over, because it is undecided until then.
     """
 
     first: EventsInWindow
@@ -246,14 +248,14 @@ class Steps(_Node):
         reaches_back = first.within_days if first else None
         if info.data.get("then_not") and reaches_back and reaches_back <= days:
             raise ValueError(
-                f"an impossible window: what happened in the last {reaches_back} days has not waited {days} days"
+                f"impossible window: for events of the last {reaches_back} days, {days} days are not over yet"
             )
         return days
 
     @model_validator(mode="after")
     def _goes_on_once(self) -> Self:
         if (self.then is None) == (self.then_not is None):
-            raise ValueError("give one of then, then_not")
+            raise ValueError("exactly one of then, then_not is required")
         return self
 
     @property
@@ -270,7 +272,7 @@ class Sequence(_Node):
 
 
 class ChannelState(_Node):
-    """What may be done on a channel (segments.channel_states): one of `reachable`, `consent` and `suppressed`."""
+    """The state of a channel (segments.channel_states): one of `reachable`, `consent` and `suppressed`."""
 
     channel: MessageChannel
     reachable: StrictBool | None = None
@@ -285,12 +287,12 @@ class ChannelState(_Node):
     @model_validator(mode="after")
     def _asks_one_thing(self) -> Self:
         if sum(value is not None for value in (self.reachable, self.consent, self.suppressed)) != 1:
-            raise ValueError("give exactly one of reachable, consent, suppressed")
+            raise ValueError("exactly one of reachable, consent, suppressed is required")
         return self
 
     @property
     def comparison(self) -> Comparison:
-        """The same as a comparison of a column."""
+        """The equivalent comparison of a column."""
         if self.consent is not None:
             return Comparison(field=f"{self.channel}_consent", one_of=self.consent)
         aspect = "suppressed" if self.reachable is None else "reachable"
@@ -298,30 +300,30 @@ class ChannelState(_Node):
 
 
 class SegmentReference(_Node):
-    """Being in another segment of the catalogue."""
+    """Membership in another segment of the catalogue."""
 
     segment: str
 
 
 class AllOf(_Node):
-    """Every rule below it holds."""
+    """Every nested rule holds."""
 
     all_of: tuple[Rule, ...] = Field(min_length=1)
 
 
 class AnyOf(_Node):
-    """At least one rule below it holds."""
+    """At least one nested rule holds."""
 
     any_of: tuple[Rule, ...] = Field(min_length=1)
 
 
 class NoneOf(_Node):
-    """No rule below it holds."""
+    """No nested rule holds."""
 
     none_of: tuple[Rule, ...] = Field(min_length=1)
 
 
-# The key that tells a form from the others. An event may name a channel, so its key is looked for first.
+# The key that identifies each form. An event may also name a channel, so `event` is checked first.
 FORMS: Mapping[str, type[_Node]] = {
     "all_of": AllOf,
     "any_of": AnyOf,
@@ -333,7 +335,7 @@ FORMS: Mapping[str, type[_Node]] = {
     "channel": ChannelState,
     "segment": SegmentReference,
 }
-# A tag stands in the place of an error beside the names of YAML, and must not be one of them.
+# Tags appear in error locations among YAML keys; the prefix distinguishes them.
 TAG = "rule:"
 
 
@@ -357,7 +359,7 @@ Rule = Annotated[
     Discriminator(
         _tag,
         custom_error_type="no_rule",
-        custom_error_message=f"a rule has one of the keys {', '.join(FORMS)}",
+        custom_error_message=f"a rule must have one of the keys {', '.join(FORMS)}",
     ),
 ]
 
@@ -371,14 +373,14 @@ class Segment(_Node):
 
 
 class Catalogue(_Node):
-    """Segments in their order. `load_catalogue` checks what one form alone does not show."""
+    """Segments in order. `load_catalogue` also checks the rules against each other and against their fields."""
 
     version: Literal[1]
     segments: tuple[Segment, ...]
 
 
 def children(rule: Rule) -> tuple[Rule, ...]:
-    """The rules right below a rule: none below a condition."""
+    """The rules directly nested in a rule; none for a condition."""
     match rule:
         case AllOf():
             return rule.all_of
@@ -390,7 +392,7 @@ def children(rule: Rule) -> tuple[Rule, ...]:
 
 
 def conditions_of(rule: Rule) -> Iterator[Condition]:
-    """The conditions at the leaves of a rule."""
+    """All conditions of a rule."""
     if isinstance(rule, (AllOf, AnyOf, NoneOf)):
         for child in children(rule):
             yield from conditions_of(child)

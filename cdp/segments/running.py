@@ -1,4 +1,4 @@
-"""The reading of a rule that runs: expressions over the facts of everybody."""
+"""Runs rules over all profiles, as expressions over their facts."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from cdp.segments.rules import (
 
 
 def memberships(facts: pl.LazyFrame, catalogue: Catalogue, as_of: datetime) -> pl.DataFrame:
-    """profile_id, segment: who is in which segment, by segment and profile_id, in one pass over the facts.
+    """profile_id, segment: all memberships, sorted by segment and profile_id, in one pass over the facts.
 
     Args:
-        facts: a row a profile: profile_id, and the columns that `facts_of` names.
+        facts: one row per profile: profile_id, and the columns that `facts_of` names.
     """
     judged = facts
     for group in in_order(catalogue):
         judged = judged.with_columns(condition(segment.rule, as_of).alias(_column(segment.name)) for segment in group)
     names = [segment.name for segment in catalogue.segments]
-    everybody = judged.select("profile_id", *map(_column, names)).sort("profile_id").collect()
+    profiles = judged.select("profile_id", *map(_column, names)).sort("profile_id").collect()
     members = [
-        everybody.lazy().filter(pl.col(_column(name))).select("profile_id", segment=pl.lit(name))
+        profiles.lazy().filter(pl.col(_column(name))).select("profile_id", segment=pl.lit(name))
         for name in sorted(names)
     ]
-    return pl.concat([_nobody(facts), *members]).collect()
+    return pl.concat([_no_members(facts), *members]).collect()
 
 
 def condition(rule: Rule, as_of: datetime) -> pl.Expr:
@@ -88,7 +88,7 @@ def _test(column: pl.Expr, test: Any, before_days: int | None, as_of: datetime) 
 
 
 def _one_of(column: pl.Expr, values: tuple[Any, ...]) -> pl.Expr:
-    # A column and a list of numbers of another kind would not be compared.
+    # Polars does not compare a column with a list of numbers of another type.
     are_numbers = not isinstance(values[0], (str, bool))
     return column.cast(pl.Float64).is_in([float(value) for value in values]) if are_numbers else column.is_in(values)
 
@@ -114,16 +114,16 @@ def _trait(text: pl.Expr, rule: TraitComparison) -> pl.Expr:
 
 
 def _is(text: pl.Expr, number: pl.Expr, value: Any) -> pl.Expr:
-    """Whether a text says a value. Not known of a text that is no number, where a number is wanted."""
+    """Whether a text stands for a value; false if a number is expected and the text is none."""
     if isinstance(value, bool):
         return text == str(value).lower()
     return (number == value).fill_null(False) if isinstance(value, (int, float)) else text == value
 
 
 def _column(segment: str) -> str:
-    """Where the answer stands: a segment may be named like a fact."""
+    """The column with a segment's members; prefixed, because a segment may have the name of a fact."""
     return f"segment:{segment}"
 
 
-def _nobody(facts: pl.LazyFrame) -> pl.LazyFrame:
+def _no_members(facts: pl.LazyFrame) -> pl.LazyFrame:
     return facts.select("profile_id", segment=pl.lit("")).limit(0)

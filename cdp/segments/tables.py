@@ -1,4 +1,4 @@
-"""What the store holds of segments: who entered and left, run by run."""
+"""The store's table of segment changes: profiles that entered or left, run by run."""
 
 from __future__ import annotations
 

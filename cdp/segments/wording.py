@@ -46,7 +46,7 @@ def in_words(rule: Rule) -> str:
 
 
 def heading(rule: Rule) -> str:
-    """The rule without what stands below it."""
+    """The rule without its nested rules."""
     match rule:
         case AllOf():
             return "all of"
@@ -70,7 +70,7 @@ def _value(value: Any) -> str:
 
 
 def _listed(values: Any) -> str:
-    """One value, or those of which one is meant."""
+    """The values, joined by "or"."""
     return " or ".join(map(_value, values))
 
 
@@ -118,7 +118,7 @@ def _where(where: Mapping[str, Any]) -> str:
 def _events(rule: EventCondition) -> str:
     events = " ".join(filter(None, (_matched(rule), _window(rule.within_days, rule.before_days))))
     if rule.sum:
-        return f"the sum of {events} {_tested(rule.sum)} {rule.currency or 'in their currency'}"
+        return f"the sum of {events} {_tested(rule.sum)} {rule.currency or 'in the main currency'}"
     if rule.last or rule.first:
         return f"the {rule.aggregate} {events} {_tested(rule.test)}"
     return f"{events} {_times(rule)}" if rule.count else events
@@ -143,4 +143,4 @@ def _channel(rule: ChannelState) -> str:
         return f"consent to marketing on {rule.channel} is {_listed(rule.consent)}"
     if rule.suppressed is not None:
         return f"{rule.channel} is {'' if rule.suppressed else 'not '}suppressed"
-    return f"{rule.channel} {'reaches' if rule.reachable else 'does not reach'} them"
+    return f"{'reachable' if rule.reachable else 'not reachable'} on {rule.channel}"

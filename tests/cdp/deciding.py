@@ -1,4 +1,4 @@
-"""Facts, policies and questions for tests of decisions: invented people, few words."""
+"""Facts, policies and questions for tests of decisions, with invented people."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def entry(
     *,
     point: tuple[str, str] | None = None,
     name: str | None = None,
-    **said: Any,
+    **stated: Any,
 ) -> Entry:
     """A ledger entry about Ann's address on a channel, or about `point`."""
     kind, value = point or TYPES[channel]
     fields: dict[str, Any] = {
         **{"purpose": "marketing", "topic": None, "scope": "channel", "basis": None, "source": "test"},
         **{"actor": "person", "evidence": None, "previous_hash": None, "entry_hash": "", "seq": 1},
-        **{"occurred_at": at, "recorded_at": at, "channel": channel, "state": state, **said},
+        **{"occurred_at": at, "recorded_at": at, "channel": channel, "state": state, **stated},
     }
     return Entry(
         entry_id=name or f"{channel}-{state}",
@@ -65,7 +65,7 @@ def suppressed(channel: str, reason: str, at: datetime = NOW - timedelta(days=1)
 
 
 def ann(**known: Any) -> Facts:
-    """Ann in Zürich, reachable and consenting everywhere but on WhatsApp."""
+    """Ann in Zürich, with consent everywhere and reachable on every channel but WhatsApp."""
     facts = {"addresses": ANN, "entries": GRANTS, "timezone": "Europe/Zurich", "country": "CH"} | known
     return Facts("prf_ann", **facts)
 

@@ -1,4 +1,4 @@
-"""What follows from what people have said about consent."""
+"""Consent: how statements combine, what events do to consent, suppressions, the hash chain."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DEVICE = ContactPoint("device_token", "token")
 POINTS = {"email": EMAIL, "other": OTHER_EMAIL, "phone": PHONE, "customer": CUSTOMER, "device": DEVICE}
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-NOBODY_ELSE = ConsentRules()
+NO_RULES = ConsentRules()
 
 
 def day(number: int) -> datetime:
@@ -42,7 +42,7 @@ def day(number: int) -> datetime:
 
 
 def chain(*statements: Statement, recorded_at: datetime | None = None) -> list[Entry]:
-    """The entries that statements become, recorded in this order: one an hour, or all at one time."""
+    """The ledger entries of statements, recorded in this order: one an hour, or all at the same time."""
     entries: list[Entry] = []
     head = Head(0, None)
     for number, statement in enumerate(statements):
@@ -52,7 +52,7 @@ def chain(*statements: Statement, recorded_at: datetime | None = None) -> list[E
     return entries
 
 
-def said(text: str, *, on: int, entry_id: str | None = None) -> Statement:
+def stated(text: str, *, on: int, entry_id: str | None = None) -> Statement:
     """`point channel state [topic:x | scope:all] [for:transactional]`, stated on that day."""
     point, channel, state, *more = text.split()
     options = dict(option.split(":") for option in more)
@@ -80,7 +80,7 @@ def standing(
     topic: str | None = None,
     purpose: str = "marketing",
     on: int = 99,
-    rules: ConsentRules = NOBODY_ELSE,
+    rules: ConsentRules = NO_RULES,
     region: str | None = None,
 ) -> str:
     found = fold(
@@ -118,17 +118,17 @@ def standing(
         (["email email granted", "email email withdrawn topic:news"], None, "granted"),
         (["email email withdrawn topic:news", "email email granted"], "news", "withdrawn"),
         (["email email withdrawn topic:news", "email email granted topic:news"], "news", "granted"),
-        # From everything.
+        # Opt-outs from everything.
         (["email email granted topic:news", "email email withdrawn scope:all"], "news", "withdrawn"),
         (["email email granted", "phone sms withdrawn scope:all"], None, "withdrawn"),
         (["phone sms withdrawn scope:all", "email email granted"], None, "granted"),
         (["email email granted scope:all"], None, "granted"),
-        # Consent belongs to the contact point: what others granted counts for nothing, nor what they left.
+        # Consent belongs to the contact point: the grants and opt-outs of another one do not apply.
         (["other email granted"], None, "missing"),
         (["email email granted", "other email withdrawn"], None, "granted"),
         (["email email granted", "phone sms withdrawn"], None, "granted"),
         (["phone sms granted scope:all"], None, "missing"),
-        # A statement without an address speaks of the person.
+        # A statement without an address is about the person.
         (["email email granted", "customer email denied"], None, "denied"),
         (["customer email granted"], None, "missing"),
         (["email email granted", "customer sms denied"], None, "granted"),
@@ -137,8 +137,8 @@ def standing(
         (["email email granted", "email email withdrawn for:transactional"], None, "granted"),
     ],
 )
-def test_what_is_in_force(statements: list[str], topic: str | None, expected: str) -> None:
-    entries = chain(*(said(text, on=number) for number, text in enumerate(statements)))
+def test_the_consent_in_force(statements: list[str], topic: str | None, expected: str) -> None:
+    entries = chain(*(stated(text, on=number) for number, text in enumerate(statements)))
     assert standing(entries, topic=topic) == expected
 
 
@@ -151,28 +151,28 @@ def test_transactional_messages_need_no_consent() -> None:
         purpose="transactional",
         topic=None,
         as_of=START,
-        rules=NOBODY_ELSE,
+        rules=NO_RULES,
     )
     assert found.allowed
 
 
-def test_what_happened_last_counts_and_not_what_was_heard_last() -> None:
-    assert standing(chain(said("email email withdrawn", on=5), said("email email granted", on=3))) == "withdrawn"
+def test_the_last_occurrence_counts_not_the_last_arrival() -> None:
+    assert standing(chain(stated("email email withdrawn", on=5), stated("email email granted", on=3))) == "withdrawn"
 
 
-def test_of_two_at_one_time_the_one_recorded_later_counts() -> None:
-    assert standing(chain(said("email email withdrawn", on=5), said("email email granted", on=5))) == "granted"
+def test_of_two_statements_at_the_same_time_the_later_recorded_one_counts() -> None:
+    assert standing(chain(stated("email email withdrawn", on=5), stated("email email granted", on=5))) == "granted"
 
 
-def test_what_contradicts_itself_is_no_grant() -> None:
-    both = [said("email email granted", on=5), said("email email withdrawn", on=5)]
+def test_contradicting_statements_are_not_a_grant() -> None:
+    both = [stated("email email granted", on=5), stated("email email withdrawn", on=5)]
     assert standing(chain(*both, recorded_at=day(6))) == "conflicting"
-    assert standing(chain(*both, said("email email granted", on=6), recorded_at=day(6))) == "granted"
+    assert standing(chain(*both, stated("email email granted", on=6), recorded_at=day(6))) == "granted"
 
 
 @pytest.mark.parametrize(("on", "expected"), [(0, "missing"), (1, "granted"), (4, "granted"), (5, "withdrawn")])
-def test_the_state_at_a_time_is_what_was_in_force_then(on: int, expected: str) -> None:
-    entries = chain(said("email email withdrawn", on=5), said("email email granted", on=1))
+def test_as_of_gives_the_state_in_force_at_that_time(on: int, expected: str) -> None:
+    entries = chain(stated("email email withdrawn", on=5), stated("email email granted", on=1))
     assert standing(entries, on=on) == expected
 
 
@@ -186,18 +186,18 @@ def test_the_state_at_a_time_is_what_was_in_force_then(on: int, expected: str) -
         ("US", "email", "granted"),
     ],
 )
-def test_how_far_an_opt_out_reaches_is_a_rule_by_region(region: str | None, channel: str, expected: str) -> None:
+def test_regional_rules_decide_how_far_an_opt_out_reaches(region: str | None, channel: str, expected: str) -> None:
     rules = ConsentRules.model_validate(
         {"opt_out_reaches": {"sms": ["whatsapp"]}, "regions": {"DE": {"sms": ["email", "push"]}}}
     )
     entries = chain(
-        said("phone whatsapp granted", on=1), said("email email granted", on=1), said("phone sms withdrawn", on=2)
+        stated("phone whatsapp granted", on=1), stated("email email granted", on=1), stated("phone sms withdrawn", on=2)
     )
     point = "phone" if channel == "whatsapp" else "email"
     assert standing(entries, point, channel, rules=rules, region=region) == expected
 
 
-def test_rules_know_channels_and_countries_only() -> None:
+def test_rules_accept_only_known_channels_and_country_codes() -> None:
     for wrong in ({"opt_out_reaches": {"fax": []}}, {"regions": {"Germany": {}}}, {"anything": 1}):
         with pytest.raises(ValueError):
             ConsentRules.model_validate(wrong)
@@ -258,7 +258,7 @@ def test_an_opt_out_never_allows_more(choices: list[Any], another: Any) -> None:
 
 
 @given(st.lists(CHOICES, max_size=6), st.lists(CHOICES, max_size=6))
-def test_joining_two_people_never_allows_more(ours: list[Any], theirs: list[Any]) -> None:
+def test_merging_two_profiles_never_allows_more(ours: list[Any], theirs: list[Any]) -> None:
     """The e-mail's owner and the phone's owner turn out to be one person."""
     own = statements_of([("email", "email", *rest) for _, _, *rest in ours])
     others = statements_of([("phone", "sms", *rest) for _, _, *rest in theirs])
@@ -269,10 +269,10 @@ def test_joining_two_people_never_allows_more(ours: list[Any], theirs: list[Any]
 
 def test_an_opt_out_from_everything_ends_every_grant() -> None:
     entries = chain(
-        said("email email granted", on=1),
-        said("email email granted topic:news", on=2),
-        said("phone sms granted", on=2),
-        said("email email withdrawn scope:all", on=3),
+        stated("email email granted", on=1),
+        stated("email email granted topic:news", on=2),
+        stated("phone sms granted", on=2),
+        stated("email email withdrawn scope:all", on=3),
     )
     asked = [*QUESTIONS, ("phone", "whatsapp", None)]
     assert {standing(entries, point, channel, topic=topic) for point, channel, topic in asked} == {"withdrawn"}
@@ -294,7 +294,7 @@ def consent(channel: str, state: str, topic: str | None = None) -> dict[str, Any
 @pytest.mark.parametrize(
     ("happened", "states", "suppresses", "lifts"),
     [
-        # STOP by SMS: Twilio names it a consent as well.
+        # STOP by SMS: Twilio also reports it as a consent.
         (row("sms", "unsubscribed", **consent("sms", "withdrawn")), ["sms withdrawn channel"], ["sms stop"], []),
         (row("whatsapp", "unsubscribed"), ["whatsapp withdrawn channel"], ["whatsapp stop"], []),
         (row("sms", "resubscribed", **consent("sms", "granted")), ["sms granted channel"], [], ["sms stop"]),
@@ -309,27 +309,27 @@ def consent(channel: str, state: str, topic: str | None = None) -> dict[str, Any
         ),
         (row("sms", "unsubscribed", **consent("sms", "withdrawn", "news")), ["sms withdrawn topic news"], [], []),
         (row("email", "resubscribed"), ["email granted channel"], [], []),
-        # Spam.
+        # Spam complaints.
         (row("email", "complained"), ["email withdrawn channel"], ["email complaint"], []),
         (row("email", "rejected", properties='{"reason": "Spam Reporting Address"}'), [], ["email complaint"], []),
-        # Bounces for good, in the words of each provider, and for now.
+        # Permanent bounces, in the terms of each provider, and temporary ones.
         (row("email", "bounced", properties='{"type": "bounce"}'), [], ["email hard_bounce"], []),
         (row("email", "bounced", properties='{"type": "blocked"}'), [], [], []),
         (row("email", "rejected", properties='{"reason": "Bounced Address"}'), [], ["email hard_bounce"], []),
         (row("email", "bounced"), [], [], []),
         (row("sms", "bounced", properties='{"error_code": "30006"}'), [], ["sms hard_bounce"], []),
         (row("sms", "bounced", properties='{"error_code": 30003}'), [], [], []),
-        # Not on WhatsApp, or with an old version of it: who knows.
+        # Either not on WhatsApp or on an old version: ambiguous.
         (row("whatsapp", "failed", properties='{"error_code": "131026"}'), [], [], []),
         (row("push", "bounced", properties='{"sdk_platform": "IOS"}'), [], ["push hard_bounce"], []),
         (row("email", "delivered"), [], [], ["email hard_bounce"]),
         (row("email", "clicked"), [], [], ["email hard_bounce"]),
         (row("email", "clicked", is_machine=True), [], [], []),
-        # What people do otherwise is no consent.
+        # Other activity is not consent.
         (row("web", "ordered", properties='{"type": "bounce"}'), [], [], []),
         (row("email", "deferred"), [], [], []),
         (row("email", None, **consent("email", "granted")), ["email granted channel"], [], []),
-        # Nobody to write to.
+        # No address to suppress.
         (row("email", "bounced", email=None, properties='{"type": "bounce"}'), [], [], []),
     ],
 )
@@ -337,8 +337,8 @@ def test_what_an_event_does(
     happened: dict[str, Any], states: list[str], suppresses: list[str], lifts: list[str]
 ) -> None:
     found = effects_of([happened])
-    spoken = [f"{s.channel} {s.state} {s.scope} {s.topic or ''}".strip() for s in found.statements]
-    assert spoken == states
+    statements = [f"{s.channel} {s.state} {s.scope} {s.topic or ''}".strip() for s in found.statements]
+    assert statements == states
     assert [f"{s.channel} {s.reason}" for s in found.suppressions] == suppresses
     assert [f"{each.channel} {each.reason}" for each in found.lifts] == lifts
     kept = {point.id for point in found.contact_points}
@@ -355,7 +355,7 @@ def test_a_purchase_after_an_opt_out_is_no_consent() -> None:
     assert standing(chain(*effects_of(rows).statements)) == "withdrawn"
 
 
-def test_a_statement_names_its_entry_by_what_states_it() -> None:
+def test_the_entry_id_is_the_id_of_the_consent_or_of_the_event() -> None:
     by_event, by_consent = row("email", "unsubscribed"), row("email", "unsubscribed", **consent("email", "withdrawn"))
     assert [s.entry_id for s in effects_of([by_event, by_consent]).statements] == ["e" * 32, "c" * 32]
 
@@ -376,15 +376,15 @@ def test_a_statement_belongs_to_the_address_of_its_channel(channel: str, known: 
     assert statement.contact_point_type == kind
 
 
-def test_a_customer_of_one_source_is_not_one_of_another() -> None:
-    nobody = {"email": None, "phone": None, "device_token": None, "customer_id": "7"}
-    rows = [row("email", None, **consent("email", "denied"), **nobody) | {"source": name} for name in ("crm", "shop")]
+def test_customer_ids_of_different_sources_are_different_contact_points() -> None:
+    known = {"email": None, "phone": None, "device_token": None, "customer_id": "7"}
+    rows = [row("email", None, **consent("email", "denied"), **known) | {"source": name} for name in ("crm", "shop")]
     assert [point.value for point in effects_of(rows).contact_points] == ["crm:7", "shop:7"]
 
 
-def test_who_cannot_be_named_states_nothing() -> None:
-    nobody = {"email": None, "phone": None, "device_token": None}
-    assert effects_of([row("email", "unsubscribed", **nobody)]).statements == []
+def test_an_event_without_identifiers_states_nothing() -> None:
+    unknown = {"email": None, "phone": None, "device_token": None}
+    assert effects_of([row("email", "unsubscribed", **unknown)]).statements == []
 
 
 @pytest.mark.parametrize(
@@ -406,14 +406,14 @@ def test_a_suppression_holds_until_it_is_lifted(
     assert Suppression(EMAIL.id, "email", "stop", "test", *times).is_active(day(on)) == active
 
 
-def test_contact_point_ids_are_of_the_type_and_the_value() -> None:
+def test_contact_point_ids_depend_on_type_and_value() -> None:
     assert len({contact_point_id(kind, value) for kind in ("email", "phone") for value in ("a", "b")}) == 4
-    # The first 128 bits of sha256("email\0ann@example.com"), worked out by DuckDB.
+    # The first 128 bits of sha256("email\0ann@example.com"), computed with DuckDB.
     assert contact_point_id("email", "ann@example.com") == "cpt_5XE158Q799NR04EGS9GP03YHDQ"
 
 
-def test_the_chain_holds_from_its_start() -> None:
-    entries = chain(*(said("email email granted", on=number) for number in range(4)))
+def test_an_untouched_chain_is_intact() -> None:
+    entries = chain(*(stated("email email granted", on=number) for number in range(4)))
     head = Head(4, entries[-1].entry_hash)
     assert first_break(entries, head) is None
     assert entries[0].previous_hash is None

@@ -34,7 +34,7 @@ FREE = ("frequency_cap", "pass", "under_cap", None)
 
 
 def case(what: str, facts: Facts, channel: str, last: tuple[str, str, str, str | None], **asked: Any) -> Any:
-    """The last verdict on the channel: gate, verdict, code, what proves it."""
+    """`last` is the last verdict on the channel: gate, verdict, code, evidence."""
     return pytest.param(facts, channel, asked, last, id=what)
 
 
@@ -52,9 +52,9 @@ TEXTED = ann(sent=(Sent("m1", "sms", NOW - HOUR),))
 BOUNCED = suppressed("email", "hard_bounce")
 
 GATES = [
-    case("nobody", Facts(None), "email", ("resolvable", "fail", "unknown_person", None)),
+    case("unknown person", Facts(None), "email", ("resolvable", "fail", "unknown_person", None)),
     case("no address", ann(addresses=ANN[1:]), "email", ("reachable", "fail", "no_address", None)),
-    case("a phone alone is no WhatsApp", ann(), "whatsapp", ("reachable", "fail", "never_met_there", None)),
+    case("a phone alone does not open WhatsApp", ann(), "whatsapp", ("reachable", "fail", "never_met_there", None)),
     case("met on WhatsApp", ann(met_on=("whatsapp",)), "whatsapp", FREE),
     *(
         case(why, with_suppressions(suppressed("email", why)), "email", ("suppression", "fail", why, f"why-{why}"))
@@ -127,7 +127,7 @@ GATES = [
         purpose="transactional",
     ),
     case(
-        *("nobody can tell the time", ann(timezone=None, country=None), "push"),
+        *("time zone unknown", ann(timezone=None, country=None), "push"),
         ("quiet_hours", "fail", "timezone_unknown", None),
         rules=policy(timezone_unknown="refuse"),
     ),
@@ -148,7 +148,7 @@ GATES = [
 
 
 @pytest.mark.parametrize(("facts", "channel", "asked", "last"), GATES)
-def test_a_gate_says_what_it_found_and_what_proves_it(
+def test_a_gate_gives_its_verdict_and_evidence(
     facts: Facts, channel: str, asked: dict[str, Any], last: tuple[str, str, str, str | None]
 ) -> None:
     decision = decided(facts, channel, **asked)
@@ -159,7 +159,7 @@ def test_a_gate_says_what_it_found_and_what_proves_it(
     assert all(reason.verdict == "pass" for reason in decision.reasons[:-1])
 
 
-def test_gates_stand_in_order_and_name_their_proof() -> None:
+def test_gates_are_checked_in_order_and_name_their_evidence() -> None:
     assert verdicts(decided(ann(), "sms")) == [
         (None, "resolvable", "pass", "known", "prf_ann"),
         ("sms", "reachable", "pass", "has_address", contact_point_id(*PHONE)),
@@ -181,7 +181,7 @@ SECOND = address("email", "ann@example.org")
 TWO_EMAILS = (*ANN, SECOND)
 
 
-def test_an_address_that_fails_gives_way_to_the_next_one() -> None:
+def test_the_next_address_is_tried_if_one_fails() -> None:
     grant = entry("email", "granted", point=("email", "ann@example.org"), name="grant-2")
     decision = decided(ann(addresses=TWO_EMAILS, suppressions=(BOUNCED,), entries=(*GRANTS, grant)), "email")
     assert decision.address == "ann@example.org"
@@ -192,23 +192,23 @@ def test_an_address_that_fails_gives_way_to_the_next_one() -> None:
     ]
 
 
-def test_consent_of_one_address_is_none_of_another() -> None:
+def test_consent_for_one_address_does_not_apply_to_another() -> None:
     decision = decided(ann(addresses=TWO_EMAILS, suppressions=(BOUNCED,)), "email")
     assert not decision.allowed
     assert verdicts(decision)[-1] == ("email", "consent", "fail", "missing", None)
 
 
 def scored(**means: float) -> dict[str, History]:
-    """Much evidence that a channel is answered at these rates."""
+    """Strong evidence that the channels are answered at these rates."""
     return {channel: History(NOW, 1e6, mean * 1e6, 1_000_000, 0.1) for channel, mean in means.items()}
 
 
 CHOICES = [
-    # what is asked, and the channels in the order found
+    # the question, the channels in the expected order
     ("best score", {}, ["sms", "email", "push"]),
-    ("best score, however long that waits", {"now": NIGHT}, ["sms", "email", "push"]),
-    ("urgent: who can be reached now", {"now": NIGHT, "urgency": "high"}, ["email", "sms", "push"]),
-    ("urgent, and all can be reached now", {"urgency": "high"}, ["sms", "email", "push"]),
+    ("best score, however long the wait", {"now": NIGHT}, ["sms", "email", "push"]),
+    ("urgent: the channels available now", {"now": NIGHT, "urgency": "high"}, ["email", "sms", "push"]),
+    ("urgent, and all are available now", {"urgency": "high"}, ["sms", "email", "push"]),
     ("not urgent", {"now": NIGHT, "urgency": "low"}, ["sms", "email", "push"]),
     ("before the deadline", {"now": NIGHT, "deadline": NIGHT + HOUR}, ["email"]),
 ]
@@ -223,12 +223,12 @@ def test_the_best_of_the_allowed_channels_is_chosen(what: str, asked: dict[str, 
 
 
 @pytest.mark.parametrize("candidates", [("email", "push"), ("push", "email")])
-def test_of_equally_good_channels_the_first_named_wins(candidates: tuple[str, ...]) -> None:
+def test_the_first_named_channel_wins_a_tie(candidates: tuple[str, ...]) -> None:
     facts = ann(history=scored(email=0.1, push=0.1))
     assert decided(facts, *candidates).channel == candidates[0]
 
 
-def test_fallbacks_wait_their_time_and_for_their_own_quiet_hours() -> None:
+def test_fallbacks_wait_for_their_delay_and_their_own_quiet_hours() -> None:
     rules = policy(
         fallbacks={
             "push": {"when": "not_delivered", "after_hours": 6},
@@ -246,7 +246,7 @@ def test_fallbacks_wait_their_time_and_for_their_own_quiet_hours() -> None:
     assert decided(facts, "email", "push", rules=rules, deadline=NOW + 5 * HOUR).fallbacks == ()
 
 
-def test_an_unreachable_channel_has_no_score_and_one_without_consent_has() -> None:
+def test_a_channel_without_consent_has_a_score_but_an_unreachable_one_has_none() -> None:
     facts = ann(addresses=ANN[:2], entries=(), suppressions=(suppressed("sms", "stop"),), history=scored(email=0.1))
     decision = decided(facts, "email", "sms", "push")
     assert list(decision.scores) == ["email"]
@@ -254,7 +254,7 @@ def test_an_unreachable_channel_has_no_score_and_one_without_consent_has() -> No
     assert not decision.allowed
 
 
-def test_an_answer_expires_with_the_deadline_or_where_quiet_hours_begin() -> None:
+def test_an_answer_expires_at_the_deadline_or_when_quiet_hours_begin() -> None:
     def expires(channel: str, **asked: Any) -> Any:
         return decided(ann(), channel, **asked).expires_at
 
@@ -264,13 +264,13 @@ def test_an_answer_expires_with_the_deadline_or_where_quiet_hours_begin() -> Non
     assert expires("email", now=evening) == evening + HOUR
 
 
-def test_a_wanted_time_is_waited_for_and_one_of_the_past_is_now() -> None:
+def test_a_desired_time_is_awaited_and_one_in_the_past_means_now() -> None:
     assert decided(ann(), at=NOW + 3 * DAY).send_at == NOW + 3 * DAY
     assert decided(ann(), at=NOW - 3 * DAY).send_at == NOW
 
 
-def test_a_cap_and_quiet_hours_put_off_one_after_the_other() -> None:
-    # Free of the cap at 22:00, which is quiet.
+def test_a_cap_and_then_quiet_hours_delay_a_message() -> None:
+    # The cap has room again at 22:00, which is quiet.
     decision = decided(ann(sent=(Sent("m1", "sms", NOW - 16 * HOUR),)), "sms")
     assert decision.send_at == MORNING
     assert verdicts(decision)[-2:] == [

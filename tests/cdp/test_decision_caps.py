@@ -35,13 +35,13 @@ COUNTS = [
     ("stamped by a clock that is behind", [planned(-3)], [Sent("m1", "sms", NOW - 3 * HOUR - 30 * SECOND)], ["m1"]),
     ("a message from before the decision", [planned(-3)], [sent(-4)], ["m1", "dec_1"]),
     ("a message of another channel", [planned(-3)], [sent(-2, channel="email")], ["dec_1", "m1"]),
-    ("a message of the day after next", [planned(-60)], [sent(-12)], ["dec_1", "m1"]),
-    ("one message is not of two decisions", [planned(-5), planned(-3, "dec_2")], [sent(-2)], ["dec_1", "m1"]),
+    ("a message two days later", [planned(-60)], [sent(-12)], ["dec_1", "m1"]),
+    ("one message does not belong to two decisions", [planned(-5), planned(-3, "dec_2")], [sent(-2)], ["dec_1", "m1"]),
     ("two messages, one decision", [planned(-5)], [sent(-4), sent(-3, "m2")], ["m1", "m2"]),
     ("two of each", [planned(-9), planned(-3, "dec_2")], [sent(-8), sent(-2, "m2")], ["m1", "m2"]),
     ("transactional, on its way", [planned(-3, purpose="transactional")], [], []),
     ("transactional, sent", [planned(-3, purpose="transactional")], [sent(-2.9)], []),
-    ("a purpose that the policy has forgotten", [planned(-3, purpose="surveys")], [], ["dec_1"]),
+    ("a purpose that is no longer in the policy", [planned(-3, purpose="surveys")], [], ["dec_1"]),
 ]
 
 
@@ -52,26 +52,26 @@ def test_a_message_counts_once(what: str, decided: list[Planned], reported: list
 
 CAPS = {"sms": Cap(per_day=1, per_week=2), "all": Cap(per_day=3)}
 MOVES = [
-    # messages, first free moment after NOW in hours, the cap that forbade it, what proves it
+    # messages, hours from NOW until there is room, the cap that was full, its evidence
     ("none", [], 0, None, None),
     ("one just now", [sent(0)], 24, "sms_per_day", "m1"),
     ("one nearly a day ago", [sent(-23.5)], 0.5, "sms_per_day", "m1"),
     ("one a day ago to the second", [sent(-24)], 0, None, None),
     ("two this week", [sent(-100), sent(-50, "m2")], 68, "sms_per_week", "m2"),
     ("one planned for later", [sent(10)], 34, "sms_per_day", "m1"),
-    ("room before one that is planned for later", [sent(30)], 0, None, None),
+    ("room before one planned for later", [sent(30)], 0, None, None),
     ("other channels", [sent(-3, n, "email") for n in "abc"], 21, "all_per_day", "c"),
     ("other channels, fewer", [sent(-3, n, "email") for n in "ab"], 0, None, None),
 ]
 
 
-@pytest.mark.parametrize(("what", "reported", "hours", "code", "proof"), MOVES, ids=[row[0] for row in MOVES])
-def test_the_first_moment_with_room(
-    what: str, reported: list[Sent], hours: float, code: str | None, proof: str | None
+@pytest.mark.parametrize(("what", "reported", "hours", "code", "evidence"), MOVES, ids=[row[0] for row in MOVES])
+def test_the_first_time_with_room(
+    what: str, reported: list[Sent], hours: float, code: str | None, evidence: str | None
 ) -> None:
     kept = limits(CAPS, "sms", messages([], reported, PURPOSES))
     free = next_free(NOW, kept, NOW + 2 * WEEK)
-    assert (free.at, free.code, free.evidence_id) == (NOW + hours * HOUR, code, proof)
+    assert (free.at, free.code, free.evidence_id) == (NOW + hours * HOUR, code, evidence)
     if hours:
         assert next_free(NOW, kept, NOW + hours * HOUR - SECOND).at is None
 
@@ -80,13 +80,13 @@ HOURS = st.lists(st.integers(-170, 200), max_size=25)
 
 
 def fits(hours: list[int], at: float, window: int, most: int) -> bool:
-    """Whether no window that holds `at` gets too full, looking at each that ends with a message."""
+    """Whether no window that contains `at` exceeds `most`, checking each window that ends with a message."""
     ends = [at, *(hour for hour in hours if at < hour < at + window)]
     return all(sum(end - window < one <= end for one in [*hours, at]) <= most for end in ends)
 
 
 @given(hours=HOURS, per_day=st.integers(1, 4), per_week=st.integers(1, 8))
-def test_a_message_more_breaks_no_cap_and_none_could_go_earlier(hours: list[int], per_day: int, per_week: int) -> None:
+def test_one_more_message_breaks_no_cap_and_could_not_go_earlier(hours: list[int], per_day: int, per_week: int) -> None:
     counted = tuple(Counted(NOW + hour * HOUR, "sms", str(hour)) for hour in sorted(hours))
     kept = limits({"sms": Cap(per_day=per_day, per_week=per_week)}, "sms", counted)
     free = next_free(NOW, kept, NOW + 8 * WEEK).at
@@ -98,7 +98,7 @@ def test_a_message_more_breaks_no_cap_and_none_could_go_earlier(hours: list[int]
         assert not (fits(hours, earlier, 24, per_day) and fits(hours, earlier, 168, per_week))
 
 
-def test_without_caps_everything_is_free() -> None:
+def test_without_caps_there_is_always_room() -> None:
     counted = tuple(Counted(NOW, "sms", str(number)) for number in range(99))
     assert limits({}, "sms", counted) == ()
     assert next_free(NOW, (), NOW + DAY).at == NOW

@@ -1,4 +1,4 @@
-"""Quiet hours: against a second-by-second walk, over clock changes, across midnight, in several zones at once."""
+"""Quiet hours: against a minute-by-minute search, over clock changes, across midnight, in several zones at once."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ ROWS = [
     ("Europe/Berlin", NIGHT, "2026-07-02T05:59:59", "2026-07-02T06:00:00"),
     ("Europe/Berlin", NIGHT, "2026-07-02T06:00:00", "2026-07-02T06:00:00"),
     ("Europe/Berlin", NIGHT, "2026-07-01T23:30:00.000001", "2026-07-02T06:00:00"),
-    # Nights of clock changes: 08:00 comes an hour earlier or later.
+    # Nights with a clock change: 08:00 comes an hour earlier or later.
     ("Europe/Berlin", NIGHT, "2026-03-28T22:00:00", "2026-03-29T06:00:00"),
     ("Europe/Berlin", NIGHT, "2026-10-24T22:00:00", "2026-10-25T07:00:00"),
     ("America/New_York", NIGHT, "2026-03-08T04:00:00", "2026-03-08T12:00:00"),
     ("America/New_York", NIGHT, "2026-11-01T04:00:00", "2026-11-01T13:00:00"),
-    # Quiet hours that end at 02:30, which the clock leaps over: at 03:00 they are over.
+    # Quiet hours that end at 02:30, which the clock skips: they end at 03:00.
     ("Europe/Berlin", quiet("22:00", "02:30"), "2026-03-29T00:59:59", "2026-03-29T01:00:00"),
     ("America/New_York", quiet("22:00", "02:30"), "2026-03-08T06:59:59", "2026-03-08T07:00:00"),
-    # … and which comes twice: they end with the first, and what is asked at the second 02:00 waits for the second.
+    # … and which occurs twice: they end at the first, and a question at the second 02:00 waits for the second.
     ("Europe/Berlin", quiet("22:00", "02:30"), "2026-10-25T00:29:59", "2026-10-25T00:30:00"),
     ("Europe/Berlin", quiet("22:00", "02:30"), "2026-10-25T01:00:00", "2026-10-25T01:30:00"),
     ("America/New_York", quiet("22:00", "01:30"), "2026-11-01T05:29:59", "2026-11-01T05:30:00"),
     ("America/New_York", quiet("22:00", "01:30"), "2026-11-01T06:00:00", "2026-11-01T06:30:00"),
-    # The clock goes back from a quiet hour to one that is not.
+    # The clock goes back from a quiet hour to one that is not quiet.
     ("Europe/Berlin", quiet("02:15", "08:00"), "2026-10-25T00:45:00", "2026-10-25T01:00:00"),
-    # Half an hour of summer time.
+    # Daylight saving time of half an hour.
     ("Australia/Lord_Howe", NIGHT, "2026-10-03T12:00:00", "2026-10-03T21:00:00"),
     # Quiet hours within a day.
     ("Europe/Berlin", quiet("12:00", "14:00"), "2026-07-01T10:00:00", "2026-07-01T12:00:00"),
@@ -57,13 +57,13 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("zone", "hours", "asked", "sent"), ROWS)
-def test_the_end_of_quiet_hours_to_the_second(zone: str, hours: QuietHours, asked: str, sent: str) -> None:
+def test_quiet_hours_end_to_the_second(zone: str, hours: QuietHours, asked: str, sent: str) -> None:
     start = utc(asked)
     assert next_allowed(start, hours, [ZoneInfo(zone)], start + WEEK) == utc(sent)
 
 
-def walk(start: datetime, hours: QuietHours, zones: list[ZoneInfo]) -> datetime:
-    """The first whole minute from `start` on that is quiet nowhere, found by looking at each."""
+def search(start: datetime, hours: QuietHours, zones: list[ZoneInfo]) -> datetime:
+    """The first minute from `start` on that is quiet in no zone, found by checking each."""
     moment = start
     while any(hours.hold_at(moment.astimezone(zone).time()) for zone in zones):
         moment += timedelta(minutes=1)
@@ -91,24 +91,24 @@ def test_never_quiet_never_early_never_later_than_needed(
 ) -> None:
     held = QuietHours(starts_at=hours[0], ends_at=hours[1])
     found = next_allowed(start, held, [zone], start + WEEK)
-    assert found == walk(start, held, [zone])
+    assert found == search(start, held, [zone])
 
 
 @given(start=MOMENTS, hours=HOURS, zone=ZONES)
-def test_the_next_quiet_hours_begin_where_the_walk_finds_them(
+def test_the_next_quiet_hours_begin_where_the_search_finds_them(
     start: datetime, hours: tuple[time, time], zone: ZoneInfo
 ) -> None:
     held = QuietHours(starts_at=hours[0], ends_at=hours[1])
-    assert next_quiet(start, held, [zone]) == walk(start, held.complement, [zone])
+    assert next_quiet(start, held, [zone]) == search(start, held.complement, [zone])
 
 
 @given(start=MOMENTS)
-def test_somebody_in_one_of_several_zones_is_woken_in_none(start: datetime) -> None:
+def test_the_allowed_time_is_quiet_in_none_of_the_possible_zones(start: datetime) -> None:
     zones = list(zones_by_country()["US"])
-    assert next_allowed(start, NIGHT, zones, start + WEEK) == walk(start, NIGHT, zones)
+    assert next_allowed(start, NIGHT, zones, start + WEEK) == search(start, NIGHT, zones)
 
 
-def test_what_ends_too_late_or_never_is_refused() -> None:
+def test_quiet_hours_that_end_too_late_or_never_allow_no_time() -> None:
     start = utc("2026-07-01T19:00:00")
     assert next_allowed(start, NIGHT, [BERLIN], utc("2026-07-02T06:00:00")) == utc("2026-07-02T06:00:00")
     assert next_allowed(start, NIGHT, [BERLIN], utc("2026-07-02T05:59:59")) is None
@@ -117,7 +117,7 @@ def test_what_ends_too_late_or_never_is_refused() -> None:
 
 
 PLACES = [
-    # time zone, country, what the policy says, zones, evidence
+    # time zone, country, the policy's zone, zones, evidence
     ("Europe/Zurich", "US", "UTC", ["Europe/Zurich"], "timezone:Europe/Zurich"),
     (None, "CH", "UTC", ["Europe/Zurich"], "country:CH"),
     (None, "PT", "UTC", ["Europe/Lisbon", "Atlantic/Madeira", "Atlantic/Azores"], "country:PT"),
@@ -129,7 +129,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("timezone", "country", "otherwise", "zones", "evidence"), PLACES)
-def test_where_a_person_may_be(
+def test_possible_time_zones(
     timezone: str | None, country: str | None, otherwise: str, zones: list[str], evidence: str
 ) -> None:
     found = time_zones(timezone, country, otherwise)
@@ -137,5 +137,5 @@ def test_where_a_person_may_be(
     assert ([zone.key for zone in found.zones], found.evidence) == (zones, evidence)
 
 
-def test_a_policy_may_refuse_where_nothing_is_known() -> None:
+def test_a_policy_may_refuse_if_the_time_zone_is_unknown() -> None:
     assert time_zones(None, None, "refuse") is None

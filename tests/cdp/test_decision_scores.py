@@ -1,4 +1,4 @@
-"""Channel scores at the moment of a decision, against sums done by hand."""
+"""Channel scores at the time of a decision, compared with manual calculations."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def response(days: float = 0, *, received: bool = True, clicked: bool = False, r
     return Response("email", NOW - days * DAY, received, clicked, replied)
 
 
-def test_without_evidence_the_channels_own_rate_stands() -> None:
+def test_without_evidence_the_score_is_the_channels_rate() -> None:
     assert (score().mean, score().n, score().prior) == (0.05, 0, 0.05)
     assert score(History(NOW, 0, 0, 0, 0.2)).mean == 0.2
     assert score(History(NOW, 0, 0, 0, None)).mean == 0.05
 
 
-def test_what_a_run_found_ages_until_the_decision() -> None:
+def test_the_history_of_a_run_decays_until_the_decision() -> None:
     found = score(History(NOW - 30 * DAY, 30, 10, 40, 0.25))
     assert found.mean == pytest.approx((5 + 2.5) / (15 + 10), abs=1e-6)
     assert (found.n, found.prior) == (40, 0.25)
 
 
 ANSWERS = [
-    # response, decayed received and answered that it adds
+    # response, what it adds to decayed received and answered
     (response(), 1, 0),
     (response(clicked=True), 1, 1),
     (response(replied=True), 1, 0.5),
@@ -58,7 +58,7 @@ def test_a_response_counts_before_the_next_run(fresh: Response, received: float,
 
 
 @given(received=st.floats(0, 500), answered=st.floats(0, 600), rate=st.floats(0.0001, 0.9999))
-def test_the_interval_holds_the_mean(received: float, answered: float, rate: float) -> None:
+def test_the_interval_contains_the_mean(received: float, answered: float, rate: float) -> None:
     found = score(History(NOW, received, answered, round(received), rate))
     assert 0 <= found.low <= found.mean <= found.high <= 1
 
@@ -73,12 +73,12 @@ FREE = RULES.model_copy(update={"half_life_days": None, "prior_weight": None})
 FITTED = History(NOW - 30 * DAY, 30, 10, 40, 0.25, prior_weight=4, half_life_days=15)
 
 
-def test_what_the_run_has_fitted_counts_unless_the_policy_pins_it() -> None:
+def test_fitted_parameters_apply_unless_the_policy_pins_them() -> None:
     assert score(FITTED, rules=FREE).mean == pytest.approx((10 / 4 + 4 * 0.25) / (30 / 4 + 4), abs=1e-6)
     assert score(FITTED, rules=RULES).mean == pytest.approx((10 / 2 + 10 * 0.25) / (30 / 2 + 10), abs=1e-6)
 
 
-def test_without_a_fit_the_defaults_stand() -> None:
+def test_without_a_fit_the_defaults_apply() -> None:
     found = score(History(NOW - 60 * DAY, 30, 10, 40, 0.25), rules=FREE)
     assert found.mean == pytest.approx((5 + 2.5) / (15 + 10), abs=1e-6)
     assert score(rules=FREE).mean == 0.05

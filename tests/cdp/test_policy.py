@@ -1,4 +1,4 @@
-"""The policy file: what it may say, and how it is told what is wrong."""
+"""The policy file: what is valid, and how errors are reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cdp.settings import DATA
 SHIPPED = DATA / "policy.yaml"
 
 
-def test_the_shipped_policy_keeps_nights_quiet_and_asks_for_consent() -> None:
+def test_the_shipped_policy_has_quiet_nights_and_requires_consent() -> None:
     policy = load_policy(SHIPPED)
     assert set(policy.quiet_hours) == {"sms", "push"}
     assert {(hours.starts_at, hours.ends_at) for hours in policy.quiet_hours.values()} == {(time(21), time(8))}
@@ -23,14 +23,14 @@ def test_the_shipped_policy_keeps_nights_quiet_and_asks_for_consent() -> None:
     assert (transactional.needs_consent, transactional.is_capped) == (False, False)
 
 
-def test_a_policy_survives_its_document() -> None:
+def test_a_policy_can_be_read_back_from_its_document() -> None:
     policy = load_policy(SHIPPED)
     again = Policy.model_validate_json(policy.document)
     assert again == policy
     assert again.digest == policy.digest
 
 
-def test_a_change_without_a_new_version_is_another_policy(tmp_path: Path) -> None:
+def test_a_change_without_a_new_version_has_another_digest(tmp_path: Path) -> None:
     changed = tmp_path / "policy.yaml"
     changed.write_text(SHIPPED.read_text().replace("half_life_days: null", "half_life_days: 61"))
     assert load_policy(changed).version == load_policy(SHIPPED).version
@@ -38,7 +38,7 @@ def test_a_change_without_a_new_version_is_another_policy(tmp_path: Path) -> Non
 
 
 WRONG = [
-    # what stands in the shipped file, what in its place, the field that the error names, what it says
+    # text of the shipped file, its replacement, the field the error names, part of its message
     ('sms: {from: "21:00", until', "sms: {from: 21:00, until", "quiet_hours.sms.from", "in quotes"),
     ('sms: {from: "21:00", until', 'sms: {from: "25:00", until', "quiet_hours.sms.from", "time"),
     ('sms: {from: "21:00", until: "08:00"}', 'sms: {from: "8:00", until: "8:00"}', "quiet_hours.sms", ""),
@@ -76,7 +76,7 @@ def test_an_error_names_file_line_field_and_what_to_do(
 
 
 @pytest.mark.parametrize("content", [b"", b"- a list", b"just words", b"version: [", b"\xff\xfe\x00", None])
-def test_what_is_no_policy_is_refused(tmp_path: Path, content: bytes | None) -> None:
+def test_an_invalid_file_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "policy.yaml"
     if content is not None:
         path.write_bytes(content)
@@ -93,7 +93,7 @@ SPANS = [
 
 
 @pytest.mark.parametrize(("starts", "ends", "moments"), SPANS)
-def test_quiet_hours_hold_from_their_start_until_before_their_end(
+def test_quiet_hours_include_their_start_and_exclude_their_end(
     starts: str, ends: str, moments: dict[str, bool]
 ) -> None:
     hours = QuietHours(starts_at=time.fromisoformat(starts), ends_at=time.fromisoformat(ends))

@@ -41,20 +41,22 @@ def asked(*args: Any, **traits: str) -> list[str]:
     [
         ({}, (), ["email", "phone", "country"]),
         ({"email": "a@x.example"}, ("email",), ["phone", "country", "timezone"]),
-        # A number says the country, and the zone where there is one only.
+        # A phone number implies the country, and the time zone if there is only one.
         ({"phone": ZURICH}, ("sms",), ["email", "language", "first_name"]),
         ({"phone": "+80012345678"}, ("sms",), ["email", "country", "timezone"]),
         ({"email": "a@x.example", "phone": ZURICH, "language": "de"}, (), ["first_name", "last_name", "date_of_birth"]),
-        # The zone of a number from elsewhere is not the person's.
+        # The time zone of a foreign number is not the person's.
         ({**ALL, "phone": NEW_YORK, "timezone": None}, (), ["timezone"]),
         (ALL, (), []),
     ],
 )
-def test_the_most_useful_comes_first(known: dict[str, Any], reached: tuple[str, ...], first: list[str]) -> None:
+def test_the_most_useful_question_comes_first(
+    known: dict[str, Any], reached: tuple[str, ...], first: list[str]
+) -> None:
     assert asked(reached, **known)[:3] == first
 
 
-def test_an_address_of_a_channel_that_reaches_them_already_can_wait() -> None:
+def test_an_address_for_a_channel_that_already_reaches_the_person_can_wait() -> None:
     assert asked(("email",))[:3] == ["phone", "email", "country"]
     assert asked(("sms",))[:3] == ["email", "phone", "country"], "no WhatsApp yet"
 
@@ -79,7 +81,7 @@ def test_how_a_trait_is_known(
 
 
 @given(st.sets(st.sampled_from(CORE_TRAITS)), st.sets(st.sampled_from(("email", "sms", "push", "whatsapp"))))
-def test_what_is_known_is_never_asked(known: set[str], reached: set[str]) -> None:
+def test_a_known_trait_is_never_asked_for(known: set[str], reached: set[str]) -> None:
     traits = {name: ALL[name] for name in known}
     questions = asked(tuple(reached), **traits)
     assert not known & set(questions)

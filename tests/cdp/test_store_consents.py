@@ -1,4 +1,4 @@
-"""The consent ledger and suppressions, as the store keeps them."""
+"""The consent ledger and suppressions in the store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 ANN, BOB = ContactPoint("email", "ann@example.com"), ContactPoint("email", "bob@example.com")
 
 
-def said(state: str, point: ContactPoint = ANN, *, hours: float = 0, entry_id: str | None = None) -> Statement:
+def stated(state: str, point: ContactPoint = ANN, *, hours: float = 0, entry_id: str | None = None) -> Statement:
     return Statement(
         contact_point_id=point.id,
         contact_point_type=point.type,
@@ -61,7 +61,7 @@ def broken(store: Store) -> int | None:
 
 def test_entries_come_back_as_they_were_recorded(store: Store) -> None:
     with store.write() as connection:
-        first, second = record(connection, [said("granted"), said("withdrawn", BOB)], NOW)
+        first, second = record(connection, [stated("granted"), stated("withdrawn", BOB)], NOW)
         record(connection, [], NOW)
     with store.read() as connection:
         assert entries_of(connection, [ANN.id, BOB.id]) == [first, second]
@@ -71,17 +71,17 @@ def test_entries_come_back_as_they_were_recorded(store: Store) -> None:
     assert (first.evidence, first.occurred_at, first.recorded_at) == ('{"method":"form","notice_id":"é"}', NOW, NOW)
 
 
-def test_as_of_leaves_out_what_had_not_occurred_yet(store: Store) -> None:
-    recorded(store, said("granted"), said("withdrawn", hours=2))
+def test_as_of_excludes_entries_that_occurred_later(store: Store) -> None:
+    recorded(store, stated("granted"), stated("withdrawn", hours=2))
     with store.read() as connection:
         found = entries_of(connection, [ANN.id], as_of=NOW + timedelta(hours=1))
     assert [entry.state for entry in found] == ["granted"]
 
 
 def test_a_statement_with_a_known_id_is_recorded_once(store: Store) -> None:
-    once, again = said("granted", entry_id="x"), said("withdrawn", entry_id="x")
+    once, again = stated("granted", entry_id="x"), stated("withdrawn", entry_id="x")
     assert recorded(store, once, again) == ["x", "x"]
-    assert recorded(store, again, said("denied", entry_id="y")) == ["x", "y"]
+    assert recorded(store, again, stated("denied", entry_id="y")) == ["x", "y"]
     with store.read() as connection:
         assert [entry.state for entry in entries_of(connection, [ANN.id])] == ["granted", "denied"]
         assert known_entry_ids(connection)["entry_id"].to_list() == ["x", "y"]
@@ -89,21 +89,21 @@ def test_a_statement_with_a_known_id_is_recorded_once(store: Store) -> None:
 
 
 def test_without_an_id_every_statement_is_a_new_one(store: Store) -> None:
-    assert len(set(recorded(store, said("granted"), said("granted")))) == 2
+    assert len(set(recorded(store, stated("granted"), stated("granted")))) == 2
 
 
 def test_a_transaction_that_fails_leaves_no_gap(store: Store) -> None:
-    recorded(store, said("granted"))
+    recorded(store, stated("granted"))
     with pytest.raises(ZeroDivisionError), store.write() as connection:
-        record(connection, [said("withdrawn")], NOW)
+        record(connection, [stated("withdrawn")], NOW)
         raise ZeroDivisionError
-    recorded(store, said("denied"))
+    recorded(store, stated("denied"))
     assert broken(store) is None
 
 
 @pytest.mark.parametrize("count", [999, 2_500])
-def test_many_at_once_make_one_chain(store: Store, count: int) -> None:
-    statements = [said("granted", entry_id=f"e{number}", hours=number) for number in range(count)]
+def test_entries_recorded_in_bulk_form_one_chain(store: Store, count: int) -> None:
+    statements = [stated("granted", entry_id=f"e{number}", hours=number) for number in range(count)]
     recorded(store, statements[0])
     assert recorded(store, *statements) == [f"e{number}" for number in range(count)]
     with store.read() as connection:
@@ -116,11 +116,11 @@ def test_many_at_once_make_one_chain(store: Store, count: int) -> None:
 def _append(url: str, worker: int, count: int) -> None:
     store = open_store(url)
     for number in range(count):
-        recorded(store, said("granted", hours=number, entry_id=f"{worker}-{number}"))
+        recorded(store, stated("granted", hours=number, entry_id=f"{worker}-{number}"))
     store.close()
 
 
-def test_workers_at_the_same_time_make_one_chain(store_url: str) -> None:
+def test_concurrent_workers_form_one_chain(store_url: str) -> None:
     open_store(store_url).close()
     fork = multiprocessing.get_context("spawn")
     workers = [fork.Process(target=_append, args=(store_url, worker, 25)) for worker in range(4)]
@@ -138,13 +138,13 @@ def test_workers_at_the_same_time_make_one_chain(store_url: str) -> None:
 
 @pytest.fixture
 def ledger(store: Store) -> Iterator[Store]:
-    recorded(store, *(said("granted", hours=number, entry_id=f"e{number}") for number in range(1, 8)))
+    recorded(store, *(stated("granted", hours=number, entry_id=f"e{number}") for number in range(1, 8)))
     assert broken(store) is None
     yield store
 
 
 @pytest.mark.parametrize(
-    ("harm", "seq"),
+    ("tampering", "seq"),
     [
         ("update consent_ledger set state = 'denied' where seq = 3", 3),
         ("update consent_ledger set evidence = null where seq = 7", 7),
@@ -170,17 +170,17 @@ def ledger(store: Store) -> Iterator[Store]:
         ("delete from ledger_heads", 1),
     ],
 )
-def test_whoever_changes_the_ledger_is_found_out(ledger: Store, harm: str, seq: int) -> None:
+def test_tampering_with_the_ledger_is_detected(ledger: Store, tampering: str, seq: int) -> None:
     with ledger.write() as connection:
-        for statement in harm.split(";"):
+        for statement in tampering.split(";"):
             connection.execute(sa.text(statement))
     assert broken(ledger) == seq
 
 
-def test_a_check_sees_no_half_written_transaction(ledger: Store) -> None:
+def test_a_check_is_not_disturbed_by_a_concurrent_append(ledger: Store) -> None:
     with ledger.read() as reader:
         before = verify(reader)
-        recorded(ledger, said("withdrawn"))
+        recorded(ledger, stated("withdrawn"))
         assert before.broken is None
     assert broken(ledger) is None
 
@@ -220,16 +220,14 @@ def is_suppressed(store: Store, hours: float = 99) -> bool:
         ([stop(1), start(1)], True),
     ],
 )
-def test_a_start_lifts_a_stop_that_came_before(
-    store: Store, changes: list[Suppression | Lift], suppressed: bool
-) -> None:
+def test_a_start_lifts_an_earlier_stop(store: Store, changes: list[Suppression | Lift], suppressed: bool) -> None:
     change(store, *changes, *changes[:1])
     assert is_suppressed(store) == suppressed
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
 @given(st.permutations([stop(1), stop(4), start(2), start(3), start(6)]))
-def test_stops_and_starts_may_become_known_in_any_order(store: Store, changes: list[Suppression | Lift]) -> None:
+def test_stops_and_starts_may_arrive_in_any_order(store: Store, changes: list[Suppression | Lift]) -> None:
     with store.write() as connection:
         connection.execute(sa.delete(suppressions))
     change(store, *changes)
@@ -242,7 +240,7 @@ def test_stops_and_starts_may_become_known_in_any_order(store: Store, changes: l
     )
 
 
-def test_an_arrival_lifts_a_bounce_and_is_forgotten_otherwise(store: Store) -> None:
+def test_an_arrival_lifts_a_bounce_and_is_not_stored_otherwise(store: Store) -> None:
     bounce = Suppression(ANN.id, "email", "hard_bounce", "sendgrid", NOW)
     arrival = Lift(ANN.id, "email", "hard_bounce", "sendgrid", NOW + timedelta(hours=1))
     change(store, arrival)
@@ -253,13 +251,13 @@ def test_an_arrival_lifts_a_bounce_and_is_forgotten_otherwise(store: Store) -> N
     assert is_suppressed(store, hours=0.5)
 
 
-def test_reasons_stand_beside_each_other(store: Store) -> None:
+def test_suppressions_of_different_reasons_are_independent(store: Store) -> None:
     complaint = Suppression(ANN.id, "sms", "complaint", "twilio", NOW)
     change(store, stop(1), complaint, start(2))
     assert is_suppressed(store)
 
 
-def test_effects_reach_ledger_and_suppressions_once(store: Store) -> None:
+def test_effects_are_applied_once(store: Store) -> None:
     event = {
         **{"source": "sendgrid", "event_id": "e" * 32, "channel": "email", "event_type": "complained"},
         **{"occurred_at": NOW, "email": ANN.value},
@@ -276,11 +274,11 @@ def test_effects_reach_ledger_and_suppressions_once(store: Store) -> None:
         assert find_contact_point(connection, BOB.id) is None
 
 
-def test_addresses_stand_apart_from_the_ledger(store: Store) -> None:
+def test_the_ledger_holds_no_addresses(store: Store) -> None:
     with store.write() as connection:
         keep_contact_points(connection, [ANN, ANN, BOB])
         keep_contact_points(connection, [ANN])
-        record(connection, [said("granted")], NOW)
+        record(connection, [stated("granted")], NOW)
         connection.execute(sa.delete(contact_points))
         assert ANN.value not in str(connection.execute(sa.select(consent_ledger)).all())
     assert broken(store) is None

@@ -1,4 +1,4 @@
-"""Decisions in the store: who decides about one person at one time keeps the caps together."""
+"""Decisions in the store: concurrent decisions about one person respect the caps together."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def people(store: Store) -> Store:
     return store
 
 
-def asked(whom: str, now: datetime = NOW) -> Asked:
-    return Asked(Question(sortable_id("dec", now), "marketing", ("email",)), whom, client_id="sender")
+def asked(about: str, now: datetime = NOW) -> Asked:
+    return Asked(Question(sortable_id("dec", now), "marketing", ("email",)), about, client_id="sender")
 
 
 def days_from_now(decisions: list[Decision]) -> list[int]:
     return [(one.send_at - NOW) // timedelta(days=1) if one.send_at else -1 for one in decisions]
 
 
-def test_questions_that_are_asked_together_count_the_ones_before(people: Store) -> None:
-    decided = decide_and_log(people, [asked(whom) for whom in (ANN, BOB, ANN, ANN)], ONCE_A_DAY, NOW)
+def test_questions_asked_together_count_the_earlier_ones(people: Store) -> None:
+    decided = decide_and_log(people, [asked(about) for about in (ANN, BOB, ANN, ANN)], ONCE_A_DAY, NOW)
     assert days_from_now(decided) == [0, 0, 1, 2]
     with people.read() as connection:
         for one in decided:
@@ -52,14 +52,14 @@ def test_questions_that_are_asked_together_count_the_ones_before(people: Store) 
             assert found.logged == found.again
 
 
-def test_many_who_ask_about_one_person_at_one_time_are_told_of_days_apart(people: Store) -> None:
+def test_concurrent_decisions_about_one_person_are_days_apart(people: Store) -> None:
     with ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(decide_and_log, people, [asked(ANN)], ONCE_A_DAY, NOW) for _ in range(6)]
         decided = [one for each in asking for one in each.result()]
     assert sorted(days_from_now(decided)) == [0, 1, 2, 3, 4, 5]
 
 
-def test_who_does_not_want_to_wait_is_told_that_somebody_else_is_writing(people: Store) -> None:
+def test_a_caller_that_does_not_wait_is_told_that_the_store_is_busy(people: Store) -> None:
     if not people.is_embedded:
         pytest.skip("PostgreSQL has many writers at a time")
     with people.write(), pytest.raises(Busy):

@@ -75,7 +75,7 @@ def contents(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
     return {name: frame.rows() for name, frame in frames.items()}
 
 
-def test_what_is_published_is_known_afterwards(store: Store) -> None:
+def test_published_data_can_be_read_back(store: Store) -> None:
     publish(store, two_profiles())
     with store.read() as connection:
         assert contents(connection) == {
@@ -101,7 +101,7 @@ def test_an_empty_store_gives_typed_frames(store: Store) -> None:
         assert known_segment_changes(connection).schema["changed_at"] == pl.Datetime("us", "UTC")
 
 
-def test_changes_of_segments_are_appended_once_a_run(store: Store) -> None:
+def test_segment_changes_are_appended_once_per_run(store: Store) -> None:
     entered = [("ann", "vip", "entered", NOW, "r1"), ("bob", "vip", "entered", NOW, "r2")]
     changes = pl.DataFrame(
         entered,
@@ -152,7 +152,7 @@ def test_a_later_publish_replaces_and_removes(store: Store) -> None:
     ]
 
 
-def test_a_publish_that_fails_leaves_the_last_one(store: Store) -> None:
+def test_a_failed_publish_leaves_the_previous_state(store: Store) -> None:
     publish(store, two_profiles())
     with store.read() as connection:
         before = contents(connection)
@@ -207,21 +207,21 @@ def test_awkward_text_comes_back_as_it_went_in(store: Store, text: str) -> None:
 
 def test_a_profile_is_found_by_its_id_and_by_its_aliases(store: Store) -> None:
     publish(store, two_profiles())
-    asked = ("ann", "older", "old", "nobody")
+    asked = ("ann", "older", "old", "unknown")
     with store.read() as connection:
         found = {profile_id: find_person(connection, profile_id) for profile_id in asked}
-    told = {name: (p.profile_id, p.document, p.retired_id) if p else None for name, p in found.items()}
-    assert told == {
+    people = {name: (p.profile_id, p.document, p.retired_id) if p else None for name, p in found.items()}
+    assert people == {
         "ann": ("ann", {"n": "Ann"}, None),
         "older": ("ann", {"n": "Ann"}, "older"),
         "old": ("ann", {"n": "Ann"}, "old"),
-        "nobody": None,
+        "unknown": None,
     }
 
 
-def test_a_circle_of_aliases_ends(store: Store) -> None:
-    circle = rows(EMPTY.aliases_upsert, ("x", "y", "r1"), ("y", "x", "r1"))
-    publish(store, PublishedChanges(NOW, aliases_upsert=circle))
+def test_a_cycle_of_aliases_leads_nowhere(store: Store) -> None:
+    cycle = rows(EMPTY.aliases_upsert, ("x", "y", "r1"), ("y", "x", "r1"))
+    publish(store, PublishedChanges(NOW, aliases_upsert=cycle))
     with store.read() as connection:
         assert find_person(connection, "x") is None
 
@@ -275,7 +275,7 @@ def test_lookup_puts_the_strongest_identifier_first(
     assert all(set(match.matched) <= set(asked) for match in matches)
 
 
-def test_a_lookup_searches_and_does_not_scan(tmp_path: Path) -> None:
+def test_a_lookup_uses_an_index(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'store.sqlite'}")
     statements: list[str] = []
     sa.event.listen(store.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))

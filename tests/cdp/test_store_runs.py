@@ -15,7 +15,7 @@ from cdp.store import Store
 NOW = datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
 
-def test_runs_come_newest_first(store: Store) -> None:
+def test_runs_are_listed_newest_first(store: Store) -> None:
     in_madrid = NOW.astimezone(timezone(timedelta(hours=2)))
     with store.write() as connection:
         assert recent_runs(connection, 5).height == 0
@@ -41,7 +41,7 @@ def test_recording_a_run_again_replaces_it(store: Store) -> None:
         assert recent_runs(connection, 5)["published"].to_list() == [True]
 
 
-def test_steward_decisions_come_in_the_order_decided(store: Store) -> None:
+def test_steward_decisions_are_listed_in_order_of_decision(store: Store) -> None:
     with store.write() as connection:
         later = NOW + timedelta(days=1)
         second = add_steward_decision(connection, "unlink", "o1", "o2", "sam", "twins", later)

@@ -93,4 +93,4 @@ def test_a_log_that_was_tampered_with_is_told(store: Store, command: Command) ->
 def test_an_unknown_id_is_one_line(store: Store, command: Command) -> None:
     refused = command("decisions", "replay", "dec_0")
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "no decision with this id" in refused.error
+    assert "no decision has this id" in refused.error

@@ -257,7 +257,7 @@ def test_a_number_has_a_choice_for_each_channel_that_was_spoken_of(service: Serv
         suppress(connection, [Suppression(PHONE.id, "sms", "stop", "twilio", NOW)], NOW)
     text = Reader(service, Link(PHONE.id, "sms", "marketing")).look().text
     assert Page(text).boxes == {"sms/": True, "whatsapp/": True}
-    assert "Answer START" in text
+    assert "Reply START" in text
     assert "•••00" in text
     assert "4155550100" not in text
 
@@ -301,7 +301,7 @@ def test_a_link_that_is_none_of_ours_is_refused(reader: Reader) -> None:
         assert_problem(reader.service.http.post(f"/u/{token}", data=ONE_CLICK), 404, "link_not_valid")
         page = reader.service.http.get(f"/u/{token}", headers=BROWSER)
         assert page.status_code == 404
-        assert Page(page.text).told == "This link is not valid, or no longer"
+        assert Page(page.text).told == "This link is invalid or no longer active"
     assert reader.entries() == before
 
 

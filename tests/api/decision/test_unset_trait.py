@@ -11,7 +11,7 @@ import pytest
 from cdp.access.write_keys import add_write_key
 from cdp.consent import Statement, contact_point_id
 from cdp.consent.ledger import record
-from cdp.decision.facts import Asked, gather, who_is_meant
+from cdp.decision.facts import Asked, gather, subjects_of
 from cdp.decision.model import Question
 from cdp.people.document import blank_document
 from cdp.people.published import PublishedChanges, apply_publish
@@ -59,7 +59,7 @@ def country_in_profile(service: Service) -> str | None:
 def country_in_facts(service: Service) -> str | None:
     asked = [Asked(Question("dec_1", "marketing", ("sms",)), ANN)]
     with service.store.read() as connection:
-        (facts,) = gather(connection, who_is_meant(connection, asked), NOW)
+        (facts,) = gather(connection, subjects_of(connection, asked), NOW)
     return facts.country
 
 

@@ -48,7 +48,7 @@ def test_include_adds_parts(service: Service, include: str, keys: set[str]) -> N
 
 def test_questions_are_of_what_is_missing(service: Service) -> None:
     found = service.get(f"/v1/profiles/{ANN}", include="questions").json()
-    assert found["next_questions"] == [{"trait": "street", "reason": "says where to deliver"}]
+    assert found["next_questions"] == [{"trait": "street", "reason": "shows where to deliver"}]
     missing = [one["trait"] for one in found["trait_status"] if one["status"] == "missing"]
     assert missing == ["street", "region"]
 

@@ -1,4 +1,4 @@
-"""People and what they did, and both readings of a catalogue over them."""
+"""People and their events, and both interpretations of a catalogue for them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cdp.segments.gathering import gather, gather_fields
 from cdp.warehouse import Warehouse, open_memory
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-TOLD_EVENTS = {
+EVENT_COLUMNS = {
     "profile_id": pl.String(),
     "event_type": pl.String(),
     "event_name": pl.String(),
@@ -48,8 +48,8 @@ def did(event_type: str, at: datetime = NOW, **more: Any) -> dict[str, Any]:
     """An event; `properties` as a dictionary, `amount` as text."""
     properties = json.dumps(more.pop("properties")) if "properties" in more else None
     amount = Decimal(more.pop("amount")) if more.get("amount") is not None else None
-    told = {"event_type": event_type, "occurred_at": at, "channel": "web", "event_name": None, "currency": None}
-    return {**told, **more, "amount": amount, "properties": properties}
+    event = {"event_type": event_type, "occurred_at": at, "channel": "web", "event_name": None, "currency": None}
+    return {**event, **more, "amount": amount, "properties": properties}
 
 
 def catalogue_of(**rules: Any) -> Catalogue:
@@ -59,10 +59,10 @@ def catalogue_of(**rules: Any) -> Catalogue:
 
 
 def warehouse() -> Warehouse:
-    """An empty warehouse in memory, with a table of events as segments see them."""
+    """An empty in-memory warehouse, with the events relation that segments read."""
     made = open_memory()
     made.create_tables(tables.TABLES)
-    with made.frame("columns_wanted", pl.DataFrame(schema=TOLD_EVENTS)):
+    with made.frame("columns_wanted", pl.DataFrame(schema=EVENT_COLUMNS)):
         made.run("create table events as from columns_wanted")
         made.run(
             "create view told_events as "
@@ -72,20 +72,22 @@ def warehouse() -> Warehouse:
 
 
 def fill(into: Warehouse, people: Mapping[str, Human]) -> None:
-    """Make these people the content of the warehouse, by profile id."""
+    """Replace the content of the warehouse with these people, by profile id."""
     named = list(people.items())
     for table in (tables.PROFILES, tables.METRICS):
         names = set(table.column_names())
         _replace(
-            into, table, [{k: v for k, v in who.facts.items() if k in names} | {"profile_id": i} for i, who in named]
+            into,
+            table,
+            [{k: v for k, v in human.facts.items() if k in names} | {"profile_id": i} for i, human in named],
         )
     _replace(
         into,
         tables.TRAITS,
         [
             {"profile_id": i, "trait": trait, "value": value, "is_current": True}
-            for i, who in named
-            for trait, value in who.traits.items()
+            for i, human in named
+            for trait, value in human.traits.items()
         ],
     )
     _replace(
@@ -93,25 +95,27 @@ def fill(into: Warehouse, people: Mapping[str, Human]) -> None:
         tables.CHANNEL_STATES,
         [
             {"profile_id": i, "channel": channel, "reachable": reachable, "consent": consent, "suppressed": suppressed}
-            for i, who in named
-            for channel, (reachable, consent, suppressed) in who.channels.items()
+            for i, human in named
+            for channel, (reachable, consent, suppressed) in human.channels.items()
         ],
     )
-    events = [[{"profile_id": i, **event}[name] for name in TOLD_EVENTS] for i, who in named for event in who.events]
+    events = [
+        [{"profile_id": i, **event}[name] for name in EVENT_COLUMNS] for i, human in named for event in human.events
+    ]
     into.run("delete from events")
-    with into.frame("told", pl.DataFrame(events, schema=TOLD_EVENTS, orient="row")):
-        into.run("insert into events from told")
+    with into.frame("events_wanted", pl.DataFrame(events, schema=EVENT_COLUMNS, orient="row")):
+        into.run("insert into events from events_wanted")
 
 
 def run(from_: Warehouse, catalogue: Catalogue, as_of: datetime = NOW) -> set[tuple[str, str]]:
-    """(profile id, segment) by the reading that runs."""
+    """(profile id, segment) by the interpretation that runs over all profiles."""
     return set(memberships(gather(from_, catalogue, as_of).lazy(), catalogue, as_of).rows())
 
 
 def explained(
     from_: Warehouse, people: Mapping[str, Human], catalogue: Catalogue, as_of: datetime = NOW
 ) -> set[tuple[str, str]]:
-    """(profile id, segment) by the reading that explains."""
+    """(profile id, segment) by the interpretation that explains single profiles."""
     return {
         (profile_id, segment.name)
         for profile_id, human in people.items()

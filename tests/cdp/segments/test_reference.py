@@ -1,4 +1,4 @@
-"""The reference of rules cannot lie: each example is read, run and said in the words that stand below it."""
+"""The reference page of rules is accurate: each example loads, runs and has the wording shown below it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def shared() -> Iterator[Warehouse]:
 
 
 def catalogue_with(rule: Any) -> Catalogue:
-    """A catalogue of the segments that the page refers to, and one with the rule."""
+    """A catalogue with the segments that the page refers to, and one with the rule."""
     named = {
         "big_spender": {"field": "order_value", "at_least": 500},
         "unreachable": {"channel": "sms", "reachable": False},
@@ -44,7 +44,7 @@ def catalogue_with(rule: Any) -> Catalogue:
 
 
 @pytest.mark.parametrize(("text", "words"), EXAMPLES, ids=[words for _, words in EXAMPLES])
-def test_an_example_runs_and_says_what_stands_below_it(shared: Warehouse, text: str, words: str) -> None:
+def test_an_example_runs_and_has_the_wording_below_it(shared: Warehouse, text: str, words: str) -> None:
     catalogue = catalogue_with(yaml.safe_load(text))
     assert in_words(catalogue.segments[-1].rule) == words
     assert run(shared, catalogue) == explained(shared, PEOPLE, catalogue)
@@ -56,7 +56,7 @@ def test_every_form_and_every_key_has_an_example() -> None:
     assert keys | {*FORMS, *AGGREGATES, *Comparison.operators(), "first", "then", "then_not"} <= shown
 
 
-def test_the_whole_catalogue_of_the_page_can_be_read() -> None:
+def test_the_full_catalogue_on_the_page_loads() -> None:
     whole = re.search(r"^```yaml\n(version[^`]*)^```", PAGE, re.MULTILINE)
     assert whole
     assert parse_catalogue(whole[1], "reference.md").segments == tuple(

@@ -1,4 +1,4 @@
-"""What each form of a rule means: of whom it holds, and what it says in words. Both readings are asked."""
+"""What each form of a rule means: for whom it holds, in both interpretations, and its wording."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def shared() -> Iterator[Warehouse]:
 
 
 def holding(shared: Warehouse, rule: Any, humans: list[Human]) -> list[int]:
-    """1 for each whom the rule holds of, 0 for each other."""
+    """1 for each human for whom the rule holds, 0 for the others."""
     people = {f"p{number}": human for number, human in enumerate(humans)}
     catalogue = catalogue_of(it=rule)
     fill(shared, people)
@@ -69,14 +69,14 @@ ORDERED = with_facts("last_order_at", None, ago(0), ago(6.9), ago(7), ago(8))
          [0, 0, 1, 0], "order count is at least 2 and order count is at most 2"),
         ({"any_of": [{"field": "order_count", "equals": 0}, {"field": "order_count", "equals": 3}]}, COUNTS,
          [0, 1, 0, 1], "order count is 0 or order count is 3"),
-        # What is not known fulfils no comparison, so none of them.
+        # A missing value fulfils no comparison, so none_of holds.
         ({"none_of": [{"field": "order_count", "equals": 0}, {"field": "order_count", "equals": 3}]}, COUNTS,
          [1, 0, 1, 0], "neither order count is 0 nor order count is 3"),
         ({"none_of": [{"any_of": [{"field": "city", "equals": "York"}, {"field": "city", "is_present": False}]}]},
          CITIES, [0, 0, 1], "not: (city is York or city is missing)"),
     ],
 )  # fmt: skip
-def test_fields_and_how_rules_are_joined(
+def test_fields_and_combined_rules(
     shared: Warehouse, rule: dict[str, Any], humans: list[Human], holds: list[int], words: str
 ) -> None:
     assert holding(shared, rule, humans) == holds
@@ -129,7 +129,7 @@ CART, ORDER = "added_to_cart", "ordered"
         ({"event": ORDER, "sum": {"at_least": 0.3}},
          [who(), who(did(ORDER, amount="0.10", currency="EUR"), did(ORDER, amount="0.20", currency="EUR")),
           who(did(ORDER, amount="99.00", currency="USD")), who(did(ORDER, currency="EUR"))], [0, 1, 0, 0],
-         "the sum of ordered is at least 0.3 in their currency"),
+         "the sum of ordered is at least 0.3 in the main currency"),
         ({"event": ORDER, "sum": {"at_most": 5}, "currency": "USD"},
          [who(), who(did(ORDER, amount="99.00", currency="USD")), who(did(ORDER, amount="99.00", currency="EUR"))],
          [1, 0, 1], "the sum of ordered is at most 5 USD"),
@@ -157,7 +157,7 @@ def steps(*events: tuple[str, datetime]) -> Human:
     return who(*(did(kind, at) for kind, at in events))
 
 
-def test_then_counts_what_comes_strictly_later_within_the_days(shared: Warehouse) -> None:
+def test_then_counts_strictly_later_events_within_the_days(shared: Warehouse) -> None:
     rule = {"sequence": {"first": {"event": CART}, "then": {"event": ORDER}, "within_days": 2}}
     humans = [
         steps((CART, ago(5)), (ORDER, ago(3))),
@@ -170,7 +170,7 @@ def test_then_counts_what_comes_strictly_later_within_the_days(shared: Warehouse
     assert in_words(catalogue_of(it=rule).segments[0].rule) == "added to cart, then ordered within 2 days"
 
 
-def test_then_not_is_known_once_the_days_are_over(shared: Warehouse) -> None:
+def test_then_not_holds_only_once_the_days_are_over(shared: Warehouse) -> None:
     rule = {"sequence": {"first": {"event": CART, "within_days": 9}, "then_not": {"event": ORDER}, "within_days": 2}}
     humans = [
         steps((CART, ago(2))),
@@ -190,8 +190,8 @@ def test_then_not_is_known_once_the_days_are_over(shared: Warehouse) -> None:
 @pytest.mark.parametrize(
     ("test", "holds", "words"),
     [
-        ({"reachable": True}, [1, 0, 0], "sms reaches them"),
-        ({"reachable": False}, [0, 1, 1], "sms does not reach them"),
+        ({"reachable": True}, [1, 0, 0], "reachable on sms"),
+        ({"reachable": False}, [0, 1, 1], "not reachable on sms"),
         ({"suppressed": True}, [0, 1, 0], "sms is suppressed"),
         ({"suppressed": False}, [1, 0, 1], "sms is not suppressed"),
         ({"consent": "granted"}, [1, 0, 0], "consent to marketing on sms is granted"),
@@ -210,7 +210,7 @@ def test_channels(shared: Warehouse, test: dict[str, Any], holds: list[int], wor
     assert in_words(catalogue_of(it=rule).segments[0].rule) == words
 
 
-def test_a_segment_may_stand_on_others_and_be_named_like_a_field(shared: Warehouse) -> None:
+def test_a_segment_may_refer_to_others_and_have_the_name_of_a_field(shared: Warehouse) -> None:
     catalogue = catalogue_of(
         top={"all_of": [{"segment": "city"}, {"none_of": [{"segment": "buyer"}]}]},
         city={"field": "city", "equals": "York"},

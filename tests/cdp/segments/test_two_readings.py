@@ -1,4 +1,4 @@
-"""The reading that runs and the reading that explains agree, on random rules over random people."""
+"""Running and explaining a rule agree, on random rules over random people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cdp.segments import parse_catalogue
 from cdp.warehouse import Warehouse
 from tests.cdp.segments.people import Human, ago, catalogue_of, did, explained, fill, run, warehouse
 
-# Few words and days, so that rules and people meet, also on the edges of windows.
+# Few values and days, so that rules often match people, also at the edges of windows.
 DAYS = st.integers(1, 4)
 EVENT_TYPES = st.sampled_from(["ordered", "viewed", "clicked"])
 CURRENCIES = st.sampled_from([None, "EUR", "USD"])
@@ -136,7 +136,7 @@ def channels(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def conditions(*segments: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Conditions; some on being in one of the segments."""
+    """Conditions, some of them on membership in one of the segments."""
     others = st.builds(lambda name: {"segment": name}, st.sampled_from(segments)) if segments else st.nothing()
     return st.one_of(comparisons(), traits(), events(), sequences(), channels(), others)
 
@@ -199,7 +199,7 @@ def shared() -> Iterator[Warehouse]:
     st.fixed_dictionaries({"base": rules(), "other": rules("base"), "top": rules("base", "other")}),
     st.lists(PEOPLE, min_size=1, max_size=25),
 )
-def test_the_two_readings_agree(shared: Warehouse, named: dict[str, Any], humans: list[Human]) -> None:
+def test_running_and_explaining_agree(shared: Warehouse, named: dict[str, Any], humans: list[Human]) -> None:
     catalogue = catalogue_of(**named)
     people = {f"p{number}": human for number, human in enumerate(humans)}
     fill(shared, people)
@@ -208,6 +208,6 @@ def test_the_two_readings_agree(shared: Warehouse, named: dict[str, Any], humans
 
 @settings(max_examples=30, deadline=None)
 @given(rules())
-def test_a_rule_survives_being_kept_as_json(rule: dict[str, Any]) -> None:
+def test_a_rule_can_be_restored_from_json(rule: dict[str, Any]) -> None:
     kept = catalogue_of(it=rule)
     assert parse_catalogue(kept.model_dump_json(exclude_unset=True), "kept") == kept
