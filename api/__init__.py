@@ -1,1 +1,1 @@
-"""The HTTP API. It serves from the profile store and never touches the warehouse on the hot path."""
+"""The HTTP API. It serves from the profile store; the hot path never touches the warehouse."""

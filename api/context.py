@@ -1,4 +1,4 @@
-"""What routes work with: made once by `create_app`, handed to each route that asks for it."""
+"""The dependencies of the routes: made once by `create_app`, passed to each route that declares them."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class Context:
     uptime: Callable[[], float] = time.monotonic
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
-        """What `work` reads from the store, in one state of it."""
+        """The result of `work` in one read transaction of the store."""
         return await self.ask(lambda store: self._read(store, work))
 
     async def ask(self, work: Callable[[Store], Result]) -> Result:
-        """What `work` asks the store.
+        """The result of `work` on the store.
 
-        A point read of SQLite takes less time than handing it to a thread; PostgreSQL is a network away.
+        A point read of SQLite is faster than a hand-over to a thread; PostgreSQL is a network call away.
         """
         if self.store.is_embedded:
             return work(self.store)

@@ -1,4 +1,4 @@
-"""Where a page ended, as a text that callers hand back. It is opaque to them and read strictly here."""
+"""Pagination cursors: opaque texts for the last position of a page, parsed strictly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Position = TypeVar("Position")
 
 
 class Cursors(Generic[Position]):
-    """Cursors to positions of one type, which names all that a list is ordered by."""
+    """Cursors for positions of one type, which contains everything that the list is ordered by."""
 
     def __init__(self, position_type: Any) -> None:
         self._positions: TypeAdapter[Position] = TypeAdapter(position_type)
@@ -22,13 +22,13 @@ class Cursors(Generic[Position]):
         return base64.urlsafe_b64encode(self._positions.dump_json(position)).decode().rstrip("=")
 
     def position(self, text: str) -> Position:
-        """Read a cursor.
+        """Parse a cursor.
 
         Raises:
-            UsageError: it is none of this list's.
+            UsageError: the cursor is invalid.
         """
         try:
             decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             return self._positions.validate_json(decoded)
         except (ValidationError, ValueError):
-            raise UsageError("the cursor is not one of this list", hint="Begin again without it") from None
+            raise UsageError("invalid cursor", hint="Start again without a cursor") from None

@@ -1,6 +1,6 @@
-"""Errors as RFC 9457 problem documents, with `code` and `message` beside, which tracking clients look for.
+"""Errors as RFC 9457 problem documents, plus `code` and `message`, which tracking clients expect.
 
-A problem never repeats what was sent: that may be personal data.
+A problem never repeats the request's content, which may be personal data.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _CODES = {
     422: "invalid_request",
 }
 _SERVER_MESSAGES = {
-    500: "The server met a defect. It is in the log under the instance given here",
-    503: "The service is not available at the moment. Try again in a few seconds",
+    500: "Internal server error. The log has the details under the instance given here",
+    503: "The service is temporarily unavailable. Try again in a few seconds",
 }
 _RETRY_SECONDS = "5"
 
-# Segment's Profile API has an error object of its own, and no status 422.
-_SEGMENT_PATHS = "/v1/spaces/"
-_SEGMENT_CODES = {
+# Segment's Profile API has its own error object and does not use status 422.
+_SEGMENT_COM_PATHS = "/v1/spaces/"
+_SEGMENT_COM_CODES = {
     400: "validation_error",
     401: "authentication_error",
     403: "authentication_error",
@@ -46,7 +46,7 @@ _SEGMENT_CODES = {
 
 
 class ApiError(CdpError):
-    """An error that only HTTP knows, with the headers that its status asks for."""
+    """An error of the HTTP layer, with the response headers that its status requires."""
 
     def __init__(self, what: str, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(what)
@@ -54,36 +54,36 @@ class ApiError(CdpError):
 
 
 class Unauthorised(ApiError):
-    """No token, or not a valid one (RFC 6750)."""
+    """Missing or invalid credentials (RFC 6750)."""
 
     http_status = 401
     code = "unauthorised"
 
 
 class InvalidToken(Unauthorised):
-    """The token is not one of ours, or no longer valid."""
+    """The token is invalid, or no longer valid."""
 
     code = "invalid_token"
 
     def __init__(self) -> None:
-        message = "The access token is not valid or has expired"
+        message = "The access token is invalid or has expired"
         challenge = f'Bearer realm="cdp", error="invalid_token", error_description="{message}"'
         super().__init__(message, headers={"WWW-Authenticate": challenge})
 
 
 class InsufficientScope(ApiError):
-    """The token is valid but does not reach this far (RFC 6750)."""
+    """The token is valid but lacks the required scope (RFC 6750)."""
 
     http_status = 403
     code = "insufficient_scope"
 
     def __init__(self, required: str) -> None:
         challenge = f'Bearer realm="cdp", error="insufficient_scope", scope="{required}"'
-        super().__init__(f"This needs the scope {required}", headers={"WWW-Authenticate": challenge})
+        super().__init__(f"Insufficient scope: {required} is required", headers={"WWW-Authenticate": challenge})
 
 
 class OAuthError(ApiError):
-    """A refusal of the token endpoint, in the words of RFC 6749, section 5.2."""
+    """An error of the token endpoint (RFC 6749, section 5.2)."""
 
     http_status = 400
 
@@ -103,7 +103,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
     errors: list[dict[str, Any]] | None = None,
 ) -> JSONResponse:
-    """A problem document; its `instance` is the request's id, under which the log has more."""
+    """A problem document; its `instance` is the request id, under which the log has the details."""
     request.state.error_code = code
     found = Problem(
         type="about:blank",
@@ -114,13 +114,13 @@ def problem(
         code=code,
         message=message,
         errors=errors,
-        error={"code": _SEGMENT_CODES.get(status, "error"), "message": message} if _is_segments(request) else None,
+        error=_segment_com_error(status, message) if _is_segment_com(request) else None,
     )
     return JSONResponse(found.model_dump(exclude_none=True), status, dict(headers or {}), MEDIA_TYPE)
 
 
 def handle_errors(app: FastAPI, log: structlog.typing.FilteringBoundLogger) -> None:
-    """Make every error of `app` a problem; the server's own are logged and say nothing about themselves."""
+    """Turn every error of `app` into a problem; server errors are logged, without details in the response."""
 
     async def on_cdp_error(request: Request, error: CdpError) -> JSONResponse:
         status, message = error.http_status, error.line()
@@ -160,12 +160,16 @@ async def _on_http_exception(request: Request, error: HTTPException) -> JSONResp
 async def _on_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
     found = [{"location": _location(each["loc"]), "message": each["msg"]} for each in error.errors()]
     first = found[0]
-    message = f"The request is not valid: {first['location']}: {first['message']}"
-    return problem(request, 400 if _is_segments(request) else 422, _CODES[422], message, errors=found)
+    message = f"Invalid request: {first['location']}: {first['message']}"
+    return problem(request, 400 if _is_segment_com(request) else 422, _CODES[422], message, errors=found)
 
 
-def _is_segments(request: Request) -> bool:
-    return str(request.scope["path"]).startswith(_SEGMENT_PATHS)
+def _segment_com_error(status: int, message: str) -> dict[str, str]:
+    return {"code": _SEGMENT_COM_CODES.get(status, "error"), "message": message}
+
+
+def _is_segment_com(request: Request) -> bool:
+    return str(request.scope["path"]).startswith(_SEGMENT_COM_PATHS)
 
 
 def _location(parts: tuple[str | int, ...]) -> str:
@@ -173,6 +177,6 @@ def _location(parts: tuple[str | int, ...]) -> str:
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documentation of a route's errors, for `responses=`."""
+    """The OpenAPI documentation of a route's errors, for `responses=`."""
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
     return {status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}} for status in statuses}

@@ -1,4 +1,4 @@
-"""The published warehouse, for what the store does not hold: history. Read-only, beside the event loop."""
+"""The published warehouse, for history, which the store does not hold. Read-only, off the event loop."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Result = TypeVar("Result")
 
 
 class PublishedWarehouse:
-    """Opened when it is first asked, and again after each publish.
+    """Opened by the first query, and again after each publish.
 
-    One query at a time: DuckDB uses all cores for it, and a database that a publish has replaced can be closed with
-    nobody reading. It must be closed first: DuckDB takes a path that is open in this process for the same database.
+    Queries run one at a time: DuckDB uses all cores for each, and a database that a publish has replaced can be closed
+    without a reader. It must be closed first: DuckDB treats a path that is open in this process as the same database.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -26,7 +26,7 @@ class PublishedWarehouse:
         self._turn = CapacityLimiter(1)
 
     async def ask(self, work: Callable[[Warehouse], Result]) -> Result:
-        """What `work` finds in the state published last.
+        """The result of `work` on the last published state.
 
         Raises:
             Unavailable: nothing has been published yet.
@@ -46,7 +46,7 @@ class PublishedWarehouse:
         return self._open[0]
 
     def _version(self) -> tuple[int, int]:
-        """A publish puts another file in place."""
+        """Inode and modification time: a publish replaces the file."""
         path = published_path(self._settings.home)
         found = path.stat() if path.exists() else None
         return (found.st_ino, found.st_mtime_ns) if found else (0, 0)

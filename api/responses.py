@@ -1,4 +1,4 @@
-"""Answers that are ours already and checked when they were published: models only document them."""
+"""JSON responses without validation: the data was checked when it was published, so models only document it."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def answer(body: Any) -> Response:
 
 
 def answer_text(text: bytes) -> Response:
-    """An answer whose JSON text is put together already."""
+    """A response from ready JSON text."""
     return Response(text, media_type="application/json", headers=_HEADERS)

@@ -1,4 +1,4 @@
-"""The API's bodies, as OpenAPI documents them."""
+"""Request and response bodies shared by the routes, as OpenAPI documents them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from cdp.fields import IDENTIFIER_TYPES
 if TYPE_CHECKING:
     IdentifierType = str
 else:
-    # Type checkers do not follow a Literal that is made from a table; Pydantic does.
+    # Type checkers do not support a Literal made from a tuple; Pydantic does.
     IdentifierType = Literal[IDENTIFIER_TYPES]
-# PostgreSQL's texts cannot hold NUL.
+# PostgreSQL cannot store NUL in text.
 IdentifierValue = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
 
 
 def _utc(value: datetime) -> datetime:
-    # Far enough from the ends of the calendar to reckon with.
+    # Far enough from the limits of datetime for arithmetic.
     if not 2000 <= value.year < 2200:
-        raise ValueError("a time of these centuries is wanted")
+        raise ValueError("the year must be between 2000 and 2199")
     return value.astimezone(UTC)
 
 
@@ -34,7 +34,7 @@ MAX_IDENTIFIERS = 50
 
 
 class Body(BaseModel):
-    """A body of ours; what we answer has the fields named and no others."""
+    """A response body: it has exactly the declared fields."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,19 +42,19 @@ class Body(BaseModel):
 class Problem(Body):
     """An error (RFC 9457)."""
 
-    type: str = Field(description="`about:blank`: the status says what kind of problem it is")
+    type: str = Field(description="Always `about:blank`: the status is the type of the problem")
     title: str
     status: int
     detail: str
-    instance: str = Field(description="the request's id, under which the log has more")
-    code: str = Field(description="what is wrong, for programs")
-    message: str = Field(description="what is wrong, for people")
-    errors: list[dict[str, Any]] | None = Field(None, description="each field that is not valid")
-    error: dict[str, str] | None = Field(None, description="code and message as Segment's Profile API has them")
+    instance: str = Field(description="Request id, under which the log has the details")
+    code: str = Field(description="Machine-readable error code")
+    message: str = Field(description="Human-readable error message")
+    errors: list[dict[str, Any]] | None = Field(None, description="Invalid fields, each with location and message")
+    error: dict[str, str] | None = Field(None, description="Code and message in the format of Segment's Profile API")
 
 
 class Identifier(BaseModel):
-    """An identifier as anyone would write it; a `customer_id` carries its source, such as `shopify:1234`."""
+    """An identifier in any common spelling. A `customer_id` includes its source, such as `shopify:1234`."""
 
     type: IdentifierType
     value: IdentifierValue

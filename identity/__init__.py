@@ -1,1 +1,1 @@
-"""Identity resolution: which observations are the same person, and why."""
+"""Identity resolution: which observations describe the same person, and why."""

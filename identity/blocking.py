@@ -1,4 +1,4 @@
-"""Which pairs are looked at: those that agree on a blocking key, unless too many share it."""
+"""Blocking: candidate pairs are those that agree on a blocking key, unless too many records share the key."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from identity.sql import statement
 
 
 def block(warehouse: Warehouse) -> None:
-    """Write `candidate_pairs` (match_key, join_key_l, join_key_r: each pair of super-records once, as Splink takes
-    them) and `rescored`, the super-records whose pairs all are among them.
+    """Write `candidate_pairs` (match_key, join_key_l, join_key_r: each pair of super-records once, in Splink's format)
+    and `rescored`, the super-records all of whose pairs are among them.
 
-    Reads `changed_records` and their descriptions; a block that is oversized gives no pairs and is listed in
+    Reads `changed_records` and their descriptions. An oversized block yields no pairs and is listed in
     identity.oversized_blocks.
     """
     warehouse.run("create or replace temp table new_block_keys (rule varchar, key ubigint, unique_id varchar)")

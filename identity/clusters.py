@@ -1,7 +1,7 @@
-"""Edges and constraints to clusters: a pure function, so that no arrival order can matter.
+"""Clustering: edges and constraints to clusters. A pure function, so that arrival order cannot matter.
 
-Connected components first. A component that breaks a constraint is rebuilt alone, from its strongest edges
-down, refusing each union that would break one; the refusals are the review queue.
+Connected components come first. A component that violates a constraint is rebuilt on its own, from its strongest
+edges down, refusing each union that would violate one; the refusals feed the review queue.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from scipy.sparse.csgraph import connected_components as _label_components
 
 from identity.names import alike
 
-# A component is rebuilt along a steward's word first, then along what is shared, then along what is alike; within
-# one kind by weight.
+# A component is rebuilt along stewards' links first, then shared values, then model scores; within a kind by weight.
 STRENGTH = {"steward": 0, "exact": 1, "model": 2}
 
 REFUSAL_SCHEMA = pl.Schema(
@@ -33,8 +32,8 @@ REFUSAL_SCHEMA = pl.Schema(
 
 @dataclass(frozen=True)
 class Clustering:
-    """clusters: observation_id, component_id (its smallest observation id). linked: observation_id, linked_id: the
-    same, had no constraint forbidden anything. refusals: the forbidden edges."""
+    """clusters: observation_id, component_id (its smallest observation id). linked: observation_id, linked_id, the
+    same without any constraint. refusals: the refused edges."""
 
     clusters: pl.DataFrame
     linked: pl.DataFrame
@@ -42,7 +41,7 @@ class Clustering:
 
 
 def connected_components(nodes: pl.Series, edges: pl.DataFrame) -> pl.DataFrame:
-    """Frame of observation_id, component_id: the smallest observation id that a chain of edges leads to.
+    """A frame of observation_id, component_id (the smallest observation id in the component).
 
     Args:
         nodes: all observation ids.
@@ -60,33 +59,33 @@ def connected_components(nodes: pl.Series, edges: pl.DataFrame) -> pl.DataFrame:
 
 
 def cluster(observations: pl.DataFrame, edges: pl.DataFrame, unlinked: pl.DataFrame) -> Clustering:
-    """Cluster observations by their edges so that no cluster breaks a constraint.
+    """Cluster observations by their edges so that no cluster violates a constraint.
 
     Args:
         observations: observation_id, given_name, given_forms, surname, date_of_birth, suffix.
         edges: left_id, right_id, kind, rule, probability, weight, evidence.
-        unlinked: left_id, right_id: pairs that a steward has parted.
+        unlinked: left_id, right_id: pairs that stewards have unlinked.
     """
     components = connected_components(observations["observation_id"], edges)
     linked = components.rename({"component_id": "linked_id"})
-    broken = _broken_components(components, observations, unlinked)
-    if broken.is_empty():
+    suspect = _suspect_components(components, observations, unlinked)
+    if suspect.is_empty():
         return Clustering(components, linked, pl.DataFrame(schema=REFUSAL_SCHEMA))
-    suspects = components.join(broken, on="component_id", how="semi")
+    suspects = components.join(suspect, on="component_id", how="semi")
     inside = edges.join(suspects, left_on="left_id", right_on="observation_id", how="semi")
     rebuilt, refusals = _rebuild(observations.join(suspects, on="observation_id", how="semi"), inside, unlinked)
-    whole = components.join(broken, on="component_id", how="anti")
-    return Clustering(pl.concat([whole, rebuilt]).sort("observation_id"), linked, refusals)
+    intact = components.join(suspect, on="component_id", how="anti")
+    return Clustering(pl.concat([intact, rebuilt]).sort("observation_id"), linked, refusals)
 
 
 def _positions(ids: pl.Series, position: pl.DataFrame) -> pl.Series:
     return ids.to_frame("id").join(position, on="id", how="left", maintain_order="left")["position"]
 
 
-def _broken_components(components: pl.DataFrame, observations: pl.DataFrame, unlinked: pl.DataFrame) -> pl.DataFrame:
-    """The components that might break a constraint: a superset, found set-wise."""
+def _suspect_components(components: pl.DataFrame, observations: pl.DataFrame, unlinked: pl.DataFrame) -> pl.DataFrame:
+    """The components that may violate a constraint: a superset, found with set operations."""
     described = components.join(observations, on="observation_id")
-    crowded = (
+    conflicting = (
         described.group_by("component_id")
         .agg(
             pl.col("given_name").drop_nulls().n_unique().alias("given_names"),
@@ -97,12 +96,12 @@ def _broken_components(components: pl.DataFrame, observations: pl.DataFrame, unl
         .select("component_id")
     )
     left = unlinked.join(components, left_on="left_id", right_on="observation_id")
-    parted = (
+    unlinked_inside = (
         left.join(components, left_on="right_id", right_on="observation_id", suffix="_right")
         .filter(pl.col("component_id") == pl.col("component_id_right"))
         .select("component_id")
     )
-    return pl.concat([crowded, parted]).unique()
+    return pl.concat([conflicting, unlinked_inside]).unique()
 
 
 @dataclass(frozen=True)
@@ -116,35 +115,34 @@ class _Name:
 
 @dataclass
 class _Group:
-    """A cluster in the making, with what constraints look at."""
+    """A cluster being built, with the attributes that constraints check."""
 
     members: list[str]
     names: set[_Name] = field(default_factory=set)
     birthdays: set[str] = field(default_factory=set)
     suffixes: set[str] = field(default_factory=set)
-    parted_from: set[str] = field(default_factory=set)
+    unlinked_from: set[str] = field(default_factory=set)
 
     @property
     def has_given_name(self) -> bool:
         return any(name.given for name in self.names)
 
-    def take(self, other: _Group) -> None:
-        """Become both."""
+    def absorb(self, other: _Group) -> None:
         self.members += other.members
         self.names |= other.names
         self.birthdays |= other.birthdays
         self.suffixes |= other.suffixes
-        self.parted_from |= other.parted_from
+        self.unlinked_from |= other.unlinked_from
 
 
 def _rebuild(
     observations: pl.DataFrame, edges: pl.DataFrame, unlinked: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Unite along edges, strongest first, ties by id. A union depends on the ones before it, so this is a loop;
+    """Unite groups along edges, strongest first, ties by id. Each union depends on those before it, so this is a loop;
     it runs over suspect components only."""
     partition = _Partition(_singletons(observations, unlinked))
     refusals: list[tuple[str, str, str, float, str]] = []
-    # Holders of a value that were refused the one that all of them are linked through: they still have each other.
+    # All holders of a value are linked through one of them. Holders refused by that one may still join each other.
     left_over: dict[tuple[str, str, str], list[str]] = {}
     strongest_first = [pl.col("kind").replace_strict(STRENGTH), -pl.col("weight")]
     ordered = edges.sort([*strongest_first, "left_id", "right_id", "rule"])
@@ -165,35 +163,35 @@ def _rebuild(
 
 
 class _Partition:
-    """Observations in groups that grow together."""
+    """A partition of observations into groups that are united step by step."""
 
     def __init__(self, groups: dict[str, _Group]) -> None:
         self._group_of = groups
-        self._named = {id_ for id_, group in groups.items() if group.has_given_name}
-        self._born = {id_ for id_, group in groups.items() if group.birthdays}
+        self._with_given_name = {id_ for id_, group in groups.items() if group.has_given_name}
+        self._with_birthday = {id_ for id_, group in groups.items() if group.birthdays}
 
     def unite(self, left_id: str, right_id: str, kind: str) -> str | None:
-        """Unite the groups of two observations, unless a constraint forbids it: which one.
+        """Unite the groups of two observations; return the constraint that forbids it, if one does.
 
-        A steward's word overrules all but another steward's. What both ends of a model's edge give, the model has
-        weighed already.
+        A steward's link overrides every constraint except a steward's unlink. An attribute that both ends of a model
+        edge have was already weighed by the model, so it is not checked again.
         """
         left, right = self._group_of[left_id], self._group_of[right_id]
         if left is right:
             return None
         ends = {left_id, right_id}
-        if _parted(left, right):
+        if _unlinked(left, right):
             return "steward_unlink"
-        constraint = kind != "steward" and _forbidding(
+        constraint = kind != "steward" and _violated_constraint(
             left,
             right,
-            names=kind != "model" or not ends <= self._named,
-            birthdays=kind != "model" or not ends <= self._born,
+            names=kind != "model" or not ends <= self._with_given_name,
+            birthdays=kind != "model" or not ends <= self._with_birthday,
         )
         if constraint:
             return constraint
         small, large = sorted((left, right), key=lambda group: len(group.members))
-        large.take(small)
+        large.absorb(small)
         self._group_of |= dict.fromkeys(small.members, large)
         return None
 
@@ -213,20 +211,20 @@ def _singletons(observations: pl.DataFrame, unlinked: pl.DataFrame) -> dict[str,
     for left_id, right_id in unlinked.select("left_id", "right_id").iter_rows():
         for one, other in ((left_id, right_id), (right_id, left_id)):
             if one in groups:
-                groups[one].parted_from.add(other)
+                groups[one].unlinked_from.add(other)
     return groups
 
 
-def _parted(left: _Group, right: _Group) -> bool:
-    return bool(left.parted_from.intersection(right.members) or right.parted_from.intersection(left.members))
+def _unlinked(left: _Group, right: _Group) -> bool:
+    return bool(left.unlinked_from.intersection(right.members) or right.unlinked_from.intersection(left.members))
 
 
-def _forbidding(left: _Group, right: _Group, *, names: bool, birthdays: bool) -> str | None:
-    """What speaks against the union of two groups, if anything; `names` and `birthdays` say what is to be looked at."""
+def _violated_constraint(left: _Group, right: _Group, *, names: bool, birthdays: bool) -> str | None:
+    """The constraint that the union of two groups would violate, if any; `names` and `birthdays` select the checks."""
     if left.suffixes and right.suffixes and left.suffixes.isdisjoint(right.suffixes):
         return "suffix"
     births_differ = left.birthdays and right.birthdays and not _near(left.birthdays, right.birthdays)
-    # A birthday is mistyped more often than two people of one name share a value of their own.
+    # A mistyped birthday is more common than two people of the same name who share a unique value.
     if birthdays and births_differ and not _any(_same_name, left, right):
         return "date_of_birth"
     if names and left.has_given_name and right.has_given_name and not _any(_alike, left, right):
@@ -235,7 +233,7 @@ def _forbidding(left: _Group, right: _Group, *, names: bool, birthdays: bool) ->
 
 
 def _near(left: set[str], right: set[str]) -> bool:
-    """Whether two sets of birthdays can be one: some two of them differ in two characters at most."""
+    """Whether two sets of birthdays are compatible: a pair differs in at most two characters."""
     return any(_typos(a, b) <= 2 for a in left for b in right)
 
 
@@ -248,14 +246,14 @@ def _any(rule: Callable[[_Name, _Name], bool], left: _Group, right: _Group) -> b
 
 
 def _alike(one: _Name, other: _Name) -> bool:
-    """Whether two given names may be one person's, also where one stands in the surname's place."""
+    """Whether two given names may belong to one person, including when first and last name are swapped."""
     if one.given and other.given and alike(one.given, one.forms, other.given, other.forms):
         return True
     return _crossed(one, other)
 
 
 def _same_name(one: _Name, other: _Name) -> bool:
-    """Whether all parts that both names give agree, and there is one."""
+    """Whether all parts that both names have agree, with at least one such part."""
     if _crossed(one, other):
         return True
     given = alike(one.given, one.forms, other.given, other.forms) if one.given and other.given else None

@@ -1,4 +1,4 @@
-"""What the model makes of two people, field by field, and its chart. The published warehouse is only read."""
+"""The model's comparison of two people, field by field, with its chart. The published warehouse is only read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from identity.super_records import describe, regroup
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a comparison: how alike the values are, and what that weighs (log2 odds)."""
+    """A compared field: its agreement level, both values, and the match weight (log2 odds)."""
 
     name: str
     level: str
@@ -36,8 +36,9 @@ class Field:
 
 @dataclass(frozen=True)
 class Scored:
-    """Two super-records, weighed. left_id, right_id: the observations that speak for them. prior: log2 odds that two
-    random super-records are one person. weight: the prior and all fields. record: Splink's own row, for its charts."""
+    """A scored pair of super-records. left_id, right_id: the observations that represent them. prior: log2 odds that
+    two random super-records are one person. weight: the sum of the prior and all fields. record: Splink's own row,
+    for its charts."""
 
     left_id: str
     right_id: str
@@ -50,7 +51,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Bench:
-    """A warehouse in memory with the super-records of a few people, and the model's linker over them."""
+    """An in-memory warehouse with the super-records of a few people, and the model's linker over them."""
 
     warehouse: Warehouse
     model: Model
@@ -58,14 +59,14 @@ class Bench:
     api: DuckDBAPI
 
     def score(self, left: Sequence[str], right: Sequence[str]) -> Scored | None:
-        """The most alike two of the super-records of two groups of observations; None where one of them has none."""
+        """The best-scoring pair of super-records of two groups of observations; None if either group has none."""
         sides = [self._side(name, ids) for name, ids in (("left_records", left), ("right_records", right))]
         pairs = self.linker.inference.score_pairs(*sides).as_record_list()
         best = max(pairs, key=lambda pair: (pair["match_weight"], pair["unique_id_l"]), default=None)
         return _scored(best, self.model) if best else None
 
     def chart(self, scored: Sequence[Scored]) -> str:
-        """Splink's waterfall chart of comparisons: an HTML document that needs no network."""
+        """Splink's waterfall chart of the pairs: an HTML document that works offline."""
         waterfall = self.linker.visualisations.waterfall_chart([one.record for one in scored])
         return str(waterfall.to_html(inline=True))
 
@@ -84,10 +85,10 @@ class Bench:
 def bench(
     published: Warehouse, observation_ids: Sequence[str], model: Model, patterns: pl.DataFrame, *, alone: bool = False
 ) -> Iterator[Bench]:
-    """Set up a comparison of these observations as the published warehouse knows them.
+    """Set up a comparison of published observations.
 
     Args:
-        alone: compare the observations themselves, and not what exact evidence makes of them.
+        alone: compare the observations themselves instead of the super-records that they belong to.
     """
     asked = pl.DataFrame({"observation_id": observation_ids}, schema={"observation_id": pl.String})
     with published.frame("asked", asked):
@@ -102,9 +103,9 @@ def bench(
         scratch.append_rows(tables.OBSERVATIONS, observations)
         prepare(scratch, "comparison")
         values.judge(scratch, patterns)
-        edges.share_values(scratch)
+        edges.join_shared_values(scratch)
         regroup(scratch)
-        # An exact component that a constraint has torn is a super-record a profile.
+        # An exact component that a constraint has split is one super-record per profile.
         whole = "component_id || profile_id" if not alone else "observation_id"
         with scratch.frame("places", places):
             parts = scratch.query(
@@ -113,7 +114,7 @@ def bench(
             )
         describe(scratch, parts)
         api = DuckDBAPI(connection=scratch.connection)
-        # Pairs are given here, not found by blocking; the chart shows the values too.
+        # The pairs are given, so no blocking is needed; the chart needs the values too.
         shown = replace(settings(model), blocking_rules_to_generate_predictions=[], retain_matching_columns=True)
         yield Bench(scratch, model, Linker(api.register("described"), shown, log_level=None), api)
 
@@ -131,7 +132,7 @@ def _scored(pair: dict[str, Any], model: Model) -> Scored:
 
 
 def _field(comparison: Comparison, pair: Mapping[str, Any]) -> Field:
-    """Splink numbers levels from the weakest, 0, and missing is -1."""
+    """A field's result. Splink numbers levels from the weakest, 0; -1 means missing."""
     gamma = int(pair[f"gamma_{comparison.name}"])
     level = "missing" if gamma < 0 else comparison.levels[len(comparison.levels) - 1 - gamma].name
     left, right = (_shown(comparison, pair, side) for side in ("l", "r"))
@@ -140,7 +141,7 @@ def _field(comparison: Comparison, pair: Mapping[str, Any]) -> Field:
 
 
 def _shown(comparison: Comparison, pair: Mapping[str, Any], side: str) -> str:
-    """What one side says for a comparison: the columns whose absence would make it silent."""
+    """One side's values in a comparison: the columns that its `missing` condition names."""
     columns = dict.fromkeys(re.findall(r"\b(\w+)_l\b", comparison.missing))
-    said = (pair.get(f"{column}_{side}") for column in columns)
-    return ", ".join(", ".join(one) if isinstance(one, list) else str(one) for one in said if one)
+    values = (pair.get(f"{column}_{side}") for column in columns)
+    return ", ".join(", ".join(value) if isinstance(value, list) else str(value) for value in values if value)

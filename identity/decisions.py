@@ -1,4 +1,4 @@
-"""What a steward's word about two people means for pairs of observations, which is what a decision is recorded of."""
+"""A steward's decision about two people, as the pairs of observations that it is recorded for."""
 
 from __future__ import annotations
 
@@ -14,61 +14,62 @@ from identity.references import current_members
 
 
 def pair_to_link(left: pl.DataFrame, right: pl.DataFrame) -> tuple[str, str]:
-    """The two observations to record a link of: of each side the one that says most, founding one first.
+    """The two observations to record a link for: the best of each side.
 
-    What is linked is a person, and constraints look at names and birthdays: a link between two that say neither would
-    leave those out that do.
+    A link is meant to join people, and constraints check names and birthdays: linking two observations with neither
+    could leave out those that have them.
 
     Args:
         left, right: the observations to choose from, best first: observation_id, profile_id.
 
     Raises:
-        UsageError: a side stands in several profiles, or both are one already.
+        UsageError: a side spans several profiles, or both sides are the same observation.
     """
     for side, name in ((left, "A"), (right, "B")):
         profiles = side["profile_id"].n_unique()
         if profiles > 1:
             raise UsageError(
-                f"{profiles} profiles carry it", where=name, hint="Name one of them, or an observation of it"
+                f"found in {profiles} profiles", where=name, hint="Name one of the profiles, or one of its observations"
             )
     one, other = left["observation_id"][0], right["observation_id"][0]
     if one == other:
         raise UsageError(
-            "they are one person already", where="A and B", hint="Name two observations to hold these together"
+            "already the same person", where="A and B", hint="Name two observations to keep these together"
         )
     return one, other
 
 
-def pairs_to_part(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
-    """The pairs of observations that must not share a profile, so that the two sides do not: left_id, right_id.
+def pairs_to_unlink(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
+    """The pairs of observations to keep apart so that the two sides do not share a profile: left_id, right_id.
 
-    What both sides mean stays with the left one, as long as that leaves the right one something of its own.
+    Observations on both sides stay with the left one, unless that would leave the right one empty.
 
     Args:
-        left, right: the observations meant: observation_id, profile_id.
+        left, right: the observations of each side: observation_id, profile_id.
 
     Raises:
-        UsageError: both sides mean the same profile.
-        IdentityError: both sides mean the same observations, so there is nothing to part.
+        IdentityError: both sides are the same observations, so there is nothing to separate.
     """
     one, other = left.select("observation_id"), right.select("observation_id")
     only_right = other.join(one, on="observation_id", how="anti")
     only_left = one.join(other, on="observation_id", how="anti")
     if only_right.is_empty() and only_left.is_empty():
         raise IdentityError(
-            "every observation that carries the one carries the other",
+            "every observation with the one also has the other",
             where="A and B",
-            hint="Their sources say that it is one person: correct it there, or name two observations",
+            hint="The sources say that this is one person: correct them, or name two observations",
         )
     sides = (one, only_right) if not only_right.is_empty() else (only_left, other)
     return sides[0].select(left_id="observation_id").join(sides[1].select(right_id="observation_id"), how="cross")
 
 
-def links_undone(warehouse: Warehouse, left: pl.DataFrame, right: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
-    """The stewards' links without which the two sides would share no evidence: left_id, right_id.
+def overridden_links(
+    warehouse: Warehouse, left: pl.DataFrame, right: pl.DataFrame, links: pl.DataFrame
+) -> pl.DataFrame:
+    """The stewards' links that alone connect the two sides, which an unlink overrides: left_id, right_id.
 
     Args:
-        left, right: the observations meant: observation_id, profile_id.
+        left, right: the observations of each side: observation_id, profile_id.
         links: the stewards' links in force: left_id, right_id.
     """
     profiles = pl.concat([left["profile_id"], right["profile_id"]]).unique()
@@ -86,7 +87,7 @@ def _pairs(evidence: Iterable[Evidence]) -> pl.DataFrame:
 
 
 def bridges(parts: pl.DataFrame, left: pl.DataFrame, right: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
-    """The links that lead from a part that holds some of `left` to another that holds some of `right`.
+    """The links between a part with observations of `left` and another part with observations of `right`.
 
     Args:
         parts: observation_id, component_id.

@@ -1,7 +1,7 @@
-"""Evidence that two observations are one person: exact values, the model's judgement, a steward's word.
+"""Evidence that two observations are one person: shared values, the model's scores, stewards' links.
 
-identity.edges is brought up to date: what stems from a touched value or a rescored super-record is made again, and
-whose evidence differs from before is `touched`.
+identity.edges is updated incrementally: edges of touched values and rescored super-records are made again, and the
+observations whose evidence changed are added to `touched`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from identity.linker import score
 from identity.model import REVIEW_PROBABILITY, Model
 from identity.sql import statement
 
-# How far a rule is trusted, as the probability that it joins one person. Constraints break ties by it.
+# How far each rule is trusted: the probability that the two observations it joins are one person. Where a constraint
+# forbids a cluster, the less trusted edge gives way.
 RULE_PROBABILITIES = {
     "customer_id": 0.9999,
     "email": 0.999,
@@ -33,7 +34,7 @@ OF_RESCORED = (
     "(left_id in (select unique_id from rescored) or right_id in (select unique_id from rescored))"
 )
 OF_STEWARDS = "select rowid as row_number, * from identity.edges where kind = 'steward'"
-# A changed mapping may have done away with an observation that a steward has spoken of.
+# A changed mapping may have removed an observation that a steward's link names.
 STANDING_LINKS = """
 from steward_links
 where left_id in (select observation_id from conformed.observations)
@@ -41,18 +42,18 @@ where left_id in (select observation_id from conformed.observations)
 """
 
 
-def share_values(warehouse: Warehouse) -> None:
-    """Join who shares a touched value that is its holder's own."""
+def join_shared_values(warehouse: Warehouse) -> None:
+    """Join the observations that share a touched value which belongs to one person."""
     rules = pl.DataFrame({"rule": list(RULE_PROBABILITIES), "probability": list(RULE_PROBABILITIES.values())})
     with warehouse.frame("rule_probabilities", rules):
         warehouse.run(statement("exact_edges"), name="exact_edges")
     _exchange(warehouse, OF_TOUCHED_VALUES, "from exact_edges")
 
 
-def weigh(warehouse: Warehouse, model: Model) -> None:
-    """Let the model weigh `candidate_pairs`: what it is sure of joins, what is doubtful waits for a steward
-    (identity.grey_pairs)."""
-    # Splink knows tables by their bare names.
+def score_candidates(warehouse: Warehouse, model: Model) -> None:
+    """Score `candidate_pairs` with the model. Pairs at or above its threshold become edges; doubtful ones go to
+    identity.grey_pairs for a steward."""
+    # Splink does not accept qualified table names.
     warehouse.run("create or replace temp view super_records as from resolver.super_records", name="super_records")
     score(warehouse, "super_records", model, threshold=REVIEW_PROBABILITY)
     warehouse.run(statement("model_edges"), {"version": model.version}, name="model_edges")
@@ -73,8 +74,12 @@ def weigh(warehouse: Warehouse, model: Model) -> None:
     )
 
 
-def obey(warehouse: Warehouse, links: pl.DataFrame, unlinks: pl.DataFrame) -> None:
-    """Join what stewards have linked, and touch what they have parted or no longer part: left_id, right_id."""
+def apply_decisions(warehouse: Warehouse, links: pl.DataFrame, unlinks: pl.DataFrame) -> None:
+    """Join what stewards have linked, and touch the observations of new and withdrawn unlinks.
+
+    Args:
+        links, unlinks: left_id, right_id.
+    """
     rows = links.select(
         "left_id",
         "right_id",
@@ -92,7 +97,7 @@ def obey(warehouse: Warehouse, links: pl.DataFrame, unlinks: pl.DataFrame) -> No
 
 
 def _exchange(warehouse: Warehouse, leaving: str, coming: str) -> None:
-    """Put the edges `coming` in the place of those `leaving` and touch the ends of what differs."""
-    warehouse.run(f"create or replace temp table leaving as {leaving}", name="edges that leave")
-    warehouse.run(f"create or replace temp table coming as {coming}", name="edges that come")
+    """Replace the edges `leaving` by the edges `coming`, and touch the ends of those that differ."""
+    warehouse.run(f"create or replace temp table leaving as {leaving}", name="edges to remove")
+    warehouse.run(f"create or replace temp table coming as {coming}", name="edges to add")
     warehouse.run(statement("exchanged_edges"), name=tables.EDGES.full_name)

@@ -1,16 +1,16 @@
-"""Expectation maximisation for the model of Fellegi and Sunter: the parameters that explain how alike pairs are.
+"""Expectation maximisation for the Fellegi-Sunter model: the parameters that best explain the agreement patterns.
 
-Pure: counts in, parameters out. Pairs that a blocking key has found are looked at one by one (as counts of their
-patterns of likeness); all others are other people, of whom a random sample tells enough. Three things keep it from
-learning something else than persons, such as families:
+Pure: counts in, parameters out. Pairs found by a blocking key are all used (as counts of their agreement patterns);
+all other pairs are taken to be different people and are represented by a random sample. Three measures keep the
+training from learning groups other than persons, such as families:
 
-- pairs that share an identifier of their own, a phone say, are known to be one person: they count as matches;
-- a level starts at, and is drawn towards, a prior, so that one never seen keeps a probability;
+- pairs that share a unique identifier, such as a phone, are known to be one person and count as matches;
+- each level starts at, and is pulled towards, a prior, so that a level never seen keeps a probability;
 - no field may differ in more than a quarter of the matches (a convex constraint, as in Winkler 1993, "Improved
   Decision Rules in the Fellegi-Sunter Model of Record Linkage").
 
-Splink's own training works one blocking rule at a time, without the fields of that rule, and fails on levels that do
-not occur; it scores with what is learnt here.
+Splink's own training works on one blocking rule at a time, without the fields of that rule, and fails on levels that
+do not occur. Splink only scores, with the parameters learnt here.
 """
 
 from __future__ import annotations
@@ -27,29 +27,30 @@ from identity.model import COMPARISONS, HIGHEST_THRESHOLD, LOWEST_THRESHOLD, MAX
 
 Counts = npt.NDArray[np.float64]
 
-# Before any data, most pairs of one person agree fully in a field, and the rest spread evenly; as many matches' worth.
+# The prior: most pairs of one person agree fully in a field, the rest spread evenly over the other levels; it counts as
+# much as this many matches.
 PRIOR_AGREEMENT = 0.8
 PRIOR_MATCHES = 20.0
-# A level is taken to occur in a tenth more of a random pair than was seen.
+# Added to the count of each level among random pairs, so that no level has probability zero.
 PRIOR_RANDOM_PAIRS = 0.1
-# Where the search begins: one match to five records.
+# The starting point: one match per five records.
 FIRST_MATCHES_PER_RECORD = 0.2
 MAX_DISAGREEMENT = 0.25
 MAX_ROUNDS = 500
 CONVERGED = 1e-6
-# Parameters are kept to so many digits: what is beyond them differs from one processor to the next.
+# Significant digits of the parameters; further digits differ between processors.
 DIGITS = 6
 THRESHOLD_DECIMALS = 4
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What training looks at. Levels are counted strongest first, as declared; -1 says nothing.
+    """The training data. Levels are numbered strongest first, as declared; -1 means missing.
 
-    patterns: a column a comparison (its level), and `pairs`, how many candidate pairs look so.
-    random, known: by comparison, pairs a level, among random pairs that no key has found and among known matches.
-    scale: for how many pairs that no key has found a random one stands. pair_count: all pairs there are.
-    record_count: super-records. facts: how much was looked at, for the record; JSON-ready.
+    patterns: one column per comparison (its level), and `pairs`, the number of candidate pairs with that pattern.
+    random, known: by comparison, the number of pairs per level, among random pairs that no key found and among known
+    matches. scale: how many pairs that no key found each random pair represents. pair_count: the number of all pairs.
+    record_count: the number of super-records. facts: the sizes of the training data, for the report; JSON-ready.
     """
 
     patterns: pl.DataFrame
@@ -63,8 +64,8 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Fit:
-    """What explains the evidence. By comparison, in the order declared: m and u a level, and how many matches were
-    expected to show it; wrong_share: of the pairs from `threshold` on, how many are expected to be other people."""
+    """The fitted parameters. m, u and shown are by comparison, in the order declared: m and u per level, and how many
+    matches are expected to show each level. wrong_share: the expected share of non-matches among the joined pairs."""
 
     m: tuple[Counts, ...]
     u: tuple[Counts, ...]
@@ -78,7 +79,7 @@ class Fit:
 
 
 def fit(evidence: Evidence) -> Fit:
-    """The parameters under which the evidence is most likely; the same for the same evidence."""
+    """The parameters under which the evidence is most likely. Deterministic."""
     pairs = evidence.patterns["pairs"].to_numpy().astype(float)
     levels = [evidence.patterns[c.name].to_numpy() for c in COMPARISONS]
     known = [evidence.known[c.name] for c in COMPARISONS]
@@ -90,8 +91,10 @@ def fit(evidence: Evidence) -> Fit:
     while change > CONVERGED and rounds < MAX_ROUNDS:
         rounds += 1
         matches = pairs * _probability(levels, m, u, match_rate)
-        m = [_limited(seen(level, matches, counts)) for level, counts in zip(levels, of_matches, strict=True)]
-        u = [_shares(seen(level, pairs - matches, counts)) for level, counts in zip(levels, of_others, strict=True)]
+        m = [_limited(add_counts(counts, level, matches)) for level, counts in zip(levels, of_matches, strict=True)]
+        u = [
+            _shares(add_counts(counts, level, pairs - matches)) for level, counts in zip(levels, of_others, strict=True)
+        ]
         before, match_rate = match_rate, min(max(matches.sum(), 1.0) / max(evidence.pair_count, 1), 0.5)
         change = abs(np.log(match_rate / before))
     m, u, match_rate = [_rounded(shares) for shares in m], [_rounded(shares) for shares in u], _digits(match_rate)
@@ -101,7 +104,7 @@ def fit(evidence: Evidence) -> Fit:
     return Fit(
         m=tuple(m),
         u=tuple(u),
-        shown=tuple(seen(level, matches, counts) for level, counts in zip(levels, known, strict=True)),
+        shown=tuple(add_counts(counts, level, matches) for level, counts in zip(levels, known, strict=True)),
         match_rate=match_rate,
         expected_matches=float(matches.sum()),
         threshold=threshold,
@@ -111,10 +114,10 @@ def fit(evidence: Evidence) -> Fit:
     )
 
 
-def seen(levels: npt.NDArray[Any], weights: Counts, before: Counts) -> Counts:
-    """`before`, counts a level, and the weights of the pairs that show one."""
-    said = levels >= 0
-    return before + np.bincount(levels[said], weights[said], minlength=len(before))
+def add_counts(counts: Counts, levels: npt.NDArray[Any], weights: Counts) -> Counts:
+    """`counts` per level plus the weights of the pairs at each level."""
+    present = levels >= 0
+    return counts + np.bincount(levels[present], weights[present], minlength=len(counts))
 
 
 def _prior_matches(comparison: Comparison) -> Counts:
@@ -127,7 +130,7 @@ def _shares(counts: Counts) -> Counts:
 
 
 def _limited(counts: Counts) -> Counts:
-    """Shares of the levels, the last (`different`) held within its limit."""
+    """Shares of the levels, with the last one (`different`) capped at MAX_DISAGREEMENT."""
     shares = _shares(counts)
     if shares[-1] > MAX_DISAGREEMENT:
         shares[:-1] *= (1 - MAX_DISAGREEMENT) / (1 - shares[-1])
@@ -136,22 +139,22 @@ def _limited(counts: Counts) -> Counts:
 
 
 def _probability(levels: list[npt.NDArray[Any]], m: list[Counts], u: list[Counts], match_rate: float) -> Counts:
-    """Of each pattern, the probability that its pairs are matches."""
+    """The probability, for each pattern, that its pairs are matches."""
     log_odds = np.full(len(levels[0]), np.log(match_rate / (1 - match_rate)))
     for level, of_match, of_other in zip(levels, m, u, strict=True):
-        said = level >= 0
-        log_odds[said] += np.log(of_match / of_other)[level[said]]
+        present = level >= 0
+        log_odds[present] += np.log(of_match / of_other)[level[present]]
     return np.asarray(1 / (1 + np.exp(-log_odds)))
 
 
 def _threshold(probability: Counts, pairs: Counts) -> float:
-    """The lowest probability at which all that is joined is expected to be right but for MAX_WRONG_LINKS.
+    """The lowest threshold at which the expected share of wrong links is at most MAX_WRONG_LINKS.
 
-    Rounded down, so that the pattern which sets it is joined also where a score is computed in another order.
+    Rounded down, so that the pattern that sets it is joined even if its score is summed in another order.
     """
-    surest_first = np.argsort(-probability, kind="stable")
-    wrong = np.cumsum(((1 - probability) * pairs)[surest_first]) / np.cumsum(pairs[surest_first])
-    joined = probability[surest_first][wrong <= MAX_WRONG_LINKS]
+    most_likely_first = np.argsort(-probability, kind="stable")
+    wrong = np.cumsum(((1 - probability) * pairs)[most_likely_first]) / np.cumsum(pairs[most_likely_first])
+    joined = probability[most_likely_first][wrong <= MAX_WRONG_LINKS]
     lowest = np.floor(joined.min(initial=1.0) * 10**THRESHOLD_DECIMALS) / 10**THRESHOLD_DECIMALS
     return float(np.clip(lowest, LOWEST_THRESHOLD, HIGHEST_THRESHOLD))
 

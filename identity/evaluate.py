@@ -1,4 +1,4 @@
-"""How right the resolution is, against a truth. The measures are pure functions over tables."""
+"""Evaluation of a resolution against the truth. The measures are pure functions over tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from identity.model import Model
 from identity.resolve import NOTHING_KNOWN, resolve
 from identity.train import gather, train
 
-# Evaluation stands outside of time: the records are one landing, in one run.
+# Evaluation does not depend on time: the records are one landing, in one run.
 LANDED_AT = datetime(2000, 1, 1, tzinfo=UTC)
 RUN_ID = "run_20000101T000000_000000"
 FILE_ID = "0" * 16
@@ -38,7 +38,7 @@ class Shares:
 
 @dataclass(frozen=True)
 class Pairwise:
-    """Pairs of records that are said to be one person, against those that are."""
+    """Numbers of record pairs: truly one person, predicted to be, and both."""
 
     true_pairs: int
     predicted_pairs: int
@@ -58,7 +58,7 @@ class Pairwise:
 
 
 def pairwise(records: pl.DataFrame) -> Pairwise:
-    """Count pairs in a frame of record_id, cluster_id (as resolved) and entity_id (as true)."""
+    """Count pairs in a frame of record_id, cluster_id (resolved) and entity_id (true)."""
     return Pairwise(
         true_pairs=_pairs(records, "entity_id"),
         predicted_pairs=_pairs(records, "cluster_id"),
@@ -67,7 +67,7 @@ def pairwise(records: pl.DataFrame) -> Pairwise:
 
 
 def b_cubed(records: pl.DataFrame) -> Shares:
-    """B³: per record, how much of its cluster is its entity, and of its entity its cluster; the mean over records.
+    """B³: per record, the shares of its cluster and of its entity that are in both; the means over all records.
 
     Source: Bagga and Baldwin (1998), Algorithms for Scoring Coreference Chains.
     """
@@ -90,7 +90,7 @@ def exact_clusters(records: pl.DataFrame) -> float:
 
 
 def _sized(records: pl.DataFrame) -> pl.DataFrame:
-    """Each record with the sizes of its cluster, its entity and what both have in common."""
+    """Each record with the sizes of its cluster, its entity and their intersection."""
     return records.with_columns(
         both=pl.len().over("cluster_id", "entity_id"),
         cluster=pl.len().over("cluster_id"),
@@ -99,14 +99,14 @@ def _sized(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def as_findable(records: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
-    """`records` with an entity split where nothing that its records show joins the parts.
+    """`records` with each entity split into the parts that evidence connects.
 
-    Records of one entity stay together if they share a piece of evidence, directly or through a chain of the
-    entity's own records.
+    Records of one entity stay together if they share a piece of evidence, directly or through a chain of records of
+    the same entity.
 
     Args:
         records: record_id, cluster_id, entity_id.
-        evidence: record_id, evidence: what a record shows, such as an e-mail address.
+        evidence: record_id, evidence: something on a record, such as an e-mail address.
     """
     shared = evidence.join(records, on="record_id").select(
         left_id="record_id", right_id=pl.col("record_id").min().over("entity_id", "evidence")
@@ -119,14 +119,14 @@ def as_findable(records: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
 class Evaluation:
     """A resolution against its truth.
 
-    records: record_id, cluster_id, entity_id. findable: the same, an entity split where no evidence joins its parts.
+    records: record_id, cluster_id, entity_id. findable: the same, with entities split by `as_findable`.
     """
 
     records: pl.DataFrame
     findable: pl.DataFrame
 
     def figures(self) -> dict[str, Any]:
-        """The measures, JSON-ready; `exact_clusters` is the share of true entities whose records are one cluster."""
+        """The measures, JSON-ready."""
         return {
             "records": self.records.height,
             "pairwise": _as_document(pairwise(self.records).shares),
@@ -139,7 +139,7 @@ class Evaluation:
         }
 
     def evidence(self) -> dict[str, Any]:
-        """How many true pairs share any evidence at all, and the share of those that is found; JSON-ready."""
+        """How many true pairs are connected by evidence, and the share of those that was found; JSON-ready."""
         findable = pairwise(self.findable)
         return {
             "true_pairs": pairwise(self.records).true_pairs,
@@ -149,30 +149,30 @@ class Evaluation:
 
     def over_merges(self, limit: int) -> list[pl.DataFrame]:
         """The clusters with the most pairs of different entities, worst first: their rows of `records`."""
-        return _most_torn(self.records, whole="cluster_id", part="entity_id", limit=limit)
+        return _most_divided(self.records, whole="cluster_id", part="entity_id", limit=limit)
 
     def misses(self, limit: int) -> list[pl.DataFrame]:
         """The entities with the most pairs in different clusters, worst first: their rows of `records`."""
-        return _most_torn(self.records, whole="entity_id", part="cluster_id", limit=limit)
+        return _most_divided(self.records, whole="entity_id", part="cluster_id", limit=limit)
 
 
 def _as_document(shares: Shares) -> dict[str, float]:
     return {"precision": shares.precision, "recall": shares.recall, "f1": shares.f1}
 
 
-def _most_torn(records: pl.DataFrame, *, whole: str, part: str, limit: int) -> list[pl.DataFrame]:
+def _most_divided(records: pl.DataFrame, *, whole: str, part: str, limit: int) -> list[pl.DataFrame]:
     """The groups by `whole` with the most pairs that differ in `part`, ties by id; rows sorted by `part`."""
     pairs = pl.col("size") * (pl.col("size") - 1) // 2
     sizes = records.group_by(whole, part).agg(pl.len().cast(pl.Int64).alias("size"))
-    torn = (
+    divided = (
         sizes.group_by(whole)
         .agg(inside=pairs.sum(), size=pl.col("size").sum())
-        .select(whole, torn=pairs - pl.col("inside"))
-        .filter(pl.col("torn") > 0)
-        .sort(["torn", whole], descending=[True, False])
+        .select(whole, divided=pairs - pl.col("inside"))
+        .filter(pl.col("divided") > 0)
+        .sort(["divided", whole], descending=[True, False])
         .head(limit)
     )
-    return [records.filter(pl.col(whole) == one).sort(part, "record_id") for one in torn[whole]]
+    return [records.filter(pl.col(whole) == one).sort(part, "record_id") for one in divided[whole]]
 
 
 CLUSTERS = """
@@ -180,7 +180,7 @@ select r.record_id, m.profile_id as cluster_id
 from observed_records r join identity.members m using (observation_id) order by r.record_id
 """
 
-# Identifiers that are not junk, and the pairs that the model looks at.
+# Evidence: identifiers that are not junk, and the candidate pairs of the model.
 SHARED_EVIDENCE = """
 with observed as (
     select i.observation_id, i.type || ' ' || i.value as evidence
@@ -202,13 +202,13 @@ def train_on_records(
     today: date,
     seed: int,
 ) -> Model:
-    """The model that `cdp identity train` would make of these records; no truth is seen.
+    """The model that `cdp identity train` would make from these records, without labels.
 
     Args:
         records: as for `evaluate_records`.
 
     Raises:
-        TooLittleToLearnFrom: as `train`.
+        InsufficientTrainingData: as `train`.
     """
     with closing(open_memory()) as warehouse:
         _observe(warehouse, normalise_descriptions(records, countries, default_region=default_region, today=today))
@@ -225,21 +225,21 @@ def evaluate_records(
     default_region: str,
     today: date,
 ) -> Evaluation:
-    """Run the production resolver over records, and hold the outcome against the truth, which it does not see.
+    """Run the production resolver over records and compare the outcome with the truth, which the resolver does not see.
 
     Args:
-        records: record_id and those of the columns of conformed.observations that there are, raw, as text.
+        records: record_id and any columns of conformed.observations, raw, as text.
         truth: record_id, entity_id of all of them.
     """
     with closing(open_memory()) as warehouse:
         _observe(warehouse, normalise_descriptions(records, countries, default_region=default_region, today=today))
         resolve(warehouse, NOTHING_KNOWN, model, patterns, run_id=RUN_ID)
         clusters, evidence = warehouse.query(CLUSTERS), warehouse.query(SHARED_EVIDENCE)
-    told = clusters.join(truth, on="record_id", maintain_order="left")
-    return Evaluation(told, as_findable(told, evidence))
+    labelled = clusters.join(truth, on="record_id", maintain_order="left")
+    return Evaluation(labelled, as_findable(labelled, evidence))
 
 
-# Columns of an observation that are not plain text, as text says them; what is not said has the value of a landing.
+# Columns of an observation that are not text, read from text; missing ones get the values of a landing.
 TYPED = {
     "source": "coalesce(source, 'records')",
     "external_ids": "try_cast(external_ids as json)",
@@ -251,12 +251,12 @@ TYPED = {
 
 
 def _observe(warehouse: Warehouse, records: pl.DataFrame) -> None:
-    """Put cleaned records into an empty warehouse as its observations."""
+    """Insert normalised records into an empty warehouse as observations."""
     warehouse.create_tables(tables.TABLES)
     warehouse.append_rows(tables.FILES, pl.DataFrame([{"file_id": FILE_ID, "landed_at": LANDED_AT, "run_id": RUN_ID}]))
-    unsaid = [pl.lit(None, pl.String).alias(name) for name in TYPED if name not in records.columns]
+    missing = [pl.lit(None, pl.String).alias(name) for name in TYPED if name not in records.columns]
     typed = ", ".join(f"{sql} as {name}" for name, sql in TYPED.items())
-    with warehouse.frame("incoming_records", records.with_columns(unsaid).with_row_index("line_number", offset=1)):
+    with warehouse.frame("incoming_records", records.with_columns(missing).with_row_index("line_number", offset=1)):
         warehouse.run(
             "create or replace temp table observed_records as "
             f"select md5(record_id) as observation_id, $file_id as file_id, * replace ({typed}) from incoming_records",

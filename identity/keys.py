@@ -1,9 +1,9 @@
-"""Clusters to profile ids that survive: a pure function of the clusters and the ids given out before.
+"""Stable profile ids for clusters: a pure function of the clusters and the ids issued before.
 
-Old profiles and new clusters are matched by the observations that they share: one to one, the largest overlap
-first, then the older id, then the id. A profile that finds no cluster of its own becomes an alias of the one
-that holds most of it; a cluster that finds no profile gets back the retired id that most of it once bore, or a new
-one, derived from its founding observation.
+Old profiles and new clusters are matched one to one by the observations that they share: the largest overlap first,
+then the older id, then the id. A profile without a cluster becomes an alias of the profile that holds most of it. A
+cluster without a profile gets back a retired id if it holds most of what that id once meant, or else a new id derived
+from its founding observation.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Assignment:
 
 
 @dataclass(frozen=True)
-class Given:
-    """The profile ids given out before.
+class IssuedIds:
+    """The profile ids issued before.
 
-    members: observation_id, profile_id, run_id of the observations to place; run ids sort by age. former_members:
-    observation_id, profile_id of all places that have ended. aliases: old_profile_id, profile_id. elsewhere: profile_id
-    of the profiles that other observations are in.
+    members: observation_id, profile_id, run_id of the observations to assign; run ids sort by age. former_members:
+    observation_id, profile_id of all memberships that have ended. aliases: old_profile_id, profile_id. elsewhere:
+    profile_id of the profiles of all other observations.
     """
 
     members: pl.DataFrame
@@ -38,29 +38,29 @@ class Given:
     elsewhere: pl.DataFrame
 
 
-def assign(clusters: pl.DataFrame, founding: pl.DataFrame, given: Given) -> Assignment:
+def assign(clusters: pl.DataFrame, founding: pl.DataFrame, issued: IssuedIds) -> Assignment:
     """Give each cluster a profile id.
 
     Args:
-        clusters: observation_id, component_id. All members of a profile are in them, or none is.
+        clusters: observation_id, component_id. They contain all members of a profile or none.
         founding: component_id, candidates: the ids that the cluster may take if it is new, best first.
     """
-    overlaps = _overlaps(clusters, given.members)
+    overlaps = _overlaps(clusters, issued.members)
     kept = _one_to_one(overlaps)
-    restored = _restored(clusters, kept, given)
+    restored = _restored(clusters, kept, issued)
     named = pl.concat([kept, restored])
-    fresh = pl.concat([restored, _new_ids(clusters, founding, named, _ids_ever_given(given))])
+    fresh = pl.concat([restored, _new_ids(clusters, founding, named, _ids_ever_issued(issued))])
     ids = pl.concat([kept, fresh])
     members = clusters.join(ids, on="component_id").select("observation_id", "profile_id").sort("observation_id")
-    retired = _retired(given.members, overlaps, ids)
-    aliases = _flattened(given, retired, ids)
+    retired = _retired(issued.members, overlaps, ids)
+    aliases = _flattened(issued, retired, ids)
     changes = _changes(fresh, overlaps, ids, retired)
     return Assignment(members, aliases, changes)
 
 
 def _overlaps(clusters: pl.DataFrame, old_members: pl.DataFrame) -> pl.DataFrame:
-    """component_id, profile_id, overlap, oldest_run, since: largest overlap first, then the older id, then where it has
-    been longest, then the id."""
+    """component_id, profile_id, overlap, oldest_run, since: the largest overlap first, then the older id, then the
+    longest membership, then the id."""
     age = old_members.group_by("profile_id").agg(pl.col("run_id").min().alias("oldest_run"))
     return (
         clusters.join(old_members, on="observation_id")
@@ -75,7 +75,7 @@ def _overlaps(clusters: pl.DataFrame, old_members: pl.DataFrame) -> pl.DataFrame
 
 
 def _one_to_one(overlaps: pl.DataFrame) -> pl.DataFrame:
-    """Greedy matching in rounds: what is first for both its cluster and its profile is taken."""
+    """Greedy matching in rounds: take each pair that ranks first for both its cluster and its profile."""
     open_pairs, taken = overlaps.with_row_index("rank"), []
     while not open_pairs.is_empty():
         best = open_pairs.filter(
@@ -88,15 +88,15 @@ def _one_to_one(overlaps: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([empty, *taken]).select("component_id", "profile_id")
 
 
-def _restored(clusters: pl.DataFrame, kept: pl.DataFrame, given: Given) -> pl.DataFrame:
-    """component_id, profile_id: retired ids that come back, because most of what each once meant is together again in a
-    cluster that kept no id. So a merge that is undone gives both their ids back."""
-    formerly = given.former_members.select("observation_id", "profile_id").unique()
+def _restored(clusters: pl.DataFrame, kept: pl.DataFrame, issued: IssuedIds) -> pl.DataFrame:
+    """component_id, profile_id: retired ids to restore, because most of the observations that each once had are
+    together again in a cluster that kept no id. So undoing a merge restores both ids."""
+    formerly = issued.former_members.select("observation_id", "profile_id").unique()
     returning = (
         clusters.join(kept, on="component_id", how="anti")
         .join(formerly, on="observation_id")
         .join(kept, on="profile_id", how="anti")
-        .join(given.elsewhere, on="profile_id", how="anti")
+        .join(issued.elsewhere, on="profile_id", how="anti")
         .group_by("component_id", "profile_id")
         .agg(pl.len().alias("overlap"))
     )
@@ -108,25 +108,25 @@ def _restored(clusters: pl.DataFrame, kept: pl.DataFrame, given: Given) -> pl.Da
     )
 
 
-def _ids_ever_given(given: Given) -> pl.DataFrame:
+def _ids_ever_issued(issued: IssuedIds) -> pl.DataFrame:
     return pl.concat(
         [
-            given.members.select("profile_id"),
-            given.elsewhere.select("profile_id"),
-            given.aliases.select("profile_id"),
-            given.aliases.select(pl.col("old_profile_id").alias("profile_id")),
+            issued.members.select("profile_id"),
+            issued.elsewhere.select("profile_id"),
+            issued.aliases.select("profile_id"),
+            issued.aliases.select(pl.col("old_profile_id").alias("profile_id")),
         ]
     ).unique()
 
 
-def _new_ids(clusters: pl.DataFrame, founding: pl.DataFrame, named: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
-    """component_id, profile_id of clusters that have none yet: the first candidate that was never given out."""
+def _new_ids(clusters: pl.DataFrame, founding: pl.DataFrame, named: pl.DataFrame, issued: pl.DataFrame) -> pl.DataFrame:
+    """component_id, profile_id of clusters without an id: the first candidate that was never issued."""
     new = clusters.select("component_id").unique().join(named, on="component_id", how="anti")
     return (
         new.join(founding, on="component_id")
         .explode("candidates")
         .rename({"candidates": "profile_id"})
-        .join(given, on="profile_id", how="anti", maintain_order="left")
+        .join(issued, on="profile_id", how="anti", maintain_order="left")
         .group_by("component_id", maintain_order=True)
         .first()
         .select("component_id", "profile_id")
@@ -134,7 +134,7 @@ def _new_ids(clusters: pl.DataFrame, founding: pl.DataFrame, named: pl.DataFrame
 
 
 def _retired(old_members: pl.DataFrame, overlaps: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
-    """profile_id that no cluster bears any more, survivor: whoever holds most of it (null if nobody does)."""
+    """profile_id that no cluster has any more, survivor: the profile that holds most of it (null if none does)."""
     survivors = (
         overlaps.join(ids.rename({"profile_id": "survivor"}), on="component_id", maintain_order="left")
         .group_by("profile_id", maintain_order=True)
@@ -149,11 +149,11 @@ def _retired(old_members: pl.DataFrame, overlaps: pl.DataFrame, ids: pl.DataFram
     )
 
 
-def _flattened(given: Given, retired: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
-    """Aliases after this run; one whose survivor retired follows it, one that lives again is dropped."""
-    in_force = pl.concat([ids.select("profile_id"), given.elsewhere.select("profile_id")])
+def _flattened(issued: IssuedIds, retired: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
+    """The aliases after this run: repointed if their survivor was retired, dropped if their own id is in use again."""
+    in_force = pl.concat([ids.select("profile_id"), issued.elsewhere.select("profile_id")])
     fresh = retired.filter(pl.col("survivor").is_not_null()).select(old_profile_id="profile_id", profile_id="survivor")
-    followed = given.aliases.join(
+    followed = issued.aliases.join(
         fresh.rename({"old_profile_id": "profile_id", "profile_id": "survivor"}), on="profile_id", how="left"
     ).select("old_profile_id", profile_id=pl.coalesce("survivor", "profile_id"))
     return (

@@ -1,4 +1,4 @@
-"""The Splink linker over super-records: scoring and the charts of a model build it from the same declaration.
+"""The Splink linker over super-records: scoring and charts use the same declaration of the model.
 
 Only this folder imports splink.
 """
@@ -17,12 +17,12 @@ from splink.backends.duckdb import DuckDBAPI, ParquetWriteOptions
 from cdp.warehouse import Warehouse, open_memory
 from identity.model import COMPARISONS, Comparison, Model
 
-# DuckDB divides work among threads by groups of rows. Those of its own tables are too large for the pairs of a day.
+# DuckDB parallelises by row group. The row groups of its own tables are too large for a day's pairs.
 ROW_GROUP = 8_192
 
 
 def settings(model: Model) -> SettingsCreator:
-    """Splink's settings: our comparisons, the model's parameters. The pairs to score are registered, not blocked."""
+    """Splink's settings: our comparisons and the model's parameters. Pairs are registered, not blocked by Splink."""
     return SettingsCreator(
         link_type="dedupe_only",
         probability_two_random_records_match=model.match_rate,
@@ -57,23 +57,21 @@ def score(warehouse: Warehouse, table: str, model: Model, *, threshold: float) -
 
 
 def _without_wildcards(folder: Path | None) -> Path | None:
-    """The folder, or none: Splink finds what it has written by a pattern, and a home may be called `customers [1]`."""
+    """The folder, or None if its name would break the glob by which Splink finds its files, like `customers [1]`."""
     return None if folder is None or re.search(r"[*?\[]", str(folder)) else folder
 
 
 def charts(model: Model) -> dict[str, str]:
-    """Splink's charts of a model, by title: each an HTML document that needs no network."""
+    """Splink's charts of a model, by title: each an HTML document that works offline."""
     with closing(open_memory()) as warehouse:
         api = DuckDBAPI(connection=warehouse.connection)
-        # A linker wants a table, though these charts look at none.
+        # A linker requires a table, although these charts read none.
         warehouse.run("create temp table no_records as select '' as unique_id limit 0", name="no_records")
         linker = Linker(api.register("no_records"), settings(model), log_level=None, validate_settings=False)
         drawn = linker.visualisations
         return {
-            "What each level of likeness weighs": drawn.match_weights_chart().to_html(inline=True),
-            "How often it occurs among matches (m) and other pairs (u)": drawn.m_u_parameters_chart().to_html(
-                inline=True
-            ),
+            "Match weight of each agreement level": drawn.match_weights_chart().to_html(inline=True),
+            "Frequency among matches (m) and non-matches (u)": drawn.m_u_parameters_chart().to_html(inline=True),
         }
 
 

@@ -1,9 +1,9 @@
-"""The linkage model, as one declaration: what is compared, what counts as alike, which pairs are looked at.
+"""The linkage model as one declaration: comparisons, their agreement levels and the blocking keys.
 
-Edit comparisons, blocking keys and thresholds here; the trained parameters (how often each level occurs among
-matches, `m`, and among other pairs, `u`) stand in `model.json`, to be reviewed, not edited. The records compared are
-super-records: an exact component's most frequent names, date of birth and address, and all of its e-mails and phones
-(`sql/described.sql`). The words of the SQL are macros (`sql/likeness.sql`).
+Edit comparisons, blocking keys and thresholds here. The trained parameters (how often each level occurs among
+matches, `m`, and among non-matches, `u`) are in `model.json`, to be reviewed, not edited. The records compared are
+super-records: the most frequent names, date of birth and address of an exact component, and all of its e-mails and
+phones (`sql/described.sql`). The functions used in the SQL are macros (`sql/likeness.sql`).
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from cdp.errors import IdentityError
 
 SHIPPED = Path(__file__).parent / "model.json"
 
-# Of the pairs that the model joins, no more than this share is expected to be wrong: training sets the threshold so,
-# within these bounds: what is less likely than not is never joined, what is nearly sure always.
+# Training sets the threshold so that at most this share of the joined pairs is expected to be wrong, within bounds:
+# a pair that is less likely than not is never joined, a nearly certain one always is.
 MAX_WRONG_LINKS = 0.005
 LOWEST_THRESHOLD = 0.5
 HIGHEST_THRESHOLD = 0.97
-# From this probability on, a pair below the threshold is doubtful: a steward may want to look.
+# Pairs between this probability and the threshold are doubtful: they go to the stewards' review queue.
 REVIEW_PROBABILITY = 0.2
 
 
 @dataclass(frozen=True)
 class Level:
-    """A degree of likeness: a name for charts and parameters, and its SQL over a pair (`_l`, `_r`)."""
+    """An agreement level: its name in charts and parameters, and its SQL condition over a pair (`_l`, `_r`)."""
 
     name: str
     sql: str
@@ -37,7 +37,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A field's degrees of likeness, strongest first. Where `missing` holds, the field says nothing."""
+    """A field's agreement levels, strongest first. Where `missing` holds, the field is not evidence either way."""
 
     name: str
     missing: str
@@ -73,7 +73,7 @@ COMPARISONS: tuple[Comparison, ...] = (
             Level("different", "ELSE"),
         ),
     ),
-    # A family shares surname and address: where both agree they are one piece of evidence, weighed here.
+    # Families share surname and address, so agreement in both is one piece of evidence, weighed here.
     Comparison(
         "surname",
         _missing("surname"),
@@ -97,7 +97,7 @@ COMPARISONS: tuple[Comparison, ...] = (
             Level("different", "ELSE"),
         ),
     ),
-    # Two addresses made of the holders' names alone are alike because of the names, which are weighed already.
+    # Two addresses made up only of names are alike because the names are, and those are weighed already.
     Comparison(
         "email",
         f"{_NO_EMAIL} or ({_ONLY_NAMES})",
@@ -105,7 +105,7 @@ COMPARISONS: tuple[Comparison, ...] = (
             Level("shared", _SHARED_EMAIL),
             Level("typo", "mailbox_numbers_l[1] = mailbox_numbers_r[1] and misspelt(emails_l[1], emails_r[1], 2)"),
             Level("number_typo", "misspelt(emails_l[1], emails_r[1], 1)"),
-            # A birth year or a lucky number that goes along from one provider to the next.
+            # A birth year or a lucky number that people keep when they change providers.
             Level("same_core", "list_has_any(mailbox_cores_l, mailbox_cores_r)"),
             Level(
                 "garbled",
@@ -140,8 +140,8 @@ COMPARISONS: tuple[Comparison, ...] = (
     ),
 )
 
-# Pairs that agree on one of these keys are scored. Each is SQL over a super-record that gives a list of keys; a null
-# agrees with nothing. Either name may stand in the other's place, so most keys take both.
+# Pairs that agree on one of these keys are scored. Each key is SQL over a super-record that returns a list; null
+# matches nothing. First and last name may be swapped, so most keys use both.
 BLOCKING_KEYS: dict[str, str] = {
     "names": "[least(given_name, surname) || '|' || greatest(given_name, surname)]",
     "name_starts": "[least(given_name[:4], surname[:4]) || '|' || greatest(given_name[:4], surname[:4])]",
@@ -164,15 +164,15 @@ BLOCKING_KEYS: dict[str, str] = {
     "phone": "list_concat(list_transform(phones, lambda p: p[:-3]), list_transform(phones, lambda p: p[-7:]))",
 }
 
-# A key that more super-records have than this says too little: it is left out, and with it its square of pairs.
+# A block with more super-records than this is skipped: its key says too little, and its pairs grow quadratically.
 MAX_BLOCK_SIZE = 60
 
 
 @dataclass(frozen=True)
 class Model:
-    """Trained parameters. `match_rate` is the chance that two random super-records are one person, `threshold` the
-    probability from which on two of them are taken for one, unless a constraint forbids it; `levels` maps comparison
-    and level to (m, u); `training` says what they were trained on, for the record."""
+    """Trained parameters. `match_rate` is the probability that two random super-records are one person, `threshold`
+    the probability at and above which two are joined unless a constraint forbids it; `levels` maps comparison and
+    level to (m, u); `training` documents the training data."""
 
     version: str
     match_rate: float
@@ -185,7 +185,7 @@ def load_model(path: Path = SHIPPED) -> Model:
     """Read trained parameters.
 
     Raises:
-        IdentityError: the file is not a model, or does not fit the comparisons declared here.
+        IdentityError: the file is not a model, or does not match the comparisons declared here.
     """
     try:
         content = json.loads(path.read_text())
@@ -206,20 +206,20 @@ def load_model(path: Path = SHIPPED) -> Model:
 
 
 def save_model(model: Model, path: Path) -> None:
-    """Write a model as `load_model` reads it."""
+    """Write a model in the format that `load_model` reads."""
     path.write_text(json.dumps(asdict(model), indent=1) + "\n")
 
 
 def _check(model: Model, path: Path) -> None:
     if not (0 < model.match_rate < 1 and 0 < model.threshold < 1):
-        raise IdentityError("the model's match_rate or threshold is no probability", where=str(path))
+        raise IdentityError("match_rate or threshold is not a probability", where=str(path))
     for comparison in COMPARISONS:
         levels = model.levels.get(comparison.name, {})
         if set(levels) != {level.name for level in comparison.levels}:
             raise IdentityError(
-                f"the model does not fit the comparison {comparison.name}",
+                f"the levels do not match the comparison {comparison.name}",
                 where=str(path),
-                hint="Train it again after a change of comparisons",
+                hint="Retrain the model after changing comparisons",
             )
         if not all(0 < share <= 1 for pair in levels.values() for share in pair):
-            raise IdentityError(f"a parameter of {comparison.name} is no probability", where=str(path))
+            raise IdentityError(f"a parameter of {comparison.name} is not a probability", where=str(path))

@@ -1,4 +1,4 @@
-"""When two given names may be one person's: one rule, in SQL for tables and in Python for the loop of the clusters."""
+"""Whether two given names may belong to one person: one rule, in SQL for tables and in Python for clustering."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ create or replace temp macro names_alike(a, a_forms, b, b_forms) as
 
 
 def alike(a: str, a_forms: AbstractSet[str], b: str, b_forms: AbstractSet[str]) -> bool:
-    """Equal, nicknames of one name, an initial, or a typo apart."""
+    """Whether two names are equal, nicknames of one name, a name and its initial, or a typo apart."""
     if a == b or not a_forms.isdisjoint(b_forms):
         return True
     shortest = min(len(a), len(b))
@@ -32,7 +32,7 @@ def alike(a: str, a_forms: AbstractSet[str], b: str, b_forms: AbstractSet[str]) 
 
 
 def given_forms() -> pl.DataFrame:
-    """Nicknames: frame of given_name and forms, the full names that it stands for, itself included.
+    """Nicknames: a frame of given_name and forms, the full names that it stands for, itself included.
 
     Source: the `nicknames` package. Bill and Will share the form william, so they may be one person.
     """

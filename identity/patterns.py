@@ -1,4 +1,4 @@
-"""Values that are junk or generic by their looks: the shipped list, and one of one's own beside it."""
+"""Patterns of junk and generic identifier values: the shipped list and the user's additions."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ QUALITIES = ("junk", "generic")
 
 
 def load_patterns(*paths: Path) -> pl.DataFrame:
-    """Read lists of patterns: CSV files of type, pattern (a regular expression in RE2's syntax over the whole
-    lower-cased value), quality (junk or generic) and reason.
+    """Read lists of patterns: CSV files of type, pattern (an RE2 regular expression that matches the whole lower-cased
+    value), quality (junk or generic) and reason.
 
     Raises:
-        ConfigurationError: a file cannot be read, or a line of it says something else.
+        ConfigurationError: a file cannot be read, or a line is invalid.
     """
     with closing(open_memory()) as warehouse:
         rows = [row for path in paths for row in _rows(path, warehouse)]
@@ -46,16 +46,16 @@ def _rows(path: Path, warehouse: Warehouse) -> Iterator[list[str]]:
 
 def _problem(row: list[str], warehouse: Warehouse) -> str | None:
     if len(row) != len(COLUMNS):
-        return f"{len(row)} values, and {len(COLUMNS)} columns"
+        return f"{len(row)} values for {len(COLUMNS)} columns"
     kind, pattern, quality, reason = row
     if kind not in IDENTIFIER_TYPES:
-        return f"unknown type {kind!r}; it is one of {', '.join(IDENTIFIER_TYPES)}"
+        return f"unknown type {kind!r}; known types are {', '.join(IDENTIFIER_TYPES)}"
     if quality not in QUALITIES:
-        return f"unknown quality {quality!r}; it is {' or '.join(QUALITIES)}"
+        return f"unknown quality {quality!r}; it must be {' or '.join(QUALITIES)}"
     if not (pattern and reason):
-        return "a pattern and a reason are needed"
+        return "pattern and reason are required"
     try:
         warehouse.scalar("select regexp_full_match('', $1)", [pattern])
     except StatementFailed:
-        return f"not a regular expression of RE2: {pattern}"
+        return f"invalid RE2 regular expression: {pattern}"
     return None

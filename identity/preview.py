@@ -1,4 +1,4 @@
-"""What another model would change: the published observations resolved again in memory, nothing published."""
+"""Preview of another model: the published observations are resolved again in memory; nothing is published."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CURRENT = "select observation_id, profile_id from identity.members where valid_t
 
 
 def preview(published: Warehouse, known: Known, model: Model, patterns: pl.DataFrame) -> Preview:
-    """Resolve the published observations under `model`, with what the store remembers, as the next run would."""
+    """Resolve the published observations under `model` with the store's ids and decisions, as the next run would."""
     with scratch_copy(published) as scratch:
         resolve(scratch, known, model, patterns, run_id=RUN_ID)
         return compare_members(published.query(CURRENT), scratch.query(CURRENT))
@@ -25,11 +25,11 @@ def preview(published: Warehouse, known: Known, model: Model, patterns: pl.DataF
 
 @dataclass(frozen=True)
 class Preview:
-    """What becomes of the profiles.
+    """The changes to profiles.
 
-    profiles_before, profiles_after: how many there are. moved: observations whose profile id changes.
-    merges: profile_id (as it would be), from_profile_id, observations. splits: profile_id (as it is), to_profile_id,
-    observations. Rows of one profile stand together, the largest profile first.
+    profiles_before, profiles_after: numbers of profiles. moved: number of observations whose profile id changes.
+    merges: profile_id (the future one), from_profile_id, observations. splits: profile_id (the current one),
+    to_profile_id, observations. The rows of a profile are adjacent, the largest profile first.
     """
 
     profiles_before: int
@@ -39,7 +39,7 @@ class Preview:
     splits: pl.DataFrame
 
     def as_document(self) -> dict[str, Any]:
-        """The changes as one JSON-ready document."""
+        """The changes as a JSON-ready document."""
         return {
             "profiles": {"before": self.profiles_before, "after": self.profiles_after},
             "merged": self.merges["profile_id"].n_unique(),
@@ -51,13 +51,13 @@ class Preview:
 
 
 def compare_members(before: pl.DataFrame, after: pl.DataFrame) -> Preview:
-    """Compare the places of observations: frames of observation_id, profile_id."""
-    places = before.join(after.rename({"profile_id": "later_id"}), on="observation_id")
-    shared = places.group_by("profile_id", "later_id").agg(pl.len().alias("observations"))
+    """Compare two assignments of observations to profiles: frames of observation_id, profile_id."""
+    moves = before.join(after.rename({"profile_id": "later_id"}), on="observation_id")
+    shared = moves.group_by("profile_id", "later_id").agg(pl.len().alias("observations"))
     return Preview(
         profiles_before=before["profile_id"].n_unique(),
         profiles_after=after["profile_id"].n_unique(),
-        moved=places.filter(pl.col("profile_id") != pl.col("later_id")).height,
+        moved=moves.filter(pl.col("profile_id") != pl.col("later_id")).height,
         merges=_several(
             shared.select(profile_id="later_id", from_profile_id="profile_id", observations="observations")
         ),
@@ -66,7 +66,7 @@ def compare_members(before: pl.DataFrame, after: pl.DataFrame) -> Preview:
 
 
 def _several(shared: pl.DataFrame) -> pl.DataFrame:
-    """The rows of those profiles that have more than one, the largest profile first."""
+    """The rows of profiles with more than one row, the largest profile first."""
     other = next(name for name in shared.columns if name not in ("profile_id", "observations"))
     total = pl.col("observations").sum().over("profile_id")
     return (
@@ -78,7 +78,7 @@ def _several(shared: pl.DataFrame) -> pl.DataFrame:
 
 
 def _nested(rows: pl.DataFrame, other: str, name: str) -> list[dict[str, Any]]:
-    """One document a profile, with those that it comes from or goes to."""
+    """One document per profile, with the profiles that it is merged from or split into."""
     return [
         {
             "profile_id": profile_id,

@@ -1,5 +1,5 @@
-"""The models of a home: `models/<version>/` holds one and the report of its training; `models/current` names the one in
-use. Where nothing is named, the shipped model is in use.
+"""The models of a home: `models/<version>/` holds a model and its training report; `models/current` names the model in
+use. Without that file, the shipped model is in use.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from cdp.warehouse import disk_errors, flush
 from identity.model import SHIPPED, Model, load_model, save_model
 
 MODEL, REPORT = "model.json", "report.html"
-# As an option of the command line names the model that every home has.
+# The name of the shipped model on the command line.
 SHIPPED_NAME = "shipped"
 VERSION = re.compile(r"[\w-][\w.-]*")
 
 
 def model_in_use(home: Path) -> Model:
-    """The model that the home's `models/current` names, else the shipped one.
+    """The model named by `models/current`, or else the shipped one.
 
     Raises:
-        IdentityError: `current` names no model of this home, or that one cannot be read.
+        IdentityError: `current` does not name a model of this home, or the model cannot be read.
     """
     current = _folder(home) / "current"
     if not current.exists():
@@ -29,17 +29,17 @@ def model_in_use(home: Path) -> Model:
     try:
         version = current.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        raise _names_none(current) from error
+        raise _unknown_current(current) from error
     if not (VERSION.fullmatch(version) and (_folder(home) / version).is_dir()):
-        raise _names_none(current)
+        raise _unknown_current(current)
     return load_model(_folder(home) / version / MODEL)
 
 
 def named_model(home: Path, name: str) -> Model:
-    """The model that a user means by `shipped`, a version of this home, or a file.
+    """The model that a user names: `shipped`, a version in this home, or a file.
 
     Raises:
-        IdentityError: there is none, or it cannot be read.
+        IdentityError: there is no such model, or it cannot be read.
     """
     if name == SHIPPED_NAME:
         return load_model(SHIPPED)
@@ -48,8 +48,8 @@ def named_model(home: Path, name: str) -> Model:
 
 
 def keep_model(home: Path, model: Model, report: str) -> Path:
-    """Write a model and its report (HTML) to its folder, which is returned. The model comes last: it makes the folder
-    one that can be used."""
+    """Write a model and its report (HTML) to its folder, and return the folder. The model is written last, because it
+    makes the folder usable."""
     folder = _folder(home) / model.version
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def keep_model(home: Path, model: Model, report: str) -> Path:
 
 
 def use_model(home: Path, version: str) -> None:
-    """Make `current` name a version, in one step: who reads it meanwhile has the one or the other."""
+    """Make `current` name a version, atomically: concurrent readers see the old or the new one."""
     fresh = _folder(home) / "current.new"
     with disk_errors(fresh):
         fresh.write_text(version + "\n", encoding="utf-8")
@@ -71,9 +71,9 @@ def _folder(home: Path) -> Path:
     return home / "models"
 
 
-def _names_none(current: Path) -> IdentityError:
+def _unknown_current(current: Path) -> IdentityError:
     return IdentityError(
-        "names no model of this home",
+        "does not name a model of this home",
         where=str(current),
-        hint="Write the name of a folder beside it into it, or remove it to use the shipped model",
+        hint="Write the name of a sibling folder into it, or remove it to use the shipped model",
     )

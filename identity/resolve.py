@@ -11,19 +11,19 @@ from cdp.warehouse import Warehouse
 from identity import edges, super_records, values
 from identity.blocking import block
 from identity.clusters import cluster
-from identity.keys import Assignment, Given, assign
+from identity.keys import Assignment, IssuedIds, assign
 from identity.model import Model
 from identity.sql import statement
-from identity.state import prepare, rules_of
+from identity.state import prepare, rules_digest
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the store remembers: ids given out, ids retired, and what stewards have decided.
+    """What the store remembers: issued ids, retired ids and stewards' decisions.
 
     members: observation_id, profile_id, run_id. former_members: observation_id, profile_id, from_run_id, run_id.
-    aliases: old_profile_id, profile_id. changes:
-    profile_id, other_profile_id, reason, run_id. links, unlinks: left_id, right_id.
+    aliases: old_profile_id, profile_id. changes: profile_id, other_profile_id, reason, run_id. links, unlinks: left_id,
+    right_id.
     """
 
     members: pl.DataFrame
@@ -50,7 +50,7 @@ NOTHING_KNOWN = Known(
 
 @dataclass(frozen=True)
 class Resolution:
-    """How many profile ids were created, merged and split."""
+    """The number of profiles, and how many were merged and split."""
 
     profiles: int
     merges: int
@@ -68,13 +68,13 @@ from identity.edges where left_id in (select observation_id from region)
 
 
 def resolve(warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataFrame, *, run_id: str) -> Resolution:
-    """Resolve all observations: bring the tables of `identity` up to date.
+    """Resolve all observations: update the tables of `identity`.
 
-    What has changed since the last resolution of this warehouse by the same rules is looked at again, with all that it
-    touches; in a new warehouse, or by new rules, that is everything.
+    Incremental: observations that changed since the last resolution with the same rules, and all that evidence
+    connects to them, are examined again. In a new warehouse, or with new rules, that is everything.
 
     Args:
-        patterns: values that are junk or generic by their looks: type, pattern, quality, reason.
+        patterns: patterns of junk and generic values: type, pattern, quality, reason.
     """
     gather(warehouse, known, model, patterns)
     warehouse.run(statement("region"), name="region")
@@ -84,31 +84,31 @@ def resolve(warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataF
     with warehouse.frame("incoming_clusters", clustering.clusters):
         warehouse.run("create or replace temp table clusters as select * from incoming_clusters")
     region = warehouse.query("from region")
-    given = Given(
+    issued = IssuedIds(
         members=known.members.join(region, on="observation_id", how="semi"),
         former_members=known.former_members,
         aliases=known.aliases,
         elsewhere=known.members.join(region, on="observation_id", how="anti").select("profile_id").unique(),
     )
-    assignment = assign(clustering.clusters, warehouse.query(statement("founding")), given)
+    assignment = assign(clustering.clusters, warehouse.query(statement("founding")), issued)
     _write(warehouse, known, assignment, clustering.refusals, run_id)
     reasons = assignment.changes["reason"]
     return Resolution(
-        profiles=assignment.members["profile_id"].n_unique() + given.elsewhere.height,
+        profiles=assignment.members["profile_id"].n_unique() + issued.elsewhere.height,
         merges=int((reasons == "merged").sum()),
         splits=int((reasons == "split").sum()),
     )
 
 
 def gather(warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataFrame) -> None:
-    """Bring the evidence up to date; `touched` are the observations whose place may be another now."""
-    prepare(warehouse, rules_of(model, patterns))
+    """Update the evidence; write `touched`, the observations whose profile may change."""
+    prepare(warehouse, rules_digest(model, patterns))
     values.judge(warehouse, patterns)
-    edges.share_values(warehouse)
+    edges.join_shared_values(warehouse)
     super_records.regroup(warehouse)
     block(warehouse)
-    edges.weigh(warehouse, model)
-    edges.obey(warehouse, known.links, known.unlinks)
+    edges.score_candidates(warehouse, model)
+    edges.apply_decisions(warehouse, known.links, known.unlinks)
     with warehouse.frame("known_members", known.members):
         warehouse.run(statement("displaced"), name="touched")
 

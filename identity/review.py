@@ -1,4 +1,4 @@
-"""The review queue: profiles that a person should look at, because the resolver did not dare to join them."""
+"""The review queue: pairs of profiles that the resolver did not join and that a steward should decide on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cdp.warehouse import Warehouse
 from identity.sql import statement
 
 MEMBERS = "select observation_id, profile_id from identity.members where valid_to_run is null"
-# What a person compares at a glance.
+# The traits that a steward compares at a glance.
 GOLDEN = """
 select profile_id, first_name, last_name, date_of_birth::varchar as date_of_birth, email, phone, street, city, postcode,
     observation_count
@@ -17,14 +17,14 @@ from profiles.profiles semi join asked using (profile_id)
 
 
 def queue(warehouse: Warehouse, decided: pl.DataFrame) -> pl.DataFrame:
-    """Two profiles a row, the most probable first, ties by id; without those on which a steward's word stands.
+    """Pairs of profiles, the most probable first, ties by id, without those that a steward has decided on.
 
     Args:
         decided: left_id, right_id: pairs of observations.
 
     Returns:
-        queue (refused or grey), reason (the constraint, or where the pair stands), rule, probability, left_id,
-        right_id, left_profile_id, right_profile_id, edges (how many pieces of evidence speak for the pair).
+        queue (refused or grey), reason (the constraint, or the pair's position in the grey zone), rule, probability,
+        left_id, right_id, left_profile_id, right_profile_id, edges (how many pieces of evidence support the pair).
     """
     pairs = pl.concat([warehouse.query(statement("refused_pairs")), warehouse.query(statement("grey_zone"))])
     return (
@@ -38,24 +38,24 @@ def queue(warehouse: Warehouse, decided: pl.DataFrame) -> pl.DataFrame:
 
 
 def golden_records(warehouse: Warehouse, pairs: pl.DataFrame) -> pl.DataFrame:
-    """What is known of both sides of `pairs`, for the eye: profile_id and its traits."""
+    """The golden records of both sides of `pairs`, for display: profile_id and its traits."""
     asked = pl.DataFrame({"profile_id": pl.concat([pairs["left_profile_id"], pairs["right_profile_id"]]).unique()})
     with warehouse.frame("asked", asked):
         return warehouse.query(GOLDEN)
 
 
 def _decided_profiles(warehouse: Warehouse, decided: pl.DataFrame) -> pl.DataFrame:
-    places = warehouse.query(MEMBERS)
+    members = warehouse.query(MEMBERS)
     return _by_profiles(
-        decided.join(places, left_on="left_id", right_on="observation_id")
+        decided.join(members, left_on="left_id", right_on="observation_id")
         .rename({"profile_id": "left_profile_id"})
-        .join(places, left_on="right_id", right_on="observation_id")
+        .join(members, left_on="right_id", right_on="observation_id")
         .rename({"profile_id": "right_profile_id"})
     )
 
 
 def _by_profiles(pairs: pl.DataFrame) -> pl.DataFrame:
-    """With `one` and `other`, the pair of profiles whichever way round it was named."""
+    """Add `one` and `other`, the pair of profiles in a canonical order."""
     return pairs.with_columns(
         one=pl.min_horizontal("left_profile_id", "right_profile_id"),
         other=pl.max_horizontal("left_profile_id", "right_profile_id"),

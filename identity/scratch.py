@@ -1,4 +1,4 @@
-"""A copy in memory of what identities are resolved from: to try things on, with the published warehouse only read."""
+"""An in-memory copy of the resolver's inputs, for experiments; the published warehouse is only read."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import closing, contextmanager
 from cdp import tables
 from cdp.warehouse import Warehouse, open_memory
 
-# All that a resolution reads.
+# All tables that a resolution reads.
 INPUTS = (tables.FILES, tables.OBSERVATIONS)
 
 
 @contextmanager
 def scratch_copy(published: Warehouse) -> Iterator[Warehouse]:
-    """The published observations in a warehouse of their own, whose other tables are empty."""
+    """An in-memory warehouse with the published observations; its other tables are empty."""
     with closing(open_memory()) as scratch:
         scratch.create_tables(tables.TABLES)
         for table in INPUTS:

@@ -1,4 +1,4 @@
-"""What a resolution leaves behind for the next one (schema `resolver`), as long as the rules stay the same."""
+"""The resolver's state between runs (schema `resolver`), valid as long as the rules stay the same."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cdp.warehouse import Warehouse
 from identity.model import Model
 from identity.sql import statement
 
-# Libraries whose answers a resolution rests on.
+# Libraries whose results a resolution depends on.
 LIBRARIES = ("duckdb", "nicknames", "splink")
 STATE = ("features", "contact_points", "components", "super_records", "block_keys", "linked", "unlinks")
 EVIDENCE = (
@@ -26,7 +26,7 @@ EVIDENCE = (
 
 
 def prepare(warehouse: Warehouse, rules: str) -> None:
-    """Make the state's tables. If the last resolution went by other rules, nothing that it found stands."""
+    """Create the state's tables; empty them and the evidence if the last resolution used other rules."""
     warehouse.run(statement("state"), name="resolver")
     if warehouse.scalar("select rules from resolver.basis") == rules:
         return
@@ -37,19 +37,21 @@ def prepare(warehouse: Warehouse, rules: str) -> None:
 
 
 def forget(warehouse: Warehouse) -> None:
-    """Let the next resolution look at everything."""
+    """Drop the state, so that the next resolution examines everything."""
     warehouse.run("drop schema if exists resolver cascade", name="resolver")
 
 
-def rules_of(model: Model, patterns: pl.DataFrame) -> str:
-    """A digest of all that decides how the same observations are resolved: model, patterns, libraries, this package."""
+def rules_digest(model: Model, patterns: pl.DataFrame) -> str:
+    """A digest of everything that determines a resolution: model, patterns, libraries, this package."""
     parameters = {**asdict(model), "training": None}
-    said = json.dumps([parameters, patterns.rows(), [version(name) for name in LIBRARIES], _own_text()], sort_keys=True)
-    return sha256(said.encode()).hexdigest()
+    rules = json.dumps(
+        [parameters, patterns.rows(), [version(name) for name in LIBRARIES], _own_source()], sort_keys=True
+    )
+    return sha256(rules.encode()).hexdigest()
 
 
 @cache
-def _own_text() -> str:
+def _own_source() -> str:
     folder = Path(__file__).parent
     texts = (path.read_text() for kind in ("*.py", "sql/*.sql") for path in sorted(folder.glob(kind)))
     return sha256("".join(texts).encode()).hexdigest()

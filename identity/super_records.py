@@ -1,4 +1,4 @@
-"""Super-records: what exact evidence joins, as one record each. The model weighs what shares no exact value."""
+"""Super-records: one record per exact component. The model compares super-records, which share no exact value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ where kind = 'exact' and left_id in (select observation_id from regrouped)
 
 
 def regroup(warehouse: Warehouse) -> None:
-    """Bring the exact components of `touched` and `redescribed` observations and their super-records up to date; write
+    """Update the exact components of `touched` and `redescribed` observations, and their super-records; write
     `changed_records` (unique_id)."""
     warehouse.run(statement("regrouped"), name="regrouped")
     observations = warehouse.query("select observation_id from regrouped")["observation_id"]
@@ -24,7 +24,7 @@ def regroup(warehouse: Warehouse) -> None:
 
 
 def describe(warehouse: Warehouse, components: pl.DataFrame) -> None:
-    """Write `components` and `described`, a super-record each, for a frame of observation_id, component_id."""
+    """Write `components` and `described`, one super-record each, for a frame of observation_id, component_id."""
     with warehouse.frame("incoming_components", components):
         warehouse.run("create or replace temp table components as select * from incoming_components")
     warehouse.run(statement("described"), name="described")

@@ -1,6 +1,6 @@
-"""Training: how often each level of likeness occurs among matches and among other pairs, learnt without labels.
+"""Training: how often each agreement level occurs among matches and non-matches, learnt without labels.
 
-Here a warehouse's observations are looked at; `em.py` finds the parameters that explain what was seen.
+This module gathers the evidence from a warehouse's observations; `em.py` fits the parameters.
 """
 
 from __future__ import annotations
@@ -17,48 +17,48 @@ from cdp.errors import IdentityError
 from cdp.warehouse import Warehouse
 from identity import edges, values
 from identity.blocking import block
-from identity.em import PRIOR_MATCHES, Counts, Evidence, Fit, fit, seen
+from identity.em import PRIOR_MATCHES, Counts, Evidence, Fit, add_counts, fit
 from identity.model import COMPARISONS, Comparison, Model
 from identity.scratch import scratch_copy
 from identity.sql import statement
 from identity.state import prepare
 from identity.super_records import describe, regroup
 
-# Random pairs looked at, and known matches.
+# Sample sizes: random pairs and known matches.
 MAX_RANDOM_PAIRS = 300_000
 MAX_KNOWN_MATCHES = 20_000
-# Fewer super-records than this, and too few of their pairs are other people's to tell what chance does; fewer matches
-# than the prior counts for, and the parameters would be the prior's.
+# With fewer super-records there are too few pairs of different people to estimate chance agreement; with fewer matches
+# than the prior is worth, the parameters would be those of the prior.
 MIN_RECORDS = 100
 MIN_MATCHES = PRIOR_MATCHES
-# A level that fewer than half a match is expected to show was seen in none.
+# A level counts as unseen if less than this many matches are expected to show it.
 SHOWN = 0.5
 
 
-class TooLittleToLearnFrom(IdentityError):
-    """There are too few records, or too few of them are expected to be one person."""
+class InsufficientTrainingData(IdentityError):
+    """There are too few records, or too few expected matches among them."""
 
 
 def train_on_published(published: Warehouse, patterns: pl.DataFrame, *, seed: int) -> Model:
-    """A model of what is published, which is only read.
+    """A model trained on the published warehouse, which is only read.
 
     Raises:
-        TooLittleToLearnFrom: as `train`.
+        InsufficientTrainingData: as `train`.
     """
     with scratch_copy(published) as scratch:
         return train(gather(scratch, patterns, seed=seed))
 
 
 def gather(warehouse: Warehouse, patterns: pl.DataFrame, *, seed: int) -> Evidence:
-    """Look at the observations of a warehouse: at candidate pairs, at random pairs and at known matches.
+    """Gather training evidence from a warehouse: candidate pairs, random pairs and known matches.
 
     Args:
-        patterns: values that are junk or generic by their looks: type, pattern, quality, reason.
-        seed: what random pairs and known matches are drawn by, where there are more than are looked at.
+        patterns: patterns of junk and generic values: type, pattern, quality, reason.
+        seed: for drawing random pairs and known matches, where there are more than the sample sizes.
     """
     prepare(warehouse, "training")
     values.judge(warehouse, patterns)
-    edges.share_values(warehouse)
+    edges.join_shared_values(warehouse)
     known = _known_matches(warehouse, seed)
     regroup(warehouse)
     block(warehouse)
@@ -89,10 +89,10 @@ def gather(warehouse: Warehouse, patterns: pl.DataFrame, *, seed: int) -> Eviden
 
 
 def train(evidence: Evidence) -> Model:
-    """The model that explains the evidence. Pure, and the same for the same evidence; its version tells parameters.
+    """The model that best explains the evidence. Pure and deterministic; the version is a hash of the parameters.
 
     Raises:
-        TooLittleToLearnFrom: the evidence says less than what is assumed without any.
+        InsufficientTrainingData: the evidence would not outweigh the prior.
     """
     _require("records with a name or a date of birth", evidence.record_count, MIN_RECORDS)
     found = fit(evidence)
@@ -101,10 +101,10 @@ def train(evidence: Evidence) -> Model:
     return replace(learnt, version=_version(learnt), training={**evidence.facts, **_outcome(found)})
 
 
-def _require(what: str, there_are: float, at_least: float) -> None:
-    if there_are < at_least:
-        raise TooLittleToLearnFrom(
-            f"too little to learn from: {there_are:.0f} {what}, and at least {at_least:.0f} are needed",
+def _require(what: str, count: float, at_least: float) -> None:
+    if count < at_least:
+        raise InsufficientTrainingData(
+            f"not enough training data: {count:.0f} {what}, at least {at_least:.0f} needed",
             hint="The shipped model needs no training",
         )
 
@@ -138,7 +138,7 @@ def _version(learnt: Model) -> str:
 
 
 def _oversized_blocks(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """The blocks that gave no pairs because too many share their key, by rule, most first."""
+    """The blocks skipped because too many records share their key, by rule, most blocks first."""
     return warehouse.query(
         "select rule, count(*) as blocks, max(record_count) as largest from identity.oversized_blocks "
         "group by rule order by blocks desc, rule"
@@ -146,7 +146,7 @@ def _oversized_blocks(warehouse: Warehouse) -> list[dict[str, Any]]:
 
 
 def _levels(warehouse: Warehouse, pairs: str, records: str) -> pl.DataFrame:
-    """How many of `pairs` (join_key_l, join_key_r) of `records` have which levels: a column a comparison, and pairs."""
+    """Agreement patterns of `pairs` (join_key_l, join_key_r) of `records`: a level per comparison, and `pairs`."""
     names = [c.name for c in COMPARISONS]
     levels = ", ".join(f"{_level(c)} as {c.name}" for c in COMPARISONS)
     columns = warehouse.query(f"select * from {records} limit 0").columns
@@ -164,7 +164,7 @@ def _level(comparison: Comparison) -> str:
 
 
 def _draw(warehouse: Warehouse, records: int, seed: int) -> None:
-    """Write random_pairs: all pairs that no key has found where they are few, else a random sample."""
+    """Write random_pairs: pairs that no key has found, all of them if they are few, otherwise a random sample."""
     if records * (records - 1) // 2 <= MAX_RANDOM_PAIRS:
         numbers = np.array(np.triu_indices(records, 1))
     else:
@@ -174,7 +174,7 @@ def _draw(warehouse: Warehouse, records: int, seed: int) -> None:
 
 
 def _known_matches(warehouse: Warehouse, seed: int) -> dict[str, Counts]:
-    """Pairs a level among observations that share an identifier of their own, that identifier's field left out."""
+    """Pairs per level among observations that share a unique identifier, without the field of that identifier."""
     warehouse.run(
         "create or replace temp table known_pairs as select left_id as join_key_l, right_id as join_key_r, rule "
         "from exact_edges order by hash(left_id || right_id || $seed), rule limit $most",
@@ -194,4 +194,4 @@ def _known_matches(warehouse: Warehouse, seed: int) -> dict[str, Counts]:
 
 def _count(patterns: pl.DataFrame, comparison: Comparison) -> Counts:
     weights = patterns["pairs"].to_numpy().astype(float)
-    return seen(patterns[comparison.name].to_numpy(), weights, np.zeros(len(comparison.levels)))
+    return add_counts(np.zeros(len(comparison.levels)), patterns[comparison.name].to_numpy(), weights)

@@ -1,4 +1,4 @@
-"""A training's report: one HTML page that opens offline, with what was learnt from, the outcome and Splink's charts."""
+"""The training report: one offline HTML page with the training data, the outcome and Splink's charts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TEMPLATE = Environment(
 
 
 def report(model: Model) -> str:
-    """The page of a model that `train` has made. It shows counts and shares only, and no value of any record."""
+    """The page for a model made by `train`. It shows only counts and shares, no value of any record."""
     return _TEMPLATE.render(
         model=model,
         training=model.training,
@@ -33,7 +33,7 @@ def report(model: Model) -> str:
 
 
 def _field(model: Model, name: str) -> dict[str, Any]:
-    """A comparison's levels: name, m, u, the weight in bits, and whether any match showed it."""
+    """A comparison's levels: name, m, u, the weight in bits, and whether no match showed it."""
     unseen = model.training["levels_no_match_showed"].get(name, [])
     levels = [
         {"name": level, "m": m, "u": u, "weight": log2(m / u), "unseen": level in unseen}

@@ -1,7 +1,7 @@
-"""What a value of an identifier is worth: unique, shared, generic or junk.
+"""The quality of an identifier value: unique, shared, generic or junk.
 
-Values are judged by the distinct people behind them, counted by their names and not by their rows: a family's
-e-mail is shared however often it occurs, and one customer's is not.
+Values are judged by the number of distinct people behind them, counted by names, not by rows: a family's e-mail is
+shared and one customer's is not, however often either occurs.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from cdp.warehouse import Warehouse
 from identity.names import NAMES_ALIKE, given_forms
 from identity.sql import statement
 
-# More distinct people behind one value than this, and it says nothing about any of them.
+# A value with more distinct people than this says nothing about any of them.
 MAX_PEOPLE = 6
-# More distinct given names behind one value than this, and they are not even compared.
+# The given names behind a value are compared with each other only up to this many distinct names.
 MAX_NAMES = 40
 
-# Observations whose place may be another now; later steps find more of them.
+# Observations whose profile may have changed; later steps add to them.
 TOUCHED = """
 create or replace temp table touched as select observation_id from changed where not is_seen_again_only
 """
 
 
 def judge(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
-    """Judge the values that new and changed observations carry, or have carried: bring identity.identifiers,
-    identity.identifier_values and the resolver's own addresses up to date.
+    """Judge the values that new and changed observations carry or carried: update identity.identifiers,
+    identity.identifier_values and the resolver's contact points.
 
     Writes `changed` and `touched` observations, `touched_values`, their `valued_holders`, and `redescribed`, the
-    observations whose own addresses are others now.
+    observations whose contact points have changed.
 
     Args:
         patterns: frame of type, pattern (a regular expression over the lower-cased value), quality, reason.
@@ -52,9 +52,9 @@ def judge(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
 
 
 def _list_patterned(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
-    """Write the temporary table listed_values: values that are junk or generic by their looks.
+    """Write the temporary table listed_values: the touched values that match a pattern.
 
-    A statement a pattern, because DuckDB compiles a pattern once only where it is a constant.
+    One statement per pattern, because DuckDB compiles a pattern only once if it is a constant.
     """
     warehouse.run(
         "create or replace temp table listed_values (type varchar, value varchar, quality varchar, reason varchar)"

@@ -1,1 +1,1 @@
-"""Access tokens: the authorisation server."""
+"""The authorisation server: access tokens."""

@@ -28,21 +28,22 @@ _FORM_SCHEMA = {
         "grant_type": {"type": "string", "enum": ["client_credentials"]},
         "scope": {
             "type": "string",
-            "description": "separated by spaces; all that the client has if left out",
+            "description": "Requested scopes, separated by spaces; by default all of the client's scopes",
         },
-        "client_id": {"type": "string", "description": "unless by HTTP Basic"},
-        "client_secret": {"type": "string", "description": "unless by HTTP Basic"},
+        "client_id": {"type": "string", "description": "Client id, unless given by HTTP Basic"},
+        "client_secret": {"type": "string", "description": "Client secret, unless given by HTTP Basic"},
     },
 }
 
 
 @router.post(
     "/oauth/token",
+    summary="Issue an access token",
     responses={400: {"model": OAuthProblem}, 401: {"model": OAuthProblem}, **problems(413, 503)},
     openapi_extra={"requestBody": {"required": True, "content": {_FORM: {"schema": _FORM_SCHEMA}}}},
 )
 async def token(request: Request, response: Response, context: ContextOf) -> Token:
-    """Give an access token to a client that shows its secret, by HTTP Basic or in the form."""
+    """Issue an access token to a client, which authenticates by HTTP Basic or with its secret in the form."""
     form = await _form(request)
     _check_grant_type(form)
     client_id, secret = _credentials(request, form)
@@ -58,9 +59,9 @@ async def token(request: Request, response: Response, context: ContextOf) -> Tok
     )
 
 
-@router.get("/.well-known/oauth-authorization-server")
+@router.get("/.well-known/oauth-authorization-server", summary="Get the server metadata")
 async def server_metadata(context: ContextOf) -> ServerMetadata:
-    """Where the endpoints are and what they accept."""
+    """Get the endpoints of the authorisation server and what they support."""
     issuer = context.tokens.issuer
     return ServerMetadata(
         issuer=issuer,
@@ -73,9 +74,9 @@ async def server_metadata(context: ContextOf) -> ServerMetadata:
     )
 
 
-@router.get("/.well-known/jwks.json", response_model=KeySet)
+@router.get("/.well-known/jwks.json", summary="Get the key set", response_model=KeySet)
 async def key_set(context: ContextOf) -> dict[str, Any]:
-    """The keys that access tokens are signed with."""
+    """Get the public keys for verifying access tokens."""
     return context.tokens.public_keys()
 
 
@@ -83,13 +84,13 @@ async def _form(request: Request) -> Mapping[str, str]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         raise OAuthError("invalid_request", f"The body must be {_FORM}")
     try:
-        # A parameter without a value counts as left out (RFC 6749, section 3.2).
+        # A parameter without a value is treated as omitted (RFC 6749, section 3.2).
         pairs = parse_qsl((await request.body()).decode(), errors="strict")
     except UnicodeDecodeError:
         raise OAuthError("invalid_request", "The body must be UTF-8") from None
     form = dict(pairs)
     if len(form) < len(pairs):
-        raise OAuthError("invalid_request", "A parameter is given twice")
+        raise OAuthError("invalid_request", "Duplicate parameter")
     return form
 
 
@@ -105,7 +106,7 @@ def _credentials(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
     if header is None:
         return form.get("client_id", ""), form.get("client_secret", "")
     if "client_secret" in form:
-        raise OAuthError("invalid_request", "The client must authenticate in one way, not in two")
+        raise OAuthError("invalid_request", "The client must use only one authentication method")
     return _basic_credentials(header)
 
 
@@ -118,7 +119,7 @@ def _basic_credentials(header: str) -> tuple[str, str]:
 
 
 def _authenticate(context: Context, client_id: str, secret: str) -> Client:
-    if "\0" in client_id:  # which PostgreSQL's texts cannot hold
+    if "\0" in client_id:  # PostgreSQL cannot store NUL
         raise _invalid_client()
     with context.store.read() as connection:
         client = authenticate(connection, client_id, secret)
@@ -130,13 +131,13 @@ def _authenticate(context: Context, client_id: str, secret: str) -> Client:
 def _invalid_client() -> OAuthError:
     return OAuthError(
         "invalid_client",
-        "The client is not known or its secret is wrong",
+        "Unknown client or wrong secret",
         headers={"WWW-Authenticate": 'Basic realm="cdp", charset="UTF-8"'},
     )
 
 
-def _granted(client: Client, asked: str | None) -> list[str]:
-    wanted = asked.split() if asked else client.scopes
+def _granted(client: Client, requested: str | None) -> list[str]:
+    wanted = requested.split() if requested else client.scopes
     if not set(wanted) <= set(client.scopes):
-        raise OAuthError("invalid_scope", "The client does not have every scope asked for")
+        raise OAuthError("invalid_scope", "The client does not have all requested scopes")
     return [scope for scope in client.scopes if scope in wanted]

@@ -1,4 +1,4 @@
-"""The bodies of the authorisation server."""
+"""Response bodies of the authorisation server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from api.schemas import Body
 
 
 class OAuthProblem(Body):
-    """A refusal of the token endpoint (RFC 6749, section 5.2)."""
+    """An error of the token endpoint (RFC 6749, section 5.2)."""
 
     error: str
     error_description: str
@@ -23,12 +23,12 @@ class Token(Body):
 
     access_token: str
     token_type: Literal["Bearer"]
-    expires_in: int = Field(description="seconds")
-    scope: str
+    expires_in: int = Field(description="Lifetime in seconds")
+    scope: str = Field(description="Granted scopes, separated by spaces")
 
 
 class ServerMetadata(Body):
-    """What the authorisation server can do (RFC 8414)."""
+    """Metadata of the authorisation server (RFC 8414)."""
 
     issuer: str
     token_endpoint: str
@@ -40,6 +40,6 @@ class ServerMetadata(Body):
 
 
 class KeySet(Body):
-    """The public keys that sign access tokens (RFC 7517)."""
+    """The public keys for verifying access tokens (RFC 7517)."""
 
     keys: list[dict[str, JsonValue]]

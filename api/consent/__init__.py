@@ -1,1 +1,1 @@
-"""Consents: the ledger, and the pages that a link opens."""
+"""Consents: the ledger and the preference page."""

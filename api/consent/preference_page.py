@@ -1,4 +1,4 @@
-"""The page of preferences: HTML without scripts, cookies or anything from elsewhere."""
+"""The preference page: HTML without scripts, cookies or external resources."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 from cdp.consent.preferences import Preferences
 
 TITLE = "Your messages from us"
-# What the page says after each action of its forms.
+# The confirmation shown after each form action.
 CONFIRMATIONS = {
     "unsubscribe": "You are unsubscribed.",
     "save": "Your choices are saved.",
@@ -32,7 +32,7 @@ HEADERS = {
         f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     ),
-    # The address of the page is a key to it.
+    # The URL of the page is a credential.
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -41,13 +41,13 @@ HEADERS = {
 
 
 def page(found: Preferences, done: str | None = None) -> HTMLResponse:
-    """The page of what the holder of a link gets; `done` is the action that was just taken."""
-    return _html(200, preferences=found, told=CONFIRMATIONS[done] if done else "")
+    """The page with the preferences of the link's holder; `done` is the action just taken."""
+    return _html(200, preferences=found, message=CONFIRMATIONS[done] if done else "")
 
 
-def notice(told: str, status: int) -> HTMLResponse:
-    """A page that says one thing."""
-    return _html(status, told=told)
+def notice(message: str, status: int) -> HTMLResponse:
+    """A page with only a message."""
+    return _html(status, message=message)
 
 
 def _html(status: int, **shown: Any) -> HTMLResponse:

@@ -1,6 +1,6 @@
-"""Unsubscribing by a link: in one click (RFC 8058), or on a page of preferences.
+"""Unsubscribing by a link: in one click (RFC 8058), or on the preference page.
 
-The link stands for who holds it: no cookies, nothing to log in to. Reading the page changes nothing, because mail
+The link alone identifies its holder: there are no cookies and no login. Opening the page changes nothing, because mail
 scanners follow every link; only a form does, or a mail program that posts `List-Unsubscribe=One-Click`.
 """
 
@@ -36,16 +36,18 @@ _FORM = {"schema": {"type": "object", "properties": {"List-Unsubscribe": {"const
 _FORMS = {"application/x-www-form-urlencoded": _FORM, "multipart/form-data": _FORM}
 
 
-class FormNotKnown(ApiError):
-    """The body is neither RFC 8058's nor one of the page's forms."""
+class UnknownForm(ApiError):
+    """The body is neither that of RFC 8058 nor one of the page's forms."""
 
     http_status = 400
     code = "bad_request"
 
 
-@router.get("/{token}", response_class=HTMLResponse, responses=problems(404, 422, 503))
+@router.get(
+    "/{token}", summary="Show the preference page", response_class=HTMLResponse, responses=problems(404, 422, 503)
+)
 async def show_preferences(request: Request, token: Token, context: ContextOf) -> Response:
-    """A page with what the holder of the link gets, and forms to change it. Changes nothing by itself."""
+    """Show the preferences of the link's holder, with forms to change them. Opening the page changes nothing."""
     try:
         link = context.unsubscribing.read(token)
     except LinkNotValid as error:
@@ -55,17 +57,18 @@ async def show_preferences(request: Request, token: Token, context: ContextOf) -
 
 @router.post(
     "/{token}",
+    summary="Unsubscribe or change preferences",
     response_class=HTMLResponse,
     responses=problems(400, 404, 413, 422, 503),
     openapi_extra={"requestBody": {"required": True, "content": _FORMS}},
 )
 async def change_preferences(request: Request, token: Token, context: ContextOf) -> Response:
-    """Unsubscribe in one click, or take in a form of the page. Asked again, it answers the same."""
+    """Unsubscribe in one click, or submit a form of the preference page. Repeating a request changes nothing more."""
     try:
         link = context.unsubscribing.read(token)
         form = await request.form(max_files=0, max_fields=500)
         action = _action(form)
-    except (LinkNotValid, FormNotKnown) as error:
+    except (LinkNotValid, UnknownForm) as error:
         return _refused(request, error)
     evidence = _evidence(request, link, "one_click" if ONE_CLICK in form.multi_items() else "preference_page")
 
@@ -86,7 +89,7 @@ def _preferences(connection: Connection, context: Context, link: Link) -> Prefer
 def _action(form: FormData) -> str:
     action = "unsubscribe" if ONE_CLICK in form.multi_items() else form.get("action")
     if action not in CONFIRMATIONS:
-        raise FormNotKnown("The body must be List-Unsubscribe=One-Click, or a form of the page")
+        raise UnknownForm("The body must be List-Unsubscribe=One-Click or a form of the preference page")
     return str(action)
 
 
@@ -103,24 +106,24 @@ def _statements(
 
 
 def _evidence(request: Request, link: Link, method: str) -> dict[str, str]:
-    given = {
+    evidence = {
         "method": method,
         "message_id": link.message_ref,
         "ip": _network(request),
         "user_agent": request.headers.get("user-agent", "")[:256],
     }
-    return {name: value for name, value in given.items() if value}
+    return {name: value for name, value in evidence.items() if value}
 
 
 def _network(request: Request) -> str | None:
     try:
         return network_of(request.client.host) if request.client else None
     except ValueError:
-        return None  # a socket of this machine
+        return None  # a local socket
 
 
 def _refused(request: Request, error: CdpError) -> Response:
-    """A page for people, a problem for programs."""
+    """An HTML page for browsers, a problem document for other clients."""
     if "text/html" in request.headers.get("accept", ""):
         request.state.error_code = error.code
         return notice(error.what, error.http_status)

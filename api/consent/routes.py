@@ -1,4 +1,4 @@
-"""Consents: state one, read the ledger and what follows from it."""
+"""Consents: record statements, read the ledger and the resulting states."""
 
 from __future__ import annotations
 
@@ -33,34 +33,42 @@ from cdp.store import Connection
 router = APIRouter(prefix="/v1", tags=["consents"], route_class=bounded(100_000))
 
 ContactPointId = Annotated[str | None, Query(pattern=fields.ContactPointId.pattern)]
-AsOf = Annotated[UtcTime | None, Query(description="what was in force then: all that had occurred, whenever recorded")]
+AsOf = Annotated[
+    UtcTime | None, Query(description="Point in time: everything that had occurred by then, whenever it was recorded")
+]
 
 
 @router.post(
     "/consents",
+    summary="Record a consent",
     status_code=201,
     response_model=RecordedConsent,
     responses=problems(400, 401, 403, 404, 413, 422, 429, 503),
 )
-async def record_consent(caller: ConsentWriter, asked: ConsentRequest, context: ContextOf) -> Response:
-    """Record what somebody has said about consent. It holds for whatever is asked next, of any worker.
+async def record_consent(caller: ConsentWriter, body: ConsentRequest, context: ContextOf) -> Response:
+    """Record a statement about consent. It applies to every later request, on every worker.
 
-    A statement belongs to a contact point: the address among the identifiers, or the only one that the person has. An
-    opt-out for a person reaches all addresses of the channel, one of scope `all` every contact point that they have.
+    A statement belongs to a contact point: the address among the identifiers, or the person's only one. An opt-out for
+    a person applies to all addresses of the channel, and one of scope `all` to every contact point of the person.
     """
-    context.policy.require_purpose(asked.purpose)
-    said = asked.statement(normalised(asked.identifiers or (), context.settings.default_region))
+    context.policy.require_purpose(body.purpose)
+    statement = body.statement(normalised(body.identifiers or (), context.settings.default_region))
 
     def write() -> list[Entry]:
         with context.store.write() as connection:
-            return state_consent(connection, said, caller.client_id, context.clock())
+            return state_consent(connection, statement, caller.client_id, context.clock())
 
     first, *reached = await run_in_threadpool(write)
-    body = {**view_of_entry(first), "reached": [view_of_entry(entry) for entry in reached]}
-    return Response(to_json(body), 201, {"Cache-Control": "no-store"}, "application/json")
+    recorded = {**view_of_entry(first), "reached": [view_of_entry(entry) for entry in reached]}
+    return Response(to_json(recorded), 201, {"Cache-Control": "no-store"}, "application/json")
 
 
-@router.get("/consents", response_model=Consents, responses=problems(400, 401, 403, 404, 422, 429, 503))
+@router.get(
+    "/consents",
+    summary="Read consents",
+    response_model=Consents,
+    responses=problems(400, 401, 403, 404, 422, 429, 503),
+)
 async def read_consents(
     _caller: ConsentReader,
     context: ContextOf,
@@ -68,7 +76,7 @@ async def read_consents(
     profile_id: Annotated[Name | None, Query()] = None,
     as_of: AsOf = None,
 ) -> Response:
-    """The ledger's entries of a contact point or of a person, and what was in force."""
+    """Read the ledger entries and consent states of a contact point or a person."""
     if (contact_point_id is None) == (profile_id is None):
         raise UsageError("give either contact_point_id or profile_id")
     if profile_id is not None:
@@ -78,13 +86,14 @@ async def read_consents(
 
 @router.get(
     "/profiles/{profile_id}/consents",
+    summary="Read a profile's consents",
     response_model=Consents,
     responses=problems(400, 401, 403, 404, 422, 429, 503),
 )
 async def read_consents_of_profile(
     _caller: ProfileReader, context: ContextOf, profile_id: str, as_of: AsOf = None
 ) -> Response:
-    """What a person's contact points may be used for, and the entries that say so."""
+    """Read the consent states of a person's contact points, and the ledger entries behind them."""
     return await _consents_of_profile(context, profile_id, as_of)
 
 
@@ -92,11 +101,11 @@ async def _consents_of_profile(context: Context, profile_id: str, as_of: datetim
     return answer(await context.read(lambda connection: _of_profile(connection, context, profile_id, as_of)))
 
 
-def _of_profile(connection: Connection, context: Context, asked: str, as_of: datetime | None) -> dict[str, Any]:
-    if "\0" in asked:  # which PostgreSQL's texts cannot hold
+def _of_profile(connection: Connection, context: Context, requested_id: str, as_of: datetime | None) -> dict[str, Any]:
+    if "\0" in requested_id:  # PostgreSQL cannot store NUL
         raise _no_profile()
-    person = find_person(connection, asked)
-    profile_id = person.profile_id if person else asked
+    person = find_person(connection, requested_id)
+    profile_id = person.profile_id if person else requested_id
     points = points_of(connection, profile_id)
     if person is None and not points:
         raise _no_profile()
@@ -109,10 +118,12 @@ def _no_profile() -> NotFound:
     return NotFound("There is no profile with this id")
 
 
-def _of_contact_point(connection: Connection, context: Context, asked: str, as_of: datetime | None) -> dict[str, Any]:
-    """The entries of one; its states are judged by what the person has said of all."""
-    address = find_contact_point(connection, asked)
-    point = Point(asked, address.type if address else _type_of_erased(connection, asked))
+def _of_contact_point(
+    connection: Connection, context: Context, requested_id: str, as_of: datetime | None
+) -> dict[str, Any]:
+    """The entries of one contact point; its states take the person's statements on all contact points into account."""
+    address = find_contact_point(connection, requested_id)
+    point = Point(requested_id, address.type if address else _type_of_erased(connection, requested_id))
     rules, now = context.policy.consent, as_of or context.clock()
     return _view(read_holders_consents(connection, point, rules=rules, as_of=now), [point])
 

@@ -1,4 +1,4 @@
-"""The bodies of consents, as OpenAPI documents them."""
+"""Request and response bodies of consents, as OpenAPI documents them."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ Network = Annotated[str, StringConstraints(max_length=64), AfterValidator(networ
 
 
 class Evidence(BaseModel):
-    """What proves a statement. An IP address is kept as its network (/24, /48), a URL without its query."""
+    """Proof of a statement. IP addresses are truncated to their network (/24 or /48), URLs lose their query."""
 
     model_config = ConfigDict(extra="forbid")
 
     notice_id: Name | None = None
     notice_hash: Name | None = None
-    method: Name | None = Field(None, description="such as `checkbox`, `double_opt_in`, `phone_call`")
-    url: Url | None = Field(None, description="where it was said; must not itself hold an address")
+    method: Name | None = Field(None, description="Method, such as `checkbox`, `double_opt_in` or `phone_call`")
+    url: Url | None = Field(None, description="Page of the statement; must not contain an address")
     ip: Network | None = None
     user_agent: Name | None = None
     message_id: Name | None = None
 
 
 class ConsentRequest(BaseModel):
-    """A statement about consent: whose, for what, and what was said."""
+    """A statement about consent: by whom, for what, and its content."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,24 +48,24 @@ class ConsentRequest(BaseModel):
     identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)] | None = None
     contact_point_id: ContactPointId | None = None
     channel: ChannelName
-    purpose: Name = Field(description="of the policy's purposes: `marketing` or `transactional`, as shipped")
+    purpose: Name = Field(description="Purpose defined by the policy; as shipped, `marketing` or `transactional`")
     topic: Name | None = None
     state: State
-    scope: Scope | None = Field(None, description="`topic` where a topic is given, `channel` otherwise")
+    scope: Scope | None = Field(None, description="Scope; by default `topic` if a topic is given, otherwise `channel`")
     basis: Basis | None = None
-    occurred_at: UtcTime | None = Field(None, description="now, if left out; never in the future")
+    occurred_at: UtcTime | None = Field(None, description="Time of the statement; by default now, never in the future")
     evidence: Evidence = Evidence()
 
     @model_validator(mode="after")
-    def _names_somebody_once(self) -> Self:
+    def _identifies_the_person_once(self) -> Self:
         if sum(given is not None for given in (self.profile_id, self.identifiers, self.contact_point_id)) != 1:
-            raise ValueError("give one of profile_id, identifiers, contact_point_id")
+            raise ValueError("give exactly one of profile_id, identifiers, contact_point_id")
         if (self.scope == "topic") > (self.topic is not None) or (self.scope in ("channel", "all") and self.topic):
-            raise ValueError("scope `topic` goes with a topic, and no other scope does")
+            raise ValueError("scope `topic` requires a topic, and other scopes exclude one")
         return self
 
     def statement(self, identifiers: Sequence[tuple[str, str]]) -> NewStatement:
-        """What is said, about contact points that `identifiers`, the body's own when normalised, may name."""
+        """The statement, with the body's `identifiers` in normalised form."""
         return NewStatement(
             channel=self.channel,
             purpose=self.purpose,
@@ -82,7 +82,7 @@ class ConsentRequest(BaseModel):
 
 
 class ConsentEntry(Body):
-    """An entry of the ledger; `entry_hash` covers its other fields and, through `previous_hash`, all before it."""
+    """A ledger entry. `entry_hash` covers its other fields and, through `previous_hash`, all earlier entries."""
 
     seq: int
     entry_id: str
@@ -104,27 +104,27 @@ class ConsentEntry(Body):
 
 
 class RecordedConsent(ConsentEntry):
-    """The entry, and those of the person's other contact points that the same statement reached."""
+    """The recorded entry, and the entries of the person's other contact points that the statement applies to."""
 
     reached: list[ConsentEntry]
 
 
 class SuppressionRow(Body):
-    """Why nothing is sent to a contact point on a channel (`all`: on any), whatever was consented to."""
+    """A reason not to send to a contact point on a channel (`all`: on any channel), regardless of consent."""
 
     contact_point_id: str
     channel: str
-    reason: str = Field(description="stop, complaint, hard_bounce or erased")
+    reason: str = Field(description="`stop`, `complaint`, `hard_bounce` or `erased`")
     source: str
     occurred_at: datetime | None
     lifted_at: datetime | None
     lifted_by: str | None
-    entry_id: str | None = Field(description="the ledger entry or the event that says so")
+    entry_id: str | None = Field(description="Ledger entry or event that caused the suppression")
     is_active: bool
 
 
 class ConsentStanding(Body):
-    """What was stated for a contact point on a channel (and a topic), and what suppresses it."""
+    """The consent state of a contact point on a channel (and a topic), and its suppressions."""
 
     contact_point_id: str
     type: str
@@ -138,7 +138,7 @@ class ConsentStanding(Body):
 
 
 class Consents(Body):
-    """What was stated, what follows from it, and what stands in the way, as of a time."""
+    """Ledger entries, the resulting consent states and the suppressions, as of a time."""
 
     as_of: datetime
     entries: list[ConsentEntry]

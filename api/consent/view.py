@@ -1,4 +1,4 @@
-"""Consents as `include=consent` and `/consents` show them."""
+"""Consents in the format of `include=consent` and `/consents`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PURPOSE = "marketing"
 
 
 def view_of_consents(found: PersonConsents) -> list[dict[str, Any]]:
-    """For each contact point, channel and topic that was spoken of: its state, and what suppresses it.
+    """The consent state and suppressions for each contact point, channel, purpose and topic with a statement.
 
-    Marketing is shown for every channel.
+    Marketing is included for every channel.
     """
     return [
         {
@@ -26,7 +26,7 @@ def view_of_consents(found: PersonConsents) -> list[dict[str, Any]]:
         }
         for point in found.points
         for channel in point.channels
-        for purpose, topic in _spoken_of(found.entries, point, channel)
+        for purpose, topic in _purposes_and_topics(found.entries, point, channel)
     ]
 
 
@@ -42,8 +42,8 @@ def _view_of_standing(standing: Standing) -> dict[str, Any]:
     return {"state": standing.state, "allowed": standing.allowed, "entry_id": standing.entry_id}
 
 
-def _spoken_of(entries: Sequence[Entry], point: Point, channel: str) -> list[tuple[str, str | None]]:
-    """The channel as a whole, and each purpose and topic that was spoken of."""
+def _purposes_and_topics(entries: Sequence[Entry], point: Point, channel: str) -> list[tuple[str, str | None]]:
+    """Marketing on the channel as a whole, and each purpose and topic with a statement."""
     own = (entry for entry in entries if (entry.contact_point_id, entry.channel) == (point.id, channel))
     found = {(entry.purpose, entry.topic) for entry in own} | {(PURPOSE, None)}
     return sorted(found, key=lambda each: (each[0] != PURPOSE, each[0], each[1] or ""))

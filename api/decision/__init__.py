@@ -1,1 +1,1 @@
-"""Decisions: whether, where and when to write to somebody."""
+"""Decisions: whether, on which channel and when to send a message to a person."""

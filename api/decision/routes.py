@@ -1,4 +1,4 @@
-"""Decisions: whether, where and when to write to somebody, and why."""
+"""Decisions: whether, on which channel and when to send a message to a person, and why."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ router = APIRouter(prefix="/v1/decisions", tags=["decisions"], route_class=bound
 
 @router.post(
     "",
+    summary="Request decisions",
     response_model=DecisionView | DecisionList | list[DecisionView],
     responses=problems(400, 401, 403, 413, 422, 429, 503),
 )
 async def decide(caller: DecisionReader, asked: AnyRequest, request: HttpRequest) -> Response:
-    """Ask about one person, or about up to 1,000: a list is answered with a list, `requests` with `decisions`.
+    """Decide for one person, or for up to 1,000: a list returns a list, `requests` returns `decisions`.
 
-    Every decision is logged with the facts that it was made from. Somebody unknown is `allowed: false`. What was
-    recorded before the request, an opt-out say, counts.
+    Every decision is logged with the facts that it is based on. An unknown person gets `allowed: false`. Everything
+    recorded before the request, such as an opt-out, is taken into account.
     """
     context, requests = context_of(request), _requests(asked)
     decisions = await context.desk.ask(caller.client_id, requests)
     for decision in decisions:
         context.metrics.decision(allowed=decision.allowed, channel=decision.channel)
-    answers = [_answered(context, *pair) for pair in zip(requests, decisions, strict=True)]
-    return answer(_in_the_form_of(asked, answers))
+    answers = [_view(context, *pair) for pair in zip(requests, decisions, strict=True)]
+    return answer(_in_the_shape_of(asked, answers))
 
 
-def _answered(context: Context, request: DecisionRequest, decision: Decision) -> dict[str, Any]:
+def _view(context: Context, request: DecisionRequest, decision: Decision) -> dict[str, Any]:
     return {**vars(decision), "unsubscribe": _unsubscribe(context, request, decision)}
 
 
@@ -59,7 +60,7 @@ def _requests(asked: DecisionRequest | DecisionBatch | list[DecisionRequest]) ->
             return asked
 
 
-def _in_the_form_of(asked: object, decisions: Sequence[dict[str, Any]]) -> Any:
+def _in_the_shape_of(asked: object, decisions: Sequence[dict[str, Any]]) -> Any:
     match asked:
         case DecisionRequest():
             return decisions[0]

@@ -1,4 +1,4 @@
-"""The bodies of decisions, as OpenAPI documents them."""
+"""Request and response bodies of decisions, as OpenAPI documents them."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ MAX_REQUESTS = 1_000
 
 
 class DecisionRequest(BaseModel):
-    """May I write to this person, on which channel, when? A field that is not known is refused: it may be a limit."""
+    """May this person get a message, on which channel and when? Unknown fields are refused: they may be limits."""
 
     model_config = ConfigDict(extra="forbid")
 
     profile_id: Name | None = None
     identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)] | None = None
-    purpose: Name = Field(description="of the policy's purposes: `marketing` or `transactional`, as shipped")
-    topic: Name | None = Field(None, description="what the message is about, where consent is given by topic")
+    purpose: Name = Field(description="Purpose defined by the policy; as shipped, `marketing` or `transactional`")
+    topic: Name | None = Field(None, description="Topic of the message, for consent by topic")
     candidates: Annotated[list[MessageChannelName], Field(min_length=1, max_length=len(MESSAGE_CHANNELS))] = Field(
-        list(MESSAGE_CHANNELS), description="the channels it could go by; of equals the first wins"
+        list(MESSAGE_CHANNELS), description="Possible channels; the first wins a tie"
     )
-    at: UtcTime | None = Field(None, description="when it is wanted; now, if that is later")
-    deadline: UtcTime | None = Field(None, description="after that the message is of no use")
-    urgency: Literal["low", "normal", "high"] = Field("normal", description="what waiting costs; see the policy")
+    at: UtcTime | None = Field(None, description="Desired time of sending; by default now, and never earlier")
+    deadline: UtcTime | None = Field(None, description="Time after which the message is useless")
+    urgency: Literal["low", "normal", "high"] = Field("normal", description="Cost of waiting, as defined by the policy")
 
     @model_validator(mode="after")
-    def _names_somebody_once(self) -> Self:
+    def _identifies_the_person_once(self) -> Self:
         if (self.profile_id is None) == (self.identifiers is None):
             raise ValueError("give either profile_id or identifiers")
         return self
@@ -47,12 +47,14 @@ Requests = Annotated[list[DecisionRequest], Field(min_length=1, max_length=MAX_R
 
 
 class DecisionBatch(BaseModel):
+    """Up to 1,000 questions."""
+
     model_config = ConfigDict(extra="forbid")
 
     requests: Requests
 
 
-def _form(body: Any) -> str:
+def _shape(body: Any) -> str:
     if isinstance(body, list):
         return "list"
     return "batch" if isinstance(body, dict) and "requests" in body else "one"
@@ -60,56 +62,68 @@ def _form(body: Any) -> str:
 
 AnyRequest = Annotated[
     Annotated[DecisionRequest, Tag("one")] | Annotated[DecisionBatch, Tag("batch")] | Annotated[Requests, Tag("list")],
-    Discriminator(_form),
+    Discriminator(_shape),
 ]
 
 
 class ReasonView(Body):
-    gate: str = Field(description="resolvable, reachable, suppression, consent, quiet_hours, frequency_cap, deadline")
+    """The verdict of a gate, for one channel or for all."""
+
+    gate: str = Field(
+        description="`resolvable`, `reachable`, `suppression`, `consent`, `quiet_hours`, `frequency_cap` or `deadline`"
+    )
     channel: MessageChannelName | None
     verdict: Literal["pass", "fail"]
-    code: str = Field(description="what was found, for programs")
-    evidence_id: str | None = Field(description="what proves it: a contact point, a ledger entry, a decision, a zone")
+    code: str = Field(description="Machine-readable finding")
+    evidence_id: str | None = Field(description="Id of a contact point, ledger entry or decision, or a time zone")
 
 
 class ScoreView(Body):
-    mean: float = Field(description="expected share of messages that the person answers")
-    low: float = Field(description="lower end of the 90% interval")
-    high: float = Field(description="upper end of the 90% interval")
-    n: int = Field(description="messages received, the evidence")
-    prior: float = Field(description="the channel's own rate")
+    """The expected response on a channel."""
+
+    mean: float = Field(description="Expected share of messages that the person responds to")
+    low: float = Field(description="Lower end of the 90% interval")
+    high: float = Field(description="Upper end of the 90% interval")
+    n: int = Field(description="Number of messages received, the evidence")
+    prior: float = Field(description="Prior: the overall rate of the channel")
 
 
 class FallbackView(Body):
+    """A channel to try next."""
+
     channel: MessageChannelName
-    after: datetime = Field(description="not before")
-    when: Literal["not_delivered", "failed"] = Field(description="what the channel before it must have come to")
+    after: datetime = Field(description="Earliest time of sending")
+    when: Literal["not_delivered", "failed"] = Field(description="Condition on the previous channel")
 
 
 class UnsubscribeView(Body):
-    url: str = Field(description="where the person unsubscribes or changes what they get; for the foot of the message")
-    headers: dict[str, str] = Field(description="of an e-mail, for unsubscribing in one click (RFC 8058)")
+    """The unsubscribe link of a message."""
+
+    url: str = Field(description="Page for unsubscribing and changing preferences, to link in the message")
+    headers: dict[str, str] = Field(description="E-mail headers for one-click unsubscribing (RFC 8058)")
 
 
 class DecisionView(Body):
-    """The answer. Where it is `allowed: false`, the reasons say why, channel by channel."""
+    """A decision. If it is `allowed: false`, the reasons say why, by channel."""
 
     decision_id: str
     allowed: bool
     channel: MessageChannelName | None
     contact_point_id: str | None
     address: str | None
-    send_at: datetime | None = Field(description="not before")
-    expires_at: datetime | None = Field(description="not after; ask again then")
+    send_at: datetime | None = Field(description="Earliest time of sending")
+    expires_at: datetime | None = Field(description="Latest time of sending; ask again after it")
     reasons: list[ReasonView]
     scores: dict[MessageChannelName, ScoreView] = Field(
-        description="of the channels with an address that is not suppressed"
+        description="Scores of the channels with an address that is not suppressed"
     )
     fallbacks: list[FallbackView]
     policy_version: str
     as_of: datetime
-    unsubscribe: UnsubscribeView | None = Field(description="of an allowed message that needs consent")
+    unsubscribe: UnsubscribeView | None = Field(description="Unsubscribe link, for allowed messages that need consent")
 
 
 class DecisionList(Body):
+    """Decisions in the order of the requests."""
+
     decisions: list[DecisionView]

@@ -1,1 +1,1 @@
-"""What is noted of requests: the access log, the request log, the metrics."""
+"""Operations: health checks, the access log, the request log and metrics."""

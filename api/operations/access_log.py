@@ -1,6 +1,6 @@
-"""The end of each request, noted: a line on standard error, a row of the request log, a measurement.
+"""The access log: for each request a line on standard error, a row of the request log, and metrics.
 
-Who, which route, what came of it. Never a path or a body, because these may hold personal data.
+They record the client, the route and the outcome, but never a path or a body, which may contain personal data.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Logger = structlog.typing.FilteringBoundLogger
 
 
 def make_log() -> Logger:
-    """A logger of text on a terminal, of JSON lines otherwise."""
+    """A logger that writes text to a terminal and JSON lines otherwise."""
     render = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     log: Logger = structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr),
@@ -38,10 +38,10 @@ def make_log() -> Logger:
 
 
 class AccessLog:
-    """Gives each request an id, and notes its end.
+    """Middleware that gives each request an id and logs its end.
 
-    Others tell it what it cannot know in `request.state`: `client_id`, the `error_code` of a problem, and `headers`
-    that the answer shall have.
+    Handlers pass further details in `request.state`: `client_id`, the `error_code` of a problem, and `headers` to add
+    to the response.
     """
 
     def __init__(self, app: ASGIApp, log: Logger, requests: RequestLog, metrics: Metrics, clock: Clock) -> None:
@@ -58,10 +58,10 @@ class AccessLog:
         state = scope.setdefault("state", {})
         state["request_id"] = str(uuid.uuid4())
         started = time.perf_counter()
-        # What ends without an answer is answered outside of here, as a defect.
+        # Without a response, an outer handler reports a defect.
         status = 500
 
-        async def note_status(message: Message) -> None:
+        async def record_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -69,11 +69,11 @@ class AccessLog:
             await send(message)
 
         try:
-            await self.app(scope, receive, note_status)
+            await self.app(scope, receive, record_status)
         finally:
-            self._note(scope, state, status, time.perf_counter() - started)
+            self._log(scope, state, status, time.perf_counter() - started)
 
-    def _note(self, scope: Scope, state: Mapping[str, Any], status: int, seconds: float) -> None:
+    def _log(self, scope: Scope, state: Mapping[str, Any], status: int, seconds: float) -> None:
         request = LoggedRequest(
             requested_at=self.clock(),
             client_id=state.get("client_id"),
@@ -97,7 +97,7 @@ class AccessLog:
         )
 
 
-# A method is the caller's own text, which shall fill neither the log nor the metrics.
+# A method is arbitrary text from the client, which must not flood the log or the metrics.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 

@@ -1,6 +1,6 @@
-"""What Prometheus scrapes. Labels name routes, sources and verdicts, never a person or a client.
+"""Prometheus metrics. Labels are routes, sources and verdicts, never a person or a client.
 
-With several workers, PROMETHEUS_MULTIPROC_DIR names a folder that they share, and each of them answers for all.
+With several workers, PROMETHEUS_MULTIPROC_DIR names a shared folder, and each worker reports for all.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics:
-    """Counted as it happens; `page` adds gauges that are read when asked for."""
+    """Counters and histograms; `page` adds gauges that are read on demand."""
 
     def __init__(self) -> None:
         registry = CollectorRegistry()
         self._registry = registry
         self._requests = Histogram(
             "cdp_request_seconds",
-            "Seconds that answers took",
+            "Response time in seconds",
             ("method", "route", "status"),
             registry=registry,
             buckets=_SECONDS,
         )
         self._events = Counter(
-            "cdp_events", "Events that came in live, by what became of them", ("source", "outcome"), registry=registry
+            "cdp_events", "Live events received, by outcome", ("source", "outcome"), registry=registry
         )
         self._decisions = Counter(
-            "cdp_decisions", "Decisions, by verdict and channel", ("verdict", "channel"), registry=registry
+            "cdp_decisions", "Decisions made, by verdict and channel", ("verdict", "channel"), registry=registry
         )
 
     def request(self, method: str, route: str | None, status: int, seconds: float) -> None:
         self._requests.labels(method, route or "none", status).observe(seconds)
 
     def events(self, source: str, *, accepted: int, duplicates: int, refused: int) -> None:
-        """Count events that arrived over HTTP by what became of them."""
+        """Count events received over HTTP by outcome."""
         for outcome, count in (("accepted", accepted), ("duplicate", duplicates), ("refused", refused)):
             if count:
                 self._events.labels(source, outcome).inc(count)
@@ -51,7 +51,7 @@ class Metrics:
         self._decisions.labels("allowed" if allowed else "refused", channel or "none").inc()
 
     def page(self, gauges: dict[str, tuple[str, float]]) -> bytes:
-        """The text that Prometheus reads; `gauges` gives the meaning and the value by name."""
+        """The metrics in Prometheus's text format; `gauges` maps names to (help text, value)."""
         page = CollectorRegistry()
         if os.environ.get(SHARED_FOLDER):
             MultiProcessCollector(page)  # type: ignore[no-untyped-call]
@@ -66,5 +66,5 @@ class _Gauges(Collector):
         self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
-        for name, (meaning, value) in self._gauges.items():
-            yield GaugeMetricFamily(name, meaning, value=value)
+        for name, (help_text, value) in self._gauges.items():
+            yield GaugeMetricFamily(name, help_text, value=value)

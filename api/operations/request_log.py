@@ -1,6 +1,6 @@
-"""Requests on their way into the store: gathered in memory, written in batches beside the event loop.
+"""The request log: requests are buffered in memory and written to the store in batches, off the event loop.
 
-It never holds up or fails a request: while the store is out of reach the newest are kept, and the rest is lost.
+It never delays or fails a request: while the store is unavailable, the newest requests are kept and the rest are lost.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_WAITING = 50_000
 
 
 class RequestLog:
-    """`run` writes once a second until it is cancelled, and then what is left."""
+    """A buffer of requests. `run` writes it once a second until it is cancelled, and then a last time."""
 
     def __init__(self, store: Store, log: structlog.typing.FilteringBoundLogger) -> None:
         self._store = store
@@ -40,7 +40,7 @@ class RequestLog:
             self.write()
 
     def write(self) -> None:
-        """Write what waits. What cannot be written waits on, as far as there is room."""
+        """Write the buffer. If the store fails, put the requests back as far as there is room."""
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if not batch:
             return

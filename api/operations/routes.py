@@ -1,4 +1,4 @@
-"""Is the process alive, can it serve."""
+"""Health checks and metrics."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ router = APIRouter(tags=["operations"])
 
 
 class NotReady(ApiError):
-    """There is nothing to serve yet."""
+    """The service cannot serve yet."""
 
     http_status = 503
     code = "not_ready"
 
 
-@router.get("/healthz")
+@router.get("/healthz", summary="Check liveness")
 async def healthz() -> Alive:
-    """The process is alive."""
+    """Check that the process is alive."""
     return Alive(status="alive")
 
 
-@router.get("/readyz", responses=problems(503))
+@router.get("/readyz", summary="Check readiness", responses=problems(503))
 async def readyz(context: ContextOf) -> Ready:
-    """The store is in reach, its schema is the one expected, and a run has been published."""
+    """Check that the store is available with the expected schema, and that a run has been published."""
     run = await context.read(_served_run)
     if run is None:
         raise NotReady("Nothing has been published yet")
@@ -43,25 +43,26 @@ async def readyz(context: ContextOf) -> Ready:
 
 @router.get(
     "/metrics",
+    summary="Get Prometheus metrics",
     response_class=PlainTextResponse,
     responses={200: {"content": {CONTENT_TYPE: {"schema": {"type": "string"}}}}, **problems(503)},
 )
 async def metrics(context: ContextOf) -> Response:
-    """For Prometheus: requests, live events and decisions counted, the inbox and the age of what is served."""
+    """Get metrics in Prometheus format: requests, live events, decisions, the inbox, and the age of the served run."""
     gauges = await context.read(lambda connection: _gauges(connection, context.clock()))
     return Response(context.metrics.page(gauges), media_type=CONTENT_TYPE)
 
 
 def _gauges(connection: Connection, now: datetime) -> dict[str, tuple[str, float]]:
-    gauges = {"cdp_inbox_depth": ("Live payloads that no run has taken in yet", float(inbox.depth(connection)))}
+    gauges = {"cdp_inbox_depth": ("Live payloads not yet landed by a run", float(inbox.depth(connection)))}
     run = last_published_run(connection)
     if run:
         age = (now - run.started_at).total_seconds()
-        gauges["cdp_published_run_age_seconds"] = ("Seconds since the run that is served began", age)
+        gauges["cdp_published_run_age_seconds"] = ("Seconds since the start of the served run", age)
     return gauges
 
 
 def _served_run(connection: Connection) -> PublishedRun | None:
     if not is_current(connection):
-        raise NotReady("The store's schema is not up to date")
+        raise NotReady("The schema of the store is out of date")
     return last_published_run(connection)

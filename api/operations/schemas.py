@@ -1,4 +1,4 @@
-"""The bodies of health checks."""
+"""Response bodies of health checks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from api.schemas import Body
 
 
 class Alive(Body):
+    """The process is alive."""
+
     status: Literal["alive"]
 
 
 class Ready(Body):
-    """The store is in reach and serves the results of this run."""
+    """The service is ready and serves the results of this run."""
 
     status: Literal["ready"]
     run_id: str

@@ -1,1 +1,1 @@
-"""People: profiles, their history, and what they are made of."""
+"""People: profiles, their events and their identity."""

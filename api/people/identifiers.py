@@ -1,4 +1,4 @@
-"""Identifiers as a caller writes them, in the spelling under which the warehouse files them."""
+"""Normalisation of identifiers from requests to the spelling used in the warehouse."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from cdp.normalise import normalise_identifiers
 
 
 def normalised(identifiers: Sequence[Identifier], default_region: str) -> list[tuple[str, str]]:
-    """(type, value) of the identifiers that can be read as what they claim to be, each once."""
+    """(type, value) of the identifiers that are valid for their type, without duplicates."""
     return normalised_each([identifiers], default_region)[0]
 
 
-def normalised_each(asked: Sequence[Sequence[Identifier]], default_region: str) -> list[list[tuple[str, str]]]:
-    """As `normalised`, for many collections of identifiers in one go."""
+def normalised_each(collections: Sequence[Sequence[Identifier]], default_region: str) -> list[list[tuple[str, str]]]:
+    """Like `normalised`, for many collections of identifiers at once."""
     raw_values: dict[str, dict[str, str | None]] = {}
-    for identifiers in asked:
+    for identifiers in collections:
         for identifier in identifiers:
             raw_values.setdefault(identifier.type, {})[identifier.value] = None
     for kind, values in raw_values.items():
         raw_values[kind] = dict(zip(values, normalise_identifiers(kind, list(values), default_region), strict=True))
-    return [_known(identifiers, raw_values) for identifiers in asked]
+    return [_valid(identifiers, raw_values) for identifiers in collections]
 
 
-def _known(identifiers: Sequence[Identifier], normal: Mapping[str, Mapping[str, str | None]]) -> list[tuple[str, str]]:
+def _valid(identifiers: Sequence[Identifier], normal: Mapping[str, Mapping[str, str | None]]) -> list[tuple[str, str]]:
     found = ((one.type, normal[one.type][one.value]) for one in identifiers)
     return list(dict.fromkeys((kind, value) for kind, value in found if value))

@@ -1,4 +1,4 @@
-"""Profiles: find one by identifiers, read one by its id."""
+"""Profiles: look-up by identifiers, read by id."""
 
 from __future__ import annotations
 
@@ -43,28 +43,33 @@ PARTS = {
 _PROFILE_ID = re.compile(str(fields.ProfileId.pattern))
 
 
-Include = Annotated[str, Query(description=f"more than the core traits, separated by commas: {', '.join(PARTS)}")]
+Include = Annotated[str, Query(description=f"Comma-separated parts to add to the core traits: {', '.join(PARTS)}")]
 
 
 @lru_cache
 def _keys(include: str) -> tuple[str, ...]:
     parts = [part.strip() for part in include.split(",") if part.strip()]
     if not set(parts) <= PARTS.keys():
-        raise UsageError("include names an unknown part", hint=f"Parts are {', '.join(PARTS)}")
+        raise UsageError("unknown part in include", hint=f"The parts are {', '.join(PARTS)}")
     return (*CORE, *(key for part in PARTS if part in parts for key in PARTS[part]))
 
 
-@router.post("/lookup", response_model=LookupAnswer, responses=problems(400, 401, 403, 404, 413, 422, 429, 503))
+@router.post(
+    "/lookup",
+    summary="Look up a profile",
+    response_model=LookupAnswer,
+    responses=problems(400, 401, 403, 404, 413, 422, 429, 503),
+)
 async def lookup_profile(
-    _caller: ProfileReader, asked: LookupRequest, context: ContextOf, include: Include = ""
+    _caller: ProfileReader, body: LookupRequest, context: ContextOf, include: Include = ""
 ) -> Response:
-    """Find a person by identifiers in a body, so that no personal data stands in a URL.
+    """Look up a person by identifiers in the body, so that no personal data appears in a URL.
 
-    Values may be written in any common way. The strongest identifier decides: customer_id, email, phone,
-    device_token, anonymous_id. When identifiers lead to several profiles, the answer says `ambiguous`.
+    Values may be in any common spelling. The strongest identifier decides, in the order customer_id, email, phone,
+    device_token, anonymous_id. If identifiers lead to several profiles, the response is marked `ambiguous`.
     """
     keys = _keys(include)
-    identifiers = normalised(asked.identifiers, context.settings.default_region)
+    identifiers = normalised(body.identifiers, context.settings.default_region)
 
     def find(connection: Connection) -> tuple[list[Match], Person | None]:
         matches = lookup(connection, identifiers)
@@ -86,20 +91,21 @@ async def lookup_profile(
 
 @router.get(
     "/{profile_id}",
+    summary="Read a profile",
     response_model=Profile,
     responses=problems(400, 401, 403, 404, 422, 429, 503),
 )
 async def read_profile(_caller: ProfileReader, request: Request, profile_id: str, include: Include = "") -> Response:
-    """Read a profile. A retired id answers with its survivor and says so."""
+    """Read a profile. For a retired id, the response is the surviving profile, with both ids."""
     context, keys = context_of(request), _keys(include)
     return answer(await _view(context, await known_person(context, profile_id), keys))
 
 
 async def known_person(context: Context, profile_id: str) -> Person:
-    """The person with this id, or the one that it was merged into.
+    """The person with this id, or the person that it was merged into.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is no such profile.
     """
     is_id = _PROFILE_ID.match(profile_id)
     person = await context.ask(lambda store: read_person(store, profile_id)) if is_id else None
@@ -109,7 +115,7 @@ async def known_person(context: Context, profile_id: str) -> Person:
 
 
 def named(person: Person) -> dict[str, Any]:
-    """The id that an answer is about and, where another was asked for, that it was merged into this one."""
+    """The profile id of a response and, if a retired id was requested, the fields that say so."""
     return {"profile_id": person.profile_id, **_merged(person)}
 
 
@@ -118,7 +124,7 @@ def _merged(person: Person) -> dict[str, Any]:
 
 
 async def _view(context: Context, person: Person, keys: tuple[str, ...]) -> dict[str, Any]:
-    # A document that was published before there were custom traits has none.
+    # Documents published by versions without custom traits lack the key.
     shown: dict[str, Any] = {"custom_traits": {}, **person.document}
     if "consent" in keys:
         shown["consent"] = await _consent(context, person)
@@ -130,7 +136,7 @@ async def _view(context: Context, person: Person, keys: tuple[str, ...]) -> dict
 
 
 async def _consent(context: Context, person: Person) -> list[dict[str, Any]]:
-    """As of now, unlike the rest of the document: an opt-out holds before the next run."""
+    """Consent as of now, unlike the rest of the document: an opt-out takes effect before the next run."""
 
     def read(connection: Connection) -> PersonConsents:
         points, rules = points_of(connection, person.profile_id), context.policy.consent

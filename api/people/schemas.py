@@ -1,4 +1,4 @@
-"""The bodies of profiles, their history and what they are made of."""
+"""Request and response bodies of profiles, their events and their identity."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from cdp.people.document import Identity, KnownIdentifier, Preference, SegmentMe
 
 
 class LookupRequest(BaseModel):
+    """The identifiers of a person."""
+
     identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)]
 
 
@@ -22,33 +24,35 @@ _TRAIT_FIELDS: dict[str, Any] = {name: (_TRAIT_TYPES[name] | None, None) for nam
 
 
 class Traits(create_model("CoreTraits", __base__=Body, **_TRAIT_FIELDS)):  # type: ignore[misc]
-    pass
+    """The core traits."""
 
 
 class TraitStanding(Body):
-    """How a core trait is known."""
+    """The status of a core trait."""
 
     trait: str
     status: Literal["declared", "inferred", "missing"]
-    inferred_from: str | None = Field(description="what it was inferred from")
-    inferred_value: str | None = Field(description="the inferred value, where nobody has given one")
+    inferred_from: str | None = Field(description="Basis of the inference")
+    inferred_value: str | None = Field(description="Inferred value, if no source has given one")
 
 
 class NextQuestion(Body):
-    """A trait to ask for."""
+    """A trait worth asking the person for."""
 
     trait: str
-    reason: str = Field(description="what the answer is good for")
+    reason: str = Field(description="Use of the answer")
 
 
 class Profile(Body):
-    """A person. What `include` did not name is left out."""
+    """A person. Parts that `include` does not name are omitted."""
 
     profile_id: str
     traits: Traits
     created_at: datetime
     last_seen_at: datetime
-    custom_traits: dict[str, str] | None = Field(None, description="traits of other names, as their sources give them")
+    custom_traits: dict[str, str] | None = Field(
+        None, description="Traits other than the core ones, as given by their sources"
+    )
     trait_evidence: list[TraitEvidence] | None = None
     segments: list[SegmentMembership] | None = None
     preferences: list[Preference] | None = None
@@ -58,12 +62,12 @@ class Profile(Body):
     identifiers: list[KnownIdentifier] | None = None
     trait_status: list[TraitStanding] | None = None
     next_questions: list[NextQuestion] | None = None
-    retired_id: str | None = Field(None, description="the id asked for, where it was merged into this one")
-    merged_into: str | None = Field(None, description="the survivor's id, where a retired id was asked for")
+    retired_id: str | None = Field(None, description="Requested id, if it was merged into this profile")
+    merged_into: str | None = Field(None, description="Id of the surviving profile, if a retired id was requested")
 
 
 class Event(Body):
-    """Something that happened on a channel, down to the line that says so."""
+    """Something that happened on a channel, with the log line that reports it."""
 
     event_id: str
     source: str
@@ -75,7 +79,7 @@ class Event(Body):
     message_ref: str | None
     campaign_ref: str | None
     is_machine: bool
-    amount: str | None = Field(description="decimal")
+    amount: str | None = Field(description="Decimal number")
     currency: str | None
     properties: JsonValue
     observation_id: str
@@ -84,7 +88,7 @@ class Event(Body):
 
 
 class OfProfile(Body):
-    """What is said of a profile, asked for by its id or by one that was merged into it."""
+    """A response about a profile, requested by its id or by one that was merged into it."""
 
     profile_id: str
     retired_id: str | None = None
@@ -95,16 +99,18 @@ class Events(OfProfile):
     """A page of events, newest first."""
 
     events: list[Event]
-    next_cursor: str | None = Field(description="give it as `cursor` for the next page")
+    next_cursor: str | None = Field(description="Value of `cursor` for the next page")
 
 
 class HeldIdentifier(Body):
+    """An identifier of an observation."""
+
     type: str
     value: str
 
 
 class Member(Body):
-    """An observation: one way in which a source has described the person."""
+    """An observation: one distinct description of the person by a source."""
 
     observation_id: str
     source: str
@@ -129,7 +135,7 @@ class PathStep(Body):
 
 
 class IdentityAnswer(OfProfile):
-    """What a profile is made of. `path` is there where it was asked for; null where no evidence joins the two."""
+    """The members of a profile. `path` is present if requested, and null if no evidence joins the two observations."""
 
     members: list[Member]
     path: list[PathStep] | None = Field(
@@ -147,15 +153,17 @@ class PathRequest(BaseModel):
 
 
 class MatchedIdentifier(Body):
+    """An identifier that led to the profile."""
+
     type: IdentifierType
-    value: str = Field(description="normalised")
+    value: str = Field(description="Normalised value")
 
 
 class LookupAnswer(Body):
-    """The profile that the strongest identifier leads to."""
+    """The profile found by the strongest identifier."""
 
     profile_id: str
     matched: list[MatchedIdentifier]
-    ambiguous: bool = Field(description="the identifiers lead to more than one profile")
-    candidates: list[str] = Field(description="all profiles found, best first")
+    ambiguous: bool = Field(description="Whether the identifiers lead to more than one profile")
+    candidates: list[str] = Field(description="Ids of all profiles found, best first")
     profile: Profile

@@ -1,1 +1,1 @@
-"""Who calls and what they may do: tokens, keys, limits."""
+"""Authentication, authorisation and limits."""

@@ -1,6 +1,6 @@
-"""A bound on request bodies, checked while they arrive.
+"""A limit on the size of request bodies, checked while they arrive.
 
-FastAPI's own `max_body_size` answers in plain text when the length is declared, past the error handlers.
+FastAPI's own `max_body_size` bypasses the error handlers: it responds in plain text when the length is declared.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from starlette.types import Message, Receive
 
 
 def bounded(max_bytes: int) -> type[APIRoute]:
-    """A route class, for `APIRouter(route_class=…)`, that answers 413 to a longer body."""
+    """A route class, for `APIRouter(route_class=…)`, that responds with 413 to a longer body."""
 
     class BoundedRoute(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
             if self.body_field is None and self.methods == {"GET"}:
-                return handle  # it reads none
+                return handle  # no body is read
 
             async def handle_bounded(request: Request) -> Response:
                 declared = request.headers.get("content-length", "0")
@@ -30,7 +30,7 @@ def bounded(max_bytes: int) -> type[APIRoute]:
                     raise HTTPException(413)
                 try:
                     return await handle(Request(request.scope, _at_most(max_bytes, request.receive)))
-                except ClientDisconnect:  # nobody waits for the answer, but the log shall not call it a defect
+                except ClientDisconnect:  # the client is gone, but the log must not show a defect
                     raise HTTPException(400) from None
 
             return handle_bounded

@@ -1,4 +1,4 @@
-"""Tokens of somebody else's authorisation server: RFC 9068 JWTs for this API, checked with the keys it publishes."""
+"""Tokens of an external authorisation server: RFC 9068 JWTs for this API, verified with the keys it publishes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from cdp.errors import Unavailable
 
 ALGORITHMS = ("ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "EdDSA")
 
-# Keys are looked up again when they are old, or when a token names one that is not there, but not for each such token.
+# Keys are fetched again when they are old or a token names an unknown one, but not for every such token.
 KEYS_LAST_SECONDS = 600
-KEYS_ASKED_EVERY_SECONDS = 30
-MAX_ANSWER_BYTES = 262_144
+KEYS_RETRY_SECONDS = 30
+MAX_RESPONSE_BYTES = 262_144
 TIMEOUT_SECONDS = 5.0
 _TOKENS_REMEMBERED = 1_024
 
@@ -47,16 +47,16 @@ class ExternalIssuer:
         self._uptime = uptime
         self._transport = transport
         self._keys = KeySet([])
-        self._fetched_at = self._asked_at = -float("inf")
-        self._asking = asyncio.Lock()
+        self._fetched_at = self._tried_at = -float("inf")
+        self._fetching = asyncio.Lock()
         self._accepted: dict[str, Accepted] = {}
 
     async def verify(self, token: str) -> Caller:
-        """Who holds this token.
+        """The client that holds this token.
 
         Raises:
-            InvalidToken: it is not one of this issuer for this API, or it has expired.
-            Unavailable: the issuer's keys are out of reach.
+            InvalidToken: the token is not from this issuer for this API, or it has expired.
+            Unavailable: the issuer's keys are not available.
         """
         await self._refresh_keys(key_id_of(token))
         now = self._clock().timestamp()
@@ -72,33 +72,33 @@ class ExternalIssuer:
         self._accepted[token] = accepted
 
     async def _refresh_keys(self, key_id: str | None) -> None:
-        async with self._asking:
+        async with self._fetching:
             now = self._uptime()
             is_known = any(key.kid == key_id for key in self._keys.keys)
             is_fresh = now - self._fetched_at < KEYS_LAST_SECONDS
-            if (is_known and is_fresh) or now - self._asked_at < KEYS_ASKED_EVERY_SECONDS:
-                self._must_have_keys()
+            if (is_known and is_fresh) or now - self._tried_at < KEYS_RETRY_SECONDS:
+                self._require_keys()
                 return
-            self._asked_at = now
+            self._tried_at = now
             self._keys = await self._fetch_keys()
-            # A key that the issuer has withdrawn ends the tokens that it has signed.
+            # When the issuer withdraws a key, the tokens signed with it become invalid.
             self._accepted.clear()
             self._fetched_at = now
 
-    def _must_have_keys(self) -> None:
+    def _require_keys(self) -> None:
         if not self._keys.keys or self._uptime() - self._fetched_at >= 2 * KEYS_LAST_SECONDS:
-            raise self._out_of_reach("asked a moment ago in vain")
+            raise self._unavailable("a recent request failed")
 
     async def _fetch_keys(self) -> KeySet:
         limits = httpx.Timeout(TIMEOUT_SECONDS)
         async with httpx.AsyncClient(timeout=limits, transport=self._transport, follow_redirects=False) as http:
             metadata = await self._metadata(http)
             if metadata.get("issuer") != self.issuer:
-                raise self._out_of_reach("its metadata names another issuer")
+                raise self._unavailable("the metadata names another issuer")
             try:
                 return KeySet.import_key_set(await self._get(http, str(metadata.get("jwks_uri"))))  # type: ignore[arg-type]
             except (JoseError, ValueError, KeyError, TypeError) as error:
-                raise self._out_of_reach("its keys cannot be read") from error
+                raise self._unavailable("the keys cannot be read") from error
 
     async def _metadata(self, http: httpx.AsyncClient) -> dict[str, Any]:
         """The server's metadata (RFC 8414, section 3.1), or OpenID Connect's."""
@@ -117,12 +117,12 @@ class ExternalIssuer:
                 response.raise_for_status()
                 async for part in response.aiter_bytes():
                     body += part
-                    if len(body) > MAX_ANSWER_BYTES:
-                        raise self._out_of_reach("it answers at too great a length")
+                    if len(body) > MAX_RESPONSE_BYTES:
+                        raise self._unavailable("the response is too large")
             answer: dict[str, Any] = json.loads(body)
             return answer
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise self._out_of_reach(type(error).__name__) from error
+            raise self._unavailable(type(error).__name__) from error
 
-    def _out_of_reach(self, why: str) -> Unavailable:
+    def _unavailable(self, why: str) -> Unavailable:
         return Unavailable(f"the token issuer's keys are not available ({why})", where="CDP_OIDC_ISSUER")

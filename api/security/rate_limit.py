@@ -1,4 +1,4 @@
-"""How many requests a client may make: a token bucket a client, in each worker."""
+"""Rate limits: a token bucket per client, in each worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CLIENTS_REMEMBERED = 10_000
 
 
 class TooManyRequests(ApiError):
-    """The client has used up its share of this minute."""
+    """The client has used up its limit for the moment."""
 
     http_status = 429
     code = "too_many_requests"
@@ -21,14 +21,14 @@ class TooManyRequests(ApiError):
 
 @dataclass
 class Bucket:
-    """What a client may still do, as of a time in seconds."""
+    """The remaining requests of a client, as of a time in seconds."""
 
     level: float
     filled_at: float
 
 
 class RateLimit:
-    """Buckets of `limit` requests that fill up again within a minute."""
+    """Buckets of `limit` requests that refill within a minute."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -36,12 +36,13 @@ class RateLimit:
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def take(self, client: str, now: float, cost: int = 1) -> dict[str, str]:
-        """Count a request (`cost` of them) of `client` at `now`, in seconds of a clock that never goes back.
+        """Count a request of `client` (or `cost` requests) at `now`, in seconds of a monotonic clock.
 
-        Returns the RateLimit headers that tell the client where it stands.
+        Returns:
+            The RateLimit headers for the response.
 
         Raises:
-            TooManyRequests: there are none left; `Retry-After` says when there will be.
+            TooManyRequests: the bucket is empty; `Retry-After` says when it will not be.
         """
         bucket = self._bucket(client, now)
         bucket.level = min(self.limit, bucket.level + (now - bucket.filled_at) * self._per_second)
@@ -49,12 +50,12 @@ class RateLimit:
         if bucket.level < cost:
             wait = math.ceil((min(cost, self.limit) - bucket.level) / self._per_second)
             headers = {"Retry-After": str(wait), **self._headers(bucket)}
-            raise TooManyRequests(f"More than {self.limit} requests in a minute", headers=headers)
+            raise TooManyRequests(f"Rate limit of {self.limit} requests per minute exceeded", headers=headers)
         bucket.level -= cost
         return self._headers(bucket)
 
     def _bucket(self, client: str, now: float) -> Bucket:
-        """The client's bucket; whoever was away longest is forgotten first, with a bucket long full again."""
+        """The client's bucket. The least recently seen client is evicted first; its bucket is full again by then."""
         if client not in self._buckets:
             self._buckets[client] = Bucket(self.limit, now)
             if len(self._buckets) > _CLIENTS_REMEMBERED:
@@ -63,7 +64,7 @@ class RateLimit:
         return self._buckets[client]
 
     def _headers(self, bucket: Bucket) -> dict[str, str]:
-        """As draft-ietf-httpapi-ratelimit-headers-06 names them; `reset` is when the bucket is full again."""
+        """Headers of draft-ietf-httpapi-ratelimit-headers-06; `reset` is the time until the bucket is full."""
         return {
             "RateLimit-Limit": str(self.limit),
             "RateLimit-Remaining": str(int(bucket.level)),

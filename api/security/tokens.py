@@ -1,4 +1,4 @@
-"""Access tokens: JWTs as RFC 9068 wants them, signed and checked with the home's own keys."""
+"""Access tokens: RFC 9068 JWTs, signed and verified with the home's own keys."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TOKENS_REMEMBERED = 1_024
 
 @dataclass(frozen=True)
 class Caller:
-    """The client that a token was given to, and what the token allows."""
+    """The client that a token was issued to, and the scopes of the token."""
 
     client_id: str
     scopes: frozenset[str]
@@ -34,7 +34,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A token whose signature and claims are good, until `expires_at` (seconds since 1970)."""
+    """A token with valid signature and claims, until `expires_at` (seconds since 1970)."""
 
     caller: Caller
     key_id: str
@@ -42,14 +42,14 @@ class Accepted:
 
 
 class TokenService:
-    """Issues tokens for the API at `issuer`, which is their audience too, and checks them."""
+    """Issues and verifies tokens for the API at `issuer`, which is also their audience."""
 
     def __init__(self, keys: SigningKeys, issuer: str, clock: Callable[[], datetime]) -> None:
         self.issuer = issuer
         self._keys = keys
         self._key_set = KeySet([keys.current, *keys.retired])
         self._clock = clock
-        # A signature takes 150 µs to check and never changes; when a token ends is checked on every call.
+        # Verifying a signature takes 150 µs, and the result never changes; expiry is checked on every call.
         self._accepted = lru_cache(_TOKENS_REMEMBERED)(self._accept)
 
     def issue(self, client_id: str, scopes: Iterable[str]) -> str:
@@ -68,10 +68,10 @@ class TokenService:
         return jwt.encode(header, claims, self._keys.current, algorithms=[ALGORITHM])
 
     def verify(self, token: str) -> Caller:
-        """Who holds this token.
+        """The client that holds this token.
 
         Raises:
-            InvalidToken: it is not a token of ours for this API, or it has expired.
+            InvalidToken: the token was not issued by this API, or it has expired.
         """
         accepted, now = self._accepted(token), self._clock().timestamp()
         if now >= accepted.expires_at or not self._is_in_use(accepted.key_id, now):
@@ -79,16 +79,16 @@ class TokenService:
         return accepted.caller
 
     def is_ours(self, token: str) -> bool:
-        """Whether it names one of our keys; it may be forged nevertheless."""
+        """Whether the token names one of our keys; it may still be forged."""
         return key_id_of(token) in {key.kid for key in self._key_set.keys}
 
     def public_keys(self) -> dict[str, Any]:
-        """The JSON Web Key Set that others check tokens with."""
+        """The JSON Web Key Set for verifying tokens."""
         now = self._clock().timestamp()
         return {"keys": [key.as_dict(private=False) for key in self._key_set if self._is_in_use(str(key.kid), now)]}
 
     def _is_in_use(self, key_id: str, now: float) -> bool:
-        """A retired key is good for the tokens that it has signed, the last of which ends a lifetime later."""
+        """A retired key is valid until the last token that it signed expires, one lifetime after the rotation."""
         return key_id == self._keys.current.kid or now < self._keys.rotated_at + LIFETIME.total_seconds()
 
     def _accept(self, token: str) -> Accepted:
@@ -96,10 +96,10 @@ class TokenService:
 
 
 def accept(token: str, keys: KeySet, algorithms: Sequence[str], issuer: str, audience: str, now: float) -> Accepted:
-    """Check a token as RFC 9068, section 4 asks: its type, signature, issuer, audience and times.
+    """Verify a token as in RFC 9068, section 4: its type, signature, issuer, audience and times.
 
     Raises:
-        InvalidToken: it does not hold.
+        InvalidToken: the token is invalid.
     """
     rules = jwt.JWTClaimsRegistry(int(now), iss=_must_be(issuer), aud=_must_be(audience), exp={"essential": True})
     try:
@@ -113,7 +113,7 @@ def accept(token: str, keys: KeySet, algorithms: Sequence[str], issuer: str, aud
 
 
 def key_id_of(token: str) -> str | None:
-    """The key that a token says it is signed with."""
+    """The id of the key that a token claims to be signed with."""
     try:
         return jws.extract_compact(token.encode()).headers().get("kid")
     except (JoseError, ValueError):

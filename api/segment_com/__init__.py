@@ -1,1 +1,1 @@
-"""All that speaks the language of Segment, the company: tracking calls and the Profile API."""
+"""APIs compatible with Segment, the company: tracking and the Profile API."""

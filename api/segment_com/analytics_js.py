@@ -1,7 +1,7 @@
-"""What analytics.js asks for before it sends anything: the settings of its source.
+"""The source settings that analytics.js fetches before it sends anything.
 
-Its loader wants them under `cdnURL`; see `LegacySettings` in @segment/analytics-next. Nothing goes to Segment's own
-hosts: events come here, and the library's measurements of itself are turned off.
+Its loader fetches them from `cdnURL`; see `LegacySettings` in @segment/analytics-next. Nothing goes to Segment's own
+hosts: events come here, and the library's own metrics are turned off.
 """
 
 from __future__ import annotations

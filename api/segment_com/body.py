@@ -1,4 +1,4 @@
-"""Bodies of tracking requests: gzipped or not, under any content type, within a bound."""
+"""Bodies of tracking requests: plain or gzipped, with any content type, up to a maximum size."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from typing import Any
 
 from api.errors import ApiError
 
-# The first bytes of gzip (RFC 1952); no JSON text starts with them. Clients label their bodies in many ways.
+# The first bytes of gzip (RFC 1952), which no JSON text starts with. Headers are not reliable: clients differ.
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
 class InvalidPayload(ApiError):
-    """The body is not what the tracking API can read."""
+    """The tracking API cannot read the body."""
 
     http_status = 400
     code = "invalid_payload"
 
 
 class PayloadTooLarge(ApiError):
-    """The body, its batch or its event is over a limit."""
+    """The body, a batch or an event exceeds a limit."""
 
     http_status = 413
     code = "payload_too_large"
 
 
 def read_object(body: bytes, max_bytes: int) -> dict[str, Any]:
-    """The JSON object in a body of at most `max_bytes` after inflation. NaN and Infinity are left in for later.
+    """The JSON object in a body of at most `max_bytes` when inflated. NaN and Infinity are accepted here.
 
     Raises:
-        InvalidPayload: it is no JSON object in UTF-8, is nested too deeply, or its gzip is broken.
-        PayloadTooLarge: it is longer.
+        InvalidPayload: the body is not a JSON object in UTF-8, is nested too deeply, or its gzip is corrupt.
+        PayloadTooLarge: the body is longer.
     """
     text = _inflated(body, max_bytes) if body.startswith(_GZIP_MAGIC) else body
     if len(text) > max_bytes:
@@ -45,12 +45,12 @@ def read_object(body: bytes, max_bytes: int) -> dict[str, Any]:
 
 
 def _inflated(body: bytes, max_bytes: int) -> bytes:
-    """One byte more than allowed at most, whatever the body would inflate to."""
+    """The inflated body, cut off one byte beyond the limit."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
             return stream.read(max_bytes + 1)
     except (OSError, EOFError, zlib.error):
-        raise InvalidPayload("The body is gzip, but broken") from None
+        raise InvalidPayload("The gzip body is corrupt") from None
 
 
 def _parsed(text: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""Browsers on any site may send events: they hold no credentials of ours but a write key that is public anyway."""
+"""CORS: pages of any site may send events. Browsers hold no credentials but a write key, which is public anyway."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-# Preflights are remembered for a day; Chromium cuts that to two hours.
+# Preflights are cached for a day; Chromium caps this at two hours.
 _MAX_AGE_SECONDS = 86_400
 
 
 class BrowserAccess:
-    """CORS for those paths alone that `is_open` names, errors included."""
+    """CORS for the paths that `is_open` selects, errors included."""
 
     def __init__(self, app: ASGIApp, is_open: Callable[[str], bool]) -> None:
         self._app = app

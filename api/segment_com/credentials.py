@@ -1,4 +1,4 @@
-"""Whose events a request brings: by a write key, or by an access token with the scope `events:write`."""
+"""The sender of events, by a write key or by an access token with the scope `events:write`."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from cdp.access.write_keys import KeyOwner, owner_of
 from cdp.store import Store
 
 SCOPE = "events:write"
-# Where events are landed that come with a token, which names no source.
+# The source of events sent with a token, which names none.
 TOKEN_SOURCE = "segment"
 
 
 class InvalidWriteKey(Unauthorised):
-    """No write key, or none in force. It asks for a bearer, since for Basic a browser would open a window."""
+    """The write key is missing or invalid. The challenge is Bearer, because Basic would open a dialog in browsers."""
 
     code = "invalid_write_key"
 
     def __init__(self) -> None:
-        super().__init__("The write key is missing or not known", headers={"WWW-Authenticate": 'Bearer realm="cdp"'})
+        super().__init__("Missing or unknown write key", headers={"WWW-Authenticate": 'Bearer realm="cdp"'})
 
 
 async def sender_by_header(request: Request, context: Context) -> KeyOwner | None:
-    """The sender by the Authorization header (Basic with the key as its user, or Bearer); None without one.
+    """The sender named by the Authorization header (Basic with the key as user, or Bearer); None without one.
 
     Raises:
-        Unauthorised: the write key or the token is not valid.
-        InsufficientScope: the token does not allow events.
+        Unauthorised: the write key or the token is invalid.
+        InsufficientScope: the token lacks the scope.
     """
     header = request.headers.get("authorization", "")
     match header.partition(" ")[0].lower():
@@ -45,10 +45,10 @@ async def sender_by_header(request: Request, context: Context) -> KeyOwner | Non
 
 
 def sender_by_key(store: Store, key: object) -> KeyOwner:
-    """The sender by a write key.
+    """The owner of a write key.
 
     Raises:
-        InvalidWriteKey: it is none, or none in force.
+        InvalidWriteKey: the key is missing or unknown.
     """
     owner = owner_of(store, key) if isinstance(key, str) else None
     if owner is None:

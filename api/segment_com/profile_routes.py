@@ -1,7 +1,7 @@
-"""Segment's Profile API over our profiles, so that its clients work unchanged.
+"""A compatible implementation of Segment's Profile API, so that its clients work unchanged.
 
-https://segment.com/docs/unify/profile-api/. An address may stand in the URL, as their contract has it: it is in no log
-of ours, and the URLs that we answer with name the profile's id instead.
+https://segment.com/docs/unify/profile-api/. URLs may contain an address, as their contract requires: it never reaches
+our logs, and the URLs in responses contain the profile id instead.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PROFILE_ID = "segment_id"
 
 
 class AuthoriseSpace(Authorise):
-    """As `Authorise`; their clients give the token as the user of HTTP Basic, or a client's id and secret."""
+    """Like `Authorise`, but also accepts HTTP Basic with a token as the user, or with a client's id and secret."""
 
     async def __call__(self, request: Request, required: SecurityScopes) -> Caller:  # type: ignore[override]
         if not request.headers.get("authorization", "").lower().startswith("basic "):
@@ -55,10 +55,10 @@ class AuthoriseSpace(Authorise):
 
 
 async def _client(context: Context, client_id: str, secret: str) -> Caller:
-    """The client with this secret. `id:secret` given as if it were a token ends with one more colon."""
+    """The client with this secret. If `id:secret` is configured as a token, the secret ends with an extra colon."""
     known = await context.ask(lambda store: credentials_of(store, client_id)) if "\0" not in client_id else None
     if known is None or not await context.secrets.match(known, secret):
-        raise Unauthorised("The token is not known", headers={"WWW-Authenticate": 'Basic realm="cdp", charset="UTF-8"'})
+        raise Unauthorised("Unknown token", headers={"WWW-Authenticate": 'Basic realm="cdp", charset="UTF-8"'})
     return Caller(known.client_id, frozenset(known.scopes))
 
 
@@ -70,12 +70,12 @@ router = APIRouter(
 )
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
-Names = Annotated[str, Query(description="names, separated by commas", max_length=4_000)]
-Next = Annotated[str, Query(alias="next", description="where the page begins, as the last answer's cursor says")]
+Names = Annotated[str, Query(description="Comma-separated names", max_length=4_000)]
+Next = Annotated[str, Query(alias="next", description="Start of the page: `next` from the previous cursor")]
 
 
 async def _document(context: ContextOf, id_type: str, id_value: str) -> ProfileDocument:
-    """The profile that an external id leads to; the type ends at the first colon."""
+    """The profile of an external id; the type ends at the first colon."""
     kind, _, value = f"{id_type}:{id_value}".partition(":")
     profile_id = value if kind == PROFILE_ID else await _holder(context, kind, value)
     try:
@@ -103,7 +103,7 @@ def _not_found() -> NotFound:
 Document = Annotated[ProfileDocument, Depends(_document)]
 
 
-@router.get("/traits", response_model=SpaceTraits)
+@router.get("/traits", summary="Get a profile's traits", response_model=SpaceTraits)
 async def traits(
     request: Request,
     document: Document,
@@ -113,14 +113,14 @@ async def traits(
     trait_class: Annotated[Literal["audience", "computed_trait"] | None, Query(alias="class")] = None,
     begin: Next = "",
 ) -> Response:
-    """The profile's traits by name: its own, computed ones (metrics) and audiences (segments)."""
+    """Get a profile's traits by name: its own traits, computed traits (metrics) and audiences (segments)."""
     found = traits_of(document, trait_class)
     names, following = page_of(found, _split(include), begin, limit)
     shown = {name: found[name] if verbose else found[name]["value"] for name in names}
     return answer({"traits": shown, "cursor": _cursor(request, document, limit, following)})
 
 
-@router.get("/external_ids", response_model=SpaceList)
+@router.get("/external_ids", summary="Get a profile's external ids", response_model=SpaceList)
 async def external_ids(
     request: Request,
     document: Document,
@@ -129,7 +129,7 @@ async def external_ids(
     verbose: bool = False,
     begin: Next = "",
 ) -> Response:
-    """The profile's identifiers; `verbose`, which is theirs, has nothing more to show."""
+    """Get a profile's identifiers. `verbose` is accepted for compatibility and has no effect."""
     only = _split(include)
     found = {str(place): each for place, each in enumerate(external_ids_of(document))}
     wanted = {place: each for place, each in found.items() if not only or each["type"] in only}
@@ -138,7 +138,7 @@ async def external_ids(
     return answer({"data": data, "cursor": _cursor(request, document, limit, following)})
 
 
-@router.get("/events", response_model=SpaceList)
+@router.get("/events", summary="Get a profile's events", response_model=SpaceList)
 async def events(
     request: Request,
     document: Document,
@@ -151,7 +151,7 @@ async def events(
     end: datetime | None = None,
     begin: Next = "",
 ) -> Response:
-    """The profile's events as of the last run, newest first unless `sort` says otherwise."""
+    """Get a profile's events as of the last run, newest first by default."""
     wanted = EventFilter(_utc(start), _utc(end), _split(include), _split(exclude))
     after = EVENT_CURSORS.position(begin) if begin else None
     page: EventPage = await context.warehouse.ask(
@@ -161,17 +161,17 @@ async def events(
     return answer({"data": data, "cursor": _cursor(request, document, limit, page.next_cursor or "")})
 
 
-@router.get("/metadata", response_model=SpaceMetadata)
+@router.get("/metadata", summary="Get a profile's metadata", response_model=SpaceMetadata)
 async def metadata(document: Document, verbose: bool = False) -> Response:
-    """When the profile was first and last heard of, and from whom."""
+    """Get the times at which the profile was first and last seen, and the sources."""
     return answer({"metadata": metadata_of(document, verbose=verbose)})
 
 
-@router.get("/links", response_model=SpaceList)
+@router.get("/links", summary="Get a profile's links", response_model=SpaceList)
 async def links(
     request: Request, document: Document, limit: Annotated[int, Query(ge=1, le=MAX_LINKS)] = 10
 ) -> Response:
-    """Accounts that the person belongs to: none, since profiles here are of people alone."""
+    """Get the accounts that the person belongs to. Always empty, because all profiles here are people."""
     return answer({"data": [], "cursor": _cursor(request, document, limit, "")})
 
 
@@ -180,14 +180,14 @@ def _split(names: str) -> tuple[str, ...]:
 
 
 def _utc(moment: datetime | None) -> datetime | None:
-    """Their times are ISO 8601, UTC where they name no zone."""
+    """Times in the Profile API are ISO 8601, and UTC unless they have a zone."""
     if moment is None or moment.tzinfo:
         return moment
     return moment.replace(tzinfo=UTC)
 
 
 def _cursor(request: Request, document: ProfileDocument, limit: int, following: str) -> dict[str, Any]:
-    """Where the list goes on: this request again, with the profile's id for whatever it was found by."""
+    """The cursor of the next page: this request again, with the profile id in place of the external id."""
     space, what = quote(request.path_params["space"]), request.scope["path"].rpartition("/")[2]
     path = f"{PATHS}{space}/collections/users/profiles/{PROFILE_ID}:{document['profile_id']}/{what}"
     parameters = {**request.query_params, "limit": limit, "next": following}

@@ -1,4 +1,4 @@
-"""The bodies of Segment's Profile API."""
+"""Response bodies of Segment's Profile API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from api.schemas import Body
 
 
 class SpaceCursor(Body):
-    """Where the next page of a list begins."""
+    """The start of the next page of a list."""
 
     url: str
     has_more: bool
@@ -17,20 +17,20 @@ class SpaceCursor(Body):
 
 
 class SpaceTraits(Body):
-    """Segment's Profile API: traits by name; with `verbose` each is {value, source_id, updated_at}."""
+    """Traits by name, as in Segment's Profile API; with `verbose`, each is `{value, source_id, updated_at}`."""
 
     traits: dict[str, JsonValue]
     cursor: SpaceCursor
 
 
 class SpaceList(Body):
-    """Segment's Profile API: external ids, events or links."""
+    """External ids, events or links, as in Segment's Profile API."""
 
     data: list[dict[str, JsonValue]]
     cursor: SpaceCursor
 
 
 class SpaceMetadata(Body):
-    """Segment's Profile API: created_at, updated_at, expires_at and more."""
+    """Metadata as in Segment's Profile API: `created_at`, `updated_at`, `expires_at` and more."""
 
     metadata: dict[str, JsonValue]

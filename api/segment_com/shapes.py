@@ -1,6 +1,6 @@
-"""Published profiles in the shapes of Segment's Profile API (https://segment.com/docs/unify/profile-api/).
+"""Published profiles in the format of Segment's Profile API (https://segment.com/docs/unify/profile-api/).
 
-Traits are those of the profile; its metrics are computed traits, its segments audiences.
+The traits are those of the profile; metrics become computed traits, and segments become audiences.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any
 
 from cdp.people.document import KnownIdentifier, ProfileDocument
 
-# Their names of identifiers that stand for ours, beside those that are the same.
+# Identifier types in the Profile API that have other names here.
 ID_TYPES = {
     "user_id": "customer_id",
     "phone_number": "phone",
     "android.push_token": "device_token",
     "ios.push_token": "device_token",
 }
-# Where tracked events' user ids are filed: a customer_id carries its source.
+# The source of user ids in tracked events: a customer_id includes its source.
 USER_ID_SOURCE = "segment"
 CLASSES = ("audience", "computed_trait")
 
@@ -27,13 +27,13 @@ Json = dict[str, Any]
 
 
 def own_identifiers(kind: str, value: str) -> list[tuple[str, str]]:
-    """(type, value) that `{kind}:{value}` may stand for: a user id is a tracked one, unless it names its source."""
+    """The (type, value) pairs that `{kind}:{value}` may mean: a user id without a source is a tracked one."""
     own = ID_TYPES.get(kind, kind)
     return [(own, value), (own, f"{USER_ID_SOURCE}:{value}")] if own == "customer_id" else [(own, value)]
 
 
 def traits_of(document: ProfileDocument, trait_class: str | None) -> Json:
-    """name → {value, source_id, updated_at} of a class, or of all, by name; traits without a value are left out."""
+    """Traits of a class or of all classes, sorted by name: {value, source_id, updated_at}, without empty ones."""
     found: Json = {}
     if trait_class in (None, "audience"):
         found |= {each["segment"]: _trait(True, "segments", each["entered_at"]) for each in document["segments"]}
@@ -49,10 +49,10 @@ def traits_of(document: ProfileDocument, trait_class: str | None) -> Json:
 
 
 def _own_traits(document: ProfileDocument) -> Iterator[tuple[str, Json]]:
-    said = {each["trait"]: each for each in document["trait_evidence"] if each["is_current"]}
+    evidence_of = {each["trait"]: each for each in document["trait_evidence"] if each["is_current"]}
     for name, value in {**document.get("custom_traits", {}), **document["traits"]}.items():
         if value is not None:
-            evidence = said.get(name)
+            evidence = evidence_of.get(name)
             source, observed_at = (evidence["source"], evidence["observed_at"]) if evidence else (None, None)
             yield name, _trait(value, source, observed_at)
 
@@ -62,7 +62,7 @@ def _trait(value: Any, source_id: str | None, updated_at: str | None) -> Json:
 
 
 def external_ids_of(document: ProfileDocument) -> list[Json]:
-    """The identifiers: a tracked customer_id is a `user_id` as it was tracked; others keep their source."""
+    """The identifiers. A customer_id from tracking becomes a plain `user_id`; others keep their source."""
     return [
         {
             **_external_id(identifier),
@@ -80,7 +80,7 @@ def _external_id(identifier: KnownIdentifier) -> Json:
 
 
 def event_of(event: str, document: ProfileDocument) -> Json:
-    """An event (JSON text of `api.people.queries`) as Segment shows it."""
+    """An event (JSON text from `api.people.queries`) in the format of the Profile API."""
     ours = json.loads(event)
     return {
         "type": _EVENT_TYPES.get(ours["event_type"], "track"),
@@ -101,8 +101,8 @@ def _properties(event: Json) -> Json:
 
 
 def metadata_of(document: ProfileDocument, *, verbose: bool) -> Json:
-    said = sorted((each["observed_at"], each["source"]) for each in document["trait_evidence"])
-    sources = {"first_source_id": said[0][1], "last_source_id": said[-1][1]} if said else {}
+    observed = sorted((each["observed_at"], each["source"]) for each in document["trait_evidence"])
+    sources = {"first_source_id": observed[0][1], "last_source_id": observed[-1][1]} if observed else {}
     whole = {"id": document["profile_id"], "identity": document["identity"]} if verbose else {}
     return {
         **{"created_at": document["created_at"], "updated_at": document["last_seen_at"], "expires_at": None},
@@ -112,8 +112,7 @@ def metadata_of(document: ProfileDocument, *, verbose: bool) -> Json:
 
 
 def page_of(names: Collection[str], only: Collection[str], begin: str, limit: int) -> tuple[list[str], str]:
-    """Of names in their order, those wanted from `begin` on, at most `limit`, and the one that the next page begins
-    with."""
+    """A page of names, at most `limit` from `begin` on, and the first name of the next page ("" if there is none)."""
     wanted = [name for name in names if not only or name in only]
     start = wanted.index(begin) if begin in wanted else 0
     rest = wanted[start + limit : start + limit + 1]

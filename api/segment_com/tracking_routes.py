@@ -1,8 +1,8 @@
-"""The tracking API, compatible with Segment's, so that its SDKs and Rudder's work unchanged.
+"""The tracking API, compatible with Segment's, so that its SDKs and RudderStack's work unchanged.
 
-https://www.twilio.com/docs/segment/connections/sources/catalog/libraries/server/http-api. A body is read as JSON under
-any content type: browsers say text/plain. The answer is always the same 200, because one SDK sends events again after
-any other.
+https://www.twilio.com/docs/segment/connections/sources/catalog/libraries/server/http-api. A body is read as JSON with
+any content type: browsers send text/plain. The response to success is always the same 200, because one SDK sends
+events again after any other.
 """
 
 from __future__ import annotations
@@ -35,20 +35,32 @@ MAX_BYTES = 500 * 1024
 MAX_IMPORT_BYTES = 4 * 1024 * 1024
 
 SINGLE_CALLS = ("track", "identify", "page", "screen", "group", "alias")
-_ABOUT = {
-    **{call: f"Take in one `{call}` call, of at most 32 KB." for call in SINGLE_CALLS},
-    "batch": "Take in up to 2,500 calls, 500 KB together: `{batch: [{type, …}], sentAt?, context?, integrations?}`.",
-    "import": "Take in history as a batch, of at most 4 MB.",
+_SUMMARIES = {
+    "track": "Track an event",
+    "identify": "Identify a user",
+    "page": "Record a page view",
+    "screen": "Record a screen view",
+    "group": "Associate a user with a group",
+    "alias": "Merge two user ids",
+    "batch": "Send a batch of calls",
+    "import": "Import history",
+}
+_DESCRIPTIONS = {
+    **{call: f"Send one `{call}` call of at most 32 KB." for call in SINGLE_CALLS},
+    "batch": (
+        "Send up to 2,500 calls, at most 500 KB in total: `{batch: [{type, …}], sentAt?, context?, integrations?}`."
+    ),
+    "import": "Import history as a batch of at most 4 MB.",
 }
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 _SETTINGS_PATH = "/v1/projects/{write_key}/settings"
-_OPEN_PATHS = re.compile(rf"/v1/({'|'.join(_ABOUT)}|[tipsgabm]|projects/[^/]+/settings)/?")
+_OPEN_PATHS = re.compile(rf"/v1/({'|'.join(_SUMMARIES)}|[tipsgabm]|projects/[^/]+/settings)/?")
 
 Endpoint = Callable[[Request, Context], Awaitable[Response]]
 
 
 class Success(BaseModel):
-    """All of it is stored, or was before."""
+    """All events are stored, now or by an earlier request."""
 
     success: Literal[True] = True
 
@@ -62,7 +74,7 @@ def is_open(path: str) -> bool:
 
 
 def _endpoint(call: str, max_bytes: int) -> Endpoint:
-    async def take_in(request: Request, context: ContextOf) -> Response:
+    async def receive_call(request: Request, context: ContextOf) -> Response:
         sender = await sender_by_header(request, context)
         body = await request.body()
         received_at = context.clock()
@@ -74,11 +86,11 @@ def _endpoint(call: str, max_bytes: int) -> Endpoint:
         await context.intake.receive(owner.source, found, received_at)
         return Response(_SUCCESS, media_type="application/json")
 
-    return take_in
+    return receive_call
 
 
 def _read(call: str, body: bytes, max_bytes: int, received_at: datetime) -> tuple[object, list[LiveItem]]:
-    """The write key in a body, if there is one, and its events."""
+    """The write key in a body, if any, and its events."""
     document = read_object(body, max_bytes)
     if call in SINGLE_CALLS:
         found = items.single(call, document, received_at)
@@ -88,7 +100,7 @@ def _read(call: str, body: bytes, max_bytes: int, received_at: datetime) -> tupl
 
 
 def _add_call(call: str) -> None:
-    """The route of a call, with and without a slash at its end, and under its first letter, which analytics.js says."""
+    """Add the routes of a call: with and without a trailing slash, and under its first letter for analytics.js."""
     max_bytes = MAX_IMPORT_BYTES if call == "import" else MAX_BYTES
     letters = () if call == "import" else (call[0],)
     for path in (f"/v1/{name}{slash}" for name in (call, *letters) for slash in ("", "/")):
@@ -97,7 +109,8 @@ def _add_call(call: str) -> None:
             _endpoint(call, max_bytes),
             methods=["POST"],
             name=call,
-            summary=_ABOUT[call],
+            summary=_SUMMARIES[call],
+            description=_DESCRIPTIONS[call],
             response_model=Success,
             responses=problems(400, 401, 403, 413, 429, 503),
             openapi_extra=_BODY,
@@ -106,20 +119,20 @@ def _add_call(call: str) -> None:
         )
 
 
-for call in _ABOUT:
+for call in _SUMMARIES:
     _add_call(call)
 
 
 @router.post("/v1/m", include_in_schema=False)
 async def metrics_of_analytics_js() -> Success:
-    """Older settings let analytics.js report how it fares. Nobody here reads that, but it retries what fails."""
+    """Accept and drop the metrics of analytics.js under older settings: it would retry failed requests."""
     return Success()
 
 
-@router.get(_SETTINGS_PATH, responses=problems(404, 503))
+@router.get(_SETTINGS_PATH, summary="Get the settings of analytics.js", responses=problems(404, 503))
 @router.get(f"{_SETTINGS_PATH}/", include_in_schema=False)
 async def settings_for_analytics_js(write_key: str, request: Request, context: ContextOf) -> Response:
-    """Tell analytics.js where to send events; it asks before the first one."""
+    """Get the settings that tell analytics.js where to send events. It fetches them before the first event."""
     if await context.ask(lambda store: owner_of(store, write_key)) is None:
         raise NotFound("There is no such write key")
     settings = settings_of(write_key, _public_url(request, context))
@@ -127,6 +140,6 @@ async def settings_for_analytics_js(write_key: str, request: Request, context: C
 
 
 def _public_url(request: Request, context: Context) -> str:
-    """As it is set; else as this request came, so that a page under development works on any port."""
+    """The configured URL, or else that of this request, so that a page under development works on any port."""
     is_set = "public_url" in context.settings.model_fields_set
     return context.settings.public_url if is_set else str(request.base_url)

@@ -1,4 +1,4 @@
-"""Segments, from the published warehouse: which there are, and who is in them."""
+"""Segments and their members, from the published warehouse."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _LINES_AT_A_TIME = 5_000
 ProfileIdText = Annotated[str, Query(pattern=fields.ProfileId.pattern)]
 MEMBER_CURSORS: Cursors[str] = Cursors(ProfileIdText)
 
-# Of the catalogue that the last run used: a file that has changed since, for better or worse, changes nothing here.
+# The catalogue is the one that the last run used; later changes to the file have no effect here.
 _SIZES = """
 with last as (select run_id from runs.runs order by started_at desc limit 1),
-moved as (
+flows as (
     select segment, count(*) filter (change = 'entered') as entered_count,
         count(*) filter (change = 'left') as left_count
     from segments.changes semi join last using (run_id) group by segment
@@ -38,7 +38,7 @@ moved as (
 sizes as (select segment, count(*) as profile_count from segments.memberships group by segment)
 select c.segment as name, c.title, c.words, coalesce(s.profile_count, 0) as profile_count,
     coalesce(m.entered_count, 0) as entered_count, coalesce(m.left_count, 0) as left_count
-from segments.catalogue c left join sizes s using (segment) left join moved m using (segment)
+from segments.catalogue c left join sizes s using (segment) left join flows m using (segment)
 order by c.position
 """
 
@@ -48,14 +48,15 @@ where segment = $segment and profile_id > $after order by profile_id limit $limi
 """
 
 
-@router.get("", response_model=Segments, responses=problems(401, 403, 429, 503))
+@router.get("", summary="List segments", response_model=Segments, responses=problems(401, 403, 429, 503))
 async def list_segments(_caller: SegmentReader, context: ContextOf) -> Response:
-    """The segments of the last run's catalogue, in its order: their rules in words, and their sizes as of that run."""
+    """List the segments of the last run's catalogue in its order, with their rules in words and their sizes."""
     return answer({"segments": await context.warehouse.ask(lambda warehouse: warehouse.query(_SIZES).to_dicts())})
 
 
 @router.get(
     "/{name}/members",
+    summary="List a segment's members",
     response_model=SegmentMembers,
     responses={
         200: {"content": {NDJSON: {"schema": {"type": "string"}}}},
@@ -70,14 +71,14 @@ async def list_members(
     cursor: Annotated[str, Query(max_length=200)] = "",
     accept: Annotated[str, Header()] = "",
 ) -> Response:
-    """Who is in a segment, by profile id: a page, or with `Accept: application/x-ndjson` all of them, one a line.
+    """List the members of a segment by profile id: a page, or all with `Accept: application/x-ndjson`, one per line.
 
-    An export shows one state, whatever is published while you read it.
+    An export is consistent: a run that is published meanwhile does not affect it.
     """
     after = MEMBER_CURSORS.position(cursor) if cursor else ""
     if NDJSON in accept:
-        everyone = await context.warehouse.ask(lambda warehouse: _members(warehouse, name, after, None))
-        return StreamingResponse(_lines(everyone), media_type=NDJSON, headers={"Cache-Control": "no-store"})
+        members = await context.warehouse.ask(lambda warehouse: _members(warehouse, name, after, None))
+        return StreamingResponse(_lines(members), media_type=NDJSON, headers={"Cache-Control": "no-store"})
     found = await context.warehouse.ask(lambda warehouse: _members(warehouse, name, after, limit + 1))
     return answer(_page(name, found, limit))
 

@@ -1,4 +1,4 @@
-"""Providers' webhooks. What a request must prove, and what is in it, the source's own file says."""
+"""Providers' webhooks. Verification and parsing are defined in the source's own file."""
 
 from __future__ import annotations
 
@@ -16,31 +16,36 @@ from api.security.body_limit import bounded
 from cdp.live import LiveItem
 from cdp.webhooks import Refused, Request, UnusableSecret, Webhook
 
-# The largest that a provider sends: Meta's payloads may have 3 MB.
+# The largest provider payloads are Meta's, up to 3 MB.
 MAX_BYTES = 4 * 1024 * 1024
 
 router = APIRouter(tags=["webhooks"], route_class=bounded(MAX_BYTES))
 
-_BODY = {"requestBody": {"required": True, "content": {"*/*": {"schema": {"description": "as the provider sends it"}}}}}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"*/*": {"schema": {"description": "Request body in the provider's format"}}},
+    }
+}
 
 
 class WebhookRefused(Unauthorised):
-    """The request does not prove that it is the provider's."""
+    """The request is not authenticated as the provider's."""
 
     code = Refused.code
 
 
 class WebhookNotConfigured(ApiError):
-    """Without a secret nothing is accepted."""
+    """No secret is configured, so nothing is accepted."""
 
     http_status = 503
     code = UnusableSecret.code
 
 
 class Received(BaseModel):
-    """What became of a request's items.
+    """The outcome of a request's items.
 
-    Those that are rejected are among the accepted, and kept with the reason: sent again, they would fare no better.
+    Rejected items are counted among the accepted ones and kept with the reason: sending them again would not help.
     """
 
     accepted: int
@@ -50,23 +55,29 @@ class Received(BaseModel):
 
 @router.post(
     "/webhooks/{source}",
+    summary="Receive a webhook",
     response_model=Received,
-    responses={204: {"description": "to Twilio's status callbacks"}, **problems(400, 401, 404, 413, 429, 503)},
+    responses={204: {"description": "Response to Twilio's status callbacks"}, **problems(400, 401, 404, 413, 429, 503)},
     openapi_extra=_BODY,
 )
 async def receive_webhook(source: str, request: HttpRequest, context: ContextOf) -> Response:
-    """Take in what a provider sends, once its signature is checked over the bytes as they came."""
+    """Receive a provider's webhook. The signature is verified over the unchanged bytes of the body."""
     webhook = context.webhooks.webhook_of(source)
-    asked = Request(await request.body(), dict(request.headers), _public_url(request, context))
-    work = partial(_take_in, context, source, webhook, asked, context.clock())
-    response = await context.intake.run(len(asked.body), work)
+    received = Request(await request.body(), dict(request.headers), _public_url(request, context))
+    work = partial(_receive, context, source, webhook, received, context.clock())
+    response = await context.intake.run(len(received.body), work)
     request.state.client_id = f"webhook:{source}"
     return response
 
 
-@router.get("/webhooks/{source}", response_class=PlainTextResponse, responses=problems(401, 404, 503))
+@router.get(
+    "/webhooks/{source}",
+    summary="Answer a webhook challenge",
+    response_class=PlainTextResponse,
+    responses=problems(401, 404, 503),
+)
 async def answer_challenge(source: str, request: HttpRequest, context: ContextOf) -> Response:
-    """Echo a challenge, by which a provider (Meta) makes sure that the URL is ours."""
+    """Echo the challenge by which a provider (Meta) verifies the URL."""
     webhook = context.webhooks.webhook_of(source)
     try:
         return PlainTextResponse(context.webhooks.answer_challenge(webhook, request.query_params))
@@ -74,12 +85,12 @@ async def answer_challenge(source: str, request: HttpRequest, context: ContextOf
         raise _problem(error, webhook) from None
 
 
-def _take_in(context: Context, source: str, webhook: Webhook, request: Request, now: datetime) -> Response:
+def _receive(context: Context, source: str, webhook: Webhook, request: Request, now: datetime) -> Response:
     try:
         items = context.webhooks.open(webhook, request, now)
         received = _store(context, source, [LiveItem(*item) for item in items], now)
         if webhook.is_single_use and received.duplicates:
-            raise Refused("the token was used before")
+            raise Refused("the token has already been used")
     except (Refused, UnusableSecret) as error:
         raise _problem(error, webhook) from None
     answer = webhook.answer(request)
@@ -105,6 +116,6 @@ def _problem(error: Refused | UnusableSecret, webhook: Webhook) -> ApiError:
 
 
 def _public_url(request: HttpRequest, context: Context) -> str:
-    """The URL that the provider called: what stands before us may have changed scheme, host and port."""
+    """The URL that the provider called: a proxy may have changed scheme, host and port."""
     query = f"?{request.url.query}" if request.url.query else ""
     return f"{context.settings.public_url.rstrip('/')}{request.url.path}{query}"

@@ -202,14 +202,14 @@ def unlink(a: First, b: Second, reason: Reason, author: Author = None) -> None:
 
     Example: cdp identity unlink ann@example.com phone:+14155550123 --reason "a friend's phone"
     """
-    from identity.decisions import links_undone, pairs_to_part
+    from identity.decisions import overridden_links, pairs_to_unlink
 
     settings = load_settings()
     decisions = _standing_decisions(settings)
     with published(settings) as warehouse:
         left, right = _meant(warehouse, settings, a, b)
-        pairs = pairs_to_part(left, right)
-        undone = links_undone(warehouse, left, right, decisions.filter(pl.col("kind") == "link"))
+        pairs = pairs_to_unlink(left, right)
+        undone = overridden_links(warehouse, left, right, decisions.filter(pl.col("kind") == "link"))
     _decide(settings, "unlink", [*pairs.iter_rows(), *undone.iter_rows()], reason, author)
     both = left.join(right, on="observation_id", how="semi").height
     screens.show_unlinked(pairs, both, apart=set(left["profile_id"]).isdisjoint(right["profile_id"]))
@@ -250,7 +250,7 @@ def _of_records(settings: Settings, path: Path, truth: Path, named: str | None) 
     from identity.evaluate import evaluate_records, train_on_records
     from identity.records import read_records, read_truth
     from identity.registry import SHIPPED_NAME, named_model
-    from identity.train import TooLittleToLearnFrom
+    from identity.train import InsufficientTrainingData
 
     records = read_records(path)
     told = read_truth(truth, records)
@@ -262,7 +262,7 @@ def _of_records(settings: Settings, path: Path, truth: Path, named: str | None) 
         try:
             model = train_on_records(records, patterns, countries, default_region=region, today=today, seed=SEED)
             used = "trained on these records, without labels"
-        except TooLittleToLearnFrom as refusal:
+        except InsufficientTrainingData as refusal:
             model, used = named_model(settings.home, SHIPPED_NAME), f"the shipped one; {refusal.what}"
     evaluation = evaluate_records(records, told, model, patterns, countries, default_region=region, today=today)
     return records, evaluation, f"{model.version}, {used}"

@@ -256,9 +256,9 @@ class TestDecisions:
     @pytest.mark.parametrize(
         ("verb", "ends", "exit_code", "says"),
         [
-            ("link", (ANN, ANNS_PHONE), 2, "A and B: they are one person already"),
-            ("link", ("test@test.com", BOB), 2, "A: 2 profiles carry it"),
-            ("unlink", (MARRIED_ANN, "customer_id:crm:C3"), 6, "A and B: every observation that carries the one"),
+            ("link", (ANN, ANNS_PHONE), 2, "A and B: already the same person"),
+            ("link", ("test@test.com", BOB), 2, "A: found in 2 profiles"),
+            ("unlink", (MARRIED_ANN, "customer_id:crm:C3"), 6, "A and B: every observation with the one"),
         ],
     )
     def test_what_cannot_be_decided_is_said_in_a_line(
@@ -352,18 +352,18 @@ class TestEvaluate:
         ("records", "truth", "exit_code", "says"),
         [
             ("", TRUTH, 4, "records.csv: the file is empty"),
-            (RECORDS, TRUTH, 4, "records.csv: the file holds no row"),
+            (RECORDS, TRUTH, 4, "records.csv: the file has no rows"),
             ("record_id,name\n1,Ann\n", TRUTH, 4, "records.csv: unknown columns: name"),
-            ("first_name\nAnn\n", TRUTH, 4, "records.csv: no column record_id"),
-            ("Ann,Lee,ann@example.com\nBob,Roe,bob@example.com\n", TRUTH, 4, "records.csv: no column record_id"),
-            (RECORDS + ROWS + "5,Kim,Ros,,\n", TRUTH, 4, "records.csv:7: the same record_id again"),
-            (RECORDS + ROWS + ",Kim,Ros,,\n", TRUTH, 4, "records.csv:7: a record without record_id"),
+            ("first_name\nAnn\n", TRUTH, 4, "records.csv: missing columns: record_id"),
+            ("Ann,Lee,ann@example.com\nBob,Roe,bob@example.com\n", TRUTH, 4, "records.csv: missing columns: record_id"),
+            (RECORDS + ROWS + "5,Kim,Ros,,\n", TRUTH, 4, "records.csv:7: duplicate record_id"),
+            (RECORDS + ROWS + ",Kim,Ros,,\n", TRUTH, 4, "records.csv:7: record_id is missing"),
             ("record_id,email\n1,a,b,c,d\n2\n", TRUTH, 4, "records.csv: not a table"),
-            (RECORDS + ROWS, "record_id,person\n1,ann\n", 4, "truth.csv: no column entity_id"),
-            (RECORDS + ROWS, TRUTH + "5,kim\n", 6, "truth.csv:7: the same record_id again"),
-            (RECORDS + ROWS, TRUTH + "6,kim\n", 6, "truth.csv: the truth does not fit the records"),
-            (RECORDS + ROWS, "record_id,entity_id\n1,ann\n", 6, "truth.csv: the truth does not fit the records"),
-            (RECORDS + ROWS, TRUTH + "6,\n", 6, "truth.csv:7: a line without entity_id"),
+            (RECORDS + ROWS, "record_id,person\n1,ann\n", 4, "truth.csv: missing columns: entity_id"),
+            (RECORDS + ROWS, TRUTH + "5,kim\n", 6, "truth.csv:7: duplicate record_id"),
+            (RECORDS + ROWS, TRUTH + "6,kim\n", 6, "truth.csv: the truth does not match the records"),
+            (RECORDS + ROWS, "record_id,entity_id\n1,ann\n", 6, "truth.csv: the truth does not match the records"),
+            (RECORDS + ROWS, TRUTH + "6,\n", 6, "truth.csv:7: entity_id is missing"),
         ],
     )
     def test_files_that_do_not_fit_are_refused_in_a_line(

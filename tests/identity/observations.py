@@ -27,7 +27,7 @@ def observation_id(name: str) -> str:
 
 
 def warehouse_of(people: Mapping[str, Mapping[str, Any]]) -> Warehouse:
-    """A warehouse in memory that holds these observations, each under the name that the test calls it by."""
+    """An in-memory warehouse with these observations, keyed by the names that the test uses."""
     warehouse = open_memory()
     warehouse.create_tables(tables.TABLES)
     add_observations(warehouse, people)
@@ -70,7 +70,7 @@ def resolved(
     *,
     model: Model = SHIPPED_MODEL,
 ) -> dict[str, str]:
-    """Resolve; profile id by observation name."""
+    """Resolve, and return the profile id of each observation by name."""
     resolve(warehouse, known, model, PATTERNS, run_id=run_id)
     members = warehouse.query("select observation_id, profile_id from identity.members where valid_to_run is null")
     by_id = dict(members.iter_rows())
@@ -78,7 +78,7 @@ def resolved(
 
 
 def known_after(warehouse: Warehouse) -> Known:
-    """What a store would remember of the warehouse's identities."""
+    """What a store would know after this resolution."""
     return Known(
         members=warehouse.query(
             "select observation_id, profile_id, valid_from_run as run_id from identity.members "

@@ -1,4 +1,4 @@
-"""Edges and constraints to clusters: order never matters, constraints always hold."""
+"""Clustering by edges and constraints: order never matters, constraints always hold."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _observed(name: str, called: str | None, born: date | None) -> tuple[Any, ..
 
 
 def edges(*rows: tuple[str, str, float], kind: str = "exact", value: str = "x") -> pl.DataFrame:
-    """Edges from (left, right, weight); exact ones are all of one value."""
+    """Edges from (left, right, weight); exact edges all share one value."""
     filled = [(left, right, kind, kind, 0.99, weight, value) for left, right, weight in rows]
     return pl.DataFrame(filled, schema=EDGES, orient="row")
 
@@ -66,44 +66,44 @@ def test_a_chain_is_one_component_named_after_its_smallest_id() -> None:
     assert dict(components.iter_rows()) == {"a": "a", "b": "b", "c": "b", "d": "b"}
 
 
-def test_without_edges_everybody_stands_alone() -> None:
+def test_without_edges_every_observation_is_its_own_cluster() -> None:
     assert together(cluster(observed(("a", None, None), ("b", None, None)), edges(), pairs())) == {
         frozenset("a"),
         frozenset("b"),
     }
 
 
-def test_conflicting_names_are_parted_at_the_weakest_edge() -> None:
+def test_conflicting_names_are_separated_at_the_weakest_edge() -> None:
     people = observed(("ann", "ann", None), ("mail", None, None), ("bob", "bob", None))
     clustering = cluster(people, edges(("ann", "mail", 9.0), ("mail", "bob", 7.0)), pairs())
     assert together(clustering) == {frozenset({"ann", "mail"}), frozenset({"bob"})}
     assert clustering.refusals.select("left_id", "right_id", "constraint").rows() == [("mail", "bob", "given_name")]
 
 
-def test_what_is_shared_goes_before_what_is_alike() -> None:
+def test_shared_values_take_precedence_over_model_scores() -> None:
     people = observed(("ann", "ann", None), ("sms", None, None), ("bob", "bob", None))
     alike = edges(("sms", "bob", 30.0), kind="model")
     clustering = cluster(people, pl.concat([alike, edges(("ann", "sms", 7.0))]), pairs())
     assert together(clustering) == {frozenset({"ann", "sms"}), frozenset({"bob"})}
 
 
-ONCE, TYPO, ANOTHER_LIFE = date(1980, 3, 12), date(1980, 3, 13), date(1954, 11, 30)
+BIRTHDAY, TYPO, OTHER_BIRTHDAY = date(1980, 3, 12), date(1980, 3, 13), date(1954, 11, 30)
 
 
 @pytest.mark.parametrize(
     ("one", "other", "refused"),
     [
-        (("ann", ONCE), ("ann", TYPO), None),
-        (("ann", ONCE), ("kim", TYPO), "given_name"),
-        # A birthday is mistyped more often than two people of one name share a value.
-        (("ann lee", ONCE), ("ann lee", ANOTHER_LIFE), None),
-        (("ann lee", ONCE), ("lee ann", ANOTHER_LIFE), None),
-        (("ann lee", ONCE), ("ann roe", ANOTHER_LIFE), "date_of_birth"),
-        (("- lee", ONCE), ("- lee", ANOTHER_LIFE), None),
-        (("- lee", ONCE), ("- roe", ANOTHER_LIFE), "date_of_birth"),
-        ((None, ONCE), (None, TYPO), None),
-        ((None, ONCE), (None, ANOTHER_LIFE), "date_of_birth"),
-        ((None, ONCE), ("ann lee", ANOTHER_LIFE), "date_of_birth"),
+        (("ann", BIRTHDAY), ("ann", TYPO), None),
+        (("ann", BIRTHDAY), ("kim", TYPO), "given_name"),
+        # A mistyped birthday is more common than two people of the same name who share a value.
+        (("ann lee", BIRTHDAY), ("ann lee", OTHER_BIRTHDAY), None),
+        (("ann lee", BIRTHDAY), ("lee ann", OTHER_BIRTHDAY), None),
+        (("ann lee", BIRTHDAY), ("ann roe", OTHER_BIRTHDAY), "date_of_birth"),
+        (("- lee", BIRTHDAY), ("- lee", OTHER_BIRTHDAY), None),
+        (("- lee", BIRTHDAY), ("- roe", OTHER_BIRTHDAY), "date_of_birth"),
+        ((None, BIRTHDAY), (None, TYPO), None),
+        ((None, BIRTHDAY), (None, OTHER_BIRTHDAY), "date_of_birth"),
+        ((None, BIRTHDAY), ("ann lee", OTHER_BIRTHDAY), "date_of_birth"),
         (("ann lee", None), ("ann roe", None), None),
         (("ann lee", None), ("a lee", None), None),
         (("ann lee", None), ("lee ann", None), None),
@@ -122,12 +122,12 @@ def test_a_shared_value_joins_unless_name_or_birthday_conflict(
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (("ann", ONCE), ("kim", ANOTHER_LIFE)),
+        (("ann", BIRTHDAY), ("kim", OTHER_BIRTHDAY)),
         (("ann", None), ("kim", None)),
-        (("- lee", ONCE), ("- roe", ANOTHER_LIFE)),
+        (("- lee", BIRTHDAY), ("- roe", OTHER_BIRTHDAY)),
     ],
 )
-def test_what_both_ends_of_a_model_s_edge_give_is_not_judged_again(
+def test_attributes_on_both_ends_of_a_model_edge_are_not_checked_again(
     one: tuple[str, date | None], other: tuple[str, date | None]
 ) -> None:
     clustering = cluster(observed(("a", *one), ("b", *other)), edges(("a", "b", 9.0), kind="model"), pairs())
@@ -135,38 +135,38 @@ def test_what_both_ends_of_a_model_s_edge_give_is_not_judged_again(
     assert clustering.refusals.is_empty()
 
 
-def test_what_a_model_s_edge_has_not_seen_is_judged() -> None:
-    # The edge knows a birthday on both sides and a name on one; the other side's name comes with its group.
-    people = observed(("a", "ann", ONCE), ("b", None, ONCE), ("c", "kim", None))
+def test_attributes_that_the_model_has_not_compared_are_checked() -> None:
+    # The model compared two birthdays but only one name; the other side's name comes from its group.
+    people = observed(("a", "ann", BIRTHDAY), ("b", None, BIRTHDAY), ("c", "kim", None))
     links = pl.concat([edges(("b", "c", 9.0)), edges(("a", "b", 30.0), kind="model")])
     clustering = cluster(people, links, pairs())
     assert together(clustering) == {frozenset("a"), frozenset("bc")}
     assert clustering.refusals["constraint"].to_list() == ["given_name"]
 
 
-def test_suffixes_part_a_father_and_his_son_also_where_the_model_joins_them() -> None:
+def test_suffixes_separate_a_father_and_son_even_if_the_model_joins_them() -> None:
     people = observed(("a", "john marsh", None), ("b", "john marsh", None)).with_columns(suffix=pl.Series(["sr", "jr"]))
     for kind in ("exact", "model"):
         clustering = cluster(people, edges(("a", "b", 9.0), kind=kind), pairs())
         assert clustering.refusals["constraint"].to_list() == ["suffix"]
 
 
-def test_holders_of_a_value_that_are_refused_its_first_holder_still_have_each_other() -> None:
+def test_holders_of_a_value_that_are_refused_by_the_first_holder_still_join_each_other() -> None:
     holders = observed(*((name, None, None) for name in "abcd"))
     star = edges(("a", "b", 9.0), ("a", "c", 9.0), ("a", "d", 9.0))
     clustering = cluster(holders, star, pairs(("a", "b"), ("a", "c")))
     assert together(clustering) == {frozenset("ad"), frozenset("bc")}
 
 
-def test_those_refused_for_different_values_have_nothing_of_each_other() -> None:
+def test_refusals_for_different_values_join_nobody() -> None:
     holders = observed(*((name, None, None) for name in "abc"))
     stars = pl.concat([edges(("a", "b", 9.0), value="x"), edges(("a", "c", 9.0), value="y")])
     clustering = cluster(holders, stars, pairs(("a", "b"), ("a", "c")))
     assert together(clustering) == {frozenset("a"), frozenset("b"), frozenset("c")}
 
 
-def test_a_steward_s_link_overrules_what_only_looks_like_two_people() -> None:
-    people = observed(("a", "ann", ONCE), ("b", "kim", ANOTHER_LIFE))
+def test_a_stewards_link_overrides_constraints_but_not_an_unlink() -> None:
+    people = observed(("a", "ann", BIRTHDAY), ("b", "kim", OTHER_BIRTHDAY))
     link = edges(("a", "b", 9.0), kind="steward")
     assert together(cluster(people, link, pairs())) == {frozenset("ab")}
     assert together(cluster(people, link, pairs(("b", "a")))) == {frozenset("a"), frozenset("b")}
@@ -185,9 +185,9 @@ def test_constraints_hold_and_order_does_not_matter(
 ) -> None:
     people = observed(*((node, name, None) for node, name in zip(NODES, names, strict=True)))
     clustering = cluster(people, edges(*links), pairs(*unlinks))
-    place = dict(clustering.clusters.iter_rows())
+    component = dict(clustering.clusters.iter_rows())
 
-    assert all(place[left] != place[right] for left, right in unlinks)
+    assert all(component[left] != component[right] for left, right in unlinks)
     for group in together(clustering):
         assert len({names[NODES.index(node)] for node in group} - {None}) <= 1
 

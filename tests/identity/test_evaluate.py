@@ -1,4 +1,4 @@
-"""Records against their truth: the errors that are shown, the evidence that is counted, what the resolver is told."""
+"""Evaluation against the truth: the errors shown, the evidence counted, the records given to the resolver."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ COUNTRIES = pl.read_csv(DATA / "reference" / "countries.csv", infer_schema=False
 
 
 def judged(*rows: str) -> Evaluation:
-    """Rows as `record cluster entity`."""
+    """An evaluation from rows like `record cluster entity`."""
     records = pl.DataFrame([row.split() for row in rows], schema=["record_id", "cluster_id", "entity_id"], orient="row")
     return Evaluation(records, records)
 
 
 def evaluated(records: list[dict[str, str]], entities: str) -> Evaluation:
-    """`entities`: a letter a record."""
+    """Resolve and evaluate; `entities` has one letter per record."""
     table = pl.DataFrame([{"record_id": str(number), **record} for number, record in enumerate(records)])
     truth = pl.DataFrame({"record_id": table["record_id"], "entity_id": list(entities)})
     return evaluate_records(
@@ -40,16 +40,16 @@ def test_the_clusters_with_the_most_wrong_pairs_come_first() -> None:
 
 
 def test_the_entities_with_the_most_missed_pairs_come_first() -> None:
-    torn = judged("1 a ann", "2 b ann", "3 c ann", "4 d bob", "5 e bob", "6 f kim")
-    assert [group["entity_id"][0] for group in torn.misses(5)] == ["ann", "bob"]
+    divided = judged("1 a ann", "2 b ann", "3 c ann", "4 d bob", "5 e bob", "6 f kim")
+    assert [group["entity_id"][0] for group in divided.misses(5)] == ["ann", "bob"]
 
 
-def test_what_is_right_is_no_example() -> None:
-    right = judged("1 a ann", "2 a ann", "3 b bob")
-    assert right.over_merges(5) == right.misses(5) == []
+def test_correct_clusters_are_not_listed_as_errors() -> None:
+    correct = judged("1 a ann", "2 a ann", "3 b bob")
+    assert correct.over_merges(5) == correct.misses(5) == []
 
 
-def test_true_pairs_are_counted_with_the_evidence_that_they_share() -> None:
+def test_true_pairs_with_shared_evidence_are_counted() -> None:
     records = judged("1 a ann", "2 a ann", "3 b ann", "4 c ann").records
     shared = pl.DataFrame({"record_id": ["1", "2", "2", "3"], "evidence": ["x", "x", "y", "y"]})
     assert Evaluation(records, as_findable(records, shared)).evidence() == {
@@ -59,7 +59,7 @@ def test_true_pairs_are_counted_with_the_evidence_that_they_share() -> None:
     }
 
 
-def test_evidence_is_an_identifier_or_what_the_model_looks_at() -> None:
+def test_evidence_is_a_shared_identifier_or_a_candidate_pair() -> None:
     evaluation = evaluated(
         [
             {"email": "ann@example.com"},
@@ -73,10 +73,10 @@ def test_evidence_is_an_identifier_or_what_the_model_looks_at() -> None:
         "aaakktt",
     )
     assert evaluation.evidence()["true_pairs"] == 5
-    assert evaluation.evidence()["with_evidence"] == 4  # a test address is none
+    assert evaluation.evidence()["with_evidence"] == 4  # a test address is not evidence
 
 
-def test_times_tell_that_a_number_was_given_to_somebody_else() -> None:
+def test_times_reveal_a_recycled_number() -> None:
     ann = {"first_name": "Ann", "last_name": "Lee", "phone": "+14155550188"}
     kim = {"first_name": "Kim", "last_name": "Ros", "phone": "+14155550188"}
     sms = {"phone": "+14155550188"}
@@ -93,6 +93,6 @@ def test_times_tell_that_a_number_was_given_to_somebody_else() -> None:
     assert evaluated([ann, kim, sms], "akk").figures()["pairwise"]["recall"] == 0
 
 
-def test_two_evaluations_print_the_same() -> None:
+def test_evaluation_is_deterministic() -> None:
     records = [{"first_name": "Ann", "last_name": name, "email": f"{name}@example.com"} for name in ("Lee", "Leigh")]
     assert evaluated(records, "aa").figures() == evaluated(records, "aa").figures()

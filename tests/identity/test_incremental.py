@@ -1,4 +1,4 @@
-"""What a run adds to what is resolved already: found as if all had come at once, and only what is new is looked at."""
+"""Incremental resolution: the same result as resolving everything at once, with only the affected region examined."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def person(first: str, last: str, **more: Any) -> dict[str, Any]:
 
 
 def crowd(size: int, **shared: Any) -> Population:
-    """People who share `shared` and whose names have nothing in common."""
+    """People who share `shared` and have unrelated names."""
     letters = "bcdfghjklm"
     return {
         f"crowd{n}": person(
@@ -50,9 +50,9 @@ def crowd(size: int, **shared: Any) -> Population:
 
 ANN = person("Ann", "Lee", email="ann@mail.example", phone="+14155550123")
 MOVED = person("Ann", "Leigh", date_of_birth=JANUARY.date(), street="4 Hill Road", postcode="YO1 7HU")
-# What was there, and what comes.
+# Existing observations and new arrivals.
 ARRIVALS: dict[str, tuple[Population, Population]] = {
-    "nothing to do with anybody": ({"ann": ANN}, {"bob": person("Bob", "Stone", email="bob@mail.example")}),
+    "an unrelated person": ({"ann": ANN}, {"bob": person("Bob", "Stone", email="bob@mail.example")}),
     "a bridge between two people's records": (
         {"shop": {"email": "ann@mail.example"}, "sms": {"phone": "+14155550123"}},
         {"crm": ANN},
@@ -65,11 +65,11 @@ ARRIVALS: dict[str, tuple[Population, Population]] = {
         {"ann": person("Ann", "Lee", phone="+14155550199"), "sms": {"phone": "+14155550199"}},
         crowd(8, phone="+14155550199"),
     ),
-    "a number that is handed on": (
+    "a recycled number": (
         {"ann": person("Ann", "Lee", phone="+14155550188"), "sms": {"phone": "+14155550188"}},
         {"kim": person("Kim", "Roe", phone="+14155550188", first_seen_at=NEXT_YEAR, last_seen_at=NEXT_YEAR)},
     ),
-    "somebody alike": ({"ann": MOVED, "ben": person("Ben", "Oak")}, {"anne": {**MOVED, "first_name": "Anne"}}),
+    "a similar person": ({"ann": MOVED, "ben": person("Ben", "Oak")}, {"anne": {**MOVED, "first_name": "Anne"}}),
     "a name for a nameless record": (
         {"shop": {"email": "ann@mail.example"}, "ann": {**MOVED, "phone": "+14155550123"}},
         {"crm": {**MOVED, "email": "ann@mail.example"}},
@@ -78,7 +78,7 @@ ARRIVALS: dict[str, tuple[Population, Population]] = {
         {"ann": {**ANN, "date_of_birth": JANUARY.date()}},
         {"kim": person("Kim", "Roe", email="ann@mail.example", date_of_birth=NEXT_YEAR.date())},
     ),
-    "one more than a block may hold": (
+    "one record too many for a block": (
         crowd(MAX_BLOCK_SIZE, street="1 Main Street", postcode="10115", city="Berlin"),
         {"new": person("Zoe", "Quill", street="1 Main Street", postcode="10115", city="Berlin")},
     ),
@@ -92,30 +92,30 @@ def evidence_of(warehouse: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
 
 
 @pytest.mark.parametrize("case", ARRIVALS)
-def test_what_comes_later_is_found_as_if_it_had_been_there(case: str) -> None:
-    there, coming = ARRIVALS[case]
-    warehouse = warehouse_of(there)
-    resolved(warehouse, there)
-    add_observations(warehouse, coming, LATER)
-    found = resolved(warehouse, [*there, *coming], known_after(warehouse), LATER)
+def test_later_arrivals_give_the_same_result_as_arriving_at_once(case: str) -> None:
+    existing, arriving = ARRIVALS[case]
+    warehouse = warehouse_of(existing)
+    resolved(warehouse, existing)
+    add_observations(warehouse, arriving, LATER)
+    found = resolved(warehouse, [*existing, *arriving], known_after(warehouse), LATER)
 
-    together = warehouse_of(there)
-    add_observations(together, coming, LATER)
-    assert groups(found) == groups(resolved(together, [*there, *coming]))
-    assert evidence_of(warehouse) == evidence_of(together)
+    at_once = warehouse_of(existing)
+    add_observations(at_once, arriving, LATER)
+    assert groups(found) == groups(resolved(at_once, [*existing, *arriving]))
+    assert evidence_of(warehouse) == evidence_of(at_once)
 
 
 @pytest.mark.parametrize("case", ARRIVALS)
-def test_what_goes_again_leaves_no_trace(case: str) -> None:
-    there, coming = ARRIVALS[case]
-    warehouse = warehouse_of(there | coming)
-    resolved(warehouse, there | coming)
-    with warehouse.frame("gone_ones", pl.DataFrame({"observation_id": [observation_id(name) for name in coming]})):
-        warehouse.run("delete from conformed.observations where observation_id in (from gone_ones)")
-    found = resolved(warehouse, there, known_after(warehouse), LATER)
+def test_removed_observations_leave_no_trace(case: str) -> None:
+    existing, arriving = ARRIVALS[case]
+    warehouse = warehouse_of(existing | arriving)
+    resolved(warehouse, existing | arriving)
+    with warehouse.frame("removed", pl.DataFrame({"observation_id": [observation_id(name) for name in arriving]})):
+        warehouse.run("delete from conformed.observations where observation_id in (from removed)")
+    found = resolved(warehouse, existing, known_after(warehouse), LATER)
 
-    alone = warehouse_of(there)
-    assert groups(found) == groups(resolved(alone, there))
+    alone = warehouse_of(existing)
+    assert groups(found) == groups(resolved(alone, existing))
     assert evidence_of(warehouse) == evidence_of(alone)
     assert (
         warehouse.scalar(
@@ -125,35 +125,35 @@ def test_what_goes_again_leaves_no_trace(case: str) -> None:
     )
 
 
-def test_without_news_nothing_is_looked_at() -> None:
-    people = {**ARRIVALS["somebody alike"][0], **ARRIVALS["somebody alike"][1]}
+def test_nothing_new_means_nothing_is_examined() -> None:
+    people = {**ARRIVALS["a similar person"][0], **ARRIVALS["a similar person"][1]}
     warehouse = warehouse_of(people)
     before = resolved(warehouse, people)
     assert resolved(warehouse, people, known_after(warehouse), LATER) == before
-    assert looked_at(warehouse) == set()
+    assert examined(warehouse) == set()
 
 
-def test_who_only_shares_a_placeholder_with_a_newcomer_is_not_looked_at() -> None:
-    there = {"ann": {**ANN, "email": "test@test.com"}, "kim": person("Kim", "Roe", email="test@test.com")}
-    coming = {"bob": person("Bob", "Stone", email="test@test.com")}
-    warehouse = warehouse_of(there)
-    resolved(warehouse, there)
-    add_observations(warehouse, coming, LATER)
-    resolved(warehouse, [*there, *coming], known_after(warehouse), LATER)
-    assert looked_at(warehouse) == {observation_id("bob")}
+def test_sharing_a_placeholder_with_a_newcomer_does_not_cause_reexamination() -> None:
+    existing = {"ann": {**ANN, "email": "test@test.com"}, "kim": person("Kim", "Roe", email="test@test.com")}
+    arriving = {"bob": person("Bob", "Stone", email="test@test.com")}
+    warehouse = warehouse_of(existing)
+    resolved(warehouse, existing)
+    add_observations(warehouse, arriving, LATER)
+    resolved(warehouse, [*existing, *arriving], known_after(warehouse), LATER)
+    assert examined(warehouse) == {observation_id("bob")}
 
 
-def test_who_was_only_seen_again_is_not_looked_at() -> None:
+def test_a_repeat_sighting_alone_is_not_reexamined() -> None:
     warehouse = warehouse_of({"ann": ANN})
     resolved(warehouse, ["ann"])
     warehouse.run("update conformed.observations set last_seen_at = last_seen_at + interval 1 day")
     resolved(warehouse, ["ann"], known_after(warehouse), LATER)
-    assert looked_at(warehouse) == set()
+    assert examined(warehouse) == set()
     seen = "select max(last_seen_at) from identity.identifiers"
     assert warehouse.scalar(seen) == JANUARY + timedelta(days=1)
 
 
-def looked_at(warehouse: Warehouse) -> set[str]:
+def examined(warehouse: Warehouse) -> set[str]:
     return set(warehouse.query("select observation_id from region")["observation_id"])
 
 
@@ -169,7 +169,7 @@ RULES: Mapping[str, Mapping[str, Any]] = {
 
 
 @pytest.mark.parametrize("change", RULES)
-def test_by_other_rules_everything_is_resolved_again(change: str) -> None:
+def test_changed_rules_resolve_everything_again(change: str) -> None:
     rules = {"model": SHIPPED_MODEL, "patterns": PATTERNS, **RULES[change]}
     warehouse, other = warehouse_of(BRIDGED), warehouse_of(BRIDGED)
     resolved(warehouse, BRIDGED)
@@ -187,20 +187,20 @@ def test_the_state_may_be_dropped() -> None:
     assert evidence_of(warehouse) == found
 
 
-def test_ids_that_only_the_store_remembers_are_taken_over() -> None:
+def test_ids_known_only_to_the_store_are_adopted() -> None:
     warehouse = warehouse_of(BRIDGED)
     resolved(warehouse, BRIDGED)
-    given = f"prf_{'7' * 26}"
+    stored_id = f"prf_{'7' * 26}"
     remembered = known_after(warehouse)
-    known = replace(remembered, members=remembered.members.with_columns(profile_id=pl.lit(given)))
-    assert set(resolved(warehouse, BRIDGED, known, LATER).values()) == {given}
+    known = replace(remembered, members=remembered.members.with_columns(profile_id=pl.lit(stored_id)))
+    assert set(resolved(warehouse, BRIDGED, known, LATER).values()) == {stored_id}
 
 
-def test_a_steward_s_word_and_its_withdrawal_reach_who_is_not_new() -> None:
+def test_decisions_and_their_withdrawal_apply_to_old_observations() -> None:
     people = {**BRIDGED, "kim": person("Kim", "Roe")}
     warehouse = warehouse_of(people)
     before = resolved(warehouse, people)
-    for word, pair, together in (("links", ("crm", "kim"), True), ("unlinks", ("shop", "sms"), False)):
-        place = resolved(warehouse, people, decided(known_after(warehouse), **{word: [pair]}), LATER)
-        assert (place[pair[0]] == place[pair[1]]) is together
+    for decision, pair, together in (("links", ("crm", "kim"), True), ("unlinks", ("shop", "sms"), False)):
+        profiles = resolved(warehouse, people, decided(known_after(warehouse), **{decision: [pair]}), LATER)
+        assert (profiles[pair[0]] == profiles[pair[1]]) is together
         assert resolved(warehouse, people, known_after(warehouse), LATER) == before

@@ -1,4 +1,4 @@
-"""Profile ids that survive: what a run gives, given what was given before."""
+"""Stable profile ids: the assignment of a run, given the ids issued before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.keys import Assignment, Given, assign
+from identity.keys import Assignment, IssuedIds, assign
 
 OBSERVATIONS = [f"o{number}" for number in range(6)]
 
@@ -32,7 +32,7 @@ def founding_of(clusters: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def given_before(place: Mapping[str, str], run_id: str = "run_1") -> pl.DataFrame:
+def issued_before(place: Mapping[str, str], run_id: str = "run_1") -> pl.DataFrame:
     return pl.DataFrame(
         [(observation, profile_id, run_id) for observation, profile_id in place.items()],
         schema=dict.fromkeys(("observation_id", "profile_id", "run_id"), pl.String),
@@ -53,18 +53,18 @@ def assigned(
     elsewhere: Iterable[str] = (),
     since: Mapping[str, str] | None = None,
 ) -> Assignment:
-    """`formerly`: (observation, profile) of places that have ended; `since`: the run that placed one."""
+    """`formerly`: (observation, profile) of past memberships; `since`: the run in which a membership began."""
     clusters = clusters_of(place)
-    members = given_before(before).with_columns(
+    members = issued_before(before).with_columns(
         run_id=pl.col("observation_id").replace_strict(dict(since or {}), default=pl.col("run_id"))
     )
-    given_out = Given(
+    issued = IssuedIds(
         members=members,
         former_members=frame(formerly, "observation_id", "profile_id"),
         aliases=frame((aliases or {}).items(), "old_profile_id", "profile_id"),
         elsewhere=pl.DataFrame({"profile_id": list(elsewhere)}, schema={"profile_id": pl.String}),
     )
-    return assign(clusters, founding_of(clusters), given_out)
+    return assign(clusters, founding_of(clusters), issued)
 
 
 def test_a_new_cluster_is_named_after_its_founder() -> None:
@@ -73,7 +73,7 @@ def test_a_new_cluster_is_named_after_its_founder() -> None:
     assert set(assignment.changes["reason"]) == {"created"}
 
 
-def test_a_merge_keeps_the_larger_and_leaves_an_alias() -> None:
+def test_a_merge_keeps_the_larger_profiles_id_and_leaves_an_alias() -> None:
     assignment = assigned({"o1": "A", "o2": "A", "o3": "A"}, {"o1": "p_small", "o2": "p_large", "o3": "p_large"})
     assert set(assignment.members["profile_id"]) == {"p_large"}
     assert assignment.aliases.rows() == [("p_small", "p_large")]
@@ -86,7 +86,7 @@ def test_a_split_leaves_the_id_with_the_larger_part_and_records_the_parent() -> 
     assert assignment.changes.rows() == [("o1", "p", "split")]
 
 
-def test_an_id_in_use_is_not_given_out_again() -> None:
+def test_an_id_in_use_is_not_issued_again() -> None:
     assignment = assigned({"o1": "A", "o2": "B", "o3": "B"}, dict.fromkeys(("o1", "o2", "o3"), "o1"))
     assert dict(assignment.members.iter_rows()) == {"o1": "o1'1", "o2": "o1", "o3": "o1"}
 
@@ -97,16 +97,16 @@ def test_aliases_follow_their_survivor() -> None:
     assert assignment.aliases.rows() == [("p0", "p2"), ("p1", "p2")]
 
 
-def test_an_alias_of_a_profile_that_is_not_looked_at_stays() -> None:
+def test_an_alias_of_a_profile_outside_the_region_stays() -> None:
     assignment = assigned({"o1": "A"}, {}, aliases={"p0": "p9"}, elsewhere=["p9"])
     assert assignment.aliases.rows() == [("p0", "p9")]
 
 
-def test_an_id_in_force_elsewhere_is_not_given_out_again() -> None:
+def test_an_id_in_use_elsewhere_is_not_issued_again() -> None:
     assert assigned({"o1": "A"}, {}, elsewhere=["o1"]).members.rows() == [("o1", "o1'1")]
 
 
-def test_of_two_halves_the_one_that_bore_the_id_longer_keeps_it() -> None:
+def test_of_two_equal_halves_the_older_member_keeps_the_id() -> None:
     halves = {"o1": "A", "o2": "B"}
     assert assigned(halves, dict.fromkeys(halves, "p"), since={"o1": "run_2"}).members.rows() == [
         ("o1", "o1"),
@@ -114,7 +114,7 @@ def test_of_two_halves_the_one_that_bore_the_id_longer_keeps_it() -> None:
     ]
 
 
-def test_a_merge_that_is_undone_gives_both_their_ids_back() -> None:
+def test_undoing_a_merge_restores_both_ids() -> None:
     assignment = assigned(
         {"o1": "A", "o2": "B", "o3": "B"},
         dict.fromkeys(("o1", "o2", "o3"), "p_large"),
@@ -126,7 +126,7 @@ def test_a_merge_that_is_undone_gives_both_their_ids_back() -> None:
     assert assignment.changes.rows() == [("p_small", "p_large", "split")]
 
 
-def test_a_retired_id_comes_back_only_where_most_of_what_it_meant_is() -> None:
+def test_a_retired_id_returns_only_with_most_of_its_observations() -> None:
     assignment = assigned(
         {"o1": "A", "o2": "B", "o3": "B"},
         dict.fromkeys(("o1", "o2", "o3"), "p"),
@@ -141,7 +141,7 @@ PLACES = st.fixed_dictionaries(dict.fromkeys(OBSERVATIONS, st.sampled_from("ABC"
 
 
 @given(first=PLACES, second=PLACES)
-def test_every_observation_has_one_id_and_every_id_still_leads_somewhere(
+def test_every_observation_has_one_id_and_every_old_id_still_resolves(
     first: dict[str, str], second: dict[str, str]
 ) -> None:
     before = assigned(first, {})

@@ -1,4 +1,4 @@
-"""The linkage model: the declaration and the shipped parameters fit each other."""
+"""The linkage model: the declaration and the shipped parameters match."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_shipped_parameters_are_shares() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"version": 1, "match_rate": "x", "levels": {}}'])
-def test_what_is_no_model_is_refused_in_one_line(content: str, tmp_path: Path) -> None:
+def test_an_invalid_model_is_refused_in_one_line(content: str, tmp_path: Path) -> None:
     path = tmp_path / "model.json"
     path.write_text(content)
     with pytest.raises(IdentityError) as caught:
@@ -31,7 +31,7 @@ def test_what_is_no_model_is_refused_in_one_line(content: str, tmp_path: Path) -
     assert "\n" not in caught.value.line()
 
 
-def test_a_model_of_other_comparisons_is_refused(tmp_path: Path) -> None:
+def test_a_model_with_other_comparisons_is_refused(tmp_path: Path) -> None:
     content = json.loads(SHIPPED.read_text())
     del content["levels"]["surname"]["typo"]
     path = tmp_path / "model.json"
@@ -40,7 +40,7 @@ def test_a_model_of_other_comparisons_is_refused(tmp_path: Path) -> None:
         load_model(path)
 
 
-def test_the_measures_on_four_records() -> None:
+def test_measures_on_four_records() -> None:
     records = pl.DataFrame(
         {"cluster_id": ["x", "x", "x", "y"], "entity_id": ["a", "a", "b", "b"], "record_id": range(4)}
     )

@@ -1,4 +1,4 @@
-"""Names that may be one person's: the SQL and the Python reading of the one rule agree."""
+"""Names that may belong to one person: the SQL and Python versions of the rule agree."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def forms_of(name: str) -> frozenset[str]:
         ("john", "jane", False),
     ],
 )
-def test_names_that_may_be_one_person_s(a: str, b: str, expected: bool) -> None:
+def test_names_that_may_belong_to_one_person(a: str, b: str, expected: bool) -> None:
     assert alike(a, forms_of(a), b, forms_of(b)) is expected
 
 

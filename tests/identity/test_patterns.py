@@ -1,4 +1,4 @@
-"""Lists of values that are junk or generic: the shipped one is sound, and a user's own is read with care."""
+"""Lists of junk and generic values: the shipped list is valid, and a user's list is validated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_shipped_list_is_read() -> None:
     assert load_patterns(*Settings().identifier_value_lists).rows() == PATTERNS.rows()
 
 
-def test_one_s_own_list_stands_beside_the_shipped_one(tmp_path: Path) -> None:
+def test_a_users_list_is_added_to_the_shipped_one(tmp_path: Path) -> None:
     own = list_of(tmp_path, HEADER + 'email,"till\\d{1,2}@shop\\.example",junk,the till\n\n')
     lists = Settings(identifier_values=own).identifier_value_lists
     rows = load_patterns(*lists).rows()
@@ -39,9 +39,9 @@ def test_one_s_own_list_stands_beside_the_shipped_one(tmp_path: Path) -> None:
         (HEADER + "email,x@y,junk\n", ":2", "3 values"),
         (HEADER + "email,x@y,junk,why\nfax,1,junk,why\n", ":3", "unknown type 'fax'"),
         (HEADER + "email,x@y,bad,why\n", ":2", "unknown quality 'bad'"),
-        (HEADER + "email,,junk,why\n", ":2", "a pattern and a reason"),
-        (HEADER + "email,(x,junk,why\n", ":2", "not a regular expression"),
-        (HEADER + "email,(?=x)y,junk,why\n", ":2", "not a regular expression"),
+        (HEADER + "email,,junk,why\n", ":2", "pattern and reason are required"),
+        (HEADER + "email,(x,junk,why\n", ":2", "invalid RE2 regular expression"),
+        (HEADER + "email,(?=x)y,junk,why\n", ":2", "invalid RE2 regular expression"),
     ],
 )
 def test_a_bad_list_names_the_line(tmp_path: Path, content: str, where: str, problem: str) -> None:

@@ -1,7 +1,7 @@
-"""Whatever a population looks like and however it arrives: who is one person does not depend on it, and ids stay.
+"""Properties over generated populations: results do not depend on the order of arrival, and ids are stable.
 
-Populations are a few invented people of two families, seen by several sources: with mailboxes, phones and a tablet that
-they share, a number that is handed on, placeholders, typos, nicknames and swapped names.
+A population is a few invented people of two families, seen by several sources, with shared mailboxes, phones and a
+tablet, a recycled number, placeholders, typos, nicknames and swapped names.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Population = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Person:
-    """An invented person. `written`: the ways in which a source may write the name, as (first, last)."""
+    """An invented person. `written`: spellings of the name that sources may use, as (first, last)."""
 
     written: tuple[tuple[str, str], ...]
     born: date
@@ -46,7 +46,7 @@ class Person:
 
     @property
     def holds_the_number_from(self) -> datetime:
-        """The number that is handed on is theirs for a hundred days, one after the other."""
+        """The recycled number belongs to each person in turn for a hundred days."""
         return JANUARY + timedelta(days=100 * self.number)
 
 
@@ -59,7 +59,7 @@ PEOPLE = tuple(
     for number, written in enumerate((ANN, ROBERT, CHARLOTTE, DORA))
 )
 JUNK_EMAIL, JUNK_PHONE = "test@test.com", "+10000000000"
-HANDED_ON = "+14155550190"
+RECYCLED = "+14155550190"
 
 
 def emails(person: Person) -> tuple[str | None, ...]:
@@ -68,7 +68,7 @@ def emails(person: Person) -> tuple[str | None, ...]:
 
 
 def phones(person: Person) -> tuple[str | None, ...]:
-    return None, f"+1415555010{person.number}", f"+1415555011{person.family}", HANDED_ON, JUNK_PHONE
+    return None, f"+1415555010{person.number}", f"+1415555011{person.family}", RECYCLED, JUNK_PHONE
 
 
 def homes(person: Person) -> tuple[dict[str, str], ...]:
@@ -77,7 +77,7 @@ def homes(person: Person) -> tuple[dict[str, str], ...]:
 
 
 def observations_of(person: Person) -> st.SearchStrategy[dict[str, Any]]:
-    """What a source may have seen of a person."""
+    """Observations of a person that a source may make."""
     starts = person.holds_the_number_from
     return st.builds(
         _observation,
@@ -118,7 +118,7 @@ def run_id(number: int) -> str:
 
 
 def decided(known: Known, **pairs: Iterable[tuple[str, str]]) -> Known:
-    """`known` with the stewards' decisions on observations by name."""
+    """`known` with stewards' decisions on observations, given by name."""
     frames = {
         kind: pl.DataFrame(
             [(observation_id(left), observation_id(right)) for left, right in named],
@@ -143,14 +143,14 @@ def pair_of_one_person(profiles: Mapping[str, str]) -> tuple[str, str] | None:
 
 @dataclass(frozen=True)
 class Arrival:
-    """When an observation is first there, when its latest sighting is, and from which run on a changed mapping has done
-    away with it; runs are numbered."""
+    """The runs (by number) in which an observation first lands, has its latest sighting, and is removed by a changed
+    mapping."""
 
     landed: int
     completed: int
     gone: int | None
 
-    def there(self, run: int) -> bool:
+    def is_present(self, run: int) -> bool:
         return self.landed <= run and (self.gone is None or run < self.gone)
 
 
@@ -164,31 +164,31 @@ ARRIVALS = st.builds(
 
 
 def as_of(run: int, people: Population, arrivals: Mapping[str, Arrival]) -> Population:
-    """What is known of whom is there: an observation grows with its later sightings."""
+    """The observations present in a run, with the sightings made so far."""
     return {
         name: values if arrivals[name].completed <= run else {**values, "last_seen_at": values["first_seen_at"]}
         for name, values in people.items()
-        if arrivals[name].there(run)
+        if arrivals[name].is_present(run)
     }
 
 
 def bring_to(warehouse: Warehouse, run: int, people: Population, arrivals: Mapping[str, Arrival]) -> list[str]:
-    """Make the observations those of `run`; returns their names. Files are listed as they land."""
-    there = as_of(run, people, arrivals)
+    """Replace the observations with those of `run`, listing files as they land; return their names."""
+    present = as_of(run, people, arrivals)
     warehouse.run("delete from conformed.observations")
     warehouse.run("delete from landing.files")
     for landed in range(run + 1):
-        landing = {name: values for name, values in there.items() if arrivals[name].landed == landed}
+        landing = {name: values for name, values in present.items() if arrivals[name].landed == landed}
         add_observations(warehouse, landing, run_id(landed), landed_at=JANUARY + timedelta(days=400 + landed))
-    return list(there)
+    return list(present)
 
 
-# All that resolution writes and that does not remember earlier runs.
+# The tables that resolution writes and that do not depend on earlier runs.
 EVIDENCE = ("identifiers", "identifier_values", "edges", "refusals")
 
 
 def evidence(warehouse: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
-    """The rows of EVIDENCE; scores to nine digits."""
+    """The rows of the EVIDENCE tables, with scores to nine digits."""
     return {
         table: sorted(
             (
@@ -201,8 +201,8 @@ def evidence(warehouse: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-def faithful(warehouse: Warehouse) -> set[str]:
-    """The profiles whose observations have never been anywhere else."""
+def unmoved_profiles(warehouse: Warehouse) -> set[str]:
+    """The profiles whose observations have never been in another profile."""
     movers = "select observation_id from identity.members group by observation_id having count(*) > 1"
     query = (
         "select profile_id from identity.members group by profile_id "
@@ -213,7 +213,7 @@ def faithful(warehouse: Warehouse) -> set[str]:
 
 @SOME
 @given(people=POPULATIONS, data=st.data())
-def test_runs_one_after_the_other_find_what_one_run_over_all_finds(people: Population, data: st.DataObject) -> None:
+def test_successive_runs_find_what_a_single_run_finds(people: Population, data: st.DataObject) -> None:
     arrivals = {name: data.draw(ARRIVALS) for name in people}
     warehouse, names = warehouse_of({}), []
     profiles: dict[str, str] = {}
@@ -226,9 +226,9 @@ def test_runs_one_after_the_other_find_what_one_run_over_all_finds(people: Popul
     expected = resolved(at_once, names)
     assert groups(profiles) == groups(expected)
     assert evidence(warehouse) == evidence(at_once)
-    # An id may come from an observation that is gone.
-    left = any(arrival.gone is not None for arrival in arrivals.values())
-    unmoved = set() if left else faithful(warehouse)
+    # An id may derive from an observation that has been removed.
+    any_removed = any(arrival.gone is not None for arrival in arrivals.values())
+    unmoved = set() if any_removed else unmoved_profiles(warehouse)
     assert {name: id_ for name, id_ in profiles.items() if id_ in unmoved} == {
         name: expected[name] for name, id_ in profiles.items() if id_ in unmoved
     }
@@ -246,7 +246,7 @@ def test_arrival_order_changes_neither_groups_nor_ids_nor_evidence(people: Popul
     assert evidence(one) == evidence(other)
 
 
-# -- values that join nobody -------------------------------------------------------------------------------------------
+# -- values that do not join anyone ------------------------------------------------------------------------------------
 
 STRANGERS = (("Zdenko", "Quill"), ("Mbali", "Okafor"), ("Ingrid", "Sorensen"), ("Yusuf", "Demir"), (None, None))
 PLACEHOLDERS = ({"email": JUNK_EMAIL}, {"phone": JUNK_PHONE}, {"email": JUNK_EMAIL, "phone": JUNK_PHONE})
@@ -264,7 +264,7 @@ NEWCOMERS = st.lists(
 
 @FEW
 @given(people=POPULATIONS, newcomers=NEWCOMERS)
-def test_records_that_share_placeholders_join_nobody(people: Population, newcomers: Population) -> None:
+def test_records_that_share_placeholders_are_not_joined(people: Population, newcomers: Population) -> None:
     warehouse = warehouse_of(people)
     before = resolved(warehouse, people)
     add_observations(warehouse, newcomers, run_id(1))
@@ -273,44 +273,47 @@ def test_records_that_share_placeholders_join_nobody(people: Population, newcome
     assert all(frozenset({name}) in groups(after) for name in newcomers)
 
 
-def holding_the_number(person: Person) -> st.SearchStrategy[dict[str, Any]]:
-    """A sighting of the number in its holder's time, with or without more that says whose it is."""
-    return observations_of(person).map(lambda row: {**row, "phone": HANDED_ON, "device_token": None, "email": None})
+def sighting_of_recycled_number(person: Person) -> st.SearchStrategy[dict[str, Any]]:
+    """A sighting of the recycled number while the person holds it, with or without other traits."""
+    return observations_of(person).map(lambda row: {**row, "phone": RECYCLED, "device_token": None, "email": None})
 
 
 @FEW
 @given(
-    people=st.lists(st.sampled_from(PEOPLE).flatmap(holding_the_number), min_size=2, max_size=8), with_it=st.booleans()
+    people=st.lists(st.sampled_from(PEOPLE).flatmap(sighting_of_recycled_number), min_size=2, max_size=8),
+    with_customer_id=st.booleans(),
 )
-def test_a_number_that_is_handed_on_joins_no_two_people(people: list[dict[str, Any]], with_it: bool) -> None:
-    population = {f"o{number}": row if with_it else {**row, "customer_id": None} for number, row in enumerate(people)}
+def test_a_recycled_number_does_not_join_its_holders(people: list[dict[str, Any]], with_customer_id: bool) -> None:
+    population = {
+        f"o{number}": row if with_customer_id else {**row, "customer_id": None} for number, row in enumerate(people)
+    }
     for group in groups(resolved(warehouse_of(population), population)):
         named = {population[name]["first_name"] for name in group} - {None}
         holders = {person.number for person in PEOPLE if named & {first for first, _ in person.written}}
         assert len(holders) <= 1
 
 
-# -- a steward's word --------------------------------------------------------------------------------------------------
+# -- stewards' decisions -----------------------------------------------------------------------------------------------
 
 
 @FEW
 @given(people=POPULATIONS)
-def test_what_a_steward_parts_and_joins_again_is_as_before(people: Population) -> None:
+def test_withdrawn_decisions_restore_the_former_groups(people: Population) -> None:
     warehouse = warehouse_of(people)
     before = resolved(warehouse, people)
     pair = pair_of_one_person(before)
     if pair is None:
         return
     unlinked = decided(known_after(warehouse), unlinks=[pair])
-    parted = resolved(warehouse, people, unlinked, run_id(1))
-    assert parted[pair[0]] != parted[pair[1]]
+    separated = resolved(warehouse, people, unlinked, run_id(1))
+    assert separated[pair[0]] != separated[pair[1]]
     linked = decided(known_after(warehouse), links=[pair])
     joined = resolved(warehouse, people, linked, run_id(2))
     assert joined[pair[0]] == joined[pair[1]]
     withdrawn = resolved(warehouse, people, known_after(warehouse), run_id(3))
     assert groups(withdrawn) == groups(before)
     retired = dict(warehouse.query("from identity.aliases").iter_rows())
-    assert all(retired.get(old, old) in withdrawn.values() for old in {**before, **parted, **joined}.values())
+    assert all(retired.get(old, old) in withdrawn.values() for old in {**before, **separated, **joined}.values())
 
 
 MODELS = st.builds(
@@ -322,7 +325,7 @@ MODELS = st.builds(
 
 @FEW
 @given(people=POPULATIONS, model=MODELS)
-def test_a_steward_s_unlink_holds_under_another_model(people: Population, model: Any) -> None:
+def test_a_stewards_unlink_holds_under_another_model(people: Population, model: Any) -> None:
     warehouse = warehouse_of(people)
     pair = pair_of_one_person(resolved(warehouse, people))
     unlinked = decided(known_after(warehouse), unlinks=[pair] if pair else [])

@@ -1,4 +1,4 @@
-"""Whom a user means by what is typed."""
+"""Parsing of references to people as typed by users."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ OBSERVATION = "027b627702bdec8fbbbc74ec1714eadb"
         ("anonymous_id:a b", "anonymous_id", "a b"),
     ],
 )
-def test_ids_and_identifiers_are_told_apart(text: str, kind: str, value: str) -> None:
+def test_ids_and_identifiers_are_distinguished(text: str, kind: str, value: str) -> None:
     reference = parse(text, "A", "US")
     assert (reference.kind, reference.value) == (kind, value)
 
 
 @pytest.mark.parametrize("text", ["", "Ann", "email:", "email:ann", "@", "phone:12", "fax:+14155550101", PROFILE[:-1]])
-def test_what_is_neither_is_refused_without_repeating_it(text: str) -> None:
+def test_invalid_references_are_refused_without_repeating_them(text: str) -> None:
     with pytest.raises(UsageError) as refused:
         parse(text, "A", "US")
     assert refused.value.where == "A"

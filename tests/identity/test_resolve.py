@@ -1,4 +1,4 @@
-"""Who is one person, as rows: observations in, groups out."""
+"""Resolution as a table of cases: observations in, groups out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def together(*names: str) -> frozenset[str]:
 
 
 CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
-    "a unique e-mail joins what carries it": (
+    "a unique e-mail joins its observations": (
         {
             "shop": {
                 "source": "shopify",
@@ -51,7 +51,7 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         },
         {together("crm", "shop", "sms")},
     ),
-    "a family's address joins only who agrees on the name": (
+    "a family's e-mail joins only observations with the same name": (
         {
             "ann crm": {"email": "lees@mail.example", "first_name": "Ann", "last_name": "Lee"},
             "ann shop": {
@@ -77,7 +77,7 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         },
         {together("bill", "william")},
     ),
-    "a test address joins nobody": (
+    "a test address does not join": (
         {
             "ann": {"email": "test@test.com", "first_name": "Ann", "last_name": "Lee"},
             "kim": {"email": "test@test.com", "first_name": "Kim", "last_name": "Roe"},
@@ -85,21 +85,21 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         },
         {together("ann"), together("kim"), together("nobody")},
     ),
-    "a made-up phone joins nobody": (
+    "a made-up phone does not join": (
         {
             "ann": {"phone": "+10000000000", "first_name": "Ann", "last_name": "Lee"},
             "sms": {"source": "twilio", "phone": "+10000000000"},
         },
         {together("ann"), together("sms")},
     ),
-    "a role's mailbox joins nobody": (
+    "a role mailbox does not join": (
         {
             "ann": {"email": "info@firm.example", "first_name": "Ann", "last_name": "Lee"},
             "shop": {"source": "shopify", "email": "info@firm.example"},
         },
         {together("ann"), together("shop")},
     ),
-    "a recycled number joins each holder's own, never the two": (
+    "a recycled number joins each holder's observations but not the holders": (
         {
             "ann": {"phone": "+14155550188", "first_name": "Ann", "last_name": "Lee"},
             "kim": {
@@ -123,7 +123,7 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         },
         {together("ann"), together("kim", "sms to kim"), together("sms to either")},
     ),
-    "a number that goes from mother to daughter joins them neither by itself nor through the model": (
+    "a number passed from mother to daughter does not join them, nor does the model": (
         {
             "mother": {**AT_HOME, "phone": "+14155550188", "first_name": "Ann", "last_name": "Lee"},
             "daughter": {
@@ -138,7 +138,7 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         },
         {together("mother"), together("daughter")},
     ),
-    "an e-mail that is a mere name joins no two who have nothing else in common": (
+    "an e-mail that is just a name does not join people with nothing else in common": (
         {
             "leeds": {
                 "email": "ann.lee@mail.example",
@@ -159,7 +159,7 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         },
         {together("leeds"), together("york"), together("mail")},
     ),
-    "an e-mail that is a mere name joins its holder's records": (
+    "an e-mail that is just a name joins its holder's records": (
         {
             "before the move": {
                 "email": "ann.lee@mail.example",
@@ -180,7 +180,7 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         },
         {together("before the move", "after the move", "mail")},
     ),
-    "first and last name may stand in each other's place": (
+    "first and last name may be swapped": (
         {
             "crm": {"email": "kz@mail.example", "first_name": "Keiko", "last_name": "Zimmer"},
             "shop": {"source": "shopify", "email": "kz@mail.example", "first_name": "Zimmer", "last_name": "Keiko"},
@@ -188,7 +188,7 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         },
         {together("crm", "shop", "mail")},
     ),
-    "an ordinary number that everybody gives joins nobody": (
+    "an ordinary number used by many people does not join": (
         {
             name: {"phone": "+14155550177", "first_name": name, "last_name": "Lee"}
             for name in ("Ann", "Bob", "Carl", "Dora", "Emil", "Fritz", "Gwen")
@@ -196,7 +196,7 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         | {"sms": {"source": "twilio", "phone": "+14155550177"}},
         {together(name) for name in ("Ann", "Bob", "Carl", "Dora", "Emil", "Fritz", "Gwen", "sms")},
     ),
-    "a father and a son of one mailbox are told apart by their suffixes": (
+    "suffixes separate a father and son with one mailbox": (
         {
             "father": {**AT_HOME, "email": "marsh@mail.example", "first_name": "John", "last_name": "Marsh Sr."},
             "son": {
@@ -209,7 +209,7 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         },
         {together("father"), together("son")},
     ),
-    "a tablet that two customers sign in on is nobody's": (
+    "a tablet used by two customers does not join": (
         {
             "ann": {"source": "segment", "device_token": "tablet-1", "customer_id": "u1"},
             "bob": {"source": "segment", "device_token": "tablet-1", "customer_id": "u2"},
@@ -217,14 +217,14 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         },
         {together("ann"), together("bob"), together("push")},
     ),
-    "a phone's token joins the pushes to its one owner": (
+    "a phone's token joins pushes to its only owner": (
         {
             "ann": {"source": "segment", "device_token": "phone-1", "customer_id": "u1"},
             "push": {"source": "fcm", "device_token": "phone-1"},
         },
         {together("ann", "push")},
     ),
-    "names, birthday and street join what shares no identifier": (
+    "names, birthday and street join observations without a shared identifier": (
         {
             "crm": {
                 "first_name": "Katherine",
@@ -246,7 +246,7 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         },
         {together("crm", "shop")},
     ),
-    "a father and a son of one name at one address are two": (
+    "a father and son of one name at one address are two people": (
         {
             "father": {
                 "first_name": "John",
@@ -265,7 +265,7 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         },
         {together("father"), together("son")},
     ),
-    "siblings at one address are two": (
+    "siblings at one address are two people": (
         {
             "tom": {
                 "first_name": "Tom",
@@ -286,13 +286,13 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_who_is_one_person(case: str) -> None:
+def test_case_resolves_to_the_expected_groups(case: str) -> None:
     observations, expected = CASES[case]
     assert groups(resolved(warehouse_of(observations), list(observations))) == expected
 
 
 def test_a_re_run_keeps_every_id() -> None:
-    observations, _ = CASES["a family's address joins only who agrees on the name"]
+    observations, _ = CASES["a family's e-mail joins only observations with the same name"]
     warehouse = warehouse_of(observations)
     first = resolved(warehouse, list(observations))
     assert resolved(warehouse, list(observations), known_after(warehouse)) == first
@@ -321,22 +321,22 @@ def test_a_merge_keeps_the_larger_profile_and_leaves_an_alias() -> None:
     assert merged.rows() == [(before["sms"], before["shop"])]
 
 
-def test_a_steward_s_unlink_parts_and_a_link_joins() -> None:
+def test_a_stewards_unlink_separates_and_a_link_joins() -> None:
     people = {
         "a": {"source": "shopify", "email": "ann@mail.example"},
         "b": {"source": "sendgrid", "email": "ann@mail.example"},
         "c": {"source": "twilio", "phone": "+14155550123"},
     }
     pair = {"left_id": [observation_id("a")], "right_id": [observation_id("b")]}
-    parted = replace(NOTHING_KNOWN, unlinks=pl.DataFrame(pair))
+    unlinked = replace(NOTHING_KNOWN, unlinks=pl.DataFrame(pair))
     warehouse = warehouse_of(people)
-    assert groups(resolved(warehouse, list(people), parted)) == {together("a"), together("b"), together("c")}
+    assert groups(resolved(warehouse, list(people), unlinked)) == {together("a"), together("b"), together("c")}
     assert warehouse.scalar('select "constraint" from identity.refusals') == "steward_unlink"
-    joined = replace(
+    linked = replace(
         NOTHING_KNOWN,
         links=pl.DataFrame({"left_id": [observation_id("c")], "right_id": [observation_id("a")]}),
     )
-    assert groups(resolved(warehouse_of(people), list(people), joined)) == {together("a", "b", "c")}
+    assert groups(resolved(warehouse_of(people), list(people), linked)) == {together("a", "b", "c")}
 
 
 PEOPLE = st.dictionaries(
