@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -14,7 +14,9 @@ from api.app import RESOURCES
 from api.routes import tracking
 from cdp.store.clients import NewClient
 from tests.api.service import NOBODY, Service
-from tests.api.warehouse import publish_warehouse
+from tests.cdp.store_urls import on_sqlite
+
+pytestmark = on_sqlite
 
 # Open to everybody, on purpose.
 PUBLIC = {
@@ -70,15 +72,6 @@ def every_route(applies: Callable[[str, str], bool]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("method", "path"), cases, ids=lambda part: part)
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("routes") / "home")
-    service.publish()
-    publish_warehouse(service.settings)
-    yield service
-    service.close()
-
-
 def call(service: Service, method: str, path: str, client: NewClient | None = None, **arguments: Any) -> httpx.Response:
     values = {name: EXAMPLES.get(name, "nothing") for name in _parameters(path)}
     url = path.replace(":path}", "}").format(**values)
@@ -106,8 +99,8 @@ def test_a_route_takes_a_token_or_is_known_to_be_open() -> None:
 
 
 @every_route(lambda method, path: path not in PUBLIC and method != "OPTIONS")
-def test_who_does_not_say_who_they_are_is_told_nothing(published: Service, method: str, path: str) -> None:
-    response = call(published, method, path, **({"json": {}} if method == "POST" else {}))
+def test_who_does_not_say_who_they_are_is_told_nothing(lasting: Service, method: str, path: str) -> None:
+    response = call(lasting, method, path, **({"json": {}} if method == "POST" else {}))
     if path.startswith(OTHER_PROOF):
         assert_told(response, 400, 401, 403, 404, 503)
     else:
@@ -116,22 +109,22 @@ def test_who_does_not_say_who_they_are_is_told_nothing(published: Service, metho
 
 
 @every_route(lambda method, path: bool(scopes_of(method, path)))
-def test_the_wrong_scope_is_refused(published: Service, method: str, path: str) -> None:
+def test_the_wrong_scope_is_refused(lasting: Service, method: str, path: str) -> None:
     wanted = scopes_of(method, path)
-    other = published.sender if "decisions:read" not in wanted else published.reader
-    assert_told(call(published, method, path, other), 403)
+    other = lasting.sender if "decisions:read" not in wanted else lasting.reader
+    assert_told(call(lasting, method, path, other), 403)
 
 
 @every_route(lambda method, path: "requestBody" in operation(method, path) and not is_open(path))
 @pytest.mark.parametrize(
     "content", [b"{", b"\xff\xfe", b"[" * 5_000, b'"nothing"'], ids=["cut", "bytes", "deep", "text"]
 )
-def test_a_wrong_body_is_refused(published: Service, method: str, path: str, content: bytes) -> None:
+def test_a_wrong_body_is_refused(lasting: Service, method: str, path: str, content: bytes) -> None:
     headers = {"Content-Type": "application/json"}
-    response = call(published, method, path, published.everything, content=content, headers=headers)
+    response = call(lasting, method, path, lasting.everything, content=content, headers=headers)
     assert_told(response, 400, 404, 413, 422)
 
 
 @every_route(lambda method, path: method == "GET" and "{" in path and bool(scopes_of(method, path)))
-def test_what_is_not_there_is_not_found(published: Service, method: str, path: str) -> None:
-    assert_told(call(published, method, path, published.everything), 404)
+def test_what_is_not_there_is_not_found(lasting: Service, method: str, path: str) -> None:
+    assert_told(call(lasting, method, path, lasting.everything), 404)

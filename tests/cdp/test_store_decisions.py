@@ -17,6 +17,7 @@ from cdp.store.facts import Asked
 from cdp.store.profiles import PublishedChanges, apply_publish
 from tests.benchmarks.people import documents, profile_id
 from tests.cdp.deciding import policy
+from tests.cdp.store_urls import on_sqlite
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 ONCE_A_DAY = policy(frequency_caps={"email": {"per_day": 1, "per_week": 7}})
@@ -58,9 +59,8 @@ def test_many_who_ask_about_one_person_at_one_time_are_told_of_days_apart(people
     assert sorted(days_from_now(decided)) == [0, 1, 2, 3, 4, 5]
 
 
+@on_sqlite  # PostgreSQL has many writers at a time
 def test_who_does_not_want_to_wait_is_told_that_somebody_else_is_writing(people: Store) -> None:
-    if not people.is_embedded:
-        pytest.skip("PostgreSQL has many writers at a time")
     with people.write(), pytest.raises(Busy):
         decide_and_log(people, [asked(ANN)], ONCE_A_DAY, NOW, waits=False)
     assert days_from_now(decide_and_log(people, [asked(ANN)], ONCE_A_DAY, NOW, waits=False)) == [0]

@@ -15,10 +15,9 @@ from api.operations.request_log import RequestLog
 from api.security.rate_limit import WINDOW_SECONDS, RateLimit, TooManyRequests
 from cdp.errors import Unavailable
 from cdp.settings import Settings
-from cdp.store import open_store
+from cdp.store import Store, open_store
 from cdp.store.requests import LoggedRequest, append_requests, recent_requests
 from tests.api.service import ANN, NOW, Service, assert_problem
-from tests.cdp.store_urls import BACKENDS, empty_store_url
 
 REQUEST = LoggedRequest(NOW, "client_x", "GET", "/healthz", 200, 0.5, None)
 
@@ -72,18 +71,13 @@ def test_requests_are_in_the_log_once_the_service_has_ended(service: Service) ->
     assert all(r.requested_at == NOW and r.milliseconds >= 0 for r in found)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_the_request_log_has_a_bound(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_request_log_has_a_bound(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cdp.store.requests.REQUESTS_KEPT", 3)
-    with empty_store_url(backend, tmp_path) as url:
-        store = open_store(url)
-        for number in range(4):
-            with store.write() as connection:
-                rows = [LoggedRequest(NOW, str(number), "GET", "/", 200, 1.0, None)] * 2
-                append_requests(connection, rows)
-        with store.read() as connection:
-            assert [request.client_id for request in recent_requests(connection, 9)] == ["3", "3", "2"]
-        store.close()
+    for number in range(4):
+        with store.write() as connection:
+            append_requests(connection, [LoggedRequest(NOW, str(number), "GET", "/", 200, 1.0, None)] * 2)
+    with store.read() as connection:
+        assert [request.client_id for request in recent_requests(connection, 9)] == ["3", "3", "2"]
 
 
 def test_a_store_out_of_reach_costs_no_request_and_its_log_comes_later(
