@@ -21,7 +21,7 @@ from api.app import RESOURCES
 from tests.api.service import Service
 from tests.cdp.store_urls import on_sqlite
 
-pytestmark = on_sqlite
+pytestmark = [on_sqlite, pytest.mark.slow]
 
 EXAMPLES_A_ROUTE = 40
 CHECKS = [

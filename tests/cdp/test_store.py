@@ -43,6 +43,7 @@ def test_opening_again_changes_nothing(store_url: str) -> None:
     assert _open(store_url)
 
 
+@pytest.mark.slow
 def test_processes_that_open_a_new_store_at_once_all_get_it(store_url: str) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         assert pool.map(_open, [store_url] * 6, chunksize=1) == [True] * 6

@@ -371,6 +371,8 @@ from pathlib import Path
 from pipelines import flow, inbox, land, publish
 from tests.pipelines.runs import Told, settings_in
 
+pytestmark = pytest.mark.slow
+
 module, name, folder, now = sys.argv[1:]
 place = sys.modules[module]
 work = getattr(place, name)

@@ -396,6 +396,7 @@ def consenting(service: Service) -> NewClient:
 TRIALS = 1_000
 
 
+@pytest.mark.slow
 def test_an_opt_out_that_was_acknowledged_holds_for_whatever_is_asked_next(service: Service) -> None:
     """Each trial opts an address of its own out and asks at once; before, a message to it was allowed."""
     people = [(f"prf_{number:026}", ("email", f"person{number}@example.com")) for number in range(TRIALS)]
