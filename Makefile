@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := cdp identity pipelines api
 
-.PHONY: demo test check bench docs lock clean
+.PHONY: demo test fast check bench docs lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cdp demo
 
 test: $(VENV)/.dev-installed
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --durations=20 --durations-min=5
+
+# On every save: neither end to end, nor what is marked slow, nor PostgreSQL.
+fast: $(VENV)/.dev-installed
+	$(BIN)/python -m pytest --fast -n auto --dist worksteal -p no:schemathesis
 
 check: $(VENV)/.dev-installed
 	$(BIN)/ruff format --check .

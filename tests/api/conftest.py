@@ -6,18 +6,27 @@ from pathlib import Path
 import pytest
 
 from tests.api.service import Service
-from tests.cdp.store_urls import BACKENDS, empty_store_url
+from tests.api.warehouse import publish_warehouse
 
 
-@pytest.fixture(params=BACKENDS)
-def empty_service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
-    with empty_store_url(request.param, tmp_path) as store_url:
-        service = Service(tmp_path / "home", store_url)
-        yield service
-        service.close()
+@pytest.fixture
+def empty_service(store_url: str, tmp_path: Path) -> Iterator[Service]:
+    service = Service(tmp_path / "home", store_url)
+    yield service
+    service.close()
 
 
 @pytest.fixture
 def service(empty_service: Service) -> Service:
     empty_service.publish()
     return empty_service
+
+
+@pytest.fixture(scope="module")
+def lasting(lasting_store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with a published warehouse, one for all tests of a module: for requests that change nothing of it."""
+    service = Service(tmp_path_factory.mktemp("lasting") / "home", lasting_store_url)
+    service.publish()
+    publish_warehouse(service.settings)
+    yield service
+    service.close()

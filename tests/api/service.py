@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +94,22 @@ class Service:
         self.app: FastAPI = create_app(self.settings, clock=self.clock)
         self.http = TestClient(self.app, raise_server_exceptions=False)
         self.store = open_store(self.settings.effective_store_url)
+
+    @cached_property
+    def reader(self) -> NewClient:
+        return self.add_client("reader", "profiles:read", "segments:read")
+
+    @cached_property
+    def sender(self) -> NewClient:
+        return self.add_client("sender", "decisions:read")
+
+    @cached_property
+    def everything(self) -> NewClient:
+        return self.add_client("everything", *SCOPES)
+
+    def add_client(self, name: str, *scopes: str) -> NewClient:
         with self.store.write() as connection:
-            self.reader = add_client(connection, "reader", ["profiles:read", "segments:read"], NOW)
-            self.sender = add_client(connection, "sender", ["decisions:read"], NOW)
-            self.everything = add_client(connection, "everything", list(SCOPES), NOW)
+            return add_client(connection, name, list(scopes), NOW)
 
     def publish(self) -> None:
         changes = PublishedChanges(NOW)

@@ -12,6 +12,7 @@ from api.people.schemas import Profile
 from cdp.errors import Unavailable
 from cdp.metrics.catalogue import EMPTY_WINDOWS
 from tests.api.service import ANN, DOCUMENT, Service, assert_problem
+from tests.cdp.store_urls import on_sqlite
 
 
 def test_alive_without_a_run(empty_service: Service) -> None:
@@ -40,6 +41,7 @@ def test_not_ready_without_a_store(service: Service, monkeypatch: pytest.MonkeyP
     assert service.http.get("/healthz").status_code == 200
 
 
+@on_sqlite
 def test_a_defect_says_nothing_about_itself(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_arguments: object) -> None:
         raise KeyError("ann@example.com")
@@ -49,6 +51,7 @@ def test_a_defect_says_nothing_about_itself(service: Service, monkeypatch: pytes
     assert_problem(response, 500, "defect")
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
@@ -59,9 +62,9 @@ def test_a_defect_says_nothing_about_itself(service: Service, monkeypatch: pytes
     ],
 )
 def test_unknown_routes_and_methods_are_problems(
-    service: Service, method: str, path: str, status: int, code: str
+    lasting: Service, method: str, path: str, status: int, code: str
 ) -> None:
-    response = service.http.request(method, path)
+    response = lasting.http.request(method, path)
     assert_problem(response, status, code)
     assert ("allow" in response.headers) == (status == 405)
 
@@ -90,8 +93,9 @@ def test_the_log_names_route_and_client_and_nobody_else(tmp_path: Path, capsys: 
     assert ANN not in "".join(lines)
 
 
-def test_the_documentation_is_openapi_3_1_and_names_the_bodies(service: Service) -> None:
-    document = service.http.get("/openapi.json").json()
+@on_sqlite
+def test_the_documentation_is_openapi_3_1_and_names_the_bodies(lasting: Service) -> None:
+    document = lasting.http.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")
     read = document["paths"]["/v1/profiles/{profile_id}"]["get"]
     assert read["responses"]["200"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Profile"}
@@ -108,8 +112,9 @@ def _references(node: object) -> list[str]:
     return [found for child in node for found in _references(child)] if isinstance(node, list) else []
 
 
-def test_the_documented_profile_is_the_one_that_is_served(service: Service) -> None:
-    whole = service.get(f"/v1/profiles/{ANN}", include=",".join(PARTS)).json()
+@on_sqlite
+def test_the_documented_profile_is_the_one_that_is_served(lasting: Service) -> None:
+    whole = lasting.get(f"/v1/profiles/{ANN}", include=",".join(PARTS)).json()
     # `extra="forbid"`: a key that the model does not know would fail.
     Profile.model_validate(whole)
     assert {point["channel"] for point in whole.pop("consent")} == {"email", "sms", "whatsapp", "push"}

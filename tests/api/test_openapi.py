@@ -6,7 +6,6 @@ a body that is not documented.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -20,7 +19,9 @@ from schemathesis import GenerationMode, checks
 
 from api.app import RESOURCES
 from tests.api.service import Service
-from tests.api.warehouse import publish_warehouse
+from tests.cdp.store_urls import on_sqlite
+
+pytestmark = [on_sqlite, pytest.mark.slow]
 
 EXAMPLES_A_ROUTE = 40
 CHECKS = [
@@ -39,29 +40,26 @@ OPERATIONS = sorted(
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("api") / "home")
-    service.publish()
-    publish_warehouse(service.settings)
-    yield service
-    service.close()
+def document(lasting: Service) -> Any:
+    return schemathesis.openapi.from_dict(lasting.app.openapi())
+
+
+@pytest.fixture
+def cases(document: Any, method: str, path: str) -> st.SearchStrategy[schemathesis.Case]:
+    """Requests to a route that the documentation allows, and some that it does not."""
+    return st.one_of(*(document[path][method].as_strategy(generation_mode=mode) for mode in GenerationMode))
 
 
 @pytest.fixture(scope="module")
-def document(api: Service) -> Any:
-    return schemathesis.openapi.from_dict(api.app.openapi())
+def headers(lasting: Service) -> dict[str, str]:
+    return lasting.headers(lasting.everything)
 
 
-@pytest.fixture(scope="module")
-def headers(api: Service) -> dict[str, str]:
-    return api.headers(api.everything)
-
-
-def send(api: Service, case: schemathesis.Case, headers: dict[str, str]) -> httpx.Response:
+def send(lasting: Service, case: schemathesis.Case, headers: dict[str, str]) -> httpx.Response:
     """Schemathesis's own client would start and end the application for each request."""
     request = requests.Request(**case.as_transport_kwargs(base_url="http://testserver")).prepare()
     request.headers.update(headers)
-    return api.http.request(str(request.method), str(request.url), content=request.body, headers=request.headers)
+    return lasting.http.request(str(request.method), str(request.url), content=request.body, headers=request.headers)
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=lambda part: part)
@@ -73,13 +71,7 @@ def send(api: Service, case: schemathesis.Case, headers: dict[str, str]) -> http
     suppress_health_check=list(HealthCheck),
 )
 def test_the_documentation_holds(
-    api: Service,
-    document: Any,
-    headers: dict[str, str],
-    method: str,
-    path: str,
-    data: st.DataObject,
+    lasting: Service, cases: st.SearchStrategy[schemathesis.Case], headers: dict[str, str], data: st.DataObject
 ) -> None:
-    operation = document[path][method]
-    case = data.draw(st.one_of(*(operation.as_strategy(generation_mode=mode) for mode in GenerationMode)))
-    case.validate_response(send(api, case, headers), checks=CHECKS)
+    case = data.draw(cases)
+    case.validate_response(send(lasting, case, headers), checks=CHECKS)

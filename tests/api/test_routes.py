@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from api.app import RESOURCES
 from api.segment_com import tracking_routes
 from cdp.access.clients import NewClient
 from tests.api.service import NOBODY, Service
-from tests.api.warehouse import publish_warehouse
+from tests.cdp.store_urls import on_sqlite
+
+pytestmark = on_sqlite
 
 # Open to everybody, on purpose.
 PUBLIC = {
@@ -35,28 +38,38 @@ ROUTES = sorted(
     if isinstance(route, APIRoute)
     for method in route.methods
 )
-EVERY_ROUTE = pytest.mark.parametrize(("method", "path"), ROUTES, ids=lambda part: part)
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("routes") / "home")
-    service.publish()
-    publish_warehouse(service.settings)
-    yield service
-    service.close()
+def documented_paths() -> dict[str, Any]:
+    """The paths of the OpenAPI document, from the routes alone: which cases there are must not wait for a store."""
+    app = FastAPI()
+    for resource in RESOURCES:
+        app.include_router(resource.router)
+    paths: dict[str, Any] = app.openapi()["paths"]
+    return paths
 
 
-def operation(service: Service, method: str, path: str) -> dict[str, Any]:
+DOCUMENTED = documented_paths()
+
+
+def operation(method: str, path: str) -> dict[str, Any]:
     """How a route is documented; nothing where it is left out."""
-    documented: dict[str, Any] = service.app.openapi()["paths"]
-    without_converters = path.replace(":path}", "}")
-    found: dict[str, Any] = documented.get(without_converters, {}).get(method.lower(), {})
+    found: dict[str, Any] = DOCUMENTED.get(path.replace(":path}", "}"), {}).get(method.lower(), {})
     return found
 
 
-def scopes_of(documented: dict[str, Any]) -> list[str]:
-    return [scope for way in documented.get("security", []) for scope in way.get("OAuth2", [])]
+def scopes_of(method: str, path: str) -> list[str]:
+    return [scope for way in operation(method, path).get("security", []) for scope in way.get("OAuth2", [])]
+
+
+def is_open(path: str) -> bool:
+    return path in PUBLIC or path.startswith(OTHER_PROOF)
+
+
+def every_route(applies: Callable[[str, str], bool]) -> pytest.MarkDecorator:
+    """A case for each route to which a check applies."""
+    cases = [(method, path) for method, path in ROUTES if applies(method, path)]
+    return pytest.mark.parametrize(("method", "path"), cases, ids=lambda part: part)
 
 
 def call(service: Service, method: str, path: str, client: NewClient | None = None, **arguments: Any) -> httpx.Response:
@@ -81,11 +94,13 @@ def assert_told(response: httpx.Response, *statuses: int) -> None:
     assert "example.com" not in response.text
 
 
-@EVERY_ROUTE
-def test_who_does_not_say_who_they_are_is_told_nothing(published: Service, method: str, path: str) -> None:
-    if path in PUBLIC or method == "OPTIONS":
-        pytest.skip("open to everybody")
-    response = call(published, method, path, **({"json": {}} if method == "POST" else {}))
+def test_a_route_takes_a_token_or_is_known_to_be_open() -> None:
+    assert [path for method, path in ROUTES if not scopes_of(method, path) and not is_open(path)] == []
+
+
+@every_route(lambda method, path: path not in PUBLIC and method != "OPTIONS")
+def test_who_does_not_say_who_they_are_is_told_nothing(lasting: Service, method: str, path: str) -> None:
+    response = call(lasting, method, path, **({"json": {}} if method == "POST" else {}))
     if path.startswith(OTHER_PROOF):
         assert_told(response, 400, 401, 403, 404, 503)
     else:
@@ -93,31 +108,23 @@ def test_who_does_not_say_who_they_are_is_told_nothing(published: Service, metho
         assert "www-authenticate" in response.headers
 
 
-@EVERY_ROUTE
-def test_the_wrong_scope_is_refused(published: Service, method: str, path: str) -> None:
-    wanted = scopes_of(operation(published, method, path))
-    if not wanted:
-        assert path in PUBLIC or path.startswith(OTHER_PROOF)
-        pytest.skip("takes no token")
-    other = published.sender if "decisions:read" not in wanted else published.reader
-    assert_told(call(published, method, path, other), 403)
+@every_route(lambda method, path: bool(scopes_of(method, path)))
+def test_the_wrong_scope_is_refused(lasting: Service, method: str, path: str) -> None:
+    wanted = scopes_of(method, path)
+    other = lasting.sender if "decisions:read" not in wanted else lasting.reader
+    assert_told(call(lasting, method, path, other), 403)
 
 
-@EVERY_ROUTE
+@every_route(lambda method, path: "requestBody" in operation(method, path) and not is_open(path))
 @pytest.mark.parametrize(
     "content", [b"{", b"\xff\xfe", b"[" * 5_000, b'"nothing"'], ids=["cut", "bytes", "deep", "text"]
 )
-def test_a_wrong_body_is_refused(published: Service, method: str, path: str, content: bytes) -> None:
-    documented = operation(published, method, path)
-    if "requestBody" not in documented or path in PUBLIC or path.startswith(OTHER_PROOF):
-        pytest.skip("takes no JSON, or nothing without proof")
+def test_a_wrong_body_is_refused(lasting: Service, method: str, path: str, content: bytes) -> None:
     headers = {"Content-Type": "application/json"}
-    response = call(published, method, path, published.everything, content=content, headers=headers)
+    response = call(lasting, method, path, lasting.everything, content=content, headers=headers)
     assert_told(response, 400, 404, 413, 422)
 
 
-@EVERY_ROUTE
-def test_what_is_not_there_is_not_found(published: Service, method: str, path: str) -> None:
-    if "{" not in path or not scopes_of(operation(published, method, path)) or method != "GET":
-        pytest.skip("names nothing")
-    assert_told(call(published, method, path, published.everything), 404)
+@every_route(lambda method, path: method == "GET" and "{" in path and bool(scopes_of(method, path)))
+def test_what_is_not_there_is_not_found(lasting: Service, method: str, path: str) -> None:
+    assert_told(call(lasting, method, path, lasting.everything), 404)

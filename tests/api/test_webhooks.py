@@ -23,7 +23,6 @@ from cdp.store import open_store
 from cdp.webhooks import Request
 from tests import webhook_senders as senders
 from tests.api.service import NOW, Clock, assert_problem
-from tests.cdp.store_urls import BACKENDS, empty_store_url
 from tests.webhook_senders import PUBLIC_URL, SECRETS, SENDERS, Amazon
 
 SECONDS = int(NOW.timestamp())
@@ -97,12 +96,11 @@ class Hooks:
         self.app.state.context.store.close()
 
 
-@pytest.fixture(params=BACKENDS)
-def hooks(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hooks]:
-    with empty_store_url(request.param, tmp_path) as store_url:
-        made = Hooks(tmp_path / "home", store_url)
-        yield made
-        made.close()
+@pytest.fixture
+def hooks(store_url: str, tmp_path: Path) -> Iterator[Hooks]:
+    made = Hooks(tmp_path / "home", store_url)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -202,6 +202,7 @@ NASTY = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs
 WICKED = st.sampled_from(["'; drop table raw; --", '"', "$", "$.a", "/", "~", "~1", "a'b\"c", "*", "[0]", "{}", "\\"])
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(column=NASTY | WICKED, constant=NASTY | WICKED)
 def test_no_name_escapes_its_quotes(column: str, constant: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import phonenumbers
 import polars as pl
 import pytest
+import tzdata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -122,6 +123,7 @@ def test_phone(raw: str | None, country: str | None, phone: str | None) -> None:
     assert disagreements([(raw, country)]) == []
 
 
+@pytest.mark.slow
 def test_phone_agrees_with_phonenumbers_on_valid_numbers_of_every_region() -> None:
     draw = random.Random(1)
     values = {
@@ -136,6 +138,7 @@ def test_phone_agrees_with_phonenumbers_on_valid_numbers_of_every_region() -> No
     assert disagreements(sorted(values, key=str)) == []
 
 
+@pytest.mark.slow
 def test_phone_agrees_with_phonenumbers_on_random_digits_and_junk() -> None:
     draw = random.Random(2)
     values: list[Value] = [
@@ -379,7 +382,6 @@ def test_each_code_and_name_in_the_reference_means_its_own_country() -> None:
 
 
 def test_the_reference_has_the_countries_of_iso_3166() -> None:
-    tzdata = pytest.importorskip("tzdata")
     lines = (Path(tzdata.__file__).parent / "zoneinfo/iso3166.tab").read_text(encoding="utf-8").splitlines()
     codes = {line.split("\t")[0] for line in lines if not line.startswith("#")}
     # Kosovo has a code in use but none in the standard.
@@ -495,6 +497,7 @@ ANY_TEXT = st.text() | st.lists(st.sampled_from(SCRAPS) | st.text(max_size=4), m
 COUNTRY = st.sampled_from(["US", "GB", "NL", "CA", "FR"]) | st.none()
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.tuples(ANY_TEXT | st.none(), COUNTRY), max_size=30))
 def test_normalising_twice_changes_nothing(values: list[Value]) -> None:

@@ -273,6 +273,7 @@ sys.exit(f"network: {touched}" if touched else 0)
 """
 
 
+@pytest.mark.slow
 def test_import_and_check_are_silent_and_touch_no_network(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SILENT_RUN, str(tmp_path / "docs")],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -18,6 +19,14 @@ from cdp.errors import ConfigurationError, StatementFailed, Unavailable
 from cdp.people.tables import members
 from cdp.store import Store, engine, open_store, schema
 from cdp.store.migrate import is_current
+from tests.cdp.store_urls import empty_store_url, on_sqlite
+
+
+@pytest.fixture
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Of a store without tables: here it is told how they are made."""
+    with empty_store_url(request.param, tmp_path) as url:
+        yield url
 
 
 def _open(url: str) -> bool:
@@ -41,6 +50,7 @@ def test_opening_again_changes_nothing(store_url: str) -> None:
     assert _open(store_url)
 
 
+@pytest.mark.slow
 def test_processes_that_open_a_new_store_at_once_all_get_it(store_url: str) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         assert pool.map(_open, [store_url] * 6, chunksize=1) == [True] * 6
@@ -67,9 +77,8 @@ def test_a_failed_write_leaves_nothing(store: Store) -> None:
         assert connection.execute(sa.select(members)).all() == []
 
 
+@on_sqlite  # PostgreSQL reads each statement's state
 def test_a_reader_sees_one_state_while_others_write(store: Store) -> None:
-    if not store.is_embedded:
-        pytest.skip("PostgreSQL reads each statement's state")
     with store.read() as reader:
         before = reader.execute(sa.select(members)).all()
         with store.write() as writer:

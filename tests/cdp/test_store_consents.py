@@ -120,6 +120,7 @@ def _append(url: str, worker: int, count: int) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_concurrent_workers_form_one_chain(store_url: str) -> None:
     open_store(store_url).close()
     fork = multiprocessing.get_context("spawn")

@@ -18,6 +18,7 @@ from cdp.people.published import PublishedChanges, apply_publish
 from cdp.store import Store
 from tests.benchmarks.people import documents, profile_id
 from tests.cdp.deciding import policy
+from tests.cdp.store_urls import on_sqlite
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 ONCE_A_DAY = policy(frequency_caps={"email": {"per_day": 1, "per_week": 7}})
@@ -59,9 +60,8 @@ def test_concurrent_decisions_about_one_person_are_days_apart(people: Store) -> 
     assert sorted(days_from_now(decided)) == [0, 1, 2, 3, 4, 5]
 
 
+@on_sqlite  # PostgreSQL has many writers at a time
 def test_a_caller_that_does_not_wait_is_told_that_the_store_is_busy(people: Store) -> None:
-    if not people.is_embedded:
-        pytest.skip("PostgreSQL has many writers at a time")
     with people.write(), pytest.raises(Busy):
         decide_and_log(people, [asked(ANN)], ONCE_A_DAY, NOW, waits=False)
     assert days_from_now(decide_and_log(people, [asked(ANN)], ONCE_A_DAY, NOW, waits=False)) == [0]

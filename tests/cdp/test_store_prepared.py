@@ -12,6 +12,7 @@ from cdp.errors import StatementFailed
 from cdp.people.tables import live_engagement
 from cdp.store import Store
 from cdp.store.prepared import Prepared, among
+from tests.cdp.store_urls import on_sqlite
 
 NOW = datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=UTC)
 COLUMNS = tuple(column.name for column in live_engagement.columns)
@@ -65,9 +66,8 @@ def test_among_none_there_is_nothing(store: Store) -> None:
         assert EVENTS.rows(connection, ids=[], since=NOW) == []
 
 
+@on_sqlite  # PostgreSQL reads what is committed, statement by statement
 def test_all_reads_of_a_block_see_one_state(store: Store) -> None:
-    if not store.is_embedded:
-        pytest.skip("PostgreSQL reads what is committed, statement by statement")
     with store.read() as reading:
         assert EVENTS.rows(reading, ids=["a"], since=NOW - timedelta(days=1)) == []
         with store.write() as writing:

@@ -179,6 +179,7 @@ def test_a_large_load_keeps_its_indexes(store: Store, monkeypatch: pytest.Monkey
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(values=st.lists(st.tuples(texts, texts, texts), max_size=20, unique_by=lambda row: row[0]))
 def test_any_text_comes_back_as_it_went_in(values: list[tuple[str, str, str]]) -> None:
@@ -226,6 +227,7 @@ def test_a_cycle_of_aliases_leads_nowhere(store: Store) -> None:
         assert find_person(connection, "x") is None
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(order=st.permutations(range(6)))
 def test_a_chain_of_aliases_of_any_length_leads_to_its_end(order: list[int]) -> None:

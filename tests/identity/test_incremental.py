@@ -28,6 +28,8 @@ from tests.identity.observations import (
 )
 from tests.identity.test_populations import Population, decided, evidence
 
+pytestmark = pytest.mark.slow
+
 LATER = "run_20260102T000000_000000"
 NEXT_YEAR = JANUARY + timedelta(days=365)
 

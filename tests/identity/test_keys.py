@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -140,6 +141,7 @@ def test_a_retired_id_returns_only_with_most_of_its_observations() -> None:
 PLACES = st.fixed_dictionaries(dict.fromkeys(OBSERVATIONS, st.sampled_from("ABC")))
 
 
+@pytest.mark.slow
 @given(first=PLACES, second=PLACES)
 def test_every_observation_has_one_id_and_every_old_id_still_resolves(
     first: dict[str, str], second: dict[str, str]
@@ -157,6 +159,7 @@ def test_every_observation_has_one_id_and_every_old_id_still_resolves(
     assert set(after.aliases["profile_id"]) <= alive
 
 
+@pytest.mark.slow
 @given(place=PLACES)
 def test_a_re_run_changes_nothing(place: dict[str, str]) -> None:
     before = assigned(place, {})

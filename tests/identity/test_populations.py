@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,8 @@ from tests.identity.observations import (
     resolved,
     warehouse_of,
 )
+
+pytestmark = pytest.mark.slow
 
 Population = dict[str, dict[str, Any]]
 

@@ -110,6 +110,7 @@ def warehouses() -> Iterator[dict[str, Warehouse]]:
         warehouse.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(["CH", "DE", "US"]), ENTRIES, SUPPRESSIONS)
 def test_everybody_at_once_is_what_the_fold_says(

@@ -16,6 +16,8 @@ import pytest
 from cdp.settings import DATA
 from tests.pipelines.runs import published, run, settings_in
 
+pytestmark = pytest.mark.slow
+
 JOURNEY = os.environ.get("CDP_TEST_JOURNEY")
 FILES = ("transactions_sample.csv.gz", "campaigns.csv", "coupon_redemptions.csv", "demographics.csv")
 ROWS = {

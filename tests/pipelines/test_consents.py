@@ -145,6 +145,8 @@ select coalesce(e.source, c.source) as source, e.event_id, e.channel, e.event_ty
     c.basis as consent_basis, c.method as consent_method, c.occurred_at as consent_at,
     o.email, o.phone, o.device_token, o.customer_id, o.anonymous_id
 from conformed.events e
+
+pytestmark = pytest.mark.slow
 full join conformed.consents c on c.source = e.source and c.observation_id = e.observation_id
     and c.channel = e.channel and c.occurred_at = e.occurred_at
 join conformed.observations o on o.observation_id = coalesce(e.observation_id, c.observation_id)

@@ -305,6 +305,8 @@ from pipelines import flow, land, publish
 from tests.pipelines.runs import Told, settings_in
 from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 def killing(work, calls):
     left = [calls]
     def wrapped(*args, **kwargs):

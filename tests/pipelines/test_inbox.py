@@ -29,7 +29,6 @@ from cdp.store import Store, open_store
 from cdp.warehouse import published_path
 from pipelines import flow
 from pipelines.discover import open_bytes
-from tests.cdp.store_urls import BACKENDS, empty_store_url
 from tests.pipelines.runs import (
     NOW,
     conform_files,
@@ -107,11 +106,10 @@ def people(settings: Settings) -> set[frozenset[str]]:
     return {frozenset(members) for members in found.values()}
 
 
-@pytest.fixture(params=BACKENDS)
-def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+@pytest.fixture
+def either(store_url: str, tmp_path: Path) -> Settings:
     """Settings with a store of either kind."""
-    with empty_store_url(request.param, tmp_path) as url:
-        yield settings_in(tmp_path, store_url=url)
+    return settings_in(tmp_path, store_url=store_url)
 
 
 def test_a_run_lands_the_inbox(either: Settings) -> None:
@@ -371,6 +369,8 @@ from datetime import datetime
 from pathlib import Path
 from pipelines import flow, inbox, land, publish
 from tests.pipelines.runs import Told, settings_in
+
+pytestmark = pytest.mark.slow
 
 module, name, folder, now = sys.argv[1:]
 place = sys.modules[module]

@@ -23,6 +23,8 @@ from tests.cdp.segments.people import catalogue_of
 from tests.pipelines.people import event, observation, profile_id, warehouse_of
 from tests.pipelines.runs import NOW, published, run, sendgrid, settings_in, write_lines
 
+pytestmark = pytest.mark.slow
+
 NOTHING = pl.DataFrame(schema=tables.SEGMENT_CHANGES.polars_schema())
 BUYERS = catalogue_of(buyer={"field": "order_count", "at_least": 1}, known={"field": "email", "is_present": True})
 

@@ -24,6 +24,8 @@ from tests.pipelines.runs import (
     write_lines,
 )
 
+pytestmark = pytest.mark.slow
+
 Tables = Mapping[str, list[tuple[Any, ...]]]
 EVENTS = [
     *(sendgrid("delivered"), sendgrid("open"), sendgrid("click")),

@@ -10,10 +10,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from cdp.access.clients import NewClient, add_client
 from cdp.consent import ContactPoint, Suppression, contact_point_id
 from cdp.consent.ledger import keep_contact_points, suppress, verify
 from tests.api.service import ANN, BOB, NOBODY, NOW, OLD, Service, assert_problem
+from tests.cdp.store_urls import on_sqlite
 
 EMAIL = {"type": "email", "value": " Ann@Example.com "}
 ANNS_EMAIL = contact_point_id("email", "ann@example.com")
@@ -22,16 +22,11 @@ PHONE = contact_point_id("phone", "+14155550100")
 DEVICE = contact_point_id("device_token", "dQw4w9WgXcQ")
 
 
-@pytest.fixture
-def clerk(service: Service) -> NewClient:
-    with service.store.write() as connection:
-        return add_client(connection, "clerk", ["consents:read", "consents:write"], NOW)
-
-
 class Desk:
     """What a client of the consents says and reads."""
 
-    def __init__(self, service: Service, clerk: NewClient) -> None:
+    def __init__(self, service: Service) -> None:
+        clerk = service.add_client("clerk", "consents:read", "consents:write")
         self.service, self.client_id = service, clerk.client_id
         self.headers = service.headers(clerk)
 
@@ -49,8 +44,14 @@ class Desk:
 
 
 @pytest.fixture
-def desk(service: Service, clerk: NewClient) -> Desk:
-    return Desk(service, clerk)
+def desk(service: Service) -> Desk:
+    return Desk(service)
+
+
+@pytest.fixture(scope="module")
+def lasting_desk(lasting: Service) -> Desk:
+    """For what is refused, and changes nothing."""
+    return Desk(lasting)
 
 
 def test_a_consent_is_answered_with_its_entry(desk: Desk) -> None:
@@ -194,15 +195,16 @@ def test_a_profiles_consents_are_read_with_its_own_scope(desk: Desk) -> None:
         {"identifiers": [{"type": "customer_id", "value": "crm:1"}]},
     ],
 )
-def test_nobody_is_not_found(desk: Desk, said: dict[str, Any]) -> None:
-    assert_problem(desk.say(**said), 404, "not_found")
+def test_nobody_is_not_found(lasting_desk: Desk, said: dict[str, Any]) -> None:
+    assert_problem(lasting_desk.say(**said), 404, "not_found")
 
 
 @pytest.mark.parametrize("profile_id", [NOBODY, "nobody", "%00"])
-def test_an_unknown_profile_has_no_consents(desk: Desk, profile_id: str) -> None:
-    assert_problem(desk.service.get(f"/v1/profiles/{profile_id}/consents"), 404, "not_found")
+def test_an_unknown_profile_has_no_consents(lasting_desk: Desk, profile_id: str) -> None:
+    assert_problem(lasting_desk.service.get(f"/v1/profiles/{profile_id}/consents"), 404, "not_found")
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "said",
     [
@@ -224,10 +226,11 @@ def test_an_unknown_profile_has_no_consents(desk: Desk, profile_id: str) -> None
         {"identifiers": []},
     ],
 )
-def test_a_wrong_body_is_refused_without_repeating_it(desk: Desk, said: dict[str, Any]) -> None:
-    assert_problem(desk.say(**said), 422, "invalid_request")
+def test_a_wrong_body_is_refused_without_repeating_it(lasting_desk: Desk, said: dict[str, Any]) -> None:
+    assert_problem(lasting_desk.say(**said), 422, "invalid_request")
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "said",
     [
@@ -237,8 +240,8 @@ def test_a_wrong_body_is_refused_without_repeating_it(desk: Desk, said: dict[str
         {"identifiers": [EMAIL, {"type": "email", "value": "b@example.com"}]},
     ],
 )
-def test_what_cannot_be_recorded_is_refused(desk: Desk, said: dict[str, Any]) -> None:
-    assert_problem(desk.say(**said), 422, "input_refused")
+def test_what_cannot_be_recorded_is_refused(lasting_desk: Desk, said: dict[str, Any]) -> None:
+    assert_problem(lasting_desk.say(**said), 422, "input_refused")
 
 
 def test_a_clock_that_runs_ahead_does_not_delay_an_opt_out(desk: Desk) -> None:
@@ -248,6 +251,7 @@ def test_a_clock_that_runs_ahead_does_not_delay_an_opt_out(desk: Desk) -> None:
     )
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("ip", "network"),
     [
@@ -261,24 +265,29 @@ def test_an_ip_address_is_truncated(desk: Desk, ip: str, network: str) -> None:
     assert desk.say(profile_id=ANN, evidence={"ip": ip}).json()["evidence"] == {"ip": network}
 
 
+@on_sqlite
 @pytest.mark.parametrize("asked", [{}, {"profile_id": ANN, "contact_point_id": PHONE}])
-def test_one_is_asked_for(desk: Desk, asked: dict[str, str]) -> None:
-    assert_problem(desk.read(**asked), 400, "wrong_use")
+def test_one_is_asked_for(lasting_desk: Desk, asked: dict[str, str]) -> None:
+    assert_problem(lasting_desk.read(**asked), 400, "wrong_use")
 
 
+@on_sqlite
 @pytest.mark.parametrize("asked", [{"contact_point_id": "ann@example.com"}, {"profile_id": ANN, "as_of": "2026-06-01"}])
-def test_a_wrong_query_is_refused(desk: Desk, asked: dict[str, str]) -> None:
-    assert_problem(desk.read(**asked), 422, "invalid_request")
+def test_a_wrong_query_is_refused(lasting_desk: Desk, asked: dict[str, str]) -> None:
+    assert_problem(lasting_desk.read(**asked), 422, "invalid_request")
 
 
-def test_scopes(desk: Desk) -> None:
-    service = desk.service
+@on_sqlite
+def test_scopes(lasting_desk: Desk) -> None:
+    service = lasting_desk.service
     reading = service.headers(service.reader)
     assert_problem(service.http.get("/v1/consents", headers=reading), 403, "insufficient_scope")
     body = {"profile_id": ANN, "channel": "email", "purpose": "marketing", "state": "granted"}
     assert_problem(service.http.post("/v1/consents", json=body, headers=reading), 403, "insufficient_scope")
     assert_problem(service.http.post("/v1/consents", json=body), 401, "unauthorised")
-    assert_problem(service.http.get(f"/v1/profiles/{ANN}/consents", headers=desk.headers), 403, "insufficient_scope")
+    assert_problem(
+        service.http.get(f"/v1/profiles/{ANN}/consents", headers=lasting_desk.headers), 403, "insufficient_scope"
+    )
 
 
 def test_what_was_recorded_is_one_chain(desk: Desk) -> None:

@@ -18,6 +18,7 @@ from cdp.consent.ledger import entries_of, keep_contact_points, record, suppress
 from cdp.consent.links import Link, LinkNotValid, UnsubscribeLinks, load_unsubscribe_keys, one_click_headers
 from cdp.errors import ConfigurationError
 from tests.api.service import NOW, Service, assert_problem
+from tests.cdp.store_urls import on_sqlite
 
 EMAIL = ContactPoint("email", "ann@example.com")
 PHONE = ContactPoint("phone", "+14155550100")
@@ -166,6 +167,7 @@ def test_reading_the_page_changes_nothing(reader: Reader) -> None:
     assert reader.entries() == before
 
 
+@on_sqlite
 def test_the_page_is_for_people(news_reader: Reader) -> None:
     response = news_reader.look()
     page = Page(response.text)
@@ -183,6 +185,7 @@ def test_the_page_is_for_people(news_reader: Reader) -> None:
     assert EMAIL.value not in response.text
 
 
+@on_sqlite
 def test_the_page_holds_nothing_that_runs_or_comes_from_elsewhere(reader: Reader) -> None:
     response = reader.look()
     assert not {"script", "img", "link", "iframe", "object"} & set(Page(response.text).tags)
@@ -196,6 +199,7 @@ def test_the_page_holds_nothing_that_runs_or_comes_from_elsewhere(reader: Reader
     assert "set-cookie" not in response.headers
 
 
+@on_sqlite
 def test_names_of_topics_are_text(service: Service) -> None:
     topic = '"><script>alert(1)</script>'
     reader = Reader(service, Link(EMAIL.id, "email", "marketing", topic))
@@ -270,6 +274,7 @@ def test_a_link_to_an_address_that_nothing_is_known_of_works(empty_service: Serv
     assert reader.send({"action": "everything"}).status_code == 200
 
 
+@on_sqlite
 @pytest.mark.parametrize("body", [{}, {"List-Unsubscribe": "yes"}, {"action": "delete"}, {"choice": "email/"}])
 def test_a_form_of_another_kind_changes_nothing(reader: Reader, body: dict[str, str]) -> None:
     before = reader.entries()
@@ -294,6 +299,7 @@ def tampered(path: str) -> list[str]:
     ]
 
 
+@on_sqlite
 def test_a_link_that_is_none_of_ours_is_refused(reader: Reader) -> None:
     before = reader.entries()
     for token in tampered(reader.path):
@@ -305,11 +311,13 @@ def test_a_link_that_is_none_of_ours_is_refused(reader: Reader) -> None:
     assert reader.entries() == before
 
 
+@on_sqlite
 def test_an_access_token_is_no_link(service: Service) -> None:
     token = service.ask_token(service.reader).json()["access_token"]
     assert_problem(service.http.get(f"/u/{token}"), 404, "link_not_valid")
 
 
+@on_sqlite
 def test_a_link_holds_no_personal_data_and_mail_programs_find_it(reader: Reader) -> None:
     links: UnsubscribeLinks = reader.service.app.state.context.unsubscribing
     headers = one_click_headers(links.url(reader.link))

@@ -24,6 +24,7 @@ from cdp.decision.tables import decisions
 from cdp.people.live_layer import LiveEvent, LiveIdentifier, add
 from cdp.people.published import PublishedChanges, apply_publish
 from tests.api.service import ANN, BOB, DOCUMENT, NOBODY, NOW, OLD, Service, assert_problem
+from tests.cdp.store_urls import on_sqlite
 
 EMAIL, PHONE, DEVICE = ("email", "ann@example.com"), ("phone", "+14155550100"), ("device_token", "dQw4w9WgXcQ")
 ADDRESSES = {"email": EMAIL, "sms": PHONE, "whatsapp": PHONE, "push": DEVICE}
@@ -333,26 +334,30 @@ WRONG = [
 ]
 
 
+@on_sqlite
 @pytest.mark.parametrize("body", WRONG, ids=range(len(WRONG)))
-def test_a_wrong_body_is_refused_without_repeating_it(ann: Service, body: Any) -> None:
-    response = ann.http.post("/v1/decisions", json=body, headers=headers(ann))
+def test_a_wrong_body_is_refused_without_repeating_it(lasting: Service, body: Any) -> None:
+    response = lasting.http.post("/v1/decisions", json=body, headers=headers(lasting))
     assert_problem(response, 422, "invalid_request")
 
 
-def test_a_purpose_that_the_policy_does_not_know_is_refused(ann: Service) -> None:
-    response = ask(ann, purpose="surveys")
+@on_sqlite
+def test_a_purpose_that_the_policy_does_not_know_is_refused(lasting: Service) -> None:
+    response = ask(lasting, purpose="surveys")
     assert_problem(response, 422, "input_refused")
     assert "marketing, transactional" in response.json()["message"]
 
 
-def test_the_scope_is_decisions_read(ann: Service) -> None:
-    assert_problem(ann.http.post("/v1/decisions", json=ONE), 401, "unauthorised")
-    other = ann.http.post("/v1/decisions", json=ONE, headers=ann.headers(ann.reader))
+@on_sqlite
+def test_the_scope_is_decisions_read(lasting: Service) -> None:
+    assert_problem(lasting.http.post("/v1/decisions", json=ONE), 401, "unauthorised")
+    other = lasting.http.post("/v1/decisions", json=ONE, headers=lasting.headers(lasting.reader))
     assert_problem(other, 403, "insufficient_scope")
 
 
-def test_the_documentation_shows_requests_and_answers(service: Service) -> None:
-    route = service.app.openapi()["paths"]["/v1/decisions"]["post"]
+@on_sqlite
+def test_the_documentation_shows_requests_and_answers(lasting: Service) -> None:
+    route = lasting.app.openapi()["paths"]["/v1/decisions"]["post"]
     assert route["requestBody"]["required"]
     assert {"200", "401", "403", "413", "422", "503"} <= route["responses"].keys()
 
@@ -391,6 +396,7 @@ def consenting(service: Service) -> NewClient:
 TRIALS = 1_000
 
 
+@pytest.mark.slow
 def test_an_opt_out_that_was_acknowledged_holds_for_whatever_is_asked_next(service: Service) -> None:
     """Each trial opts an address of its own out and asks at once; before, a message to it was allowed."""
     people = [(f"prf_{number:026}", ("email", f"person{number}@example.com")) for number in range(TRIALS)]

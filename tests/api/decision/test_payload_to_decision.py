@@ -21,7 +21,6 @@ from cdp.webhooks import Request
 from tests import webhook_senders as senders
 from tests.api.service import ANN, DOCUMENT, NOW
 from tests.api.test_webhooks import Hooks
-from tests.cdp.store_urls import BACKENDS, empty_store_url
 
 SECONDS = int(NOW.timestamp())
 DAY = timedelta(days=1)
@@ -92,12 +91,11 @@ class Live:
         return decision
 
 
-@pytest.fixture(params=BACKENDS)
-def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
-    with empty_store_url(request.param, tmp_path) as store_url:
-        made = Live(tmp_path / "home", store_url)
-        yield made
-        made.hooks.close()
+@pytest.fixture
+def live(store_url: str, tmp_path: Path) -> Iterator[Live]:
+    made = Live(tmp_path / "home", store_url)
+    yield made
+    made.hooks.close()
 
 
 def mail(event: str, after: int = 0, **more: Any) -> Request:

@@ -22,6 +22,10 @@ from api.security.issuer import KEYS_ASKED_EVERY_SECONDS, KEYS_LAST_SECONDS, MAX
 from cdp.errors import Unavailable
 from cdp.settings import Settings
 from tests.api.service import ANN, NOW, Clock, Service, assert_problem
+from tests.cdp.store_urls import on_sqlite
+
+# Tokens and keys of another issuer: nothing of that is in the store.
+pytestmark = on_sqlite
 
 AUDIENCE = "https://cdp.example.com"
 METADATA, OPENID, KEYS = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration", "/keys"

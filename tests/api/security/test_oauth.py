@@ -19,13 +19,17 @@ from cdp.access.clients import remove_client, rotate_client
 from cdp.access.keys import load_signing_keys
 from cdp.errors import ConfigurationError
 from tests.api.service import ANN, NOW, Service, assert_problem
+from tests.cdp.store_urls import on_sqlite
+
+# Tokens and keys; what is read of clients, the tests of the store try on PostgreSQL.
+pytestmark = on_sqlite
 
 ISSUER = "https://cdp.example.com"
 FORM = {"grant_type": "client_credentials"}
 
 
-def test_a_token_says_what_rfc_9068_asks_for(service: Service) -> None:
-    response = service.ask_token(service.reader)
+def test_a_token_says_what_rfc_9068_asks_for(lasting: Service) -> None:
+    response = lasting.ask_token(lasting.reader)
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-store"
     body = response.json()
@@ -34,7 +38,7 @@ def test_a_token_says_what_rfc_9068_asks_for(service: Service) -> None:
         "expires_in": 3600,
         "scope": "profiles:read segments:read",
     }
-    keys = KeySet.import_key_set(service.http.get("/.well-known/jwks.json").json())
+    keys = KeySet.import_key_set(lasting.http.get("/.well-known/jwks.json").json())
     token = jwt.decode(body["access_token"], keys, algorithms=["ES256"])
     assert token.header["typ"] == "at+jwt"
     assert token.header["kid"] == keys.keys[0].kid
@@ -42,19 +46,19 @@ def test_a_token_says_what_rfc_9068_asks_for(service: Service) -> None:
     assert token.claims.pop("jti")
     assert token.claims == {
         **{"iss": ISSUER, "aud": ISSUER, "iat": issued_at, "exp": issued_at + 3600},
-        **{"sub": service.reader.client_id, "client_id": service.reader.client_id},
+        **{"sub": lasting.reader.client_id, "client_id": lasting.reader.client_id},
         "scope": "profiles:read segments:read",
     }
 
 
-def test_the_key_set_shows_no_private_key(service: Service) -> None:
-    (key,) = service.http.get("/.well-known/jwks.json").json()["keys"]
+def test_the_key_set_shows_no_private_key(lasting: Service) -> None:
+    (key,) = lasting.http.get("/.well-known/jwks.json").json()["keys"]
     assert "d" not in key
     assert {key["kty"], key["crv"], key["alg"], key["use"]} == {"EC", "P-256", "ES256", "sig"}
 
 
-def test_the_metadata_names_the_endpoints(service: Service) -> None:
-    found = service.http.get("/.well-known/oauth-authorization-server").json()
+def test_the_metadata_names_the_endpoints(lasting: Service) -> None:
+    found = lasting.http.get("/.well-known/oauth-authorization-server").json()
     assert found["issuer"] == ISSUER
     assert found["token_endpoint"] == f"{ISSUER}/oauth/token"
     assert found["jwks_uri"] == f"{ISSUER}/.well-known/jwks.json"
@@ -62,17 +66,17 @@ def test_the_metadata_names_the_endpoints(service: Service) -> None:
     assert "profiles:read" in found["scopes_supported"]
 
 
-def test_credentials_may_stand_in_the_form(service: Service) -> None:
-    credentials = {"client_id": service.reader.client_id, "client_secret": service.reader.client_secret}
-    assert service.http.post("/oauth/token", data={**FORM, **credentials}).status_code == 200
+def test_credentials_may_stand_in_the_form(lasting: Service) -> None:
+    credentials = {"client_id": lasting.reader.client_id, "client_secret": lasting.reader.client_secret}
+    assert lasting.http.post("/oauth/token", data={**FORM, **credentials}).status_code == 200
 
 
-def test_a_narrower_scope_may_be_asked_for(service: Service) -> None:
-    assert service.ask_token(service.reader, scope="segments:read").json()["scope"] == "segments:read"
+def test_a_narrower_scope_may_be_asked_for(lasting: Service) -> None:
+    assert lasting.ask_token(lasting.reader, scope="segments:read").json()["scope"] == "segments:read"
 
 
-def test_a_wider_scope_is_refused(service: Service) -> None:
-    response = service.ask_token(service.reader, scope="segments:read events:write")
+def test_a_wider_scope_is_refused(lasting: Service) -> None:
+    response = lasting.ask_token(lasting.reader, scope="segments:read events:write")
     assert (response.status_code, response.json()["error"]) == (400, "invalid_scope")
 
 
@@ -99,9 +103,9 @@ def _basic(text: str) -> dict[str, str]:
     ],
 )
 def test_refusals_are_those_of_rfc_6749(
-    service: Service, form: dict[str, Any], headers: dict[str, Any], status: int, error: str
+    lasting: Service, form: dict[str, Any], headers: dict[str, Any], status: int, error: str
 ) -> None:
-    response = service.http.post("/oauth/token", data=form, headers=headers)
+    response = lasting.http.post("/oauth/token", data=form, headers=headers)
     assert (response.status_code, response.json()["error"]) == (status, error)
     assert response.headers["cache-control"] == "no-store"
     assert response.headers.get("www-authenticate", "").startswith("Basic") == (status == 401)
@@ -109,26 +113,27 @@ def test_refusals_are_those_of_rfc_6749(
     assert "example.com" not in response.text
 
 
-def test_a_body_that_is_not_utf_8_is_refused(service: Service) -> None:
+def test_a_body_that_is_not_utf_8_is_refused(lasting: Service) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    response = service.http.post("/oauth/token", content=b"grant_type=\xff", headers=form)
+    response = lasting.http.post("/oauth/token", content=b"grant_type=\xff", headers=form)
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
-def test_a_long_form_is_refused(service: Service) -> None:
-    response = service.http.post("/oauth/token", data={**FORM, "client_secret": "x" * 20_000})
+def test_a_long_form_is_refused(lasting: Service) -> None:
+    response = lasting.http.post("/oauth/token", data={**FORM, "client_secret": "x" * 20_000})
     assert_problem(response, 413, "payload_too_large")
 
 
-def test_the_wrong_secret_is_refused(service: Service) -> None:
-    response = service.http.post("/oauth/token", data=FORM, auth=(service.reader.client_id, "wrong"))
+def test_the_wrong_secret_is_refused(lasting: Service) -> None:
+    response = lasting.http.post("/oauth/token", data=FORM, auth=(lasting.reader.client_id, "wrong"))
     assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
 
 
 def test_a_rotated_secret_is_void(service: Service) -> None:
+    old = service.reader
     with service.store.write() as connection:
         new = rotate_client(connection, "reader", NOW)
-    assert service.ask_token(service.reader).status_code == 401
+    assert service.ask_token(old).status_code == 401
     assert service.ask_token(new).status_code == 200
 
 
@@ -179,21 +184,21 @@ def _changed(**claims: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     ],
 )
 def test_only_tokens_for_this_api_are_good(
-    service: Service, header: dict[str, str], change: Callable[[dict[str, Any]], dict[str, Any]], status: int
+    lasting: Service, header: dict[str, str], change: Callable[[dict[str, Any]], dict[str, Any]], status: int
 ) -> None:
-    key = load_signing_keys(service.home).current
-    genuine = jwt.decode(service.ask_token(service.reader).json()["access_token"], key)
+    key = load_signing_keys(lasting.home).current
+    genuine = jwt.decode(lasting.ask_token(lasting.reader).json()["access_token"], key)
     token = jwt.encode({**genuine.header, **header}, change(genuine.claims), key, algorithms=["ES256"])
-    assert _read(service, token) == status
+    assert _read(lasting, token) == status
 
 
-def test_a_token_signed_by_another_is_refused(service: Service) -> None:
-    genuine = service.ask_token(service.reader).json()["access_token"]
-    claims = jwt.decode(genuine, load_signing_keys(service.home).current).claims
+def test_a_token_signed_by_another_is_refused(lasting: Service) -> None:
+    genuine = lasting.ask_token(lasting.reader).json()["access_token"]
+    claims = jwt.decode(genuine, load_signing_keys(lasting.home).current).claims
     header, payload, signature = genuine.split(".")
     wider = base64.urlsafe_b64encode(json.dumps({**claims, "scope": "profiles:read x"}).encode())
     unsigned = base64.urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt"}').rstrip(b"=").decode()
-    public = service.http.get("/.well-known/jwks.json").json()["keys"][0]
+    public = lasting.http.get("/.well-known/jwks.json").json()["keys"][0]
     as_secret = OctKey.import_key(json.dumps(public))
     strangers_key = ECKey.generate_key("P-256")
     forged = [
@@ -204,8 +209,8 @@ def test_a_token_signed_by_another_is_refused(service: Service) -> None:
         jwt.encode({"alg": "HS256", "typ": "at+jwt"}, claims, as_secret),
         *(genuine[:-1], genuine + "x", "x", "..", "a.b.c", "e30.e30.e30", header),
     ]
-    assert [_read(service, token) for token in forged] == [401] * len(forged)
-    assert _read(service, genuine) == 200
+    assert [_read(lasting, token) for token in forged] == [401] * len(forged)
+    assert _read(lasting, genuine) == 200
 
 
 def test_the_key_is_made_once_and_its_owners_alone(tmp_path: Path) -> None:

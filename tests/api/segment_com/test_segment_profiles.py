@@ -13,16 +13,14 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from cdp.access.clients import remove_client, rotate_client
 from tests.api.service import ANN, BOB, DOCUMENT, NOW, Service
-from tests.api.warehouse import event_id, publish_warehouse
+from tests.api.warehouse import event_id
+from tests.cdp.store_urls import on_sqlite
+
+# Another shape for what test_profiles.py reads from either store.
+pytestmark = on_sqlite
 
 BASE = "/v1/spaces/lgJ4AAjFN4/collections/users/profiles"
 EMAIL = f"{BASE}/email:ann@example.com"
-
-
-@pytest.fixture
-def published(service: Service) -> Service:
-    publish_warehouse(service.settings)
-    return service
 
 
 def ask(service: Service, path: str, **parameters: Any) -> dict[str, Any]:
@@ -46,8 +44,8 @@ def ask(service: Service, path: str, **parameters: Any) -> dict[str, Any]:
         (f"segment_id:{BOB}", BOB),
     ],
 )
-def test_a_profile_is_found_by_each_kind_of_id(service: Service, external_id: str, profile_id: str) -> None:
-    found = ask(service, f"{BASE}/{external_id}/metadata", verbose="true")
+def test_a_profile_is_found_by_each_kind_of_id(lasting: Service, external_id: str, profile_id: str) -> None:
+    found = ask(lasting, f"{BASE}/{external_id}/metadata", verbose="true")
     assert found["metadata"]["id"] == profile_id
 
 
@@ -55,14 +53,14 @@ def test_a_profile_is_found_by_each_kind_of_id(service: Service, external_id: st
     "external_id",
     ["email:nobody@example.com", "user_id:", "shoe_size:44", f"segment_id:{'x' * 30}", f"email:{'x' * 600}"],
 )
-def test_nobody_is_not_found_in_their_words(service: Service, external_id: str) -> None:
-    response = service.http.get(f"{BASE}/{external_id}/traits", headers=service.headers(service.reader))
+def test_nobody_is_not_found_in_their_words(lasting: Service, external_id: str) -> None:
+    response = lasting.http.get(f"{BASE}/{external_id}/traits", headers=lasting.headers(lasting.reader))
     assert response.status_code == 404
     assert response.json()["error"] == {"code": "not_found", "message": "Profile was not found."}
 
 
-def test_traits_are_their_own_computed_ones_and_audiences(service: Service) -> None:
-    found = ask(service, f"{EMAIL}/traits", limit=200)["traits"]
+def test_traits_are_their_own_computed_ones_and_audiences(lasting: Service) -> None:
+    found = ask(lasting, f"{EMAIL}/traits", limit=200)["traits"]
     assert found == {
         **{name: value for name, value in DOCUMENT["traits"].items() if value is not None},
         **{"order_count": 3, "order_value": 120.5, "currency": "CHF"},
@@ -79,42 +77,42 @@ def test_traits_are_their_own_computed_ones_and_audiences(service: Service) -> N
         ({"limit": 2}, ["city", "country"]),
     ],
 )
-def test_traits_may_be_chosen(service: Service, parameters: dict[str, Any], names: list[str]) -> None:
-    assert list(ask(service, f"{EMAIL}/traits", **parameters)["traits"]) == names
+def test_traits_may_be_chosen(lasting: Service, parameters: dict[str, Any], names: list[str]) -> None:
+    assert list(ask(lasting, f"{EMAIL}/traits", **parameters)["traits"]) == names
 
 
-def test_verbose_traits_say_who_said_so(service: Service) -> None:
-    found = ask(service, f"{EMAIL}/traits", verbose="true", include="city")["traits"]
+def test_verbose_traits_say_who_said_so(lasting: Service) -> None:
+    found = ask(lasting, f"{EMAIL}/traits", verbose="true", include="city")["traits"]
     assert found == {"city": {"value": "Bern", "source_id": "shopify", "updated_at": "2026-06-30T08:00:00Z"}}
 
 
-def test_pages_keep_what_was_chosen(service: Service) -> None:
-    page = ask(service, f"{EMAIL}/traits", limit=2, **{"class": "computed_trait"})
-    assert list(ask(service, page["cursor"]["url"])["traits"]) == ["order_value"]
+def test_pages_keep_what_was_chosen(lasting: Service) -> None:
+    page = ask(lasting, f"{EMAIL}/traits", limit=2, **{"class": "computed_trait"})
+    assert list(ask(lasting, page["cursor"]["url"])["traits"]) == ["order_value"]
 
 
-def test_pages_follow_the_cursor_and_its_url_names_nobody(service: Service) -> None:
+def test_pages_follow_the_cursor_and_its_url_names_nobody(lasting: Service) -> None:
     names: list[str] = []
-    page = ask(service, f"{EMAIL}/traits", limit=4)
+    page = ask(lasting, f"{EMAIL}/traits", limit=4)
     while True:
         names += page["traits"]
         assert page["cursor"]["url"].startswith(f"{BASE}/segment_id:{ANN}/traits?limit=4")
         if not page["cursor"]["has_more"]:
             break
-        page = ask(service, page["cursor"]["url"])
-    assert names == sorted(ask(service, f"{EMAIL}/traits", limit=200)["traits"])
+        page = ask(lasting, page["cursor"]["url"])
+    assert names == sorted(ask(lasting, f"{EMAIL}/traits", limit=200)["traits"])
     assert page["cursor"]["next"] == ""
 
 
-def test_external_ids(service: Service) -> None:
-    found = ask(service, f"{EMAIL}/external_ids")
+def test_external_ids(lasting: Service) -> None:
+    found = ask(lasting, f"{EMAIL}/external_ids")
     assert found["data"] == [
         {
             **{"collection": "users", "type": "email", "id": "ann@example.com", "encoding": "none"},
             **{"source_id": "sendgrid,shopify", "created_at": "2025-01-01T00:00:00Z"},
         }
     ]
-    assert ask(service, f"{EMAIL}/external_ids", include="user_id")["data"] == []
+    assert ask(lasting, f"{EMAIL}/external_ids", include="user_id")["data"] == []
 
 
 @pytest.mark.parametrize(
@@ -128,13 +126,13 @@ def test_external_ids(service: Service) -> None:
         ({"start": "2026-06-29T13:00:00+01:00", "end": "2026-06-30T12:00:00"}, [2, 1]),
     ],
 )
-def test_events_may_be_chosen(published: Service, parameters: dict[str, Any], numbers: list[int]) -> None:
-    found = ask(published, f"{EMAIL}/events", **parameters)
+def test_events_may_be_chosen(lasting: Service, parameters: dict[str, Any], numbers: list[int]) -> None:
+    found = ask(lasting, f"{EMAIL}/events", **parameters)
     assert [event["message_id"] for event in found["data"]] == [event_id(number) for number in numbers]
 
 
-def test_an_event_is_in_their_shape(published: Service) -> None:
-    (found,) = ask(published, f"{EMAIL}/events", include="Order Completed")["data"]
+def test_an_event_is_in_their_shape(lasting: Service) -> None:
+    (found,) = ask(lasting, f"{EMAIL}/events", include="Order Completed")["data"]
     assert found == {
         **{"type": "track", "event": "Order Completed", "message_id": event_id(2), "source_id": "sendgrid"},
         **{"timestamp": "2026-06-29T12:00:00.000Z", "properties": {"revenue": 12.5, "currency": "CHF"}},
@@ -144,18 +142,18 @@ def test_an_event_is_in_their_shape(published: Service) -> None:
 
 
 @pytest.mark.parametrize("sort", ["asc", "desc"])
-def test_events_turn_pages(published: Service, sort: str) -> None:
+def test_events_turn_pages(lasting: Service, sort: str) -> None:
     numbers: list[int] = []
-    page = ask(published, f"{EMAIL}/events", limit=2, sort=sort)
+    page = ask(lasting, f"{EMAIL}/events", limit=2, sort=sort)
     while page["cursor"]["has_more"]:
         numbers += [int(event["message_id"], 16) for event in page["data"]]
-        page = ask(published, f"{EMAIL}/events", limit=2, sort=sort, next=page["cursor"]["next"])
+        page = ask(lasting, f"{EMAIL}/events", limit=2, sort=sort, next=page["cursor"]["next"])
     numbers += [int(event["message_id"], 16) for event in page["data"]]
     assert numbers == sorted(range(5), reverse=sort == "desc")
 
 
-def test_links_are_none(service: Service) -> None:
-    assert ask(service, f"{EMAIL}/links")["data"] == []
+def test_links_are_none(lasting: Service) -> None:
+    assert ask(lasting, f"{EMAIL}/links")["data"] == []
 
 
 @pytest.mark.parametrize(
@@ -170,8 +168,8 @@ def test_links_are_none(service: Service) -> None:
         ("links", {"limit": 21}),
     ],
 )
-def test_a_wrong_parameter_is_a_validation_error(published: Service, what: str, parameters: dict[str, Any]) -> None:
-    response = published.http.get(f"{EMAIL}/{what}", params=parameters, headers=published.headers(published.reader))
+def test_a_wrong_parameter_is_a_validation_error(lasting: Service, what: str, parameters: dict[str, Any]) -> None:
+    response = lasting.http.get(f"{EMAIL}/{what}", params=parameters, headers=lasting.headers(lasting.reader))
     assert (response.status_code, response.json()["error"]["code"]) == (400, "validation_error")
 
 
@@ -179,12 +177,12 @@ def traits(service: Service, auth: tuple[str, str]) -> httpx.Response:
     return service.http.get(f"{EMAIL}/traits", auth=auth)
 
 
-def test_basic_takes_a_token_or_a_secret(service: Service) -> None:
-    token = service.ask_token(service.reader).json()["access_token"]
-    client = service.reader
+def test_basic_takes_a_token_or_a_secret(lasting: Service) -> None:
+    token = lasting.ask_token(lasting.reader).json()["access_token"]
+    client = lasting.reader
     both = f"{client.client_id}:{client.client_secret}"
     for auth in ((token, ""), (client.client_id, client.client_secret), (both, "")):
-        assert traits(service, auth).status_code == 200
+        assert traits(lasting, auth).status_code == 200
 
 
 def test_a_secret_that_is_no_more_opens_nothing(service: Service) -> None:
@@ -203,14 +201,14 @@ def test_a_secret_that_is_no_more_opens_nothing(service: Service) -> None:
 @pytest.mark.parametrize(
     "auth", [("", ""), ("x", ""), ("x", "y"), ("client_nobody", "secret"), ("a\0b", "c")], ids=repr
 )
-def test_unknown_credentials_are_an_authentication_error(service: Service, auth: tuple[str, str]) -> None:
-    response = traits(service, auth)
+def test_unknown_credentials_are_an_authentication_error(lasting: Service, auth: tuple[str, str]) -> None:
+    response = traits(lasting, auth)
     assert (response.status_code, response.json()["error"]["code"]) == (401, "authentication_error")
     assert "www-authenticate" in response.headers
 
 
-def test_a_client_without_the_scope_is_refused(service: Service) -> None:
-    response = traits(service, (service.sender.client_id, service.sender.client_secret))
+def test_a_client_without_the_scope_is_refused(lasting: Service) -> None:
+    response = traits(lasting, (lasting.sender.client_id, lasting.sender.client_secret))
     assert (response.status_code, response.json()["code"]) == (403, "insufficient_scope")
 
 

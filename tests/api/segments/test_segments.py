@@ -10,16 +10,14 @@ import pytest
 from api.segments.schemas import SegmentMembers, Segments
 from tests.api.service import ANN, BOB, Service, assert_problem
 from tests.api.warehouse import publish_warehouse
+from tests.cdp.store_urls import on_sqlite
+
+# Segments are read from the warehouse.
+pytestmark = on_sqlite
 
 
-@pytest.fixture
-def published(service: Service) -> Service:
-    publish_warehouse(service.settings)
-    return service
-
-
-def test_segments_have_their_sizes_and_the_empty_ones_are_there(published: Service) -> None:
-    found = published.get("/v1/segments").json()
+def test_segments_have_their_sizes_and_the_empty_ones_are_there(lasting: Service) -> None:
+    found = lasting.get("/v1/segments").json()
     Segments.model_validate(found)
     words = "order count is at least 2"
     assert found["segments"] == [
@@ -48,36 +46,36 @@ def test_the_catalogue_of_the_last_run_stays_in_force(tmp_path: Path, content: s
     started.close()
 
 
-def test_members_come_in_pages(published: Service) -> None:
-    first = published.get("/v1/segments/loyal/members", limit="1").json()
+def test_members_come_in_pages(lasting: Service) -> None:
+    first = lasting.get("/v1/segments/loyal/members", limit="1").json()
     SegmentMembers.model_validate(first)
     assert first["members"] == [{"profile_id": ANN, "entered_at": "2026-07-01T12:00:00.000Z"}]
-    last = published.get("/v1/segments/loyal/members", limit="1", cursor=first["next_cursor"]).json()
+    last = lasting.get("/v1/segments/loyal/members", limit="1", cursor=first["next_cursor"]).json()
     assert ([member["profile_id"] for member in last["members"]], last["next_cursor"]) == ([BOB], None)
 
 
-def test_an_export_gives_all_members_a_line_each(published: Service) -> None:
-    headers = {**published.headers(published.reader), "Accept": "application/x-ndjson"}
-    response = published.http.get("/v1/segments/loyal/members", params={"limit": 1}, headers=headers)
+def test_an_export_gives_all_members_a_line_each(lasting: Service) -> None:
+    headers = {**lasting.headers(lasting.reader), "Accept": "application/x-ndjson"}
+    response = lasting.http.get("/v1/segments/loyal/members", params={"limit": 1}, headers=headers)
     assert response.headers["content-type"] == "application/x-ndjson"
     lines = [json.loads(line) for line in response.text.splitlines()]
     assert [line["profile_id"] for line in lines] == [ANN, BOB]
 
 
-def test_an_empty_segment_has_no_members(published: Service) -> None:
-    assert published.get("/v1/segments/lost/members").json()["members"] == []
+def test_an_empty_segment_has_no_members(lasting: Service) -> None:
+    assert lasting.get("/v1/segments/lost/members").json()["members"] == []
 
 
 @pytest.mark.parametrize("name", ["nothing", "' or 1 = 1 --", "ann@example.com"])
-def test_an_unknown_segment_is_not_found(published: Service, name: str) -> None:
-    assert_problem(published.get(f"/v1/segments/{name}/members"), 404, "not_found")
+def test_an_unknown_segment_is_not_found(lasting: Service, name: str) -> None:
+    assert_problem(lasting.get(f"/v1/segments/{name}/members"), 404, "not_found")
 
 
 @pytest.mark.parametrize("cursor", ["x", "Im5vYm9keSI", "W10"])
-def test_a_made_up_cursor_is_refused(published: Service, cursor: str) -> None:
-    assert_problem(published.get("/v1/segments/loyal/members", cursor=cursor), 400, "wrong_use")
+def test_a_made_up_cursor_is_refused(lasting: Service, cursor: str) -> None:
+    assert_problem(lasting.get("/v1/segments/loyal/members", cursor=cursor), 400, "wrong_use")
 
 
-def test_the_segments_scope_is_needed(published: Service) -> None:
-    headers = published.headers(published.sender)
-    assert_problem(published.http.get("/v1/segments", headers=headers), 403, "insufficient_scope")
+def test_the_segments_scope_is_needed(lasting: Service) -> None:
+    headers = lasting.headers(lasting.sender)
+    assert_problem(lasting.http.get("/v1/segments", headers=headers), 403, "insufficient_scope")

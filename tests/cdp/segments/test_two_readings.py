@@ -194,6 +194,7 @@ def shared() -> Iterator[Warehouse]:
     made.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     st.fixed_dictionaries({"base": rules(), "other": rules("base"), "top": rules("base", "other")}),

@@ -1,0 +1,54 @@
+"""The stores that tests get: nobody finds anything of the test before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from cdp.consent import Statement, contact_point_id
+from cdp.consent.ledger import record
+from cdp.live import inbox
+from cdp.store import open_store
+from tests.cdp.store_urls import BACKENDS, MigratedStores, empty_store_url
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+EMAIL = contact_point_id("email", "ann@example.com")
+
+
+def contents(url: str) -> Mapping[str, list[tuple[Any, ...]]]:
+    engine = sa.create_engine(url)
+    metadata = sa.MetaData()
+    with engine.connect() as connection:
+        metadata.reflect(connection)
+        rows = {one.name: [tuple(row) for row in connection.execute(sa.select(one))] for one in metadata.sorted_tables}
+    engine.dispose()
+    return rows
+
+
+def fill(url: str) -> int:
+    """Write into tables of which one starts with a row and one counts its rows; the number that a row was given."""
+    store = open_store(url)
+    with store.write() as connection:
+        record(connection, [Statement(EMAIL, "email", "email", "marketing", "granted", NOW, "test", "person")], NOW)
+        numbers = inbox.put(connection, "web", "segment", [inbox.Arrival("m1", "{}")], NOW)
+    store.close()
+    return numbers["m1"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_store_that_was_used_is_as_new_for_the_next_test(
+    migrated_stores: MigratedStores, backend: str, tmp_path: Path
+) -> None:
+    (tmp_path / "new").mkdir()
+    with empty_store_url(backend, tmp_path / "new") as new:
+        open_store(new).close()
+        for _ in range(2):
+            with migrated_stores.url(backend, tmp_path) as url:
+                assert contents(url) == contents(new)
+                assert fill(url) == 1
+                assert contents(url) != contents(new)
