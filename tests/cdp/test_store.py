@@ -5,16 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from pkgutil import walk_packages
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-import cdp
 from cdp.errors import ConfigurationError, StatementFailed, Unavailable
 from cdp.people.tables import members
 from cdp.store import Store, engine, open_store, schema
@@ -38,9 +35,6 @@ def _open(url: str) -> bool:
 
 
 def test_migrations_make_the_tables_that_the_code_declares(store: Store) -> None:
-    for module in walk_packages(cdp.__path__, "cdp."):
-        if module.name.endswith(".tables"):
-            import_module(module.name)
     with store.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata()) == []
 
