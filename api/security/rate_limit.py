@@ -10,6 +10,8 @@ from api.errors import ApiError
 
 WINDOW_SECONDS = 60
 _CLIENTS_REMEMBERED = 10_000
+# A bucket that is waited for as long as Retry-After says may lack this much, in requests.
+_ROUNDING = 1e-9
 
 
 class TooManyRequests(ApiError):
@@ -47,7 +49,7 @@ class RateLimit:
         bucket = self._bucket(client, now)
         bucket.level = min(self.limit, bucket.level + (now - bucket.filled_at) * self._per_second)
         bucket.filled_at = now
-        if bucket.level < cost:
+        if bucket.level < cost - _ROUNDING:
             wait = math.ceil((min(cost, self.limit) - bucket.level) / self._per_second)
             headers = {"Retry-After": str(wait), **self._headers(bucket)}
             raise TooManyRequests(f"Rate limit of {self.limit} requests per minute exceeded", headers=headers)

@@ -15,9 +15,8 @@ import structlog
 import typer
 
 from cdp.cli import terminal
-from cdp.cli.common import AsJson, opened_store, print_json
+from cdp.cli.common import AsJson, load_settings, opened_store, print_json
 from cdp.errors import UsageError
-from cdp.settings import load_settings
 
 if TYPE_CHECKING:
     from cdp.store import Store

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from api.app import create_app
@@ -40,6 +40,7 @@ def test_a_client_beyond_its_limit_is_told_when_to_come_back(tmp_path: Path) -> 
 
 
 @given(st.integers(1, 100), st.lists(st.floats(0, 5), max_size=300))
+@example(1, [0.0, 0.1, 0.1])
 def test_nobody_gets_more_than_a_full_bucket_and_what_fills_it(limit: int, pauses: list[float]) -> None:
     bucket, now, passed = RateLimit(limit), 0.0, 0
     for pause in pauses:
