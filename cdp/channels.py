@@ -1,7 +1,7 @@
-"""The channels on which people are met or written to: one row each.
+"""The channels on which companies and people are in contact: one entry each.
 
-Schemas, metrics, segments, the preference page, the words that files are read by and the SQL relation
-`message_channels` derive from `CHANNELS`: a new channel is a new row.
+Schemas, metrics, segments, the preference page, the channel names recognised in files and the SQL relation
+`message_channels` derive from `CHANNELS`: a new channel is a new entry.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Literal
 class Channel:
     """A channel.
 
-    name: its word, in tables and in the API.
-    title: what a person calls it, on the preference page.
-    words: what files call it, in lower case with underscores.
-    address_type: type of the identifier that a message is addressed to; None where nobody is written to.
-    needs_contact: whether an address alone does not open it: not every phone has WhatsApp, only one that was met there.
-    has_keywords: whether STOP and START, sent as a message, suppress it and lift the suppression.
-    bounce_is_permanent: whether whatever bounces there is gone for good.
-    has_list_headers: whether its messages carry the headers of one-click unsubscription (RFC 8058).
-    windowed_outcomes: outcomes of its messages that are counted for the last weeks, too. A column costs every run and
-        every reader something.
+    name: its name in tables and in the API.
+    title: its name on the preference page.
+    words: other names for it in files, in lower case with underscores.
+    address_type: type of the identifier that a message is addressed to; None if no messages are sent on it.
+    needs_contact: whether there must have been contact, because not every address has it: not every phone has WhatsApp.
+    has_keywords: whether the replies STOP and START suppress it and lift the suppression.
+    bounce_is_permanent: whether an address that bounces is permanently gone.
+    has_list_headers: whether its messages carry the headers for one-click unsubscription (RFC 8058).
+    windowed_outcomes: message outcomes that are also counted for recent windows. Each such column costs every run and
+        every reader.
     """
 
     name: str
@@ -56,10 +56,10 @@ CHANNELS = (
     ),
     Channel(
         "push",
-        "Notifications of our app",
+        "App notifications",
         ("push_notification", "notification", "mobile_push", "app_push"),
         address_type="device_token",
-        # The app is gone from the device.
+        # A bounce means that the app was uninstalled.
         bounce_is_permanent=True,
         windowed_outcomes=("delivered", "opened", "clicked", "converted"),
     ),
@@ -90,7 +90,7 @@ CHANNELS = (
 
 BY_NAME = {channel.name: channel for channel in CHANNELS}
 CHANNEL_NAMES = tuple(BY_NAME)
-# Those on which messages are sent to an address, and the type of that address.
+# The channels on which messages are sent to an address, with the type of that address.
 ADDRESS_TYPES = {channel.name: channel.address_type for channel in CHANNELS if channel.address_type}
 MESSAGE_CHANNELS = tuple(ADDRESS_TYPES)
 KEYWORD_CHANNELS = tuple(channel.name for channel in CHANNELS if channel.has_keywords)
@@ -100,18 +100,18 @@ if TYPE_CHECKING:
     ChannelName = str
     MessageChannelName = str
 else:
-    # Type checkers do not follow a Literal that is made from a table; Pydantic does.
+    # Type checkers do not support a Literal built at run time; Pydantic does.
     ChannelName = Literal[CHANNEL_NAMES]
     MessageChannelName = Literal[MESSAGE_CHANNELS]
 
 
 def channels_addressed_by(address_type: str) -> tuple[str, ...]:
-    """The channels whose messages go to an address of this type."""
+    """The channels whose messages are sent to an address of this type."""
     return tuple(name for name, kind in ADDRESS_TYPES.items() if kind == address_type)
 
 
 def channels_opened_by(address_type: str) -> tuple[str, ...]:
-    """Those of them that the address alone opens."""
+    """The channels that an address of this type makes reachable without prior contact."""
     return tuple(name for name in channels_addressed_by(address_type) if not BY_NAME[name].needs_contact)
 
 

@@ -1,4 +1,4 @@
-"""A table's contract: one declaration gives its DDL, Polars schema, expectations and reference page."""
+"""A table's contract: one declaration yields its DDL, Polars schema, expectations and reference page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ExpectationKind = Literal["not_null", "unique", "allowed", "pattern", "minimum",
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, its type, and whether each row must have it."""
+    """A column: its name, its type, and whether it is required in every row."""
 
     name: str
     type: FieldType
@@ -25,7 +25,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Reference:
-    """Each value of `column` that is not null must stand in `table`.`table_column`."""
+    """Each non-null value of `column` must exist in `table`.`table_column`."""
 
     column: str
     table: str
@@ -34,10 +34,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class Rule:
-    """A law of the table that no column can say alone.
+    """A rule of the table that involves more than one column or row.
 
-    `violations` is SQL that returns the rows that break it. It runs in the DuckDB shell as it stands and names
-    its tables in full.
+    `violations` is SQL that returns the rows that break it. It runs unchanged in the DuckDB shell and qualifies table
+    names with their schema.
     """
 
     name: str
@@ -47,10 +47,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What must hold of a table, free of any checking library: `cdp/quality/gate.py` turns it into a check.
+    """A condition on a table, independent of any validation library: `cdp/quality/gate.py` turns it into a check.
 
-    `columns` are the columns concerned (none for a rule). `violations` is SQL that returns the rows that
-    break the expectation, whatever its kind; `condition` is SQL that is true of them, where a row breaks it by itself.
+    `columns` are the columns concerned (none for a rule). `violations` is SQL that returns the rows that break the
+    expectation; `condition`, if a row can break it by itself, is SQL that is true for such rows.
     """
 
     table: str
@@ -63,7 +63,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the warehouse: `row` says what one row is, `key` what tells rows apart."""
+    """A table of the warehouse: `row` describes what a row is, `key` is what identifies it."""
 
     schema: str
     name: str
@@ -81,7 +81,7 @@ class Table:
         return [column.name for column in self.columns]
 
     def ddl(self) -> str:
-        """CREATE TABLE without constraints: they are checked as expectations, set-wise, before a publish."""
+        """CREATE TABLE without constraints: expectations check them set-wise before a publish."""
         body = ",\n".join(f'  "{column.name}" {column.type.sql}' for column in self.columns)
         return f"create table if not exists {self.full_name} (\n{body}\n)"
 
@@ -89,7 +89,7 @@ class Table:
         return pl.Schema({column.name: column.type.polars for column in self.columns})
 
     def expectations(self) -> list[Expectation]:
-        """All that must hold: required and well-formed columns, the key, references and rules."""
+        """All expectations: required and valid columns, the key, references and rules."""
         return [
             *(found for column in self.columns for found in self._of_column(column)),
             *self._of_key(),
@@ -117,10 +117,10 @@ class Table:
             yield self._expect("not_null", name, "is always present", f"{value} is null")
         if kind.allowed:
             values = ", ".join(f"'{word}'" for word in kind.allowed)
-            yield self._expect("allowed", name, "is one of the known words", f"{value} not in ({values})")
+            yield self._expect("allowed", name, "is one of the allowed values", f"{value} not in ({values})")
         if kind.pattern:
             broken = f"not regexp_matches({value}, '{kind.pattern}')"
-            yield self._expect("pattern", name, f"looks like: {kind.meaning}", broken)
+            yield self._expect("pattern", name, f"is well-formed: {kind.meaning}", broken)
         if kind.minimum is not None:
             yield self._expect("minimum", name, f"is at least {kind.minimum}", f"{value} < {kind.minimum}")
 
@@ -132,7 +132,7 @@ class Table:
         if self.key:
             names = ", ".join(self.key)
             violations = f"select {names} from {self.full_name} group by all having count(*) > 1"
-            yield Expectation(self.full_name, "unique", self.key, f"({names}) tells rows apart", violations)
+            yield Expectation(self.full_name, "unique", self.key, f"({names}) is unique", violations)
 
     def _of_reference(self, reference: Reference) -> Expectation:
         violations = (

@@ -1,4 +1,4 @@
-"""One error tree. An error is one clear line: what is wrong, where, and what to do about it."""
+"""The project's errors. Each is one clear line: what is wrong, where, and what to do about it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from __future__ import annotations
 class CdpError(Exception):
     """A failure that a user can act on.
 
-    `what` says what is wrong, `where` the file, line or table, `hint` what to do. None of the three may
-    hold personal data: they end up in logs. `exit_code` is the command line's, `http_status` and `code`
-    are the API's.
+    `what` says what is wrong, `where` names the file, line or table, `hint` says what to do. They must not contain
+    personal data, because they end up in logs. `exit_code` is for the command line, `http_status` and `code` are for
+    the API.
     """
 
     exit_code = 1
@@ -22,7 +22,7 @@ class CdpError(Exception):
         super().__init__(self.line())
 
     def line(self) -> str:
-        """The error as one line, newlines folded."""
+        """The error as one line, with newlines replaced by spaces."""
         text = f"{self.where}: {self.what}" if self.where else self.what
         if self.hint:
             text = f"{text}. {self.hint}"
@@ -30,7 +30,7 @@ class CdpError(Exception):
 
 
 class UsageError(CdpError):
-    """A command was called in a way that it does not know."""
+    """A command was called with invalid arguments."""
 
     exit_code = 2
     http_status = 400
@@ -46,7 +46,7 @@ class ConfigurationError(CdpError):
 
 
 class InputRefused(CdpError):
-    """A file cannot be read as what it claims to be; nothing of it was taken in."""
+    """An input is invalid; nothing of it was ingested."""
 
     exit_code = 4
     http_status = 422
@@ -54,7 +54,7 @@ class InputRefused(CdpError):
 
 
 class QualityGateFailed(CdpError):
-    """The checked tables break their contract; nothing was published."""
+    """The checked tables violate their contracts; nothing was published."""
 
     exit_code = 5
     http_status = 500
@@ -70,7 +70,7 @@ class IdentityError(CdpError):
 
 
 class Unavailable(CdpError):
-    """The store or the warehouse is missing, locked, full or out of reach."""
+    """The store or the warehouse is missing, locked, full or unreachable."""
 
     exit_code = 7
     http_status = 503
@@ -78,11 +78,11 @@ class Unavailable(CdpError):
 
 
 class Busy(Unavailable):
-    """Somebody else is writing to the store, and was not done in the time that the caller would wait."""
+    """Another writer holds the store, and did not finish within the time that the caller was willing to wait."""
 
 
 class NotFound(CdpError):
-    """What was asked for by its id does not exist."""
+    """Nothing exists with the requested id."""
 
     exit_code = 2
     http_status = 404
@@ -90,13 +90,13 @@ class NotFound(CdpError):
 
 
 class StatementFailed(CdpError):
-    """A SQL statement of ours failed: a defect.
+    """An internal SQL statement failed: a defect.
 
-    The line names the table and the kind of failure; the database's own message may quote a value, so it stands
-    in the traceback (`--debug`) only, as the cause, with the statement.
+    The line names the table and the kind of failure. The database's own message may quote a value, so it appears only
+    in the traceback (`--debug`), as the cause, together with the statement.
     """
 
     def __init__(self, table: str, kind: str, statement: str = "") -> None:
-        super().__init__(f"its SQL failed: {kind}", where=table, hint="--debug shows the statement")
+        super().__init__(f"SQL statement failed: {kind}", where=table, hint="--debug shows the statement")
         self.statement = statement
         self.add_note(statement)

@@ -1,6 +1,6 @@
-"""Column types, each declared once: how a kind of value is stored, what it means, what it must look like.
+"""Column types, each declared once: how a kind of value is stored, what it means, and which values are valid.
 
-Tables compose these types (`cdp/tables.py`); nothing else in the project says again what an e-mail or a
+Tables compose these types (`cdp/tables/`); nothing else in the project defines again what an e-mail address or a
 profile id is.
 """
 
@@ -17,9 +17,8 @@ from cdp.channels import CHANNEL_NAMES
 class FieldType:
     """One kind of value.
 
-    `sql` is the DuckDB type, `polars` the matching Polars type. A value that is not null must match
-    `pattern` (a regular expression) and be one of `allowed`, where these are given, and be at least
-    `minimum`, which is SQL.
+    `sql` is the DuckDB type, `polars` the matching Polars type. If given, a non-null value must match `pattern` (a
+    regular expression), be one of `allowed`, and be at least `minimum` (a SQL literal).
     """
 
     name: str
@@ -37,12 +36,12 @@ EVENT_TYPES = (
     *("viewed", "identified", "product_viewed", "added_to_cart", "checkout_started", "ordered", "refunded"),
     *("consent_changed", "custom"),
 )
-# What a person does, not what we do to them.
+# Events that a person causes, as opposed to messages sent to them.
 ACTIVE_EVENT_TYPES = (
     *("opened", "clicked", "replied", "viewed", "identified", "product_viewed", "added_to_cart"),
     *("checkout_started", "ordered"),
 )
-# The traits that are columns of observations and of profiles, in the order of documents.
+# The traits that are columns of observations and profiles, in the order of documents.
 CORE_TRAITS = (
     *("first_name", "last_name", "email", "phone", "date_of_birth", "street", "city", "region", "postcode"),
     *("country", "language", "timezone"),
@@ -57,13 +56,13 @@ Flag = FieldType("flag", "BOOLEAN", pl.Boolean, "true or false")
 Count = FieldType("count", "BIGINT", pl.Int64, "how many; never negative", minimum="0")
 Tally = FieldType("tally", "INTEGER", pl.Int32, "how many; never negative")
 Score = FieldType("score", "INTEGER", pl.Int32, "1 to 5", minimum="1")
-Rate = FieldType("rate", "DOUBLE", pl.Float64, "a share or a probability from 0 to 1", minimum="0.0")
+Rate = FieldType("rate", "DOUBLE", pl.Float64, "a share or probability from 0 to 1", minimum="0.0")
 Number = FieldType("number", "DOUBLE", pl.Float64, "a number")
 Hours = FieldType("hours", "INTEGER[]", pl.List(pl.Int32), "hours of the day, 0 to 23, local time")
 Json = FieldType("json", "JSON", pl.String, "a JSON document")
 UtcTime = FieldType("utc_time", "TIMESTAMPTZ", _UTC, "a point in time, UTC")
 CalendarDate = FieldType("date", "DATE", pl.Date, "a calendar date")
-Money = FieldType("money", "DECIMAL(18,2)", pl.Decimal(18, 2), "an amount; its currency stands beside it")
+Money = FieldType("money", "DECIMAL(18,2)", pl.Decimal(18, 2), "an amount; the currency is a separate column")
 Currency = FieldType("currency", "VARCHAR", pl.String, "ISO 4217 code", pattern=r"^[A-Z]{3}$")
 
 Email = FieldType("email", "VARCHAR", pl.String, "lower-cased address", pattern=r"^[^@\s]+@[^@\s]+$")
@@ -75,30 +74,30 @@ Channel = FieldType("channel", "VARCHAR", pl.String, "a way to reach or meet peo
 EventType = FieldType("event_type", "VARCHAR", pl.String, "what happened", allowed=EVENT_TYPES)
 Purpose = FieldType("purpose", "VARCHAR", pl.String, "what a message is for", allowed=("marketing", "transactional"))
 ConsentState = FieldType(
-    "consent_state", "VARCHAR", pl.String, "consent", allowed=("granted", "denied", "withdrawn", "pending")
+    "consent_state", "VARCHAR", pl.String, "state of consent", allowed=("granted", "denied", "withdrawn", "pending")
 )
 ConsentScope = FieldType(
-    "consent_scope", "VARCHAR", pl.String, "how far it reaches", allowed=("topic", "channel", "all")
+    "consent_scope", "VARCHAR", pl.String, "what the statement covers", allowed=("topic", "channel", "all")
 )
 LifecycleStage = FieldType(
-    "lifecycle_stage", "VARCHAR", pl.String, "where somebody stands as a customer", allowed=LIFECYCLE_STAGES
+    "lifecycle_stage", "VARCHAR", pl.String, "stage of the customer lifecycle", allowed=LIFECYCLE_STAGES
 )
 IdentifierType = FieldType("identifier_type", "VARCHAR", pl.String, "kind of identifier", allowed=IDENTIFIER_TYPES)
 Quality = FieldType(
-    "quality", "VARCHAR", pl.String, "what a value is worth", allowed=("unique", "shared", "generic", "junk")
+    "quality", "VARCHAR", pl.String, "how well it identifies", allowed=("unique", "shared", "generic", "junk")
 )
-EdgeKind = FieldType("edge_kind", "VARCHAR", pl.String, "evidence", allowed=("exact", "model", "steward"))
+EdgeKind = FieldType("edge_kind", "VARCHAR", pl.String, "kind of evidence", allowed=("exact", "model", "steward"))
 ChangeReason = FieldType(
-    "change_reason", "VARCHAR", pl.String, "what befell it", allowed=("created", "merged", "split", "retired")
+    "change_reason", "VARCHAR", pl.String, "kind of change", allowed=("created", "merged", "split", "retired")
 )
 
 ProfileId = FieldType("profile_id", "VARCHAR", pl.String, "a unified person", pattern=r"^prf_[0-9A-HJKMNP-TV-Z]{26}$")
 ContactPointId = FieldType(
-    "contact_point_id", "VARCHAR", pl.String, "an address, by its hash", pattern=r"^cpt_[0-9A-HJKMNP-TV-Z]{26}$"
+    "contact_point_id", "VARCHAR", pl.String, "hash of an address", pattern=r"^cpt_[0-9A-HJKMNP-TV-Z]{26}$"
 )
 ObservationId = FieldType("observation_id", "VARCHAR", pl.String, "an observation", pattern=r"^[0-9a-f]{32}$")
 EventId = FieldType("event_id", "VARCHAR", pl.String, "an event", pattern=r"^[0-9a-f]{32}$")
 FileId = FieldType("file_id", "VARCHAR", pl.String, "a landed file", pattern=r"^[0-9a-f]{16}$")
-LineNumber = FieldType("line_number", "BIGINT", pl.Int64, "1-based line, or element of a JSON list", minimum="1")
+LineNumber = FieldType("line_number", "BIGINT", pl.Int64, "1-based line or JSON list element", minimum="1")
 RunId = FieldType("run_id", "VARCHAR", pl.String, "a run", pattern=r"^run_\d{8}T\d{6}_[0-9a-f]{6}$")
 Hash = FieldType("hash", "VARCHAR", pl.String, "hexadecimal digest", pattern=r"^[0-9a-f]{16,64}$")

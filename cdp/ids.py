@@ -1,7 +1,7 @@
-"""Ids: how they look, and how they are made.
+"""Ids: their format and how they are generated.
 
-Every id has a prefix that says what it names, then 26 characters of Crockford's base32, which hold 128 bits and no two
-letters that look alike.
+Every id has a prefix for its type, then 26 characters of Crockford's base32, which encode 128 bits and avoid letters
+that look alike.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 
 _TO_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
 _ID_CHARACTERS = 26
-# The least number of bits that base32 encodes without padding and that has room for an id.
+# The smallest number of bits that base32 encodes without padding and that fits an id.
 _BASE32_BITS = 160
 
 
@@ -27,7 +27,7 @@ def crockford(number: int) -> str:
 
 
 def random_id(prefix: str) -> str:
-    """An id without any order: `prefix`, an underscore, 122 random bits."""
+    """An unordered id: `prefix`, an underscore, 122 random bits."""
     return f"{prefix}_{crockford(uuid.uuid4().int)}"
 
 

@@ -1,7 +1,7 @@
-"""The DuckDB warehouse: the published file that everybody reads, and the working copy that a run writes.
+"""The DuckDB warehouse: the published file that all readers use, and the working copy that a run writes.
 
-The only module that imports duckdb. Nobody writes to the published file: a run works on a copy and puts it
-in place by rename, so readers keep what they opened and are never locked out.
+The only module that imports duckdb. The published file is never written to: a run works on a copy and renames it into
+place, so readers keep the file they opened and are never locked out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cdp.settings import Settings
 
 FILE_NAME = "warehouse.duckdb"
 
-# Small helpers that sources' SELECTs and the tables' SQL share. Each returns NULL where it cannot.
+# Helpers shared by the sources' SELECTs and the tables' SQL. Each returns NULL for invalid input.
 MACROS = """
 create or replace temp macro plausible(t) as
     case when t > timestamptz '1900-01-01' and t < timestamptz '2200-01-01' then t end;
@@ -57,17 +57,17 @@ Parameters = Sequence[Any] | Mapping[str, Any] | None
 
 
 class Warehouse:
-    """An open DuckDB connection with the project's settings, helpers and errors."""
+    """An open DuckDB connection with the project's settings, macros and errors."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, scratch: Path | None = None) -> None:
-        """`scratch`: a folder for files that nobody wants afterwards; without one they go where the system has them."""
+        """`scratch`: a folder for temporary files; defaults to the system's."""
         self.connection = connection
         self.scratch = scratch
         connection.execute("set timezone = 'UTC'")
         connection.execute("set autoinstall_known_extensions = false")
 
     def run(self, statement: str, parameters: Parameters = None, *, name: str = "statement") -> None:
-        """Execute `statement`; `name` (the table it makes) appears in the error should it fail."""
+        """Execute `statement`; `name` (the table it creates) appears in the error if it fails."""
         with _translated(name, statement):
             self.connection.execute(statement, parameters)
 
@@ -77,7 +77,7 @@ class Warehouse:
             return pl.DataFrame(self.connection.execute(statement, parameters).to_arrow_table())
 
     def rows(self, statement: str, *, name: str = "query") -> list[tuple[Any, ...]]:
-        """The result of `statement` as Python values: for few rows, where a frame costs more than it saves."""
+        """The result of `statement` as Python values: for few rows, where a frame is not worth its cost."""
         with _translated(name, statement):
             return self.connection.execute(statement).fetchall()
 
@@ -92,7 +92,7 @@ class Warehouse:
 
     @contextmanager
     def frame(self, name: str, rows: pl.DataFrame) -> Iterator[None]:
-        """Make `rows` readable as the relation `name` for as long as the block runs."""
+        """Make `rows` available as the relation `name` within the block."""
         self.connection.register(name, rows.to_arrow())
         try:
             yield
@@ -100,7 +100,7 @@ class Warehouse:
             self.connection.unregister(name)
 
     def beside(self) -> Warehouse:
-        """The same database over a connection of its own, for another thread; it has none of the helpers."""
+        """The same database over a new connection, for another thread; it lacks the macros."""
         return Warehouse(self.connection.cursor(), self.scratch)
 
     def replace_rows(self, table: Table, rows: pl.DataFrame) -> None:
@@ -126,7 +126,7 @@ class Warehouse:
 
 
 def open_memory() -> Warehouse:
-    """An empty warehouse in memory, with the helpers that sources' SELECTs use."""
+    """An empty in-memory warehouse, with the macros that sources' SELECTs use."""
     warehouse = Warehouse(duckdb.connect())
     warehouse.run(MACROS, name="macros")
     return warehouse
@@ -149,7 +149,7 @@ def open_published(settings: Settings) -> Warehouse:
 
 
 def open_working_copy(settings: Settings, scratch: Path, *, empty: bool) -> Warehouse:
-    """A writable copy of the published warehouse below `scratch`, or an empty one."""
+    """A writable copy of the published warehouse in `scratch`, or an empty one."""
     path = scratch / FILE_NAME
     published = published_path(settings.home)
     with disk_errors(scratch):
@@ -159,9 +159,9 @@ def open_working_copy(settings: Settings, scratch: Path, *, empty: bool) -> Ware
 
 
 def publish(warehouse: Warehouse, scratch: Path, settings: Settings) -> Warehouse:
-    """Close the working copy and put it in the published one's place, in one step; return it, open for reading.
+    """Atomically replace the published warehouse by the working copy; return it, opened read-only.
 
-    It is opened before it moves: DuckDB takes a path that this process has open already for the same database.
+    It is opened before the move: DuckDB treats a path that this process already has open as the same database.
     """
     with _translated("warehouse", "checkpoint"):
         warehouse.connection.execute("checkpoint")
@@ -174,17 +174,17 @@ def publish(warehouse: Warehouse, scratch: Path, settings: Settings) -> Warehous
 
 
 def flush(path: Path) -> None:
-    """Make a file's content survive a power cut."""
+    """Sync a file's content to disk, so that it survives a power failure."""
     with path.open("rb") as written:
         os.fsync(written.fileno())
 
 
 @contextmanager
 def run_lock(home: Path) -> Iterator[None]:
-    """Hold the right to run; a second holder is refused. The kernel frees it when the process dies.
+    """Hold the exclusive lock for runs. The kernel releases it if the process dies.
 
     Raises:
-        Unavailable: another run holds it.
+        Unavailable: another run holds the lock.
     """
     with disk_errors(home):
         (home / "work").mkdir(parents=True, exist_ok=True)
@@ -196,14 +196,14 @@ def run_lock(home: Path) -> Iterator[None]:
             raise Unavailable(
                 "another run is in progress",
                 where=str(home),
-                hint="Wait for it to end; `cdp status` shows it",
+                hint="Wait until it has finished; `cdp status` shows it",
             ) from None
         yield
 
 
 @contextmanager
 def disk_errors(place: Path) -> Iterator[None]:
-    """Turn the operating system's refusals into one of ours."""
+    """Turn errors of the operating system into `Unavailable`."""
     try:
         yield
     except OSError as error:
@@ -213,11 +213,11 @@ def disk_errors(place: Path) -> Iterator[None]:
 
 
 def user_query(settings: Settings, statement: str) -> pl.DataFrame:
-    """An analyst's own SQL on the published warehouse, read-only.
+    """Run an analyst's SQL on the published warehouse, read-only.
 
     Raises:
-        UsageError: the statement is wrong. The message is DuckDB's where that speaks of the statement; where it
-            may quote a value of a row, its kind alone.
+        UsageError: the statement is invalid. The message is DuckDB's own if it is about the statement; if it might
+            quote a value of a row, only the kind of error is given.
     """
     warehouse = open_published(settings)
     try:
@@ -226,10 +226,10 @@ def user_query(settings: Settings, statement: str) -> pl.DataFrame:
         raise UsageError(str(error).splitlines()[0], where="sql") from None
     except duckdb.Error as error:
         if "read-only" in str(error):
-            raise UsageError("the warehouse is read-only", where="sql", hint="Runs write it; SQL only asks") from None
+            raise UsageError("the warehouse is read-only", where="sql", hint="Only runs write to it") from None
         kind = type(error).__name__.removesuffix("Exception")
         raise UsageError(
-            f"the statement failed: {kind}", where="sql", hint="Look for a cast that some value does not fit"
+            f"the statement failed: {kind}", where="sql", hint="Check for a cast that fails on some value"
         ) from None
     finally:
         warehouse.close()
@@ -245,7 +245,7 @@ def _open(path: Path, settings: Settings, scratch: Path, *, read_only: bool) -> 
                 "memory_limit": settings.memory_limit.replace(" ", ""),
                 "temp_directory": str(scratch / "spill"),
                 "preserve_insertion_order": False,
-                # One checkpoint, by `publish`: a working copy that is not published is thrown away.
+                # `publish` makes the only checkpoint: an unpublished working copy is discarded.
                 "checkpoint_threshold": "1TB",
             },
         )
@@ -256,14 +256,14 @@ def _open(path: Path, settings: Settings, scratch: Path, *, read_only: bool) -> 
 
 @contextmanager
 def refusing(path: Path, problem: str) -> Iterator[None]:
-    """Turn a reader's complaint about an input file into a refusal of that file.
+    """Turn a reader's error about an input file into a refusal of that file.
 
-    DuckDB's own message stands in the traceback only: it quotes the input.
+    DuckDB's own message appears only in the traceback, because it quotes the input.
     """
     try:
         yield
     except (duckdb.InvalidInputException, duckdb.ConversionException, pa.ArrowInvalid) as error:
-        raise InputRefused(problem, where=str(path), hint="Fetch it again, or take it out of the input") from error
+        raise InputRefused(problem, where=str(path), hint="Fetch it again, or remove it from the input") from error
 
 
 @contextmanager

@@ -182,11 +182,11 @@ _LIFT = (
     suppressions.update()
     .where(
         suppressions.c.contact_point_id == sa.bindparam("point"),
-        suppressions.c.channel == sa.bindparam("way"),
-        suppressions.c.reason == sa.bindparam("why"),
+        suppressions.c.channel == sa.bindparam("on_channel"),
+        suppressions.c.reason == sa.bindparam("for_reason"),
         sa.or_(suppressions.c.lifted_at.is_(None), suppressions.c.lifted_at < sa.bindparam("at")),
     )
-    .values(lifted_at=sa.bindparam("at"), lifted_by=sa.bindparam("who"), recorded_at=sa.bindparam("now"))
+    .values(lifted_at=sa.bindparam("at"), lifted_by=sa.bindparam("by"), recorded_at=sa.bindparam("now"))
 )
 
 
@@ -199,8 +199,8 @@ def lift(connection: sa.Connection, lifts: Sequence[Lift], recorded_at: datetime
     ]
     _keep_latest(connection, suppressions.c.lifted_at, ("lifted_at", "lifted_by", "recorded_at"), lasting)
     others = [
-        {"point": each.contact_point_id, "way": each.channel, "why": each.reason}
-        | {"at": each.lifted_at, "who": each.lifted_by, "now": recorded_at}
+        {"point": each.contact_point_id, "on_channel": each.channel, "for_reason": each.reason}
+        | {"at": each.lifted_at, "by": each.lifted_by, "now": recorded_at}
         for each in lifts
         if each.reason not in _LASTING_LIFTS
     ]

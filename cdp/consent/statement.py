@@ -84,7 +84,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Suppression:
-    """Why nothing is sent to a contact point on a channel, whatever was consented to.
+    """A ban on messages to a contact point on a channel, regardless of consent.
 
     reason: stop, complaint, hard_bounce or erased.
     entry_id: the ledger entry or the event behind it.

@@ -1,8 +1,8 @@
-"""Values by which people are described, brought to one spelling so that equal means equal.
+"""Normalises the values that describe people, so that equal values have the same spelling.
 
 `normalise_descriptions` cleans whole descriptions of people; `normalise_identifiers` reads identifiers of any type as
 callers write them. Each of the other functions takes a table with the column `raw` (and `country`, where the spelling
-depends on it) and gives back the same rows with one more column. No string raises. Callers pass distinct values.
+depends on it) and returns the same rows with one more column. No string raises an error. Callers pass distinct values.
 """
 
 from cdp.normalise.dates import normalise_dates

@@ -1,4 +1,4 @@
-"""The cleaning that all kinds of text share."""
+"""Cleaning common to all kinds of text."""
 
 import polars as pl
 
@@ -6,8 +6,8 @@ import polars as pl
 def written() -> pl.Expr:
     """Column `raw` as a person would see it.
 
-    Without control and invisible characters, each run of white space one space, in Unicode NFC. The
-    zero-width joiners stay: Persian and Indic names are spelled with them.
+    Control and invisible characters are removed, white space is collapsed to single spaces, and the text is in Unicode
+    NFC. Zero-width joiners are kept, because Persian and Indic names are spelled with them.
     """
     visible = pl.col("raw").cast(pl.String).str.replace_all(r"[[\p{Cc}\p{Cf}]--[\s\x{200c}\x{200d}]]", "")
     return visible.str.replace_all(r"\s+", " ").str.strip_chars().str.normalize("NFC")

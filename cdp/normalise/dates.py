@@ -6,7 +6,7 @@ import polars as pl
 
 from cdp.normalise.cleaning import written
 
-# 1900-01-01 is what many systems write for "no date".
+# Many systems write 1900-01-01 for "no date".
 _FIRST_DATE = date(1900, 1, 2)
 _ISO = "%Y-%m-%d"
 _TIME = r"(?:[T ][0-9]{1,2}:[0-9]{2}.*)?"
@@ -19,10 +19,9 @@ _SLASHED = rf"^([0-9]{{1,2}})[-/]([0-9]{{1,2}})[-/]([0-9]{{4}}){_TIME}$"
 def normalise_dates(values: pl.DataFrame, today: date) -> pl.DataFrame:
     """Add `date`: the calendar date written in `raw`, or null.
 
-    Reads ISO dates and datetimes (the date as written, in its own zone), yyyymmdd, dd.mm.yyyy and, with
-    slashes or hyphens, day and month in the order of `country` (ISO 3166-1 alpha-2: US month first, others
-    day first); where that is null, only if one order alone is possible. Dates before 1900-01-02 or after
-    `today` are null.
+    Reads ISO dates and datetimes (the date as written, in its own zone), yyyymmdd, dd.mm.yyyy and, with slashes or
+    hyphens, day and month in the order of `country` (ISO 3166-1 alpha-2: US month first, others day first); if that is
+    null, only if a single order is possible. Dates before 1900-01-02 or after `today` are null.
     """
     written_date = pl.col("date")
     dates = (

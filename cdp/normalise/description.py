@@ -1,4 +1,4 @@
-"""A person's description, cleaned column by column: the one place where raw values become comparable ones."""
+"""Cleans a description of a person column by column: the one place where raw values become comparable."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cdp.normalise.place import normalise_countries, normalise_postcodes
 
 Normaliser = Callable[[pl.DataFrame], pl.DataFrame]
 
-# Below this many descriptions, to clean a value twice costs less than to find out which are distinct.
+# Below this many descriptions, cleaning repeated values costs less than finding the distinct ones.
 FEW = 500
 
 TRIMMED = ("customer_id", "street", "city", "region", "timezone", "anonymous_id")
@@ -29,21 +29,21 @@ TRIMMED = ("customer_id", "street", "city", "region", "timezone", "anonymous_id"
 def normalise_descriptions(
     described: pl.DataFrame, countries: pl.DataFrame, *, default_region: str, today: date
 ) -> pl.DataFrame:
-    """Clean those of the person columns of `conformed.observations` that a frame has; other columns stay.
+    """Clean the person columns of `conformed.observations` that a frame has; other columns are unchanged.
 
     Args:
-        described: raw values, text, a row a description.
+        described: raw text values, one row per description.
         countries: the reference table of countries (see `normalise_countries`).
-        default_region: country of phone numbers without prefix.
-        today: the day after which a birthday is implausible.
+        default_region: country of phone numbers without a country prefix.
+        today: birthdays after this day are implausible.
 
     Returns:
-        The same rows in the same order; values that cannot be what they should are null.
+        The same rows in the same order; invalid values are null.
     """
     cleaned = described.with_columns(pl.col(name).pipe(_trimmed) for name in TRIMMED if name in described.columns)
     if "country" not in cleaned.columns:
         cleaned = cleaned.with_columns(country=pl.lit(None, pl.String))
-    # Countries first: they tell how phones, postcodes and dates are to be read.
+    # Countries first: the reading of phones, postcodes and dates depends on them.
     steps: dict[str, Normaliser] = {
         "country": partial(normalise_countries, reference=countries),
         "first_name": normalise_names,
@@ -62,7 +62,7 @@ def normalise_descriptions(
 
 
 def _with_clean(described: pl.DataFrame, column: str, normalise: Normaliser) -> pl.DataFrame:
-    """Clean the distinct values of a column, each with the country that its description names."""
+    """Clean the distinct values of a column, each together with the country of its description."""
     raw, country = pl.col(column).alias("raw"), pl.col("country") if column != "country" else pl.lit(None, pl.String)
     keyed = described.select(raw, country.alias("country"))
     if described.height < FEW:
@@ -78,6 +78,6 @@ def _clean(values: pl.DataFrame, column: str, normalise: Normaliser) -> pl.Serie
 
 
 def _trimmed(column: pl.Expr) -> pl.Expr:
-    # Ids and places keep their spelling, without control characters: PostgreSQL takes no NUL.
+    # Ids and places keep their spelling, without control characters: PostgreSQL rejects NUL.
     text = column.str.replace_all(r"[\x00-\x1F\x7F]+", " ").str.strip_chars()
     return pl.when(text != "").then(text)

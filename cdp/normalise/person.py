@@ -4,14 +4,14 @@ import polars as pl
 
 from cdp.normalise.cleaning import written
 
-# The atoms of RFC 5322, and RFC 6531's letters outside ASCII.
+# The atoms of RFC 5322, extended to non-ASCII letters by RFC 6531.
 _ATOM = r"[0-9A-Za-z!#$%&'*+/=?^_`{|}~\x{a1}-\x{10ffff}-]+"
 _LABEL = r"[\p{L}\p{Nd}](?:[\p{L}\p{M}\p{Nd}-]*[\p{L}\p{M}\p{Nd}])?"
 _TOP_LABEL = r"\p{L}(?:[\p{L}\p{M}\p{Nd}-]*[\p{L}\p{M}\p{Nd}])"
 _ADDRESS = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_TOP_LABEL}$"
 _TOO_LONG_LABEL = r"@(?:.*\.)?[^.]{64}"
 
-# Those that are also names or initials ("M. Dupont", "Don Draper") are no titles here.
+# Titles that are also names or initials ("M. Dupont", "Don Draper") are omitted.
 _TITLE = (
     r"(?:(?:mr|mrs|ms|miss|mx|sir|dr|prof|professor|rev|herr|frau|mme|mlle|monsieur|madame|mademoiselle"
     r"|señor|señora|señorita|srta|signor|signora|dott|dhr|mevr|mevrouw)(?:\. ?| )"
@@ -27,16 +27,16 @@ _NOT_A_NAME = [
 ]
 # fmt: on
 
-# ISO 639 codes that Java and Android still write in their old form, and codes that name no language.
+# ISO 639 codes that Java and Android still write in an old form, and codes that do not name a language.
 _OLD_LANGUAGES = {"iw": "he", "in": "id", "ji": "yi"}
 _NO_LANGUAGES = ["und", "mul", "zxx", "mis"]
 
 
 def normalise_emails(values: pl.DataFrame) -> pl.DataFrame:
-    """Add `email`: the lower-cased address in `raw`, or null where it is not one by syntax.
+    """Add `email`: the lower-cased address in `raw`, or null if its syntax is invalid.
 
-    `mailto:` and a display name (`Ann <ann@shop.example>`) are taken off. An address has at most 254 octets,
-    its local part 64, a domain label 63 (RFC 5321); quoted local parts and IP literals are refused.
+    `mailto:` and a display name (`Ann <ann@shop.example>`) are removed. An address has at most 254 octets, its local
+    part 64, a domain label 63 (RFC 5321); quoted local parts and IP literals are rejected.
     """
     email = pl.col("email")
     emails = (
@@ -56,17 +56,17 @@ def _is_address(email: pl.Expr) -> pl.Expr:
 
 
 def normalise_names(values: pl.DataFrame) -> pl.DataFrame:
-    """Add `name`: `raw` without titles, control characters and doubled spaces; null for placeholders.
+    """Add `name`: `raw` without titles, control characters and repeated spaces; null for placeholders.
 
-    Names written all in capitals or all in small letters get capital initials (O'Brien, Anne-Marie); others
-    keep their case. What holds no letter is no name.
+    Names written entirely in upper or lower case get capital initials (O'Brien, Anne-Marie); others keep their case.
+    Values without a letter are null.
     """
     name, titled = pl.col("name"), pl.col("titled")
     names = (
         values.select(name=written())
         .select(name.str.replace(_LEADING_TITLES, "$1").str.strip_chars())
         .with_columns(titled=_title_case(name))
-        # A few characters (ŉ) change again when cased twice; left as they are, the result is stable.
+        # A few characters (ŉ) change again when title-cased twice; names with them are left alone to be stable.
         .select(name=pl.when(_has_one_case(name) & (titled == _title_case(titled))).then(titled).otherwise(name))
         .select(pl.when(name.str.contains(r"\p{L}") & ~_is_placeholder(name)).then(name))
     )
@@ -86,9 +86,9 @@ def _is_placeholder(name: pl.Expr) -> pl.Expr:
 
 
 def normalise_languages(values: pl.DataFrame) -> pl.DataFrame:
-    """Add `language`: the ISO 639 code that starts a tag such as `en-US`, `en_US.UTF-8` or `en-US,en;q=0.9`.
+    """Add `language`: the ISO 639 code at the start of a tag such as `en-US`, `en_US.UTF-8` or `en-US,en;q=0.9`.
 
-    Null for names of languages and for codes that name none (`und`).
+    Null for names of languages and for codes that do not name one (`und`).
     """
     language = pl.col("language")
     languages = (
@@ -101,10 +101,10 @@ def normalise_languages(values: pl.DataFrame) -> pl.DataFrame:
 
 
 def normalise_device_tokens(values: pl.DataFrame) -> pl.DataFrame:
-    """Add `device_token`: `raw` trimmed; of an FCM registration token, the instance id it starts with.
+    """Add `device_token`: `raw` trimmed; for an FCM registration token, only the instance id at its start.
 
-    A registration token is `<instance id>:APA91b…`; FCM's delivery export to BigQuery carries the instance id
-    alone, so it is what both have in common.
+    A registration token is `<instance id>:APA91b…`; FCM's delivery export to BigQuery contains only the instance id, so
+    that is what both have in common.
     """
     tokens = values.select(device_token=written().str.replace(r"^([^: ]+):APA91b.*$", "$1"))
     return values.with_columns(tokens["device_token"].replace("", None))

@@ -1,8 +1,8 @@
-"""Phone numbers to E.164: what `phonenumbers` would answer, a column at a time.
+"""Phone numbers to E.164: the results of `phonenumbers`, a column at a time.
 
-`phonenumbers` takes about 50 µs a number. Its rules for a plainly written number (digits, spaces and
-punctuation, perhaps a plus or an extension) are a few patterns per numbering plan, so Polars applies them to
-all numbers of a plan at once. Everything else goes to the library itself.
+`phonenumbers` takes about 50 µs per number. Its rules for a plainly written number (digits, spaces and punctuation,
+perhaps a plus or an extension) are a few patterns per numbering plan, so Polars applies them to all numbers of a plan
+at once. Everything else is passed to the library itself.
 """
 
 import re
@@ -14,26 +14,26 @@ import phonenumbers
 import polars as pl
 from phonenumbers.phonemetadata import PhoneMetadata, PhoneNumberDesc
 
-# A label ("Tel.: "), the number, an extension. Semicolons (RFC 3966), letters within the number and the signs
-# that may start an extension are left out: the library reads those.
+# A label ("Tel.: "), the number, an extension. Semicolons (RFC 3966), letters within the number and the signs that may
+# start an extension are not covered: the library reads those.
 _LABEL = r"[ -*,-/:<-~\t\r\n]*"
 _GAPS = r"[ .()/\x{a0}\x{2010}-\x{2015}-]*"
 _EXTENSION = r" *(?i:extension|ext\.?|x) *[0-9]{1,7}"
 _END = r"[ .()/\x{a0}\t\r\n-]*$"
 _PLAIN = rf"^{_LABEL}\+?(?:{_GAPS}[0-9])+(?:{_EXTENSION})?{_END}"
 _LONGEST_READ = 250
-# Two or three digits are a number in some spellings only; the library knows which.
+# Two or three digits are a valid number in some spellings only; the library knows which.
 _FEWEST_PLAIN_DIGITS = 4
-# Below this many values the library is done before the queries have started.
+# Below this many values the library is faster than starting the queries.
 _FEW_VALUES = 1000
 
 
 def normalise_phones(values: pl.DataFrame, default_region: str) -> pl.DataFrame:
-    """Add `phone`: the E.164 form of `raw`, or null where it cannot be a phone number.
+    """Add `phone`: the E.164 form of `raw`, or null if it cannot be a phone number.
 
-    `values` has `raw` and `country` (ISO 3166-1 alpha-2; `default_region` where it is null). The answer is
-    that of `phonenumbers`: `parse(raw, country or default_region)`, `is_possible_number`, format as E.164.
-    Possible means possible by length, so placeholders such as 0000000000 come through.
+    `values` has `raw` and `country` (ISO 3166-1 alpha-2; `default_region` if null). The result is that of
+    `phonenumbers`: `parse(raw, country or default_region)`, `is_possible_number`, format as E.164. Possible means
+    possible by length, so placeholders such as 0000000000 pass.
     """
     rows = values.select(
         raw=pl.col("raw").cast(pl.String),
@@ -64,7 +64,7 @@ def _e164(raw: str | None, region: str) -> str | None:
 
 
 def _read_plain(rows: pl.DataFrame) -> pl.DataFrame:
-    """`row` and `phone` of the rows that are decided without the library."""
+    """`row` and `phone` of the rows that can be decided without the library."""
     plain = _plain_numbers(rows)
     in_region = pl.col("region").is_in(phonenumbers.SUPPORTED_REGIONS) & ~pl.col("has_plus")
     dialled = _by_plan(plain.filter(in_region), "region", _read_as_dialled)
@@ -79,7 +79,7 @@ def _plain_numbers(rows: pl.DataFrame) -> pl.DataFrame:
     """Plainly written numbers as `row`, `region`, `number` (the digits) and `has_plus`."""
     raw, number = pl.col("raw"), pl.col("number")
     digits = raw.str.replace(rf"([0-9]){_EXTENSION}{_END}", "$1").str.replace_all("[^0-9]+", "")
-    # The library reads an unknown calling code after a plus as part of a national number: left to it.
+    # The library reads an unknown calling code after a plus as part of a national number, so these are left to it.
     known_code = number.str.slice(0, 3).is_in(_calling_codes()["code"].implode())
     return (
         rows.filter(raw.str.contains(_PLAIN), raw.str.len_chars() <= _LONGEST_READ)
@@ -89,13 +89,13 @@ def _plain_numbers(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _without_digits(rows: pl.DataFrame) -> pl.DataFrame:
-    # Outside ASCII there are other digits.
+    # There are further digits outside ASCII.
     return rows.filter(~pl.col("raw").fill_null("").str.contains(r"[0-9]|[^\x00-\x7f]")).select("row")
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """The numbering plan of a region, or of a calling code that is no region's, as patterns for Polars."""
+    """The numbering plan of a region, or of a calling code without a region, as patterns for Polars."""
 
     name: str
     main_plan: str
@@ -115,7 +115,7 @@ class _Plan:
         return number.str.len_bytes() > max(self.lengths)
 
     def strip_national_prefix(self, number: pl.Expr) -> pl.Expr:
-        """A national number stays as it is when it would not be one without the prefix."""
+        """The number without the national prefix, unless only the unstripped number is a national one."""
         stripped = number.str.replace(self.national_prefix, "")
         if self.national_prefix_replacement is not None:
             rewrites = number.str.extract(self.national_prefix, self.national_prefix_groups).is_not_null()
@@ -134,7 +134,7 @@ def _by_plan(rows: pl.DataFrame, key: str, step: Callable[[pl.LazyFrame, _Plan],
 
 
 def _read_as_dialled(rows: pl.LazyFrame, plan: _Plan) -> pl.LazyFrame:
-    """`row`, `number`, `plan` of numbers dialled in a region; no plan for those that dial out of it."""
+    """`row`, `number`, `plan` of numbers dialled in a region; the plan is null for international calls."""
     number, abroad, stripped = pl.col("number"), pl.col("abroad"), pl.col("stripped")
     dials_out = number.str.contains(plan.international_prefix) & ~abroad.str.starts_with("0")
     has_calling_code = number.str.starts_with(plan.calling_code) & (
@@ -155,7 +155,7 @@ def _read_as_dialled(rows: pl.LazyFrame, plan: _Plan) -> pl.LazyFrame:
 
 
 def _split_calling_code(rows: pl.DataFrame) -> pl.DataFrame:
-    """`row`, `number`, `plan` of international numbers; without those of an unknown calling code."""
+    """`row`, `number`, `plan` of international numbers, except those with an unknown calling code."""
     rows = rows.with_columns(code=pl.col("number").str.slice(0, 3)).join(_calling_codes(), on="code")
     return rows.select("row", pl.col("number").str.slice(pl.col("code_length")), plan="main_plan")
 
@@ -174,7 +174,7 @@ def _format_possible(rows: pl.LazyFrame, plan: _Plan) -> pl.LazyFrame:
 
 @cache
 def _plans() -> dict[str, _Plan]:
-    """Every numbering plan by name: its region, or its calling code where that is no region's (`+800`)."""
+    """Every numbering plan by name: its region, or its calling code if it has no region (`+800`)."""
     codes = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items()
     plans = [_plan(code, region, regions[0]) for code, regions in codes for region in regions]
     return {plan.name: plan for plan in plans}
@@ -194,14 +194,14 @@ def _plan(code: int, region: str, main_region: str) -> _Plan:
         national_prefix_replacement=re.sub(r"\\(\d)", r"${\1}", replacement) if replacement else None,
         national_number=_pattern(numbers.national_number_pattern) + "$",
         lengths=frozenset(numbers.possible_length),
-        # The library judges the finished number by the main region of its calling code.
+        # The library validates the finished number by the main region of its calling code.
         possible_lengths=frozenset(main_numbers.possible_length + main_numbers.possible_length_local_only),
     )
 
 
 def _metadata(code: int, region: str) -> tuple[PhoneMetadata, PhoneNumberDesc]:
     metadata = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
-    assert metadata and metadata.general_desc, "the library has metadata of every region that it lists"
+    assert metadata and metadata.general_desc, "the library has metadata for every region that it lists"
     return metadata, metadata.general_desc
 
 
@@ -210,13 +210,13 @@ def _plan_name(code: int, region: str) -> str:
 
 
 def _pattern(pattern: str | None) -> str:
-    # No digits match a letter: the pattern of what a plan does not have.
+    # For a part that a plan does not have: digits never match letters.
     return rf"(?-u)^(?:{pattern or 'none'})"
 
 
 @cache
 def _calling_codes() -> pl.DataFrame:
-    """`code` (three digits), the `main_plan` whose calling code they start with, and its `code_length`."""
+    """`code` (three digits), the `main_plan` whose calling code it starts with, and its `code_length`."""
     mains = {plan.calling_code: plan.main_plan for plan in _plans().values()}
     starts = [(str(start), code) for start in range(100, 1000) if (code := _calling_code(str(start), mains))]
     rows = [(start, mains[code], len(code)) for start, code in starts]

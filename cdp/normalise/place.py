@@ -10,8 +10,8 @@ _BRITISH = ["GB", "GG", "IM", "JE"]
 def normalise_countries(values: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
     """Add `country`: the ISO 3166-1 alpha-2 code of the country that `raw` names, or null.
 
-    `reference` has `code`, `alpha3`, `name` and `aliases` (separated by `|`), all String. Case, accents,
-    spaces and punctuation make no difference.
+    `reference` has `code`, `alpha3`, `name` and `aliases` (separated by `|`), all String. Case, accents, spaces and
+    punctuation are ignored.
     """
     keyed = values.with_columns(country_key=_country_key(written()))
     return keyed.join(_countries_by_key(reference), on="country_key", how="left", maintain_order="left").drop(
@@ -32,14 +32,14 @@ def _country_key(spelling: pl.Expr) -> pl.Expr:
 
 
 def normalise_postcodes(values: pl.DataFrame) -> pl.DataFrame:
-    """Add `postcode`: `raw` in capitals, spaced as `country` (ISO 3166-1 alpha-2 or null) writes it.
+    """Add `postcode`: `raw` in upper case, spaced as is usual in `country` (ISO 3166-1 alpha-2 or null).
 
-    GB `SW1A 1AA`, NL `1234 AB`, CA `K1A 0B1`, US the five digits of a ZIP+4; elsewhere trimmed. What does not
-    have the country's form is left as it is; null when it has neither letter nor digit.
+    GB `SW1A 1AA`, NL `1234 AB`, CA `K1A 0B1`, US the five digits of a ZIP+4; elsewhere trimmed. Values that do not
+    have the country's format are left unchanged; those without a letter or digit are null.
     """
     postcode, country = pl.col("postcode"), pl.col("country")
     postcodes = (
-        # NFKC first: it turns full-width digits into plain ones and some signs into spaces.
+        # NFKC first: it turns full-width digits into ASCII ones and some signs into spaces.
         values.select(pl.col("raw", "country").cast(pl.String))
         .select("country", raw=pl.col("raw").str.normalize("NFKC").str.to_uppercase().str.normalize("NFKC"))
         .select("country", postcode=written())

@@ -1,11 +1,11 @@
 """The quality gate: each table's contract becomes a Great Expectations suite, run before a publish.
 
-The only module that imports great_expectations. The contracts hold the rules (`Table.expectations`); here
-they are only translated. Great Expectations is asked for verdicts alone, never for the values or rows that
-break an expectation: these are personal data. What is broken is then counted with the contract's own SQL.
+The only module that imports great_expectations. The contracts define the rules (`Table.expectations`); this module only
+translates them. Great Expectations is asked for verdicts only, never for the values or rows that break an expectation,
+which are personal data. Violations are then counted with the contract's own SQL.
 
-Importing this module takes seconds (Great Expectations loads SciPy, pandas and Altair): do so when a run
-is about to check, not before.
+Importing this module takes seconds (Great Expectations loads SciPy, pandas and Altair), so import it only when a run is
+about to check.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from cdp.errors import QualityGateFailed, StatementFailed
 from cdp.quality.page import CheckedTable, write_docs
 from cdp.warehouse import Warehouse
 
-# Great Expectations logs a failing query with its values, which may be personal data; and on import it
-# diverts Python's warnings into the log.
+# Great Expectations logs a failing query with its values, which may be personal data, and on import it redirects
+# Python's warnings to the log.
 logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
 logging.captureWarnings(False)
 
@@ -44,7 +44,7 @@ BROKEN_SHOWN = 5
 
 @dataclass(frozen=True)
 class FailedExpectation:
-    """A broken expectation in plain words, and how many rows its violations SQL returns."""
+    """A broken expectation in plain words, and the number of rows that its violations SQL returns."""
 
     expectation: str
     violation_count: int
@@ -52,7 +52,7 @@ class FailedExpectation:
 
 @dataclass(frozen=True)
 class TableVerdict:
-    """How many of a table's expectations hold, and those that do not."""
+    """The number of a table's expectations that hold, and those that do not."""
 
     table: str
     passed: int
@@ -60,13 +60,13 @@ class TableVerdict:
 
 
 def check(warehouse: Warehouse, tables: Sequence[Table], docs: Path, run_name: str) -> list[TableVerdict]:
-    """Check `tables` over the warehouse's open connection; one verdict a table, in the order given.
+    """Check `tables` over the warehouse's open connection; returns one verdict per table, in the order given.
 
-    Sees what the connection has written, committed or not. The verdicts are also written as a page a person
-    can read, `index.html` in the folder `docs`, headed `run_name`. Neither holds a value of any row.
+    Sees what the connection has written, committed or not. The verdicts are also written as an HTML page, `index.html`
+    in the folder `docs`, titled `run_name`. Neither contains a value of any row.
 
     Raises:
-        StatementFailed: a table is missing, or an expectation's SQL does not run.
+        StatementFailed: a table is missing, or an expectation's SQL fails.
         Unavailable: `docs` cannot be written.
     """
     source = _open_source(warehouse)
@@ -76,10 +76,10 @@ def check(warehouse: Warehouse, tables: Sequence[Table], docs: Path, run_name: s
 
 
 def gate(verdicts: Sequence[TableVerdict], docs: Path) -> None:
-    """Refuse to go on if any expectation is broken; `docs` is the folder that `check` wrote to.
+    """Stop the run if any expectation is broken; `docs` is the folder that `check` wrote to.
 
     Raises:
-        QualityGateFailed: names the broken expectations, their violations, and the page with all of them.
+        QualityGateFailed: names broken expectations, their violations, and the page that lists all of them.
     """
     broken = [
         f"{verdict.table}: {failed.expectation} ({_violations(failed.violation_count)})"
@@ -96,10 +96,10 @@ def gate(verdicts: Sequence[TableVerdict], docs: Path) -> None:
 
 
 class OpenConnectionDialect(Dialect):
-    """DuckDB over a connection that somebody else owns, so it neither ends transactions nor closes it.
+    """DuckDB over a connection owned by the caller, so it neither ends transactions nor closes the connection.
 
-    Great Expectations fetches a result after it has handed its connection back; DuckDB drops the result on
-    the rollback that goes with that (great_expectations #10738).
+    Great Expectations fetches a result after returning its connection to the pool; DuckDB drops the result on the
+    rollback that this causes (great_expectations #10738).
     """
 
     supports_statement_cache = True
@@ -117,7 +117,7 @@ registry.register("cdp_open_duckdb", __name__, OpenConnectionDialect.__name__)
 
 
 class ExpectNoViolations(UnexpectedRowsExpectation):
-    """The stock expectation, but it counts the rows only: that one also fetches them, at twice the cost."""
+    """The built-in expectation, but only counting rows: the original also fetches them, at twice the cost."""
 
     metric_dependencies: ClassVar[tuple[str, ...]] = ("unexpected_rows_query.row_count",)
 
@@ -149,26 +149,26 @@ def _check_table(warehouse: Warehouse, source: SQLDatasource, table: Table) -> C
 
 
 def _broken(source: SQLDatasource, table: Table) -> list[Expectation]:
-    """The table's expectations that Great Expectations does not find to hold.
+    """The table's expectations that do not hold, according to Great Expectations.
 
-    Those that a row breaks by itself are asked as one, in one pass, and each only if that one is broken: Great
-    Expectations takes longer for an expectation than DuckDB takes to count.
+    Expectations on single rows are first checked together, in one pass, and one by one only if that check fails: Great
+    Expectations' overhead per expectation exceeds the time that DuckDB takes to count.
     """
     expectations = table.expectations()
-    of_a_row = [expectation for expectation in expectations if expectation.condition]
-    of_rows = [expectation for expectation in expectations if not expectation.condition]
-    any_of_them = " or ".join(f"({expectation.condition})" for expectation in of_a_row)
-    together = [f"select * from {table.full_name} where {any_of_them}"] if of_a_row else []
-    held = _hold(source, table, [*together, *(expectation.violations for expectation in of_rows)])
-    broken = [expectation for expectation, holds in zip(of_rows, held[len(together) :], strict=True) if not holds]
+    on_single_rows = [expectation for expectation in expectations if expectation.condition]
+    others = [expectation for expectation in expectations if not expectation.condition]
+    any_of_them = " or ".join(f"({expectation.condition})" for expectation in on_single_rows)
+    together = [f"select * from {table.full_name} where {any_of_them}"] if on_single_rows else []
+    held = _hold(source, table, [*together, *(expectation.violations for expectation in others)])
+    broken = [expectation for expectation, holds in zip(others, held[len(together) :], strict=True) if not holds]
     if together and not held[0]:
-        held = _hold(source, table, [expectation.violations for expectation in of_a_row])
-        broken += [expectation for expectation, holds in zip(of_a_row, held, strict=True) if not holds]
+        held = _hold(source, table, [expectation.violations for expectation in on_single_rows])
+        broken += [expectation for expectation, holds in zip(on_single_rows, held, strict=True) if not holds]
     return sorted(broken, key=expectations.index)
 
 
 def _hold(source: SQLDatasource, table: Table, violations: Sequence[str]) -> list[bool]:
-    """Of each statement, whether Great Expectations finds that it returns no row."""
+    """For each statement, whether Great Expectations finds that it returns no rows."""
     checks: list[Check] = [
         ExpectNoViolations(unexpected_rows_query=_as_query(statement), meta={"position": position})
         for position, statement in enumerate(violations)
@@ -190,11 +190,11 @@ def _as_query(violations: str) -> str:
 
 
 def _count_violations(warehouse: Warehouse, expectation: Expectation) -> int:
-    """How many rows break `expectation`. Great Expectations swallows errors; here they are raised."""
+    """The number of rows that break `expectation`. Great Expectations swallows SQL errors; here they are raised."""
     count = int(warehouse.scalar(f"select count(*) from ({expectation.violations})"))
     if count == 0:
         raise StatementFailed(
-            expectation.table, f"the gate could not check that {expectation.meaning}", expectation.violations
+            expectation.table, f"the gate could not verify that {expectation.meaning}", expectation.violations
         )
     return count
 

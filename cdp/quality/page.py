@@ -1,7 +1,7 @@
-"""The quality gate's verdicts as one HTML page: no script, no font, no link that leaves the page.
+"""The quality gate's verdicts as a single HTML page, without scripts, fonts or external links.
 
-Great Expectations' own pages fetch their styles and scripts from the network, and show values of rows; this
-one opens offline and shows counts only.
+Great Expectations' own pages load styles and scripts from the network and show values of rows; this one opens offline
+and shows counts only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cdp.warehouse import disk_errors
 
 @dataclass(frozen=True)
 class CheckedTable:
-    """A table, its rows, and its broken expectations: their meaning -> how many rows break them."""
+    """A table, its row count, and its broken expectations: meaning -> number of violating rows."""
 
     table: Table
     row_count: int
@@ -26,7 +26,7 @@ class CheckedTable:
 
 
 def write_docs(docs: Path, run_name: str, checked: Sequence[CheckedTable]) -> None:
-    """Write `index.html` in the folder `docs`, which is made if need be.
+    """Write `index.html` in the folder `docs`, creating it if necessary.
 
     Raises:
         Unavailable: the folder cannot be written.
@@ -37,7 +37,7 @@ def write_docs(docs: Path, run_name: str, checked: Sequence[CheckedTable]) -> No
 
 
 def render(run_name: str, checked: Sequence[CheckedTable]) -> str:
-    """The page: a summary, the tables as data flows, and each table's expectations, broken ones first."""
+    """The page: a summary, the tables in the order of the data flow, and their expectations, broken ones first."""
     rows = "\n".join(_overview_row(result) for result in checked)
     sections = "\n".join(map(_section, sorted(checked, key=lambda result: not result.violations)))
     return f"""<!doctype html>
@@ -64,8 +64,8 @@ def render(run_name: str, checked: Sequence[CheckedTable]) -> str:
 </table>
 {sections}
 <footer class="quiet">The expectations come from the tables' contracts and are checked with Great
-Expectations. A violation is a row that breaks an expectation, or a key that stands for several rows; each
-expectation's SQL returns its violations. No value of any row is shown here.</footer>
+Expectations. A violation is a row that breaks an expectation, or a key shared by several rows; each
+expectation's SQL returns its violations. This page shows no values of any row.</footer>
 </body>
 </html>
 """
@@ -120,7 +120,7 @@ def _expectation_row(expectation: Expectation, violation_count: int) -> str:
 
 
 def _prose(text: str) -> str:
-    """A contract's words as HTML; what stands in backticks is code."""
+    """Text of a contract as HTML, with backticks turned into code."""
     return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 

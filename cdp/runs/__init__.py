@@ -1,1 +1,1 @@
-"""Runs: what each was, what came of it, and which one the store serves."""
+"""Runs: their records and reports, and the run whose results the store serves."""

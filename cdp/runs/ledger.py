@@ -1,4 +1,4 @@
-"""Runs: when, as of when, what came out, and whether it was published."""
+"""The ledger of runs: start and as-of times, reports, and whether each was published."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def record_run(
     published: bool,
     report: Mapping[str, Any],
 ) -> None:
-    """Record a run; recorded again, the later record holds. `report` is what `cdp run --json` prints."""
+    """Record a run, replacing an earlier record of it. `report` is the output of `cdp run --json`."""
     connection.execute(runs.delete().where(runs.c.run_id == run_id))
     connection.execute(
         runs.insert().values(
@@ -68,11 +68,11 @@ _LAST_PUBLISHED = Prepared(
 
 
 def last_published_run(connection: sa.Connection) -> PublishedRun | None:
-    """The newest run that was published, if there is any."""
+    """The newest published run, if there is one."""
     found = _LAST_PUBLISHED.rows(connection)
     return PublishedRun(*found[0]) if found else None
 
 
 def published_run_ids(connection: sa.Connection) -> set[str]:
-    """The ids of all runs that were published."""
+    """The ids of all published runs."""
     return set(connection.scalars(sa.select(runs.c.run_id).where(runs.c.published)))

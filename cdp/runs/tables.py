@@ -1,4 +1,4 @@
-"""What the store holds of runs."""
+"""The store's table of runs."""
 
 from __future__ import annotations
 

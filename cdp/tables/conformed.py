@@ -1,4 +1,4 @@
-"""The schema `conformed`: what sources say, in one vocabulary."""
+"""The schema `conformed`: data of all sources in one vocabulary."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from cdp.tables.lineage import LINEAGE
 EVENTS = Table(
     "conformed",
     "events",
-    "something that happened on a channel",
+    "an event on a channel",
     (
         Column("event_id", f.EventId, True, "hash of the source and the provider's event id, or of the payload"),
         Column("source", f.Text, True),
         Column("channel", f.Channel, True),
         Column("event_type", f.EventType, True),
-        Column("event_name", f.Text, False, "the source's own name for it"),
+        Column("event_name", f.Text, False, "the source's own name for the event"),
         Column("occurred_at", f.UtcTime, True),
-        Column("received_at", f.UtcTime, True, "when the log landed"),
-        Column("observation_id", f.ObservationId, True, "the description of the person it happened to"),
+        Column("received_at", f.UtcTime, True, "when the log was landed"),
+        Column("observation_id", f.ObservationId, True, "the description of the person concerned"),
         Column("message_ref", f.Text, False, "the provider's id of the message"),
         Column("campaign_ref", f.Text, False),
-        Column("is_machine", f.Flag, True, "done by a machine, such as a mail scanner; counts for nothing"),
+        Column("is_machine", f.Flag, True, "caused by a machine, such as a mail scanner; not counted"),
         Column("amount", f.Money),
         Column("currency", f.Currency),
         Column("properties", f.Json),
@@ -35,7 +35,7 @@ EVENTS = Table(
 )
 
 PERSON_COLUMNS = (
-    Column("customer_id", f.Text, False, "the source's own id of the person"),
+    Column("customer_id", f.Text, False, "the source's own id for the person"),
     Column("first_name", f.Text),
     Column("last_name", f.Text),
     Column("email", f.Email),
@@ -50,18 +50,18 @@ PERSON_COLUMNS = (
     Column("timezone", f.Text, False, "IANA name"),
     Column("device_token", f.Text),
     Column("anonymous_id", f.Text),
-    Column("external_ids", f.Json, False, "further ids by kind"),
+    Column("external_ids", f.Json, False, "further ids by type"),
 )
 
 OBSERVATIONS = Table(
     "conformed",
     "observations",
-    "one distinct way in which a source has described a person",
+    "a distinct description of a person by a source",
     (
         Column("observation_id", f.ObservationId, True),
         Column("source", f.Text, True),
         *PERSON_COLUMNS,
-        Column("is_verified", f.Flag, True, "the source has proven the contact point"),
+        Column("is_verified", f.Flag, True, "the source has verified the contact point"),
         Column("first_seen_at", f.UtcTime, True),
         Column("last_seen_at", f.UtcTime, True),
         Column("event_count", f.Count, True),
@@ -72,7 +72,7 @@ OBSERVATIONS = Table(
     rules=(
         Rule(
             "seen_in_order",
-            "nobody was last seen before they were first seen",
+            "last_seen_at is not before first_seen_at",
             "select observation_id from conformed.observations where last_seen_at < first_seen_at",
         ),
     ),
@@ -92,7 +92,7 @@ CONSENTS = Table(
         Column("state", f.ConsentState, True),
         Column("scope", f.ConsentScope, True),
         Column("basis", f.Text, False, "legal basis"),
-        Column("method", f.Text, False, "how it was stated"),
+        Column("method", f.Text, False, "how the statement was made"),
         Column("occurred_at", f.UtcTime, True),
         *LINEAGE,
     ),
@@ -103,7 +103,7 @@ CONSENTS = Table(
 DUPLICATES = Table(
     "conformed",
     "duplicates",
-    "an event that was delivered again: its line, and the event that stands for it",
+    "a repeated delivery of an event: its line, and the event kept",
     (Column("event_id", f.EventId, True), Column("source", f.Text, True), *LINEAGE),
     references=(Reference("event_id", "conformed.events", "event_id"),),
 )

@@ -22,15 +22,15 @@ IDENTIFIERS = Table(
 IDENTIFIER_VALUES = Table(
     "identity",
     "identifier_values",
-    "what a value is worth as evidence",
+    "the quality of an identifier value as evidence",
     (
         Column("type", f.IdentifierType, True),
         Column("value", f.Text, True),
-        Column("epoch", f.Count, True, "0, or counting the holders of a recycled value"),
+        Column("epoch", f.Count, True, "0, or the consecutive number of the holder of a recycled value"),
         Column("quality", f.Quality, True),
-        Column("reason", f.Text, True, "why it is worth that"),
-        Column("holder_count", f.Count, True, "observations that carry it"),
-        Column("name_count", f.Count, True, "distinct people behind it, by their names"),
+        Column("reason", f.Text, True, "the reason for the quality"),
+        Column("holder_count", f.Count, True, "observations that have the value"),
+        Column("name_count", f.Count, True, "distinct people among them, judged by name"),
         Column("first_seen_at", f.UtcTime, True),
         Column("last_seen_at", f.UtcTime, True),
     ),
@@ -55,13 +55,19 @@ EDGES = Table(
         Reference("left_id", "conformed.observations", "observation_id"),
         Reference("right_id", "conformed.observations", "observation_id"),
     ),
-    rules=(Rule("apart", "an edge joins two", "select left_id from identity.edges where left_id = right_id"),),
+    rules=(
+        Rule(
+            "apart",
+            "an edge connects two different observations",
+            "select left_id from identity.edges where left_id = right_id",
+        ),
+    ),
 )
 
 GREY_PAIRS = Table(
     "identity",
     "grey_pairs",
-    "two descriptions that the model finds alike, but not enough to join them: a steward may know",
+    "a pair that the model finds similar, but not enough to merge: for a steward to review",
     (
         Column("left_id", f.ObservationId, True),
         Column("right_id", f.ObservationId, True),
@@ -80,10 +86,10 @@ GREY_PAIRS = Table(
 OVERSIZED_BLOCKS = Table(
     "identity",
     "oversized_blocks",
-    "a blocking key that so many share that their pairs are not looked at on its account",
+    "a blocking key shared by so many records that their pairs are not compared because of it",
     (
         Column("rule", f.Text, True),
-        Column("block_id", f.Hash, True, "the key, by its hash"),
+        Column("block_id", f.Hash, True, "hash of the key"),
         Column("record_count", f.Count, True, "super-records that share it"),
     ),
     key=("block_id",),
@@ -92,7 +98,7 @@ OVERSIZED_BLOCKS = Table(
 MEMBERS = Table(
     "identity",
     "members",
-    "an observation's place in a profile; the current one has no `valid_to_run`",
+    "an observation's membership in a profile; the current one has no `valid_to_run`",
     (
         Column("observation_id", f.ObservationId, True),
         Column("profile_id", f.ProfileId, True),
@@ -133,7 +139,7 @@ REFUSALS = Table(
 PROFILE_CHANGES = Table(
     "identity",
     "profile_changes",
-    "what befell a profile id in a run",
+    "a change of a profile id in a run",
     (
         Column("profile_id", f.ProfileId, True),
         Column("other_profile_id", f.ProfileId, False, "the survivor of a merge, the parent of a split"),
@@ -145,7 +151,7 @@ PROFILE_CHANGES = Table(
 ALIASES = Table(
     "identity",
     "aliases",
-    "a retired profile id and the survivor that answers for it",
+    "a retired profile id and the surviving profile that replaces it",
     (Column("old_profile_id", f.ProfileId, True), Column("profile_id", f.ProfileId, True)),
     key=("old_profile_id",),
     references=(Reference("profile_id", "profiles.profiles", "profile_id"),),

@@ -1,4 +1,4 @@
-"""The schema `landing`: what was taken in, and what was refused."""
+"""The schema `landing`: ingested files and rejected rows."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from cdp import fields as f
 from cdp.contract import Column, Reference, Rule, Table
 from cdp.tables.lineage import LINEAGE
 
-# A source whose rows are mostly refused is broken, or its format changed: nothing of it may be published.
-# Fewer than three refused rows say nothing about a source.
+# If many rows of a source are rejected, it is broken or its format has changed, and nothing of it may be published.
+# Fewer than three rejected rows are no indication.
 MAX_REJECT_SHARE = 0.25
 MIN_REJECTS_TO_JUDGE = 3
 
 FILES = Table(
     "landing",
     "files",
-    "a file, or a batch of the API's inbox, taken in",
+    "an ingested file, or batch of the API's inbox",
     (
         Column("file_id", f.FileId, True),
-        Column("source", f.Text, True, "whose log it is"),
-        Column("format", f.Text, True, "the source that reads it, as `cdp sources` lists it"),
+        Column("source", f.Text, True, "the source of the log"),
+        Column("format", f.Text, True, "the source that reads it, as listed by `cdp sources`"),
         Column("path", f.Text, True, "where it was read"),
-        Column("sha256", f.Hash, True, "of the file's bytes"),
+        Column("sha256", f.Hash, True, "hash of the file's bytes"),
         Column("byte_count", f.Count, True),
-        Column("row_count", f.Count, True, "lines or records read, refused ones included"),
-        Column("reject_count", f.Count, True, "of these, refused"),
-        Column("mapping", f.Json, False, "the mapping in force, where the format needs one"),
+        Column("row_count", f.Count, True, "lines or records read, including rejected ones"),
+        Column("reject_count", f.Count, True, "rejected lines or records"),
+        Column("mapping", f.Json, False, "the mapping used, if the format needs one"),
         Column("landed_at", f.UtcTime, True),
         Column("run_id", f.RunId, True),
     ),
@@ -32,9 +32,9 @@ FILES = Table(
     rules=(
         Rule(
             "reject_share",
-            f"no source has more than {MAX_REJECT_SHARE:.0%} of its rows refused in one run",
+            f"no source has more than {MAX_REJECT_SHARE:.0%} of its rows rejected in one run",
             "select source, run_id, sum(reject_count) as rejects, sum(row_count) as total_rows "
-            # Who sends over HTTP was told at once what was refused, and must not be able to stop runs.
+            # HTTP clients learn of rejected payloads at once, and must not be able to stop runs.
             "from landing.files where not starts_with(path, 'inbox:') group by source, run_id "
             f"having rejects >= {MIN_REJECTS_TO_JUDGE} and rejects > {MAX_REJECT_SHARE} * total_rows",
         ),
@@ -44,15 +44,15 @@ FILES = Table(
 REJECTS = Table(
     "landing",
     "rejects",
-    "a raw row refused, with the reason",
+    "a rejected raw row, with the reason",
     (
         *LINEAGE,
         Column("source", f.Text, True),
         Column("reason", f.Text, True, "a code"),
-        Column("detail", f.Text, False, "what is wrong, free of personal data"),
-        Column("payload", f.Text, False, "the row as it came"),
+        Column("detail", f.Text, False, "what is wrong, without personal data"),
+        Column("payload", f.Text, False, "the row as received"),
         Column("run_id", f.RunId, True),
-        Column("resolved_at", f.UtcTime, False, "when a replay mapped it after all"),
+        Column("resolved_at", f.UtcTime, False, "when a replay mapped it successfully"),
     ),
     references=(Reference("file_id", "landing.files", "file_id"),),
 )

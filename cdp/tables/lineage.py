@@ -1,4 +1,4 @@
-"""The columns by which a row names the raw line that it comes from."""
+"""The columns that name the raw line a row comes from."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ PROFILES = Table(
         Column("last_seen_at", f.UtcTime, True),
         Column("source_count", f.Count, True),
         Column("observation_count", f.Count, True),
-        Column("confidence", f.Rate, True, "the weakest link that holds the profile together"),
+        Column("confidence", f.Rate, True, "probability of the weakest link within the profile"),
     ),
     key=("profile_id",),
 )
@@ -27,12 +27,12 @@ PROFILES = Table(
 TRAITS = Table(
     "profiles",
     "traits",
-    "a value that a source has given for a trait, down to the raw line",
+    "a value that a source gave for a trait, with its raw line",
     (
         Column("profile_id", f.ProfileId, True),
         Column("trait", f.Text, True),
         Column("value", f.Text, True),
-        Column("is_current", f.Flag, True, "the value that the golden record shows"),
+        Column("is_current", f.Flag, True, "whether the golden record shows this value"),
         Column("source", f.Text, True),
         Column("observed_at", f.UtcTime, True),
         Column("observation_id", f.ObservationId, True),
@@ -45,7 +45,7 @@ TRAITS = Table(
 METRICS = Table(
     "profiles",
     "metrics",
-    "what a person has done: counts, recency, value, engagement per channel; machine events not counted. "
+    "a person's activity: counts, recency, value, engagement per channel; machine events are not counted. "
     "Each column is an entry of `cdp/metrics/catalogue.py`",
     (
         Column("profile_id", f.ProfileId, True),

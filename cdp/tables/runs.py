@@ -8,12 +8,12 @@ from cdp.contract import Column, Table
 RUNS = Table(
     "runs",
     "runs",
-    "a run that was published",
+    "a published run",
     (
         Column("run_id", f.RunId, True),
         Column("as_of", f.UtcTime, True),
         Column("started_at", f.UtcTime, True),
-        Column("report", f.Json, True, "what `cdp run --json` printed"),
+        Column("report", f.Json, True, "the output of `cdp run --json`"),
     ),
     key=("run_id",),
 )

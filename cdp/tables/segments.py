@@ -1,4 +1,4 @@
-"""The schema `segments`: who is in which segment, and what may be done on which channel."""
+"""The schema `segments`: members of segments, and the state of channels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MEMBERSHIPS = Table(
     (
         Column("profile_id", f.ProfileId, True),
         Column("segment", f.Text, True),
-        Column("entered_at", f.UtcTime, True, "as-of time of the run in which it entered"),
+        Column("entered_at", f.UtcTime, True, "as-of time of the run in which the profile entered"),
     ),
     key=("profile_id", "segment"),
     references=(Reference("profile_id", "profiles.profiles", "profile_id"),),
@@ -34,13 +34,13 @@ SEGMENT_CHANGES = Table(
 SEGMENT_CATALOGUE = Table(
     "segments",
     "catalogue",
-    "a segment of the catalogue that the run used",
+    "a segment of the catalogue used by the run",
     (
         Column("segment", f.Text, True),
-        Column("position", f.Count, True, "its place in the catalogue, from 0"),
+        Column("position", f.Count, True, "position in the catalogue, from 0"),
         Column("title", f.Text, True),
         Column("words", f.Text, True, "the rule in plain words"),
-        Column("rule", f.Json, True, "the rule as the catalogue has it"),
+        Column("rule", f.Json, True, "the rule as written in the catalogue"),
     ),
     key=("segment",),
 )
@@ -48,13 +48,19 @@ SEGMENT_CATALOGUE = Table(
 CHANNEL_STATES = Table(
     "segments",
     "channel_states",
-    "what may be done on a channel that a profile has an address for, as of the run",
+    "the state of a channel for which a profile has an address, as of the run",
     (
         Column("profile_id", f.ProfileId, True),
         Column("channel", f.Channel, True),
-        Column("reachable", f.Flag, True, "an address is neither suppressed nor opted out; on WhatsApp: and was met"),
-        Column("consent", f.Text, True, "to marketing: granted if any of its addresses has; `missing`: nothing stated"),
-        Column("suppressed", f.Flag, True, "every address is suppressed: STOP, complaint, hard bounce, erased"),
+        Column(
+            *("reachable", f.Flag, True),
+            "at least one address is neither suppressed nor opted out; on WhatsApp, there must have been contact",
+        ),
+        Column(
+            *("consent", f.Text, True),
+            "to marketing: granted if granted for any of the addresses; `missing` if nothing was stated",
+        ),
+        Column("suppressed", f.Flag, True, "all addresses are suppressed: STOP, complaint, hard bounce, erased"),
     ),
     key=("profile_id", "channel"),
     references=(Reference("profile_id", "profiles.profiles", "profile_id"),),
@@ -63,26 +69,26 @@ CHANNEL_STATES = Table(
 CHANNEL_PREFERENCES = Table(
     "segments",
     "channel_preferences",
-    "how well a channel serves a profile",
+    "how well a channel reaches a profile",
     (
         Column("profile_id", f.ProfileId, True),
         Column("channel", f.Channel, True),
-        Column("reachable", f.Flag, True, "as segments.channel_states has it"),
-        Column("score", f.Rate, False, "expected share of messages that get a response; none if unreachable"),
+        Column("reachable", f.Flag, True, "as in segments.channel_states"),
+        Column("score", f.Rate, False, "expected share of messages that get a response; null if unreachable"),
         Column("low", f.Rate, False, "lower end of the 90% interval"),
         Column("high", f.Rate, False, "upper end of the 90% interval"),
         Column("received_count", f.Count, True),
         Column("response_count", f.Count, True),
         Column("decayed_received", f.Number, True),
         Column("decayed_responses", f.Number, True),
-        Column("half_life_days", f.Number, True, "after how many days evidence weighs half"),
-        Column("prior", f.Rate, True, "the rate of the channel's people who answer as this one does"),
-        Column("prior_weight", f.Number, True, "messages' worth of trust in the prior"),
-        Column("best_hours", f.Hours, False, "weekdays: hours at which the person looks at messages, best first"),
-        Column("looked_count", f.Count, True, "messages looked at on weekdays: the evidence for best_hours"),
+        Column("half_life_days", f.Number, True, "days after which evidence counts half"),
+        Column("prior", f.Rate, True, "the response rate of people on the channel who answer as this one does"),
+        Column("prior_weight", f.Number, True, "number of messages that the prior counts for"),
+        Column("best_hours", f.Hours, False, "weekday hours at which the person opens messages, best first"),
+        Column("looked_count", f.Count, True, "messages opened on weekdays: the evidence for best_hours"),
         Column("weekend_best_hours", f.Hours, False, "the same for Saturdays and Sundays"),
         Column("weekend_looked_count", f.Count, True),
-        Column("timezone", f.Text, False, "the profile's, in which the hours are; without one they are in UTC"),
+        Column("timezone", f.Text, False, "time zone of the hours: the profile's; UTC if null"),
     ),
     key=("profile_id", "channel"),
     references=(Reference("profile_id", "profiles.profiles", "profile_id"),),

@@ -1,4 +1,4 @@
-"""One declaration of a table gives DDL, a Polars schema, expectations and a page."""
+"""One declaration of a table yields its DDL, Polars schema, expectations and page."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ VISITS = Table(
     rules=(
         Rule(
             "by_day",
-            "nobody comes at night",
+            "no visits at night",
             "select id from contract_test.visits where list_contains(hours, 3)",
         ),
     ),
@@ -54,7 +54,7 @@ def warehouse() -> Iterator[Warehouse]:
 
 
 def violations(warehouse: Warehouse, table: Table) -> dict[str, int]:
-    """What is broken: meaning -> rows that the violations SQL returns."""
+    """Broken expectations: meaning -> number of rows that the violations SQL returns."""
     counts = {one.meaning: warehouse.scalar(f"select count(*) from ({one.violations})") for one in table.expectations()}
     return {meaning: count for meaning, count in counts.items() if count}
 
@@ -70,10 +70,10 @@ def people(*rows: tuple[object, ...]) -> pl.DataFrame:
         ([], {}),
         ([(ANN, "email", 0), (BO, None, None)], {}),
         ([(None,)], {"id is always present": 1}),
-        ([("prf_1",), ("x" + ANN,)], {"id looks like: a unified person": 2}),
-        ([(ANN,), (ANN,), (BO,)], {"(id) tells rows apart": 1}),
-        ([(ANN, "fax")], {"channel is one of the known words": 1}),
-        ([(ANN, "EMAIL")], {"channel is one of the known words": 1}),
+        ([("prf_1",), ("x" + ANN,)], {"id is well-formed: a unified person": 2}),
+        ([(ANN,), (ANN,), (BO,)], {"(id) is unique": 1}),
+        ([(ANN, "fax")], {"channel is one of the allowed values": 1}),
+        ([(ANN, "EMAIL")], {"channel is one of the allowed values": 1}),
         ([(ANN, "email", -1)], {"visits is at least 0": 1}),
     ],
 )
@@ -88,9 +88,9 @@ def test_violations_of_columns_and_key(
     ("rows", "broken"),
     [
         (f"('{ANN}', '2025-01-01', [9]), ('{ANN}', '2025-01-02', [9]), (null, '2025-01-01', null)", {}),
-        (f"('{ANN}', '2025-01-01', [9]), ('{ANN}', '2025-01-01', [10])", {"(id, day) tells rows apart": 1}),
+        (f"('{ANN}', '2025-01-01', [9]), ('{ANN}', '2025-01-01', [10])", {"(id, day) is unique": 1}),
         (f"('{BO}', '2025-01-01', [9])", {"id exists in contract_test.people": 1}),
-        (f"('{ANN}', '2025-01-01', [3])", {"nobody comes at night": 1}),
+        (f"('{ANN}', '2025-01-01', [3])", {"no visits at night": 1}),
     ],
 )
 def test_violations_of_compound_key_reference_and_rule(warehouse: Warehouse, rows: str, broken: dict[str, int]) -> None:
@@ -99,7 +99,7 @@ def test_violations_of_compound_key_reference_and_rule(warehouse: Warehouse, row
     assert violations(warehouse, VISITS) == broken
 
 
-def test_expectations_say_what_they_concern() -> None:
+def test_expectations_name_their_kind_columns_and_condition() -> None:
     assert [(one.kind, one.columns) for one in VISITS.expectations()] == [
         ("pattern", ("id",)),
         ("unique", ("id", "day")),
@@ -124,7 +124,7 @@ def test_rows_keep_their_types_through_the_warehouse(warehouse: Warehouse) -> No
     assert str(read["spent"][0]) == "1234567890123456.78"
 
 
-def test_describe_is_the_tables_page() -> None:
+def test_describe_returns_the_section_of_the_reference_page() -> None:
     assert PEOPLE.describe() == (
         "### `contract_test.people`\n\nA row is a person.\n\nKey: `id`.\n\n"
         "| column | type | required | meaning |\n|---|---|---|---|\n"
@@ -132,6 +132,6 @@ def test_describe_is_the_tables_page() -> None:
         "| `channel` | VARCHAR |  | where we met |\n"
         "| `visits` | BIGINT |  | how many; never negative |\n"
         "| `met_at` | TIMESTAMPTZ |  | a point in time, UTC |\n"
-        "| `spent` | DECIMAL(18,2) |  | an amount; its currency stands beside it |\n"
+        "| `spent` | DECIMAL(18,2) |  | an amount; the currency is a separate column |\n"
     )
-    assert VISITS.describe().endswith("\n- nobody comes at night\n")
+    assert VISITS.describe().endswith("\n- no visits at night\n")

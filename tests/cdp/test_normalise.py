@@ -56,7 +56,7 @@ def one(normalise: Normalise, raw: str | None, country: str | None = None) -> ob
 # Phones
 
 
-def as_phonenumbers_says(raw: str | None, region: str) -> str | None:
+def expected_by_phonenumbers(raw: str | None, region: str) -> str | None:
     try:
         number = phonenumbers.parse(raw or "", region)
     except phonenumbers.NumberParseException:
@@ -69,7 +69,9 @@ def disagreements(values: list[Value]) -> list[tuple[Value, str | None, str | No
     """(value, the library's answer, ours) where they differ; padded so that the queries are used."""
     padding: list[Value] = [(f"020 7946 {i:04}", "GB") for i in range(1000)]
     phones = normalise_phones(table(values + padding), "US")["phone"].to_list()
-    answers = ((v, as_phonenumbers_says(v[0], v[1] or "US"), phone) for v, phone in zip(values, phones, strict=False))
+    answers = (
+        (v, expected_by_phonenumbers(v[0], v[1] or "US"), phone) for v, phone in zip(values, phones, strict=False)
+    )
     return [(value, theirs, ours) for value, theirs, ours in answers if theirs != ours]
 
 
@@ -149,12 +151,12 @@ def test_phone_agrees_with_phonenumbers_on_random_digits_and_junk() -> None:
 
 def test_phone_agrees_with_phonenumbers_at_the_edges_of_its_rules() -> None:
     edges: list[Value] = [
-        # A plus before a dialling-out prefix or a calling code that does not exist.
+        # A plus before an international prefix or a calling code that does not exist.
         ("+011 44 20 7946 0958", "US"),
         ("+0044 20 7946 0958", "GB"),
         ("+999 123 4567", "US"),
         ("+0 212 555 0123", "US"),
-        # Two or three digits: a number in one spelling, none in another.
+        # Two or three digits: valid in one spelling, invalid in another.
         ("12", "DE"),
         ("1 2", "DE"),
         ("+12", "DE"),
@@ -163,7 +165,7 @@ def test_phone_agrees_with_phonenumbers_at_the_edges_of_its_rules() -> None:
         # Longer than the library reads.
         ("212 555 0123" + " " * 250, "US"),
         ("212" + " " * 250 + "555 0123", "US"),
-        # Regions as the library does not know them.
+        # Region names that the library does not know.
         ("12345678", "+800"),
         ("+800 1234 5678", "001"),
         ("2125550123", "us"),
@@ -172,7 +174,7 @@ def test_phone_agrees_with_phonenumbers_at_the_edges_of_its_rules() -> None:
         ("٢١٢٥٥٥٠١٢٣", "US"),
     ]
     assert disagreements(edges) == []
-    assert as_phonenumbers_says("+011 44 20 7946 0958", "US") == "+442079460958"
+    assert expected_by_phonenumbers("+011 44 20 7946 0958", "US") == "+442079460958"
 
 
 PHONE_LIKE = st.text(alphabet="0123456789" * 4 + "+ -.()/x#;,~*\u00a0\u2013\uff0b\u0663tel", max_size=24)
@@ -373,7 +375,7 @@ def test_country(raw: str | None, country: str | None) -> None:
     assert country_of(raw) == country
 
 
-def test_each_code_and_name_in_the_reference_means_its_own_country() -> None:
+def test_each_code_and_name_in_the_reference_stands_for_its_own_country() -> None:
     columns = ["code", "alpha3", "name"]
     spelled = REFERENCE.select(pl.concat_list(columns).alias("raw"), expected="code").explode("raw")
     aliases = REFERENCE.select(pl.col("aliases").str.split("|").alias("raw"), expected="code").explode("raw")
@@ -384,7 +386,7 @@ def test_each_code_and_name_in_the_reference_means_its_own_country() -> None:
 def test_the_reference_has_the_countries_of_iso_3166() -> None:
     lines = (Path(tzdata.__file__).parent / "zoneinfo/iso3166.tab").read_text(encoding="utf-8").splitlines()
     codes = {line.split("\t")[0] for line in lines if not line.startswith("#")}
-    # Kosovo has a code in use but none in the standard.
+    # Kosovo's code is in use but not in the standard.
     assert set(REFERENCE["code"]) == codes | {"XK"}
     assert REFERENCE["code"].is_unique().all()
     assert REFERENCE["alpha3"].is_unique().all()
@@ -454,7 +456,7 @@ def test_device_token(raw: str | None, device_token: str | None) -> None:
     assert one(normalise_device_tokens, raw) == device_token
 
 
-# What holds for all of them
+# Common properties
 
 
 @pytest.mark.parametrize("column", ALL)
@@ -470,7 +472,7 @@ def test_an_empty_table_gets_its_country() -> None:
 
 
 @pytest.mark.parametrize("column", ALL)
-def test_rows_and_other_columns_stay_as_they_are(column: str) -> None:
+def test_rows_and_other_columns_are_unchanged(column: str) -> None:
     raws = ["Ann <ann@shop.example>", None, "+44 20 7946 0958", "1985-03-04", "en-US", "  "] * 400
     values = table((raw, "GB") for raw in raws).with_row_index("id")
     assert ALL[column](values).drop(column).equals(values)

@@ -24,7 +24,7 @@ from cdp.warehouse import Warehouse, open_memory
 PEOPLE = Table(
     "quality_test",
     "people",
-    "a person; `id` tells them apart",
+    "a person, identified by `id`",
     (
         Column("id", f.EventId, True),
         Column("email", f.Email, True),
@@ -40,7 +40,7 @@ ORDERS = Table(
     (Column("order_id", f.Text, True), Column("person_id", f.EventId), Column("note", f.Text)),
     references=(Reference("person_id", "quality_test.people", "id"),),
     rules=(
-        # Braces, colons, percent signs and quotes all mean something to the layers in between.
+        # Braces, colons, percent signs and quotes are special to the layers in between.
         Rule(
             "note",
             "a note is short & has no <code> or time in it",
@@ -94,14 +94,14 @@ def test_empty_tables_pass(warehouse: Warehouse, tmp_path: Path) -> None:
 
 
 BROKEN_ROWS = [
-    # table, rows, the expectation they break, how many violations
+    # table, rows, the expectation they break, number of violations
     (PEOPLE, [(None, "a@example.com", None, None)], "id is always present", 1),
     (PEOPLE, [(IDS[0], None, None, None), (IDS[1], None, None, None)], "email is always present", 2),
-    (PEOPLE, [(IDS[0], "a@example.com", "fax", None)], "channel is one of the known words", 1),
-    (PEOPLE, [(IDS[0], "nobody", None, None)], "email looks like: lower-cased address", 1),
-    (PEOPLE, [("f" * 33, "a@example.com", None, None)], "id looks like: an event", 1),
+    (PEOPLE, [(IDS[0], "a@example.com", "fax", None)], "channel is one of the allowed values", 1),
+    (PEOPLE, [(IDS[0], "nobody", None, None)], "email is well-formed: lower-cased address", 1),
+    (PEOPLE, [("f" * 33, "a@example.com", None, None)], "id is well-formed: an event", 1),
     (PEOPLE, [(IDS[0], "a@example.com", None, -1)], "age is at least 0", 1),
-    (PEOPLE, [(IDS[0], "a@example.com", None, None)] * 3, "(id) tells rows apart", 1),
+    (PEOPLE, [(IDS[0], "a@example.com", None, None)] * 3, "(id) is unique", 1),
     (ORDERS, [("o1", IDS[2], None), ("o2", IDS[2], None)], "person_id exists in quality_test.people", 2),
     (ORDERS, [("o1", None, "at 12:30")], ORDERS.rules[0].meaning, 1),
     (ORDERS, [("o1", None, "it's :late {now}"), ("o2", None, "z" * 20)], ORDERS.rules[0].meaning, 2),
@@ -161,7 +161,7 @@ def test_sees_uncommitted_rows_and_leaves_the_transaction_open(warehouse: Wareho
     assert warehouse.count(PEOPLE.full_name) == 0
 
 
-def test_no_value_of_a_row_leaves_the_warehouse(
+def test_no_values_of_rows_appear_in_reports_logs_or_errors(
     warehouse: Warehouse,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -177,12 +177,12 @@ def test_no_value_of_a_row_leaves_the_warehouse(
     assert sum(len(verdict.failed) for verdict in verdicts) == 8
     written = [path.read_text(encoding="utf-8") for path in tmp_path.rglob("*") if path.is_file()]
     captured = capfd.readouterr()
-    said = "\n".join([*written, captured.out, captured.err, caplog.text, repr(verdicts), error.value.line()])
-    assert [secret for secret in secrets if secret in said] == []
+    output = "\n".join([*written, captured.out, captured.err, caplog.text, repr(verdicts), error.value.line()])
+    assert [secret for secret in secrets if secret in output] == []
 
 
-class Outward(HTMLParser):
-    """Collects what a page would load or link to outside itself."""
+class ExternalReferences(HTMLParser):
+    """Collects everything that a page would load from, or link to, elsewhere."""
 
     found: list[str]
 
@@ -191,10 +191,10 @@ class Outward(HTMLParser):
         self.found += [value for name, value in attrs if name in ("src", "href") and value and value[0] != "#"]
 
 
-def test_the_page_needs_nothing_but_itself(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_the_page_is_self_contained(warehouse: Warehouse, tmp_path: Path) -> None:
     check(warehouse, TABLES, tmp_path / "reports" / "quality", "<b>run</b> & more")
     text = page(tmp_path / "reports" / "quality")
-    parser = Outward()
+    parser = ExternalReferences()
     parser.found = []
     parser.feed(text)
     assert parser.found == []
@@ -203,19 +203,19 @@ def test_the_page_needs_nothing_but_itself(warehouse: Warehouse, tmp_path: Path)
     assert "&lt;b&gt;run&lt;/b&gt; &amp; more" in text
 
 
-def test_the_page_shows_broken_ones_first_with_rows_and_sql(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_the_page_lists_broken_expectations_first_with_rows_and_sql(warehouse: Warehouse, tmp_path: Path) -> None:
     insert(warehouse, ORDERS, ("o1", None, "at 12:30"), ("o2", None, None))
     check(warehouse, TABLES, tmp_path, "run 7")
     text = page_text(tmp_path)
     assert "run 7 ✗ Broken: 1 of 11 expectations, in 1 of 2 tables." in text
-    assert "✓ holds quality_test.people a person; id tells them apart 0 7 –" in text
+    assert "✓ holds quality_test.people a person, identified by id 0 7 –" in text
     assert "✗ broken quality_test.orders an order 2 4 1" in text
     details = text[text.index("↑ all tables") :]
     assert details.index(ORDERS.rules[0].meaning) < details.index("order_id is always present")
     assert ORDERS.rules[0].violations in " ".join(unescape(page(tmp_path)).split())
 
 
-def test_gate_says_what_is_broken_and_where_to_look() -> None:
+def test_the_gate_names_broken_expectations_and_the_page() -> None:
     verdicts = [
         TableVerdict("a.b", 3, (FailedExpectation("email is always present", 1200),)),
         TableVerdict("c.d", 9, ()),
@@ -243,7 +243,7 @@ def test_sql_that_does_not_run_is_an_error_not_a_verdict(warehouse: Warehouse, t
         check(warehouse, [table], tmp_path, "run 1")
 
 
-def test_a_verdict_that_the_sql_does_not_bear_out_is_an_error(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_a_verdict_that_the_sql_does_not_confirm_is_an_error(warehouse: Warehouse, tmp_path: Path) -> None:
     warehouse.run("create sequence quality_test.turn")
     fickle = Rule("fickle", "is broken at first sight", "select 1 where nextval('quality_test.turn') = 1")
     table = Table("quality_test", "people", "a person", (), rules=(fickle,))

@@ -1,4 +1,4 @@
-"""The warehouse's contracts hold together: with DuckDB, with Polars and with one another."""
+"""The warehouse's contracts are consistent with DuckDB, with Polars and with one another."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ def warehouse() -> Iterator[Warehouse]:
     opened.close()
 
 
-def every(tables: tuple[Table, ...] = TABLES) -> pytest.MarkDecorator:
+def each_of(tables: tuple[Table, ...] = TABLES) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("table", tables, ids=lambda table: table.full_name)
 
 
-@every()
-def test_ddl_runs_and_can_run_again(table: Table) -> None:
+@each_of()
+def test_ddl_can_run_repeatedly(table: Table) -> None:
     warehouse = open_memory()
     warehouse.create_tables([table])
     warehouse.create_tables([table])
     assert warehouse.count(table.full_name) == 0
 
 
-@every()
+@each_of()
 def test_duckdb_returns_the_polars_schema(warehouse: Warehouse, table: Table) -> None:
     assert warehouse.query(f"from {table.full_name}").schema == table.polars_schema()
 
 
-@every()
+@each_of()
 def test_a_full_row_goes_in_and_out_unchanged(warehouse: Warehouse, table: Table) -> None:
     samples = {
         "TIMESTAMPTZ": "'2025-03-01 10:00:00.123456+00'",
@@ -55,19 +55,19 @@ def test_a_full_row_goes_in_and_out_unchanged(warehouse: Warehouse, table: Table
     assert warehouse.query(f"from {table.full_name}").rows() == rows.rows()
 
 
-@every()
-def test_every_expectation_runs_and_holds_when_nothing_is_there(warehouse: Warehouse, table: Table) -> None:
+@each_of()
+def test_every_expectation_runs_and_holds_for_empty_tables(warehouse: Warehouse, table: Table) -> None:
     for expectation in table.expectations():
         assert warehouse.scalar(f"select count(*) from ({expectation.violations})") == 0, expectation.meaning
 
 
-@every()
-def test_expectations_can_be_told_apart_by_their_words(table: Table) -> None:
+@each_of()
+def test_meanings_of_expectations_are_unique(table: Table) -> None:
     meanings = [expectation.meaning for expectation in table.expectations()]
     assert sorted(set(meanings)) == sorted(meanings)
 
 
-@every()
+@each_of()
 def test_a_missing_required_value_is_found(warehouse: Warehouse, table: Table) -> None:
     names = [column.name for column in table.columns]
     warehouse.run(f"insert into {table.full_name} values ({', '.join(['null'] * len(names))})")
@@ -79,7 +79,7 @@ def test_a_missing_required_value_is_found(warehouse: Warehouse, table: Table) -
     assert missed == [column.name for column in table.columns if column.required]
 
 
-@every()
+@each_of()
 def test_table_is_documented(table: Table) -> None:
     page = table.describe()
     assert page.startswith(f"### `{table.full_name}`\n\nA row is {table.row}.")
@@ -90,7 +90,7 @@ def test_table_is_documented(table: Table) -> None:
         assert f"- {rule.meaning}\n" in page
 
 
-@every()
+@each_of()
 def test_key_and_references_name_columns_that_exist(table: Table) -> None:
     names = set(table.column_names())
     assert len(names) == len(table.columns)
@@ -101,7 +101,7 @@ def test_key_and_references_name_columns_that_exist(table: Table) -> None:
         assert target.key == (reference.table_column,), "a reference leads to one row"
 
 
-def test_names_are_unique_and_only_the_runs_own_books_go_unchecked() -> None:
+def test_names_are_unique_and_only_records_of_runs_are_not_gated() -> None:
     assert len(BY_NAME) == len(TABLES)
     unchecked = [table.full_name for table in TABLES if table not in GATED]
     assert unchecked == ["runs.runs", "runs.stages", "quality.results"]
@@ -116,7 +116,7 @@ FILE_ROW = (
 @pytest.mark.parametrize(
     ("files", "broken"),
     [
-        # (source, rows, refused, run)
+        # (source, rows, rejected, run)
         ([("shop", 100, 25, "r1")], 0),
         ([("shop", 100, 26, "r1")], 1),
         ([("shop", 2, 2, "r1")], 0),
@@ -126,14 +126,14 @@ FILE_ROW = (
         ([("shop", 10, 9, "r1"), ("mail", 100, 0, "r1")], 1),
     ],
 )
-def test_a_source_mostly_refused_breaks_the_gate(
+def test_a_high_reject_share_breaks_the_gate(
     warehouse: Warehouse, files: list[tuple[str, int, int, str]], broken: int
 ) -> None:
     for row in files:
         warehouse.run(FILE_ROW, row)
     (rule,) = FILES.rules
     assert len(warehouse.query(rule.violations)) == broken
-    # Whoever sends over HTTP must not be able to stop runs.
+    # HTTP clients must not be able to stop runs.
     warehouse.run("update landing.files set path = 'inbox:shop:1-100'")
     assert warehouse.query(rule.violations).is_empty()
 
