@@ -1,7 +1,8 @@
 """The metrics of a profile, in one table. The columns of `profiles.metrics`, the SQL that fills them and their page in
 `cdp/tables.md` come from `METRICS`: a new metric is one entry.
 
-A metric aggregates the rows of one person in a relation that `pipelines/sql/` makes, or is computed from other metrics:
+A metric aggregates the rows of one person in a relation that the profiles stage makes, or is computed from other
+metrics:
 
 - `activity`: an event, as it was conformed (`event_type`, `channel`, `occurred_at`)
 - `active_days`: a day, UTC, on which the person did something (`day`, `occurred_at`: the last time on it)

@@ -42,10 +42,17 @@ from identity.patterns import load_patterns
 from identity.registry import model_in_use
 from identity.resolve import Known
 from identity.state import forget
-from pipelines import channels, conform, inbox, land, link, metrics, preferences, profiles, segments
-from pipelines import publish as publishing
-from pipelines.discover import InputFile, discover
-from pipelines.land import LandedFile, landed_files
+from pipelines import conform, land, link
+from pipelines.land import LandedFile, inbox, landed_files
+from pipelines.land.discover import InputFile, discover
+from pipelines.preferences import prefer
+from pipelines.profiles.golden import build_profiles
+from pipelines.profiles.metrics import write_metrics
+from pipelines.publish.history import write_history
+from pipelines.publish.landing import drop_superseded, expose_landing, move_landing
+from pipelines.publish.store import catch_up, update_store
+from pipelines.segments.channel_states import describe_channels
+from pipelines.segments.memberships import segment
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -197,23 +204,21 @@ def _link(run: Run) -> int:
 
 def _profiles(run: Run) -> int:
     """The golden record and what each person has done."""
-    profiles.build_profiles(run.warehouse, run.settings.source_priority)
-    metrics.write_metrics(run.warehouse, run.as_of)
+    build_profiles(run.warehouse, run.settings.source_priority)
+    write_metrics(run.warehouse, run.as_of)
     return run.warehouse.count("profiles.profiles")
 
 
 def _segments(run: Run) -> int:
     """What may be done on which channel, who is in which segment, who entered and who left."""
-    channels.describe_channels(
-        run.warehouse, run.store, run.policy.consent, as_of=run.as_of, recorded_at=run.started_at
-    )
-    segments.segment(run.warehouse, run.catalogue, run.segment_history, as_of=run.as_of, run_id=run.run_id)
+    describe_channels(run.warehouse, run.store, run.policy.consent, as_of=run.as_of, recorded_at=run.started_at)
+    segment(run.warehouse, run.catalogue, run.segment_history, as_of=run.as_of, run_id=run.run_id)
     return run.warehouse.count("segments.memberships")
 
 
 def _preferences(run: Run) -> int:
     """Which channel serves whom."""
-    preferences.prefer(run.warehouse, run.as_of, run.policy.scores)
+    prefer(run.warehouse, run.as_of, run.policy.scores)
     return run.warehouse.count("segments.channel_preferences")
 
 
@@ -224,14 +229,14 @@ def _publish(run: Run) -> int:
     report = _report(run, published=True)
     with run.store.read() as connection:
         history = recent_runs(connection, MAX_HISTORY).filter("published").sort("started_at")["report"]
-    publishing.write_history(warehouse, [*map(json.loads, history), report])
+    write_history(warehouse, [*map(json.loads, history), report])
     count = warehouse.count("profiles.profiles")
-    publishing.move_landing(run.scratch, home)
-    publishing.expose_landing(warehouse, home)
+    move_landing(run.scratch, home)
+    expose_landing(warehouse, home)
     published = publish(warehouse, run.scratch, run.settings)
     try:
-        publishing.drop_superseded(run.superseded)
-        publishing.update_store(published, run.store, report, landing=home / "landing", published_at=run.started_at)
+        drop_superseded(run.superseded)
+        update_store(published, run.store, report, landing=home / "landing", published_at=run.started_at)
     finally:
         published.close()
     return count
@@ -292,7 +297,7 @@ def run(
     catalogue, policy = load_catalogue(settings.segments), load_policy(settings.policy)
     model, patterns = model_in_use(settings.home), load_patterns(*settings.identifier_value_lists)
     with run_lock(settings.home), _opened_store(settings) as store:
-        publishing.catch_up(settings, store, now=now)
+        catch_up(settings, store, now=now)
         if not files and not _has_work(settings, store):
             raise UsageError("there is nothing to run on", hint="Name files, folders or globs, or try `cdp demo`")
         with _scratch(settings.home, now) as (run_id, scratch):

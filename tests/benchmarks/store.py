@@ -20,7 +20,7 @@ import polars as pl
 
 from cdp.store import open_store
 from cdp.store.profiles import PublishedChanges, apply_publish
-from pipelines.publish import DOCUMENTS_AT_A_TIME
+from pipelines.publish.documents import DOCUMENTS_AT_A_TIME
 from tests.benchmarks.people import documents
 from tests.benchmarks.report import Report
 

@@ -18,8 +18,8 @@ from cdp.store import open_store
 from cdp.store.runs import recent_runs
 from cdp.warehouse import Warehouse, open_memory, open_published
 from pipelines import conform, flow, land
-from pipelines.discover import recognise
 from pipelines.land import LandedFile
+from pipelines.land.discover import recognise
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SOURCES = load_sources()

@@ -1,0 +1,1 @@
+"""Profiles: the golden record of each person, and what the person has done."""
