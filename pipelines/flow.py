@@ -6,17 +6,15 @@ import json
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 
 import polars as pl
-import structlog
 
 from cdp import tables
 from cdp.errors import QualityGateFailed, UsageError
@@ -41,10 +39,11 @@ from identity.model import Model
 from identity.patterns import load_patterns
 from identity.registry import model_in_use
 from identity.resolve import Known
-from identity.state import forget
-from pipelines import conform, land, link
-from pipelines.land import LandedFile, inbox, landed_files
-from pipelines.land.discover import InputFile, discover
+from pipelines import conform, link
+from pipelines.land import NOTHING_LANDED, Landing, land
+from pipelines.land.discover import discover
+from pipelines.land.landed import landed_files
+from pipelines.land.recognise import InputFile
 from pipelines.preferences import prefer
 from pipelines.profiles.golden import build_profiles
 from pipelines.profiles.metrics import write_metrics
@@ -53,8 +52,6 @@ from pipelines.publish.landing import drop_superseded, expose_landing, move_land
 from pipelines.publish.store import catch_up, update_store
 from pipelines.segments.channel_states import describe_channels
 from pipelines.segments.memberships import segment
-
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class Progress(Protocol):
@@ -89,9 +86,7 @@ class Run:
     known: Known
     segment_history: pl.DataFrame
     progress: Progress
-    new_files: list[LandedFile] = field(default_factory=list)
-    superseded: list[LandedFile] = field(default_factory=list)
-    known_file_count: int = 0
+    landing: Landing = NOTHING_LANDED
     report: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -109,67 +104,23 @@ class Run:
 
 def _land(run: Run) -> int:
     """Raw rows of the inputs and of the inbox to Parquet; what is landed already is passed over."""
-    warehouse = run.warehouse
-    here_before = landed_files(run.settings.home / "landing")
-    _land_inputs(run, {file.file_id for file in land.in_force(here_before)})
-    inbox.land_waiting(
-        run.store, here_before, warehouse, run.scratch / "landing", landed_at=run.started_at, run_id=run.run_id
+    run.landing = land(
+        run.warehouse,
+        run.store,
+        run.inputs,
+        home=run.settings.home,
+        scratch=run.scratch,
+        landed_at=run.started_at,
+        run_id=run.run_id,
+        threads=run.settings.threads,
+        advanced=partial(run.progress.stage_advanced, "land"),
     )
-    landed = [*here_before, *landed_files(run.scratch / "landing")]
-    current = land.in_force(landed)
-    run.superseded = [file for file in landed if file not in current]
-    run.new_files = _not_taken_in(run, current)
-    land.list_files(warehouse, run.new_files)
-    return int(
-        warehouse.scalar("select coalesce(sum(row_count), 0) from landing.files where run_id = $1", [run.run_id])
-    )
-
-
-def _land_inputs(run: Run, known: set[str]) -> None:
-    unknown: dict[str, tuple[InputFile, str]] = {}
-    for input_file in run.inputs:
-        sha256 = land.digest(input_file.path)
-        file_id = land.file_id_of(input_file, sha256)
-        if file_id not in known:
-            unknown.setdefault(file_id, (input_file, sha256))
-    run.known_file_count = len(run.inputs) - len(unknown)
-    with ThreadPoolExecutor(min(run.settings.threads, MAX_FILES_AT_ONCE)) as pool:
-        landing = [pool.submit(_land_file, run, *found) for found in unknown.values()]
-        try:
-            for done, _ in enumerate(map(Future.result, landing), 1):
-                run.progress.stage_advanced("land", run.known_file_count + done, len(run.inputs))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _land_file(run: Run, input_file: InputFile, sha256: str) -> Path:
-    with closing(run.warehouse.beside()) as beside:
-        return land.land(
-            beside,
-            input_file,
-            sha256,
-            folder=run.scratch / "landing",
-            landed_at=run.started_at,
-            run_id=run.run_id,
-        )
-
-
-def _not_taken_in(run: Run, current: Sequence[LandedFile]) -> list[LandedFile]:
-    """The landed files that the warehouse does not hold. If it holds one that was landed again under a changed mapping,
-    what that file had said must go: it forgets everything and takes in all of them."""
-    taken_in = set(run.warehouse.query("select file_id from landing.files")["file_id"])
-    if taken_in.isdisjoint(file.file_id for file in run.superseded):
-        return [file for file in current if file.file_id not in taken_in]
-    _log.info("a mapping has changed: everything is derived again from landing", files=len(run.superseded))
-    for table in tables.TABLES:
-        run.warehouse.run(f"delete from {table.full_name}", name=table.full_name)
-    forget(run.warehouse)
-    return list(current)
+    return run.landing.row_count
 
 
 def _conform(run: Run) -> int:
     """Every new row to an event, an observation, a consent, a duplicate or a reject."""
-    run.report["tally"] = _conform_new(run).to_dicts() if run.new_files else []
+    run.report["tally"] = _conform_new(run).to_dicts() if run.landing.new else []
     for table in ("events", "observations", "consents"):
         run.report[table] = run.warehouse.count(f"conformed.{table}")
     return sum(row["lines"] for row in run.report["tally"])
@@ -178,7 +129,7 @@ def _conform(run: Run) -> int:
 def _conform_new(run: Run) -> pl.DataFrame:
     """Lines of the new files by outcome: source, outcome, lines."""
     warehouse = run.warehouse
-    conform.take_in(warehouse, run.new_files, run.sources)
+    conform.take_in(warehouse, run.landing.new, run.sources)
     countries = pl.read_csv(run.settings.reference / "countries.csv", infer_schema=False)
     conform.conform(warehouse, countries, region=run.settings.default_region, today=run.started_at.date())
     conform.count_rejects(warehouse)
@@ -235,7 +186,7 @@ def _publish(run: Run) -> int:
     expose_landing(warehouse, home)
     published = publish(warehouse, run.scratch, run.settings)
     try:
-        drop_superseded(run.superseded)
+        drop_superseded(run.landing.superseded)
         update_store(published, run.store, report, landing=home / "landing", published_at=run.started_at)
     finally:
         published.close()
@@ -261,8 +212,6 @@ STAGES: tuple[Stage, ...] = (
     Stage("publish", _publish),
 )
 
-# A block of each file that is landing is in memory, of a JSON document all of it.
-MAX_FILES_AT_ONCE = 4
 # Runs kept in runs.runs: some 13 years of hourly ones.
 MAX_HISTORY = 120_000
 
@@ -392,8 +341,8 @@ def _report(this: Run, *, published: bool) -> dict[str, Any]:
         "seconds": round(sum(stage["seconds"] for stage in stages), 3),
         "published": published,
         "stages": stages,
-        "files": len(this.new_files),
-        "files_known": this.known_file_count,
+        "files": len(this.landing.new),
+        "files_known": this.landing.known_count,
         "landed": sum(lines.values()),
         "rejected": lines["reject"],
         "duplicates": lines["duplicate"],

@@ -17,7 +17,7 @@ from cdp import tables
 from cdp.sources import Source
 from cdp.sources.columns import select_for
 from cdp.warehouse import Warehouse
-from pipelines.land import LandedFile
+from pipelines.land.landed import LandedFile
 from pipelines.statements import statement
 
 # One outcome a line: where its items had several, the first of these.

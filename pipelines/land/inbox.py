@@ -6,19 +6,26 @@ run that is killed in between lands nothing twice: the next one finds the rows i
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 
 from cdp.store import Connection, Store, inbox, live
+from cdp.store.inbox import Batch
 from cdp.store.runs import published_run_ids
 from cdp.warehouse import Warehouse
-from pipelines.land import INBOX, LandedFile, land_inbox
+from pipelines.land.landed import COLUMNS, INBOX, LandedFile, write_landed
+from pipelines.land.rows import checked_rows
 
 # A redelivery that comes later is still told from news by its event id, when it is conformed.
 DAYS_KEPT = 30
+
+# Each payload of the inbox came at a time of its own.
+INBOX_COLUMNS = COLUMNS.append(pa.field("received_at", pa.timestamp("us", "UTC")))
 
 ROWS = pl.Schema({"source": pl.String(), "seq": pl.Int64(), "received_at": pl.Datetime("us", "UTC")})
 
@@ -39,6 +46,44 @@ def land_waiting(
             fresh = batch.without(known)
             if not fresh.rows.is_empty():
                 land_inbox(fresh, warehouse, folder=folder, landed_at=landed_at, run_id=run_id)
+
+
+def land_inbox(batch: Batch, warehouse: Warehouse, *, folder: Path, landed_at: datetime, run_id: str) -> Path:
+    """Write payloads of the inbox below `folder`, each with the time at which it came; return the Parquet file.
+
+    Their number in the inbox is their line number.
+    """
+    rows = batch.rows.select(
+        "received_at",
+        line_number="seq",
+        payload="payload",
+        reject_reason=pl.lit(None, pl.String),
+        reject_detail=pl.lit(None, pl.String),
+    )
+    sha256 = _digest_of(rows)
+    file_id = hashlib.sha256(f"{batch.source}:{sha256}".encode()).hexdigest()[:16]
+    metadata = {
+        "file_id": file_id,
+        "source": batch.source,
+        "format": batch.format,
+        "path": f"{INBOX}{batch.source}:{rows['line_number'][0]}-{rows['line_number'][-1]}",
+        "sha256": sha256,
+        "byte_count": int(rows["payload"].str.len_bytes().sum()),
+        "mapping": None,
+        "landed_at": landed_at.isoformat(),
+        "run_id": run_id,
+    }
+    checked = checked_rows(warehouse, rows).join(
+        rows.select("line_number", "received_at"), on="line_number", maintain_order="left"
+    )
+    return write_landed(folder, metadata, [checked], INBOX_COLUMNS)
+
+
+def _digest_of(rows: pl.DataFrame) -> str:
+    digest = hashlib.sha256()
+    for row in rows.select("line_number", "received_at", "payload").iter_rows():
+        digest.update(repr(row).encode())
+    return digest.hexdigest()
 
 
 def landed_unnoted(warehouse: Warehouse, store: Store, landing: Path) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from glob import escape
 from pathlib import Path
 
 from cdp.warehouse import Warehouse, disk_errors, flush
-from pipelines.land import LandedFile
+from pipelines.land.landed import LandedFile
 
 
 def move_landing(scratch: Path, home: Path) -> None:

@@ -22,7 +22,7 @@ from cdp.settings import Settings
 from cdp.store import open_store
 from cdp.warehouse import open_published, published_path, run_lock
 from pipelines import flow
-from pipelines.land import landed_files
+from pipelines.land.landed import landed_files
 from tests.pipelines.runs import (
     CONTACTS,
     CONTACTS_MAPPING,

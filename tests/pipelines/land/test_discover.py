@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from cdp.errors import CdpError, ConfigurationError, InputRefused
-from pipelines.land.discover import discover, recognise
+from pipelines.land.discover import discover
+from pipelines.land.recognise import recognise
 from tests.pipelines.runs import CONTACTS, CONTACTS_MAPPING, SOURCES, sendgrid, write_contacts
 
 EVENTS = [sendgrid("open"), sendgrid("click")]

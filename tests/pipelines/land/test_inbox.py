@@ -28,7 +28,7 @@ from cdp.store import Store, open_store
 from cdp.store.profiles import find_profile
 from cdp.warehouse import published_path
 from pipelines import flow
-from pipelines.land.discover import open_bytes
+from pipelines.land.reading import open_bytes
 from tests.cdp.store_urls import BACKENDS, empty_store_url
 from tests.pipelines.runs import (
     NOW,

@@ -12,9 +12,10 @@ import pytest
 
 from cdp.errors import InputRefused
 from cdp.warehouse import open_memory
-from pipelines import land
-from pipelines.land import LandedFile, landed_files
-from pipelines.land.discover import recognise
+from pipelines.land import rows as reading
+from pipelines.land.inputs import digest, file_id_of
+from pipelines.land.landed import LandedFile, in_force, landed_files
+from pipelines.land.recognise import recognise
 from tests.pipelines.runs import (
     CONTACTS_MAPPING,
     NOW,
@@ -70,7 +71,7 @@ def test_json_lines(tmp_path: Path, content: str | bytes, expected: list[tuple[i
 def test_line_numbers_do_not_depend_on_the_blocks_that_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(land, "BLOCK_BYTES", 50)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 50)
     lines = ["" if number % 7 == 0 else json.dumps({"n": number}) for number in range(1, 200)]
     found = rows(written(tmp_path / "sendgrid.jsonl", "\n".join(lines)))
     assert [(number, json.loads(payload)["n"]) for number, payload, _ in found] == [
@@ -81,7 +82,7 @@ def test_line_numbers_do_not_depend_on_the_blocks_that_are_read(
 def test_quoted_line_breaks_do_not_depend_on_the_blocks_that_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(land, "BLOCK_BYTES", 50)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 50)
     write_contacts(tmp_path, 'id,"fi\nrst",email\n' + '1,"a\n\nb",x@shop.example\n\n' * 30)
     found = rows(tmp_path / "people.csv")
     assert [number for number, _, _ in found] == [3 + 4 * record for record in range(30)]
@@ -140,7 +141,7 @@ def test_a_broken_document_is_refused_without_showing_people(tmp_path: Path, con
 
 
 def test_parquet_rows_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(land, "PARQUET_ROWS", 7)
+    monkeypatch.setattr(reading, "PARQUET_ROWS", 7)
     people = pl.DataFrame({"customer_id": range(1, 31), "email": [f"p{n}@shop.example" for n in range(1, 31)]})
     people.with_columns(seen=NOW, sizes=[1, 2]).write_parquet(tmp_path / "people.parquet")
     found = rows(tmp_path / "people.parquet")
@@ -173,18 +174,18 @@ def test_a_gzip_that_breaks_off_after_its_beginning_is_refused(tmp_path: Path) -
 
 
 def test_a_huge_line_lands_and_an_endless_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(land, "BLOCK_BYTES", 1024)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 1024)
     large = json.dumps({"a": "x" * 100_000})
     assert rows(written(tmp_path / "sendgrid.jsonl", f'{{"a":1}}\n{large}\n{{"a":2}}\n')) == [
         (1, '{"a":1}', None), (2, large, None), (3, '{"a":2}', None),
     ]  # fmt: skip
-    monkeypatch.setattr(land, "MAX_LINE_BYTES", 50_000)
+    monkeypatch.setattr(reading, "MAX_LINE_BYTES", 50_000)
     with pytest.raises(InputRefused, match=r"sendgrid\.jsonl:2: a line is longer"):
         landed(tmp_path / "sendgrid.jsonl")
 
 
 def file_id(path: Path) -> str:
-    return land.file_id_of(recognise(path, SOURCES), land.digest(path))
+    return file_id_of(recognise(path, SOURCES), digest(path))
 
 
 def test_a_file_is_known_by_source_content_and_mapping_not_by_its_name(tmp_path: Path) -> None:
@@ -204,7 +205,7 @@ def test_the_landed_file_says_all_about_itself(tmp_path: Path) -> None:
     again = landed_files(tmp_path / "landing")
     assert again == [made]
     assert (made.source, made.format, made.path) == ("crm", "contacts", path.as_posix())
-    assert (made.landed_at, made.byte_count, made.sha256) == (NOW, path.stat().st_size, land.digest(path))
+    assert (made.landed_at, made.byte_count, made.sha256) == (NOW, path.stat().st_size, digest(path))
     assert made.mapping == recognise(path, SOURCES).mapping
 
 
@@ -214,4 +215,4 @@ def test_of_the_same_content_the_last_landing_is_in_force(tmp_path: Path) -> Non
     old = land_file(warehouse, write_contacts(tmp_path), tmp_path / "landing")
     (tmp_path / "crm.mapping.yaml").write_text(CONTACTS_MAPPING.replace("phone: phone", "city: phone"))
     new = land_file(warehouse, tmp_path / "people.csv", tmp_path / "landing", at=NOW + timedelta(hours=1))
-    assert {file.file_id for file in land.in_force([new, old, other])} == {other.file_id, new.file_id}
+    assert {file.file_id for file in in_force([new, old, other])} == {other.file_id, new.file_id}
