@@ -7,24 +7,89 @@ shared with the live path (`cdp/conform/`); the SQL of each produced table is in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
+from pathlib import Path
 
 import polars as pl
 
 from cdp import conform as conforming
 from cdp import tables
+from cdp.runs.report import OutcomeCount
 from cdp.sources import Source
 from cdp.sources.columns import select_for
 from cdp.warehouse import Warehouse
 from pipelines.land.landed import LandedFile
 from pipelines.statements import statement
 
-# One outcome a line: where its items had several, the first of these.
-OUTCOMES = ("reject", "event", "observation", "consent", "duplicate")
+
+@dataclass(frozen=True)
+class Conformed:
+    """What became of the lines that a run has taken in, and how many rows there are now."""
+
+    tally: tuple[OutcomeCount, ...]
+    events: int
+    observations: int
+    consents: int
+
+    @property
+    def line_count(self) -> int:
+        """How many lines were taken in."""
+        return sum(count.lines for count in self.tally)
 
 
-def take_in(warehouse: Warehouse, landed: Sequence[LandedFile], sources: Mapping[str, Source]) -> None:
+NOTHING_CONFORMED = Conformed((), 0, 0, 0)
+
+
+def conform(
+    warehouse: Warehouse,
+    landed: Sequence[LandedFile],
+    sources: Mapping[str, Source],
+    countries: Path,
+    *,
+    region: str,
+    today: date,
+) -> Conformed:
+    """Turn the rows of newly landed files into events, observations, consents, duplicates and rejects.
+
+    Args:
+        countries: the reference table of countries, CSV.
+        region: country of phone numbers without prefix.
+        today: the day after which a birthday is implausible.
+    """
+    tally: tuple[OutcomeCount, ...] = ()
+    if landed:
+        reference = pl.read_csv(countries, infer_schema=False)
+        lines = conform_files(warehouse, landed, sources, reference, region=region, today=today)
+        tally = tuple(OutcomeCount(**row) for row in lines.iter_rows(named=True))
+    return Conformed(
+        tally,
+        events=warehouse.count(tables.EVENTS.full_name),
+        observations=warehouse.count(tables.OBSERVATIONS.full_name),
+        consents=warehouse.count(tables.CONSENTS.full_name),
+    )
+
+
+def conform_files(
+    warehouse: Warehouse,
+    landed: Sequence[LandedFile],
+    sources: Mapping[str, Source],
+    countries: pl.DataFrame,
+    *,
+    region: str,
+    today: date,
+) -> pl.DataFrame:
+    """Conform the rows of these files. Returns source, outcome, lines: how many lines; they add up to those landed."""
+    _map(warehouse, landed, sources)
+    _write_conformed(warehouse, countries, region=region, today=today)
+    warehouse.run(statement("conform/files"), name="landing.files")
+    tally = warehouse.query(statement("conform/tally"))
+    _drop_scratch_tables(warehouse)
+    return tally
+
+
+def _map(warehouse: Warehouse, landed: Sequence[LandedFile], sources: Mapping[str, Source]) -> None:
     """Map the rows of newly landed files into the temporary table `mapped`."""
     warehouse.run(conforming.create_mapped(), name="mapped")
     warehouse.run(
@@ -39,14 +104,8 @@ def take_in(warehouse: Warehouse, landed: Sequence[LandedFile], sources: Mapping
         _map_rows(warehouse, files, select, source.lists)
 
 
-def conform(warehouse: Warehouse, countries: pl.DataFrame, *, region: str, today: date) -> None:
-    """Turn `mapped` into conformed rows.
-
-    Args:
-        countries: the reference table of countries.
-        region: country of phone numbers without prefix.
-        today: the day after which a birthday is implausible.
-    """
+def _write_conformed(warehouse: Warehouse, countries: pl.DataFrame, *, region: str, today: date) -> None:
+    """Turn `mapped` into conformed rows."""
     warehouse.run(f"create or replace temp view keyed as {conforming.statement('keyed')}", name="keyed")
     _make(warehouse, "descriptions")
     _describe(warehouse, countries, region=region, today=today)
@@ -56,17 +115,7 @@ def conform(warehouse: Warehouse, countries: pl.DataFrame, *, region: str, today
         warehouse.run(statement(f"conform/{table.name}"), name=table.full_name)
 
 
-def count_rejects(warehouse: Warehouse) -> None:
-    """Write each landed file's number of refused rows."""
-    warehouse.run(statement("conform/files"), name="landing.files")
-
-
-def tally(warehouse: Warehouse) -> pl.DataFrame:
-    """Lines of this run by outcome: frame of source, outcome, lines. The lines add up to those landed."""
-    return warehouse.query(statement("conform/tally"))
-
-
-def drop_scratch_tables(warehouse: Warehouse) -> None:
+def _drop_scratch_tables(warehouse: Warehouse) -> None:
     """Free what conforming needed: it is as large as the input."""
     for name in ("outcomes", "items", "described", "descriptions", "timezones"):
         warehouse.run(f"drop table {name}")

@@ -16,8 +16,13 @@ from identity.resolve import Known, Resolution, resolve
 from pipelines.statements import statement
 
 
-def link(warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataFrame, *, run_id: str) -> Resolution:
-    """Write the tables of `identity`, and the temporary view `people` (observation_id, profile_id)."""
+def link(warehouse: Warehouse, store: Store, model: Model, patterns: pl.DataFrame, *, run_id: str) -> Resolution:
+    """Write the tables of `identity`, and the temporary view `people` (observation_id, profile_id).
+
+    Args:
+        patterns: values that are junk or generic by their looks, as `identity.resolve.resolve` takes them.
+    """
+    known = _with_live(remembered(store), store, warehouse, run_id=run_id)
     resolution = resolve(warehouse, known, model, patterns, run_id=run_id)
     warehouse.run(statement("link/people"), name="people")
     return resolution
@@ -37,7 +42,7 @@ def remembered(store: Store) -> Known:
         )
 
 
-def with_live(known: Known, store: Store, warehouse: Warehouse, *, run_id: str) -> Known:
+def _with_live(known: Known, store: Store, warehouse: Warehouse, *, run_id: str) -> Known:
     """`known`, with the profile ids that were given out live, as far as this run has landed their observations.
 
     They are read after the inbox was: every landed row's are there. Those of rows that came later wait for their run.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
+from cdp.runs.report import RunReport
 from cdp.settings import Settings
 from cdp.store import Connection, Store
 from cdp.store.profiles import (
@@ -36,25 +34,25 @@ def catch_up(settings: Settings, store: Store, *, now: datetime) -> None:
     warehouse = open_published(settings)
     try:
         newest = warehouse.query("select report from runs.runs order by started_at desc limit 1")
-        report = json.loads(newest["report"][0])
+        report = RunReport.model_validate_json(newest["report"][0])
         with store.read() as connection:
             last = last_published_run(connection)
         # Run ids sort by age. An older warehouse put back from a backup is no reason to put the store back too.
-        if last is None or last.run_id < report["run_id"]:
+        if last is None or last.run_id < report.run_id:
             update_store(warehouse, store, report, landing=settings.home / "landing", published_at=now)
     finally:
         warehouse.close()
 
 
 def update_store(
-    warehouse: Warehouse, store: Store, report: Mapping[str, Any], *, landing: Path, published_at: datetime
+    warehouse: Warehouse, store: Store, report: RunReport, *, landing: Path, published_at: datetime
 ) -> None:
     """Bring the store to what the warehouse says, writing only what differs, and record the run.
 
     What came in live and is in this warehouse is said by it from now on; what came in since stays as it is.
     """
     record_consents(warehouse, store, published_at)
-    run_id = report["run_id"]
+    run_id = report.run_id
     warehouse.run(statement("link/people"), name="people")
     with store.read() as connection:
         gone = write_changed_documents(warehouse, profile_hashes(connection))
@@ -64,14 +62,7 @@ def update_store(
         for documents in slices(warehouse, "changed_documents"):
             apply_publish(connection, PublishedChanges(published_at, profiles_upsert=documents))
         apply_publish(connection, PublishedChanges(published_at, profiles_delete=gone, **changes))
-        record_run(
-            connection,
-            run_id,
-            _time(report["as_of"]),
-            _time(report["started_at"]),
-            published=True,
-            report=report,
-        )
+        record_run(connection, run_id, report.as_of, report.started_at, published=True, report=report.document())
         inbox.let_go(connection, absorbed, run_id, now=published_at)
 
 
@@ -133,7 +124,3 @@ def _differing(
         gone = warehouse.query(f"select {names} from known_rows except select {names} from {relation}")
         new = warehouse.query(f"select {names} from {relation} except select {names} from known_rows")
     return gone, new
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

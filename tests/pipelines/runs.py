@@ -89,12 +89,7 @@ def new_warehouse() -> Warehouse:
 def conform_files(warehouse: Warehouse, files: Sequence[LandedFile]) -> pl.DataFrame:
     """Conform landed files into `warehouse`; returns the tally."""
     list_files(warehouse, files)
-    conform.take_in(warehouse, files, SOURCES)
-    conform.conform(warehouse, COUNTRIES, region="US", today=NOW.date())
-    conform.count_rejects(warehouse)
-    tally = conform.tally(warehouse)
-    conform.drop_scratch_tables(warehouse)
-    return tally
+    return conform.conform_files(warehouse, files, SOURCES, COUNTRIES, region="US", today=NOW.date())
 
 
 @dataclass
@@ -120,7 +115,7 @@ def settings_in(folder: Path, **more: Any) -> Settings:
 
 
 def run(settings: Settings, *inputs: Path, now: datetime = NOW, **more: Any) -> dict[str, Any]:
-    return flow.run(settings, [str(path) for path in inputs], Told(), now=now, **more)
+    return flow.run(settings, [str(path) for path in inputs], Told(), now=now, **more).document()
 
 
 def published(settings: Settings, query: str) -> list[tuple[Any, ...]]:

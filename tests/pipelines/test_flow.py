@@ -325,8 +325,8 @@ flow.run(settings_in(Path(folder)), [inputs], Told(), now=datetime.fromisoformat
 # Where the run is killed, and whether warehouse and store show the second input then.
 KILL_POINTS = {
     "while landing": ("pipelines.land", "list_files", 1, False),
-    "landing moved": ("pipelines.flow", "move_landing", 1, False),
-    "warehouse renamed": ("pipelines.flow", "publish", 1, True),
+    "landing moved": ("pipelines.publish", "move_landing", 1, False),
+    "warehouse renamed": ("pipelines.publish", "publish_warehouse", 1, True),
     "store half written": ("pipelines.publish.store", "apply_publish", 1, True),
     "store written, run not recorded": ("pipelines.publish.store", "apply_publish", 2, True),
 }

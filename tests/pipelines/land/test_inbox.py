@@ -29,6 +29,7 @@ from cdp.store.profiles import find_profile
 from cdp.warehouse import published_path
 from pipelines import flow
 from pipelines.land.reading import open_bytes
+from pipelines.run import Run
 from tests.cdp.store_urls import BACKENDS, empty_store_url
 from tests.pipelines.runs import (
     NOW,
@@ -309,7 +310,7 @@ def test_what_comes_in_while_a_run_is_under_way_stays(settings: Settings, monkey
     receive(settings, sendgrid("open"))
 
     def meanwhile(linking: Any) -> Any:
-        def work(run: flow.Run) -> int:
+        def work(run: Run) -> int:
             receive(settings, sendgrid("click"), sendgrid("click", "new@shop.example"), at=LATER)
             return int(linking(run))
 
@@ -343,7 +344,7 @@ def test_an_observation_that_a_file_brings_meanwhile_goes_where_the_run_puts_it(
     log = write_lines(tmp_path / "twilio.jsonl", [{**late, "MessageSid": "SM0", "DateSent": "2026-11-18T00:00:00Z"}])
 
     def meanwhile(publishing: Any) -> Any:
-        def work(run: flow.Run) -> int:
+        def work(run: Run) -> int:
             receive(settings, late, source="twilio", at=LATER)
             return int(publishing(run))
 
@@ -386,8 +387,8 @@ flow.run(settings_in(Path(folder)), [], Told(), now=datetime.fromisoformat(now))
 
 KILL_POINTS = {
     "landed": ("pipelines.land.inbox", "land_waiting"),
-    "landing moved": ("pipelines.flow", "move_landing"),
-    "warehouse renamed": ("pipelines.flow", "publish"),
+    "landing moved": ("pipelines.publish", "move_landing"),
+    "warehouse renamed": ("pipelines.publish", "publish_warehouse"),
     "store written, inbox not noted": ("pipelines.publish.store", "record_run"),
     "inbox noted, not committed": ("pipelines.land.inbox", "let_go"),
 }

@@ -1,0 +1,1 @@
+"""Runs: what a run of the pipeline says of itself."""
