@@ -57,6 +57,8 @@ class Resolution:
     splits: int
 
 
+NOTHING_RESOLVED = Resolution(0, 0, 0)
+
 FEATURES = """
 select observation_id, given_name, given_forms, surname, date_of_birth, suffix
 from resolver.features semi join region using (observation_id)

@@ -2,183 +2,66 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from functools import cached_property
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
-
-import polars as pl
-import structlog
 
 from cdp import tables
-from cdp.decision.policy import Policy, load_policy
 from cdp.errors import QualityGateFailed, UsageError
 from cdp.live.inbox import has_unlanded
-from cdp.providers import load_sources
-from cdp.runs.ledger import recent_runs, record_run
-from cdp.segments import Catalogue, load_catalogue
-from cdp.segments.history import known_segment_changes
+from cdp.runs.ledger import record_run
+from cdp.runs.report import RunReport, StageReport
 from cdp.settings import Settings
-from cdp.sources import Source
 from cdp.sources.columns import describe
 from cdp.store import Store, open_store
-from cdp.warehouse import (
-    Warehouse,
-    disk_errors,
-    open_working_copy,
-    publish,
-    published_path,
-    run_lock,
-)
-from identity.model import Model
-from identity.patterns import load_patterns
-from identity.registry import model_in_use
-from identity.resolve import Known
-from identity.state import forget
-from pipelines import channels, conform, inbox, land, link, metrics, preferences, profiles, segments
-from pipelines import publish as publishing
-from pipelines.discover import InputFile, discover
-from pipelines.land import LandedFile, landed_files
-
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
-
-
-class Progress(Protocol):
-    """Who is told how a run gets on."""
-
-    def stage_started(self, name: str) -> None: ...
-
-    def stage_advanced(self, name: str, done: int, total: int) -> None: ...
-
-    def stage_ended(self, name: str, rows: int, seconds: float) -> None: ...
-
-    def guessed(self, path: Path, description: str) -> None: ...
-
-
-@dataclass
-class Run:
-    """A run in progress: what it was given, what it works on, and what it has found out so far."""
-
-    run_id: str
-    started_at: datetime
-    settings: Settings
-    inputs: Sequence[InputFile]
-    given_as_of: datetime | None
-    scratch: Path
-    warehouse: Warehouse
-    store: Store
-    sources: Mapping[str, Source]
-    model: Model
-    patterns: pl.DataFrame
-    catalogue: Catalogue
-    policy: Policy
-    known: Known
-    segment_history: pl.DataFrame
-    progress: Progress
-    new_files: list[LandedFile] = field(default_factory=list)
-    superseded: list[LandedFile] = field(default_factory=list)
-    known_file_count: int = 0
-    report: dict[str, Any] = field(default_factory=dict)
-
-    @cached_property
-    def as_of(self) -> datetime:
-        """The time that the run speaks for: as given, or that of the newest event.
-
-        Never the wall clock: a rebuild from the same landing must give the same rows, and what the logs do not
-        cover yet is not silence.
-        """
-        if self.given_as_of:
-            return self.given_as_of
-        newest = self.warehouse.scalar("select least(max(occurred_at), $1) from conformed.events", [self.started_at])
-        return newest.astimezone(UTC) if newest else self.started_at
+from cdp.warehouse import disk_errors, open_working_copy, published_path, run_lock
+from pipelines.check import check
+from pipelines.conform import conform
+from pipelines.land import land
+from pipelines.land.discover import discover
+from pipelines.land.landed import landed_files
+from pipelines.link import link
+from pipelines.preferences import prefer
+from pipelines.profiles import describe_people
+from pipelines.publish import publish
+from pipelines.publish.store import catch_up
+from pipelines.run import Progress, Rules, Run
+from pipelines.segments import describe_segments
 
 
 def _land(run: Run) -> int:
     """Raw rows of the inputs and of the inbox to Parquet; what is landed already is passed over."""
-    warehouse = run.warehouse
-    here_before = landed_files(run.settings.home / "landing")
-    _land_inputs(run, {file.file_id for file in land.in_force(here_before)})
-    inbox.land_waiting(
-        run.store, here_before, warehouse, run.scratch / "landing", landed_at=run.started_at, run_id=run.run_id
+    run.found.landing = land(
+        run.warehouse,
+        run.store,
+        run.inputs,
+        home=run.settings.home,
+        scratch=run.scratch,
+        landed_at=run.started_at,
+        run_id=run.run_id,
+        threads=run.settings.threads,
+        advanced=partial(run.progress.stage_advanced, "land"),
     )
-    landed = [*here_before, *landed_files(run.scratch / "landing")]
-    current = land.in_force(landed)
-    run.superseded = [file for file in landed if file not in current]
-    run.new_files = _not_taken_in(run, current)
-    land.list_files(warehouse, run.new_files)
-    return int(
-        warehouse.scalar("select coalesce(sum(row_count), 0) from landing.files where run_id = $1", [run.run_id])
-    )
-
-
-def _land_inputs(run: Run, known: set[str]) -> None:
-    unknown: dict[str, tuple[InputFile, str]] = {}
-    for input_file in run.inputs:
-        sha256 = land.digest(input_file.path)
-        file_id = land.file_id_of(input_file, sha256)
-        if file_id not in known:
-            unknown.setdefault(file_id, (input_file, sha256))
-    run.known_file_count = len(run.inputs) - len(unknown)
-    with ThreadPoolExecutor(min(run.settings.threads, MAX_FILES_AT_ONCE)) as pool:
-        landing = [pool.submit(_land_file, run, *found) for found in unknown.values()]
-        try:
-            for done, _ in enumerate(map(Future.result, landing), 1):
-                run.progress.stage_advanced("land", run.known_file_count + done, len(run.inputs))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _land_file(run: Run, input_file: InputFile, sha256: str) -> Path:
-    with closing(run.warehouse.beside()) as beside:
-        return land.land(
-            beside,
-            input_file,
-            sha256,
-            folder=run.scratch / "landing",
-            landed_at=run.started_at,
-            run_id=run.run_id,
-        )
-
-
-def _not_taken_in(run: Run, current: Sequence[LandedFile]) -> list[LandedFile]:
-    """The landed files that the warehouse does not hold. If it holds one that was landed again under a changed mapping,
-    what that file had said must go: it forgets everything and takes in all of them."""
-    taken_in = set(run.warehouse.query("select file_id from landing.files")["file_id"])
-    if taken_in.isdisjoint(file.file_id for file in run.superseded):
-        return [file for file in current if file.file_id not in taken_in]
-    _log.info("a mapping has changed: everything is derived again from landing", files=len(run.superseded))
-    for table in tables.TABLES:
-        run.warehouse.run(f"delete from {table.full_name}", name=table.full_name)
-    forget(run.warehouse)
-    return list(current)
+    return run.found.landing.row_count
 
 
 def _conform(run: Run) -> int:
     """Every new row to an event, an observation, a consent, a duplicate or a reject."""
-    run.report["tally"] = _conform_new(run).to_dicts() if run.new_files else []
-    for table in ("events", "observations", "consents"):
-        run.report[table] = run.warehouse.count(f"conformed.{table}")
-    return sum(row["lines"] for row in run.report["tally"])
-
-
-def _conform_new(run: Run) -> pl.DataFrame:
-    """Lines of the new files by outcome: source, outcome, lines."""
-    warehouse = run.warehouse
-    conform.take_in(warehouse, run.new_files, run.sources)
-    countries = pl.read_csv(run.settings.reference / "countries.csv", infer_schema=False)
-    conform.conform(warehouse, countries, region=run.settings.default_region, today=run.started_at.date())
-    conform.count_rejects(warehouse)
-    tally = conform.tally(warehouse)
-    conform.drop_scratch_tables(warehouse)
-    return tally
+    run.found.conformed = conform(
+        run.warehouse,
+        run.found.landing.new,
+        run.rules.sources,
+        run.settings.reference / "countries.csv",
+        region=run.settings.default_region,
+        today=run.started_at.date(),
+    )
+    return run.found.conformed.line_count
 
 
 def _check(run: Run) -> int:
@@ -188,55 +71,39 @@ def _check(run: Run) -> int:
 
 def _link(run: Run) -> int:
     """Which observations are one person."""
-    known = link.with_live(run.known, run.store, run.warehouse, run_id=run.run_id)
-    resolution = link.link(run.warehouse, known, run.model, run.patterns, run_id=run.run_id)
-    run.report["profiles"] = resolution.profiles
-    run.report["merges"] = resolution.merges
-    run.report["splits"] = resolution.splits
+    run.found.resolution = link(run.warehouse, run.store, run.rules.model, run.rules.patterns, run_id=run.run_id)
     return run.warehouse.count("identity.edges")
 
 
 def _profiles(run: Run) -> int:
     """The golden record and what each person has done."""
-    profiles.build_profiles(run.warehouse, run.settings.source_priority)
-    metrics.write_metrics(run.warehouse, run.as_of)
-    return run.warehouse.count("profiles.profiles")
+    return describe_people(run.warehouse, run.settings.source_priority, as_of=run.as_of)
 
 
 def _segments(run: Run) -> int:
     """What may be done on which channel, who is in which segment, who entered and who left."""
-    channels.describe_channels(
-        run.warehouse, run.store, run.policy.consent, as_of=run.as_of, recorded_at=run.started_at
+    return describe_segments(
+        run.warehouse,
+        run.store,
+        run.rules.catalogue,
+        run.rules.policy.consent,
+        as_of=run.as_of,
+        started_at=run.started_at,
+        run_id=run.run_id,
     )
-    segments.segment(run.warehouse, run.catalogue, run.segment_history, as_of=run.as_of, run_id=run.run_id)
-    return run.warehouse.count("segments.memberships")
 
 
 def _preferences(run: Run) -> int:
     """Which channel serves whom."""
-    preferences.prefer(run.warehouse, run.as_of, run.policy.scores)
+    prefer(run.warehouse, run.as_of, run.rules.policy.scores)
     return run.warehouse.count("segments.channel_preferences")
 
 
 def _publish(run: Run) -> int:
     """The gate over what was derived; then landing, warehouse and store, in this order."""
     _gate(run, ("identity", "profiles", "segments"))
-    warehouse, home = run.warehouse, run.settings.home
-    report = _report(run, published=True)
-    with run.store.read() as connection:
-        history = recent_runs(connection, MAX_HISTORY).filter("published").sort("started_at")["report"]
-    publishing.write_history(warehouse, [*map(json.loads, history), report])
-    count = warehouse.count("profiles.profiles")
-    publishing.move_landing(run.scratch, home)
-    publishing.expose_landing(warehouse, home)
-    published = publish(warehouse, run.scratch, run.settings)
-    try:
-        publishing.drop_superseded(run.superseded)
-        publishing.update_store(published, run.store, report, landing=home / "landing", published_at=run.started_at)
-    finally:
-        published.close()
-    publishing.keep_house(run.store, run.started_at)
-    return count
+    report, superseded = run.report(published=True), run.found.landing.superseded
+    return publish(run.warehouse, run.store, report, superseded, settings=run.settings, scratch=run.scratch)
 
 
 @dataclass(frozen=True)
@@ -258,11 +125,6 @@ STAGES: tuple[Stage, ...] = (
     Stage("publish", _publish),
 )
 
-# A block of each file that is landing is in memory, of a JSON document all of it.
-MAX_FILES_AT_ONCE = 4
-# Runs kept in runs.runs: some 13 years of hourly ones.
-MAX_HISTORY = 120_000
-
 
 def run(
     settings: Settings,
@@ -272,7 +134,7 @@ def run(
     now: datetime,
     full: bool = False,
     as_of: datetime | None = None,
-) -> dict[str, Any]:
+) -> RunReport:
     """Take in `inputs` (files, folders, globs), resolve, derive and publish.
 
     Args:
@@ -280,45 +142,21 @@ def run(
         full: forget the warehouse and derive everything again, from landing and store.
         as_of: the time to speak for; the newest event's by default.
 
-    Returns:
-        The report that `cdp run --json` prints.
-
     Raises:
         InputRefused, QualityGateFailed, Unavailable, ConfigurationError, IdentityError: nothing was published.
     """
-    sources = load_sources()
-    files = discover(inputs, sources)
+    rules = Rules.of(settings)
+    files = discover(inputs, rules.sources)
     for file in files:
         if file.guessed and file.mapping:
             progress.guessed(file.path, describe(file.mapping))
-    catalogue, policy = load_catalogue(settings.segments), load_policy(settings.policy)
-    model, patterns = model_in_use(settings.home), load_patterns(*settings.identifier_value_lists)
-    with run_lock(settings.home), _opened_store(settings) as store:
-        publishing.catch_up(settings, store, now=now)
+    with run_lock(settings.home), closing(open_store(settings.effective_store_url)) as store:
+        catch_up(settings, store, now=now)
         if not files and not _has_work(settings, store):
             raise UsageError("there is nothing to run on", hint="Name files, folders or globs, or try `cdp demo`")
         with _scratch(settings.home, now) as (run_id, scratch):
-            with store.read() as connection:
-                history = known_segment_changes(connection).drop("seq")
             warehouse = open_working_copy(settings, scratch, empty=full)
-            this = Run(
-                run_id=run_id,
-                started_at=now,
-                settings=settings,
-                inputs=files,
-                given_as_of=as_of,
-                scratch=scratch,
-                warehouse=warehouse,
-                store=store,
-                sources=sources,
-                model=model,
-                patterns=patterns,
-                catalogue=catalogue,
-                policy=policy,
-                known=link.remembered(store),
-                segment_history=history,
-                progress=progress,
-            )
+            this = Run(run_id, now, as_of, files, settings, rules, scratch, warehouse, store, progress)
             try:
                 return _execute(this)
             finally:
@@ -333,18 +171,17 @@ def _has_work(settings: Settings, store: Store) -> bool:
         return has_unlanded(connection)
 
 
-def _execute(this: Run) -> dict[str, Any]:
+def _execute(this: Run) -> RunReport:
     this.warehouse.create_tables(tables.TABLES)
-    this.report["stages"] = []
     try:
         for stage in STAGES:
             _timed(this, stage)
     except QualityGateFailed:
-        report = _report(this, published=False)
+        report = this.report(published=False).document()
         with this.store.write() as connection:
             record_run(connection, this.run_id, this.started_at, this.started_at, published=False, report=report)
         raise
-    return _report(this, published=True)
+    return this.report(published=True)
 
 
 def _timed(this: Run, stage: Stage) -> None:
@@ -352,63 +189,16 @@ def _timed(this: Run, stage: Stage) -> None:
     begun = monotonic()
     rows = stage.work(this)
     seconds = round(monotonic() - begun, 3)
-    this.report["stages"].append({"name": stage.name, "rows": rows, "seconds": seconds})
+    this.found.stages.append(StageReport(name=stage.name, rows=rows, seconds=seconds))
     this.progress.stage_ended(stage.name, rows, seconds)
 
 
 def _gate(this: Run, schemas: Sequence[str]) -> int:
     """Check the contracts of the tables of these schemas; returns the number of expectations met."""
-    # Great Expectations takes seconds to import; only a run that gets here needs it.
-    from cdp.quality.gate import check, gate
-
-    checked = [table for table in tables.TABLES if table.schema in schemas]
-    docs = this.settings.home / "reports" / "quality" / "-".join(schemas)
-    verdicts = check(this.warehouse, checked, docs, this.run_id)
-    this.report.setdefault("quality", []).extend(
-        {
-            "table": verdict.table,
-            "passed": verdict.passed,
-            "failed": [asdict(failure) for failure in verdict.failed],
-        }
-        for verdict in verdicts
-    )
-    gate(verdicts, docs)
-    return sum(verdict.passed for verdict in verdicts)
-
-
-def _report(this: Run, *, published: bool) -> dict[str, Any]:
-    """What `cdp run --json` prints: figures of this run, and of the state after it."""
-    lines = dict.fromkeys(conform.OUTCOMES, 0)
-    for row in this.report.get("tally", []):
-        lines[row["outcome"]] += row["lines"]
-    stages = this.report["stages"]
-    return {
-        "run_id": this.run_id,
-        "as_of": this.as_of.isoformat(),
-        "started_at": this.started_at.isoformat(),
-        "seconds": round(sum(stage["seconds"] for stage in stages), 3),
-        "published": published,
-        "stages": stages,
-        "files": len(this.new_files),
-        "files_known": this.known_file_count,
-        "landed": sum(lines.values()),
-        "rejected": lines["reject"],
-        "duplicates": lines["duplicate"],
-        "lines": lines,
-        "tally": this.report.get("tally", []),
-        **{key: this.report.get(key, 0) for key in ("events", "observations", "consents")},
-        **{key: this.report.get(key, 0) for key in ("profiles", "merges", "splits")},
-        "quality": this.report.get("quality", []),
-    }
-
-
-@contextmanager
-def _opened_store(settings: Settings) -> Iterator[Store]:
-    store = open_store(settings.effective_store_url)
-    try:
-        yield store
-    finally:
-        store.close()
+    checked = check(this.warehouse, schemas, home=this.settings.home, run_id=this.run_id)
+    this.found.verdicts += checked.reports()
+    checked.gate()
+    return checked.passed
 
 
 @contextmanager

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import fcntl
-import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from cdp import tables
 from cdp.runs.ledger import recent_runs
+from cdp.runs.report import RunReport
 from cdp.settings import Settings
 from cdp.store import open_store
 from cdp.warehouse import open_published, published_path
@@ -18,28 +21,56 @@ from identity.registry import model_in_use
 SHOWN_RUNS = 5
 
 
-def summarise(settings: Settings, now: datetime) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Status:
+    """How the platform stands.
+
+    running: the run in progress, if there is one. runs: the last ones, newest first, refused ones too. model: the
+    version of the identity model in use. tables: rows by published table.
+    """
+
+    home: Path
+    running: str | None
+    runs: Sequence[RunReport]
+    model: str
+    now: datetime
+    tables: Mapping[str, int]
+    newest_event_at: datetime | None
+
+    def document(self) -> dict[str, Any]:
+        """What `cdp status --json` prints."""
+        return {
+            "home": str(self.home),
+            "running": self.running,
+            "runs": [run.document() for run in self.runs],
+            "model": self.model,
+            "now": self.now.isoformat(),
+            "tables": dict(self.tables),
+            "newest_event_at": self.newest_event_at.isoformat() if self.newest_event_at else None,
+        }
+
+
+def summarise(settings: Settings, now: datetime) -> Status:
     """The run in progress, the last runs (failed ones too), rows per table, the newest event, the model in use."""
-    return {
-        "home": str(settings.home),
-        "running": _running(settings.home),
-        "runs": _last_runs(settings),
-        "model": model_in_use(settings.home).version,
-        "now": now.isoformat(),
-        **_published_state(settings),
-    }
+    row_counts, newest_event_at = _published_state(settings)
+    return Status(
+        home=settings.home,
+        running=_running(settings.home),
+        runs=_last_runs(settings),
+        model=model_in_use(settings.home).version,
+        now=now,
+        tables=row_counts,
+        newest_event_at=newest_event_at,
+    )
 
 
-def _last_runs(settings: Settings) -> list[dict[str, Any]]:
-    """Reports as `cdp run --json` prints them, newest first. To look makes no store where there is none."""
+def _last_runs(settings: Settings) -> list[RunReport]:
+    """Newest first. To look makes no store where there is none."""
     if settings.store_url is None and not (settings.home / "store.sqlite").exists():
         return []
-    store = open_store(settings.effective_store_url)
-    try:
-        with store.read() as connection:
-            return [json.loads(report) for report in recent_runs(connection, SHOWN_RUNS)["report"]]
-    finally:
-        store.close()
+    with closing(open_store(settings.effective_store_url)) as store, store.read() as connection:
+        texts = recent_runs(connection, SHOWN_RUNS)["report"]
+    return [RunReport.model_validate_json(text) for text in texts]
 
 
 def _running(home: Path) -> str | None:
@@ -59,15 +90,10 @@ def _running(home: Path) -> str | None:
     return None
 
 
-def _published_state(settings: Settings) -> dict[str, Any]:
+def _published_state(settings: Settings) -> tuple[dict[str, int], datetime | None]:
+    """Rows by table, and the time of the newest event."""
     if not published_path(settings.home).exists():
-        return {"tables": {}, "newest_event_at": None}
-    warehouse = open_published(settings)
-    try:
+        return {}, None
+    with closing(open_published(settings)) as warehouse:
         newest = warehouse.scalar("select max(occurred_at) from conformed.events")
-        return {
-            "tables": {table.full_name: warehouse.count(table.full_name) for table in tables.TABLES},
-            "newest_event_at": newest.isoformat() if newest else None,
-        }
-    finally:
-        warehouse.close()
+        return {table.full_name: warehouse.count(table.full_name) for table in tables.TABLES}, newest

@@ -11,11 +11,11 @@ from cdp.cli import terminal
 from cdp.cli.common import AsJson, load_settings, print_json, published
 
 if TYPE_CHECKING:
-    from pipelines.behaviour.evaluation import Evaluation
-    from pipelines.behaviour.heldout_channels import ChannelEvaluation
-    from pipelines.behaviour.heldout_hours import HourEvaluation
-    from pipelines.behaviour.measures import Bin, Estimate
-    from pipelines.behaviour.truth import TruthEvaluation
+    from pipelines.evaluation.behaviour import Evaluation
+    from pipelines.evaluation.heldout_channels import ChannelEvaluation
+    from pipelines.evaluation.heldout_hours import HourEvaluation
+    from pipelines.evaluation.measures import Bin, Estimate
+    from pipelines.evaluation.truth import TruthEvaluation
 
 app = typer.Typer(name="evaluate", help="Evaluation: how right what runs derive turns out to be.")
 
@@ -40,8 +40,8 @@ def behaviour(
     · cdp evaluate behaviour --truth logs --json
     """
     from cdp.decision.policy import load_policy
-    from pipelines.behaviour.evaluation import evaluate
-    from pipelines.behaviour.report import write_report
+    from pipelines.evaluation.behaviour import evaluate
+    from pipelines.evaluation.report import write_report
 
     settings = load_settings()
     rules = load_policy(settings.policy).scores

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,8 @@ from cdp.settings import Settings
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from cdp.runs.report import RunReport
 
 app = typer.Typer()
 
@@ -38,7 +40,7 @@ def demo(as_json: AsJson = False) -> None:
         findings = find(warehouse, settings.sample / "truth.csv")
         parts = whole_profile(warehouse, findings.profile_id)
     if as_json:
-        print_json({"run": report, "findings": summary(findings)})
+        print_json({"run": report.document(), "findings": summary(findings)})
     else:
         screens.show_run(report)
         screens.show_demo(findings, parts, best_channel_bars(findings.channels))
@@ -64,7 +66,7 @@ def run(
     """
     report = _run(load_settings(), inputs or [], full=full, as_of=as_of)
     if as_json:
-        print_json(report)
+        print_json(report.document())
     else:
         screens.show_run(report)
 
@@ -80,7 +82,7 @@ def status(as_json: AsJson = False) -> None:
     now = datetime.now(UTC)
     state = summarise(load_settings(), now)
     if as_json:
-        print_json(state)
+        print_json(state.document())
     else:
         screens.show_status(state, now)
 
@@ -130,7 +132,7 @@ def _utc_time(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _run(settings: Settings, inputs: list[str], *, full: bool = False, as_of: datetime | None = None) -> dict[str, Any]:
+def _run(settings: Settings, inputs: list[str], *, full: bool = False, as_of: datetime | None = None) -> RunReport:
     from pipelines.flow import run as run_pipeline
 
     with terminal.StageProgress() as progress:

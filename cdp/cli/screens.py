@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from cdp import tables
 from cdp.cli import terminal
 from cdp.cli.terminal import heading, minute, out, say
+from cdp.runs.report import Outcome, RunReport
 
-OUTCOMES = {
+if TYPE_CHECKING:
+    from pipelines.status import Status
+
+OUTCOMES: dict[Outcome, str] = {
     "event": "events",
     "observation": "descriptions of people",
     "consent": "consents",
@@ -23,15 +27,15 @@ OUTCOMES = {
 MEANINGS = {table.full_name: table.row for table in tables.TABLES}
 
 
-def show_run(report: Mapping[str, Any]) -> None:
+def show_run(report: RunReport) -> None:
     """A run's stages, what became of its lines, and what it left behind."""
-    heading(report["run_id"])
-    rows = [[stage["name"], stage["rows"], stage["seconds"]] for stage in report["stages"]]
+    heading(report.run_id)
+    rows = [[stage.name, stage.rows, stage.seconds] for stage in report.stages]
     out.print(terminal.table(["stage", "rows", "seconds"], rows))
     say(f"\n{_files_in_words(report)}")
     say(
-        f"{report['profiles']:,} profiles, {report['merges']:,} merged, {report['splits']:,} split, "
-        f"as of {minute(report['as_of'])} UTC"
+        f"{report.profiles:,} profiles, {report.merges:,} merged, {report.splits:,} split, "
+        f"as of {minute(report.as_of)} UTC"
     )
 
 
@@ -56,28 +60,28 @@ def show_demo(findings: Any, parts: Mapping[str, pl.DataFrame], channels: Mappin
     say("  cdp simulate --people 20000 --out logs && cdp run logs")
 
 
-def show_status(state: Mapping[str, Any], now: datetime) -> None:
+def show_status(state: Status, now: datetime) -> None:
     """The last runs and why any was refused, what is published, how fresh it is."""
-    if state["running"]:
-        say(f"{state['running']} is in progress")
-    if not state["runs"]:
+    if state.running:
+        say(f"{state.running} is in progress")
+    if not state.runs:
         say("No run yet. Try `cdp demo`, or `cdp run` with files, folders or globs.")
         return
     heading("Last runs")
     runs = [
         [
-            *(run["run_id"], run["as_of"][:10], "published" if run["published"] else "refused"),
-            *(run["landed"], run["rejected"], run["profiles"]),
+            *(run.run_id, f"{run.as_of:%Y-%m-%d}", "published" if run.published else "refused"),
+            *(run.landed, run.rejected, run.profiles),
         ]
-        for run in state["runs"]
+        for run in state.runs
     ]
     out.print(terminal.table(["run", "as of", "result", "landed", "rejects", "profiles"], runs))
-    for run in state["runs"]:
+    for run in state.runs:
         _show_broken(run)
-    if state["tables"]:
+    if state.tables:
         heading("Published")
-        out.print(terminal.table(["table", "rows"], state["tables"].items()))
-        say(f"\nnewest event {_age(state['newest_event_at'], now)}, identity model {state['model']}")
+        out.print(terminal.table(["table", "rows"], state.tables.items()))
+        say(f"\nnewest event {_age(state.newest_event_at, now)}, identity model {state.model}")
     else:
         say("\nNothing is published yet.")
 
@@ -121,14 +125,14 @@ def show_write_key(key: str) -> None:
     say("The key is not shown again.")
 
 
-def _files_in_words(report: Mapping[str, Any]) -> str:
-    known = f"{report['files_known']:,} files were known already" if report["files_known"] else ""
-    if not report["files"]:
+def _files_in_words(report: RunReport) -> str:
+    known = f"{report.files_known:,} files were known already" if report.files_known else ""
+    if not report.files:
         return f"Nothing new: {known}." if known else "No new file."
-    lines = report["lines"]
+    lines = report.lines
     counts = [f"{lines[outcome]:,} {words}" for outcome, words in OUTCOMES.items() if lines[outcome]]
-    taken = f"{report['files']:,} files, {report['landed']:,} lines: {', '.join(counts)}."
-    refused = " `cdp rejects` shows those refused." if report["rejected"] else ""
+    taken = f"{report.files:,} files, {report.landed:,} lines: {', '.join(counts)}."
+    refused = " `cdp rejects` shows those refused." if report.rejected else ""
     return f"{taken}{refused}{f' {known}.' if known else ''}"
 
 
@@ -144,17 +148,17 @@ def _show_identity(findings: Any) -> None:
     say("Pairs of observations. A clue is an identifier or full name and birthday, also through a chain.")
 
 
-def _show_broken(run: Mapping[str, Any]) -> None:
-    for verdict in run["quality"]:
-        for failure in verdict["failed"]:
+def _show_broken(run: RunReport) -> None:
+    for verdict in run.quality:
+        for broken in verdict.failed:
             say(
-                f"{run['run_id']} was refused: {verdict['table']}: {failure['expectation']} "
-                f"(broken {failure['violation_count']:,} times)"
+                f"{run.run_id} was refused: {verdict.table}: {broken.expectation} "
+                f"(broken {broken.violation_count:,} times)"
             )
 
 
-def _age(newest: str | None, now: datetime) -> str:
+def _age(newest: datetime | None, now: datetime) -> str:
     if newest is None:
         return "none"
-    days = (now - datetime.fromisoformat(newest)).days
+    days = (now - newest).days
     return f"{minute(newest)} UTC ({days:,} days ago)"

@@ -13,7 +13,7 @@ from cdp.cli.terminal import heading, minute, out, say
 
 if TYPE_CHECKING:
     from cdp.segments import Finding
-    from pipelines.segment_views import Change, Membership
+    from pipelines.segments.published import Change, Membership
 
 INDENT = 2
 

@@ -14,7 +14,7 @@ from cdp.settings import Settings
 
 if TYPE_CHECKING:
     from cdp.warehouse import Warehouse
-    from pipelines.segment_views import Change, Membership
+    from pipelines.segments.published import Change, Membership
 
 app = typer.Typer()
 
@@ -61,7 +61,7 @@ def segments(
 
 def _sizes(settings: Settings, as_json: bool) -> None:
     from cdp.segments import load_catalogue
-    from pipelines.segment_views import published_catalogue
+    from pipelines.segments.published import published_catalogue
 
     in_file = load_catalogue(settings.segments)
     with published(settings) as warehouse:
@@ -77,7 +77,7 @@ def _sizes(settings: Settings, as_json: bool) -> None:
 
 def _preview(settings: Settings, path: Path, as_json: bool) -> None:
     from cdp.segments import load_catalogue
-    from pipelines.segment_views import preview
+    from pipelines.segments.published import preview
 
     catalogue = load_catalogue(path)
     with published(settings) as warehouse:
@@ -102,7 +102,7 @@ def _document(change: Change) -> dict[str, Any]:
 
 
 def _explain(settings: Settings, who: str, as_json: bool) -> None:
-    from pipelines.segment_views import as_document, why
+    from pipelines.segments.published import as_document, why
 
     with published(settings) as warehouse:
         found = {profile_id: why(warehouse, profile_id) for profile_id in _meant(warehouse, settings, who)}

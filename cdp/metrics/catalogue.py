@@ -1,7 +1,8 @@
 """The metrics of a profile, in one table. The columns of `profiles.metrics`, the SQL that fills them and their
 documentation in `cdp/tables/reference.md` derive from `METRICS`: a new metric is one entry.
 
-A metric aggregates the rows of one person in a relation created by `pipelines/sql/`, or is computed from other metrics:
+A metric aggregates the rows of one person in a relation created by the profiles stage, or is computed from other
+metrics:
 
 - `activity`: a conformed event (`event_type`, `channel`, `occurred_at`)
 - `active_days`: a day, UTC, on which the person was active (`day`, `occurred_at`: the last time on that day)

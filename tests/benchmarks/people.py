@@ -33,7 +33,7 @@ def documents(count: int) -> pl.DataFrame:
 
 
 def _document(number: int) -> str:
-    """The parts of a published document (pipelines/sql/documents.sql), some 3 KB."""
+    """The parts of a published document (pipelines/publish/sql/documents.sql), some 3 KB."""
     seen_at = "2026-06-30T08:00:00.000Z"
     given = {"first_name": "Ann", "last_name": "Example", "email": f"person{number}@example.com", "city": "Bern"}
     traits = dict.fromkeys(CORE_TRAITS) | given

@@ -28,11 +28,11 @@ from cdp.metrics.catalogue import METRICS, Metric
 from cdp.segments import load_catalogue
 from cdp.settings import DATA, Settings
 from cdp.warehouse import Warehouse, publish
-from pipelines.channels import write_channel_states
-from pipelines.link import CURRENT_MEMBERS
-from pipelines.metrics import write_metrics
 from pipelines.preferences import prefer
-from pipelines.segments import segment
+from pipelines.profiles.metrics import write_metrics
+from pipelines.segments.channel_states import write_channel_states
+from pipelines.segments.memberships import segment
+from pipelines.statements import statement
 from tests.benchmarks.histories import AS_OF, make_histories
 from tests.benchmarks.resolving import Seconds, clocked, working_copy
 
@@ -137,7 +137,7 @@ def _known(warehouse: Warehouse) -> KnownConsents:
 def _linked(home: Path) -> Iterator[Warehouse]:
     """A working copy in which people are linked, as a run leaves it to the metrics."""
     with working_copy(home) as (warehouse, _):
-        warehouse.run(CURRENT_MEMBERS, name="people")
+        warehouse.run(statement("link/people"), name="people")
         yield warehouse
 
 

@@ -20,7 +20,7 @@ import polars as pl
 
 from cdp.people.published import PublishedChanges, apply_publish
 from cdp.store import open_store
-from pipelines.publish import DOCUMENTS_AT_A_TIME
+from pipelines.publish.documents import DOCUMENTS_AT_A_TIME
 from tests.benchmarks.people import documents
 from tests.benchmarks.report import Report
 

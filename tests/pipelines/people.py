@@ -12,7 +12,7 @@ import polars as pl
 
 from cdp import tables
 from cdp.warehouse import Warehouse
-from pipelines.link import CURRENT_MEMBERS
+from pipelines.statements import statement
 from tests.pipelines.runs import NOW, new_warehouse
 
 FILE_ID = "f" * 16
@@ -79,7 +79,7 @@ def warehouse_of(
         ],
     )
     _identify(warehouse, described, {(kind, value): quality for kind, value, quality in qualities})
-    warehouse.run(CURRENT_MEMBERS)
+    warehouse.run(statement("link/people"))
     return warehouse
 
 

@@ -17,9 +17,10 @@ from cdp.runs.ledger import recent_runs
 from cdp.settings import DATA, Settings
 from cdp.store import open_store
 from cdp.warehouse import Warehouse, open_memory, open_published
-from pipelines import conform, flow, land
-from pipelines.discover import recognise
-from pipelines.land import LandedFile
+from pipelines import conform, flow
+from pipelines.land import inputs as input_files
+from pipelines.land.landed import LandedFile, landed_files, list_files
+from pipelines.land.recognise import recognise
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SOURCES = load_sources()
@@ -68,10 +69,15 @@ def write_contacts(folder: Path, content: str = CONTACTS, mapping: str = CONTACT
 def land_file(warehouse: Warehouse, path: Path, folder: Path, *, at: datetime = NOW, run: int = 1) -> LandedFile:
     """Land a file below `folder` as a run would."""
     input_file = recognise(path, SOURCES)
-    parquet = land.land(
-        warehouse, input_file, land.digest(path), folder=folder, landed_at=at, run_id=f"run_20261120T120000_{run:06x}"
+    parquet = input_files.land_file(
+        warehouse,
+        input_file,
+        input_files.digest(path),
+        folder=folder,
+        landed_at=at,
+        run_id=f"run_20261120T120000_{run:06x}",
     )
-    return next(file for file in land.landed_files(folder) if file.parquet == parquet)
+    return next(file for file in landed_files(folder) if file.parquet == parquet)
 
 
 def new_warehouse() -> Warehouse:
@@ -82,13 +88,8 @@ def new_warehouse() -> Warehouse:
 
 def conform_files(warehouse: Warehouse, files: Sequence[LandedFile]) -> pl.DataFrame:
     """Conform landed files into `warehouse`; returns the tally."""
-    land.list_files(warehouse, files)
-    conform.take_in(warehouse, files, SOURCES)
-    conform.conform(warehouse, COUNTRIES, region="US", today=NOW.date())
-    conform.count_rejects(warehouse)
-    tally = conform.tally(warehouse)
-    conform.drop_scratch_tables(warehouse)
-    return tally
+    list_files(warehouse, files)
+    return conform.conform_files(warehouse, files, SOURCES, COUNTRIES, region="US", today=NOW.date())
 
 
 @dataclass
@@ -114,7 +115,7 @@ def settings_in(folder: Path, **more: Any) -> Settings:
 
 
 def run(settings: Settings, *inputs: Path, now: datetime = NOW, **more: Any) -> dict[str, Any]:
-    return flow.run(settings, [str(path) for path in inputs], Told(), now=now, **more)
+    return flow.run(settings, [str(path) for path in inputs], Told(), now=now, **more).document()
 
 
 def published(settings: Settings, query: str) -> list[tuple[Any, ...]]:

@@ -22,7 +22,7 @@ from cdp.settings import Settings
 from cdp.store import open_store
 from cdp.warehouse import open_published, published_path, run_lock
 from pipelines import flow
-from pipelines.land import landed_files
+from pipelines.land.landed import landed_files
 from tests.pipelines.runs import (
     CONTACTS,
     CONTACTS_MAPPING,
@@ -301,7 +301,7 @@ def test_an_older_warehouse_put_back_does_not_put_the_store_back(settings: Setti
 KILLED = """
 import os, signal, sys
 from datetime import datetime
-from pipelines import flow, land, publish
+from pipelines import flow
 from tests.pipelines.runs import Told, settings_in
 from pathlib import Path
 
@@ -328,9 +328,9 @@ flow.run(settings_in(Path(folder)), [inputs], Told(), now=datetime.fromisoformat
 KILL_POINTS = {
     "while landing": ("pipelines.land", "list_files", 1, False),
     "landing moved": ("pipelines.publish", "move_landing", 1, False),
-    "warehouse renamed": ("pipelines.flow", "publish", 1, True),
-    "store half written": ("pipelines.publish", "apply_publish", 1, True),
-    "store written, run not recorded": ("pipelines.publish", "apply_publish", 2, True),
+    "warehouse renamed": ("pipelines.publish", "publish_warehouse", 1, True),
+    "store half written": ("pipelines.publish.store", "apply_publish", 1, True),
+    "store written, run not recorded": ("pipelines.publish.store", "apply_publish", 2, True),
 }
 
 

@@ -1,0 +1,186 @@
+"""Channel scores and best hours against the true ones of a simulation, next to what the truth allows.
+
+What the truth allows: nobody who sees the same messages can name the best channel, or hour, more often than who also
+knows how rates (hours) are spread among all people and takes what is most probable: Bayes' rule with the true prior.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from cdp.channels import MESSAGE_CHANNELS
+from cdp.errors import InputRefused
+from cdp.warehouse import Warehouse
+from pipelines.preferences.hours import HOURS, NO_ARRIVAL, WITHIN_HOURS, Ints, Numbers, apart, fit_habit
+from pipelines.statements import statement
+
+_ROWS_AT_ONCE = 2_000
+RATES = [f"p_{channel}" for channel in MESSAGE_CHANNELS]
+COLUMNS = ["file", "line_number", "person_id", "best_channel", "best_hour", *RATES]
+
+
+@dataclass(frozen=True)
+class Top1:
+    """Of people who have a choice: the share for whom the best was named, and for how many that is possible."""
+
+    people: int
+    named: float
+    allowed: float
+
+
+@dataclass(frozen=True)
+class TruthEvaluation:
+    """channel: of those that both the truth and the profile call reachable, two at least. hour: of weekdays, of people
+    who looked at a message, within an hour of the true one. held: the share of true rates within the 90% interval."""
+
+    people: int
+    channel: Top1 | None
+    hour: Top1 | None
+    held: float | None
+
+
+def evaluate_truth(warehouse: Warehouse, folder: Path) -> TruthEvaluation:
+    """Compare the published preferences with `truth.csv` in `folder`.
+
+    Raises:
+        InputRefused: there is none, or it is about other people.
+    """
+    truth = read_truth(folder / "truth.csv")
+    with warehouse.frame("line_truth", truth.select("file", "line_number", "person_id")):
+        pairs = warehouse.query(statement("evaluation/people_of_lines"))
+    if pairs.is_empty():
+        raise InputRefused(
+            "is about other files than the warehouse holds",
+            where=str(folder / "truth.csv"),
+            hint="Run `cdp run` on them",
+        )
+    people = truth.drop("file", "line_number").unique("person_id", maintain_order=True)
+    known = pairs.join(people, on="person_id", maintain_order="left")
+    preferences = warehouse.query("select * from segments.channel_preferences order by profile_id, channel")
+    counts = warehouse.query(
+        "select p.profile_id, d.channel::varchar as channel, count(*)::double as n, sum(d.answered) as k "
+        "from deliveries d join profiles.profiles p on p.rowid = d.person where d.received_at is not null group by all"
+    )
+    weekdays = (
+        "select * from looks where is_local and not is_weekend order by profile_id, channel, looked_at, received_at"
+    )
+    return TruthEvaluation(
+        known.height,
+        _channels(known, people, preferences, counts),
+        _hours(known, preferences, warehouse.query(weekdays)),
+        _held(known, preferences),
+    )
+
+
+def read_truth(path: Path) -> pl.DataFrame:
+    """A simulation's truth, a row a line: file, line_number, person_id, best_channel, best_hour, p_<channel>.
+
+    Raises:
+        InputRefused: it is missing or no such table.
+    """
+    try:
+        table = pl.read_csv(path, infer_schema=False)
+    except OSError as error:
+        hint = "Name a folder that `cdp simulate` has written"
+        raise InputRefused("there is no truth", where=str(path), hint=hint) from error
+    except pl.exceptions.PolarsError as error:
+        raise InputRefused("not a table", where=str(path), hint="It is no truth.csv of `cdp simulate`") from error
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise InputRefused(f"no column {missing[0]}", where=str(path), hint="It is no truth.csv of `cdp simulate`")
+    return table.select(
+        *COLUMNS[:1], pl.col("line_number").cast(pl.Int64, strict=False), "person_id", "best_channel",
+        pl.col("best_hour").cast(pl.Int64, strict=False), pl.col(RATES).cast(pl.Float64, strict=False),
+    )  # fmt: skip
+
+
+def _true_rates(known: pl.DataFrame) -> pl.DataFrame:
+    """profile_id, channel, rate: of the channels on which the person truly can be reached."""
+    long = known.unpivot(RATES, index="profile_id", variable_name="channel", value_name="rate").drop_nulls("rate")
+    return long.with_columns(pl.col("channel").str.strip_prefix("p_"))
+
+
+def _channels(
+    known: pl.DataFrame, people: pl.DataFrame, preferences: pl.DataFrame, counts: pl.DataFrame
+) -> Top1 | None:
+    key = ["profile_id", "channel"]
+    choices = _true_rates(known).join(preferences.drop_nulls("score").select(*key, "score"), on=key)
+    choices = choices.filter(pl.len().over("profile_id") > 1).join(counts, on=key, how="left")
+    if choices.is_empty():
+        return None
+    wide = choices.with_columns(pl.col("n", "k").fill_null(0)).pivot(
+        "channel", index="profile_id", values=["rate", "score", "n", "k"], maintain_order=True
+    )
+    channels = [channel for channel in MESSAGE_CHANNELS if f"rate_{channel}" in wide.columns]
+    rate, score, received, answered = (
+        wide.select(f"{name}_{channel}" for channel in channels).to_numpy() for name in ("rate", "score", "n", "k")
+    )
+    spread = people.select(f"p_{channel}" for channel in channels).to_numpy()
+    named = allowed = 0
+    choice = ~np.isnan(rate) @ (1 << np.arange(len(channels)))
+    for one in np.unique(choice):
+        rows, columns = np.flatnonzero(choice == one), np.flatnonzero(one >> np.arange(len(channels)) & 1)
+        within = np.ix_(rows, columns)
+        best = rate[within].argmax(axis=1)
+        true = spread[:, columns]
+        probable = _most_probable(received[within], answered[within], true[~np.isnan(true).any(axis=1)])
+        named += int((score[within].argmax(axis=1) == best).sum())
+        allowed += int((probable == best).sum())
+    return Top1(wide.height, named / wide.height, allowed / wide.height)
+
+
+def _most_probable(received: Numbers, answered: Numbers, spread: Numbers) -> Ints:
+    """The channel that most probably is the best, given counts and all people's true rates on these channels."""
+    is_best = np.eye(spread.shape[1])[spread.argmax(axis=1)]
+    log, log_rest = np.log(spread).T, np.log1p(-spread).T
+    answered = np.minimum(answered, received)
+    parts = []
+    for start in range(0, len(received), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        likelihood = answered[rows] @ log + (received[rows] - answered[rows]) @ log_rest
+        weights = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
+        parts.append((weights @ is_best).argmax(axis=1))
+    return np.concatenate(parts)
+
+
+def _hours(known: pl.DataFrame, preferences: pl.DataFrame, looks: pl.DataFrame) -> Top1 | None:
+    named = preferences.filter(pl.col("looked_count") > 0, pl.col("timezone").is_not_null())
+    named = named.sort("looked_count", "channel", descending=[True, False]).unique("profile_id", maintain_order=True)
+    people = named.join(known.drop_nulls("best_hour").select("profile_id", "best_hour"), on="profile_id")
+    people = people.with_row_index("row")
+    if people.is_empty():
+        return None
+    true = people["best_hour"].to_numpy()
+    first = people["best_hours"].list.first().to_numpy().astype(np.int64)
+    hits = (apart(first, true) <= WITHIN_HOURS).mean()
+    probable = _most_probable_hour(looks.join(people.select("row", "profile_id"), on="profile_id"), true)
+    return Top1(people.height, float(hits), float((apart(probable, true) <= WITHIN_HOURS).mean()))
+
+
+def _most_probable_hour(looks: pl.DataFrame, true: Ints) -> Ints:
+    """The hour within an hour of which the true one most probably lies, given a person's looks and when the people of
+    each true hour look."""
+    row, looked = (looks[name].to_numpy().astype(np.int64) for name in ("row", "looked_hour"))
+    arrived = looks["received_hour"].fill_null(NO_ARRIVAL).to_numpy().astype(np.int64)
+    habit = fit_habit(looks.with_columns(looks=pl.lit(1, dtype=pl.Int64)))
+    own = habit.habitual(arrived, looked)
+    counts = np.bincount(true[row] * HOURS + looked, own, HOURS * HOURS).reshape(HOURS, HOURS) + 0.01
+    by_hour: Numbers = np.asarray(counts / counts.sum(axis=1, keepdims=True), dtype=np.float64)
+    share = np.bincount(true, minlength=HOURS) / len(true)
+    log = np.full((len(true), HOURS), -np.inf)
+    for hour in np.flatnonzero(share):
+        chance = habit.chances(arrived, by_hour[[hour]])[np.arange(len(looked)), looked]
+        log[:, hour] = np.log(share[hour]) + np.bincount(row, np.log(chance), len(true))
+    weights = np.exp(log - log.max(axis=1, keepdims=True))
+    near = apart(np.arange(HOURS)[:, None], np.arange(HOURS)) <= WITHIN_HOURS
+    return np.asarray((weights @ near).argmax(axis=1))
+
+
+def _held(known: pl.DataFrame, preferences: pl.DataFrame) -> float | None:
+    scored = _true_rates(known).join(preferences.drop_nulls("score"), on=["profile_id", "channel"])
+    held = scored.filter(pl.col("received_count") > 0).select(pl.col("rate").is_between("low", "high").mean()).item()
+    return None if held is None else float(held)

@@ -1,0 +1,97 @@
+"""Landing: raw rows of the inputs and of the inbox, as they came, one immutable Parquet file a landed file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from cdp import tables
+from cdp.store import Store
+from cdp.warehouse import Warehouse
+from identity.state import forget
+from pipelines.land import inbox
+from pipelines.land.inputs import land_inputs
+from pipelines.land.landed import LandedFile, in_force, landed_files, list_files
+from pipelines.land.recognise import InputFile
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Landing:
+    """What a run finds landed.
+
+    new: the landed files that the warehouse takes in now. superseded: those that were landed again under a changed
+    mapping. known_count: how many of the inputs were landed before. row_count: rows of the files that this run landed.
+    """
+
+    new: Sequence[LandedFile]
+    superseded: Sequence[LandedFile]
+    known_count: int
+    row_count: int
+
+
+NOTHING_LANDED = Landing((), (), 0, 0)
+
+
+def land(
+    warehouse: Warehouse,
+    store: Store,
+    inputs: Sequence[InputFile],
+    *,
+    home: Path,
+    scratch: Path,
+    landed_at: datetime,
+    run_id: str,
+    threads: int,
+    advanced: Callable[[int, int], None],
+) -> Landing:
+    """Write raw rows of `inputs` and of the inbox to Parquet below `scratch`, and landing.files.
+
+    What is landed already, in `home`, is passed over.
+
+    Args:
+        advanced: is told how many of how many inputs are done.
+
+    Raises:
+        InputRefused: a file cannot be read to its end.
+    """
+    here_before, folder = landed_files(home / "landing"), scratch / "landing"
+    known_ids = {file.file_id for file in in_force(here_before)}
+    known_count = land_inputs(
+        warehouse,
+        inputs,
+        known_ids,
+        folder=folder,
+        landed_at=landed_at,
+        run_id=run_id,
+        threads=threads,
+        advanced=advanced,
+    )
+    inbox.land_waiting(store, here_before, warehouse, folder, landed_at=landed_at, run_id=run_id)
+    landed = [*here_before, *landed_files(folder)]
+    current = in_force(landed)
+    superseded = [file for file in landed if file not in current]
+    new = _not_taken_in(warehouse, current, superseded)
+    list_files(warehouse, new)
+    row_count = warehouse.scalar("select coalesce(sum(row_count), 0) from landing.files where run_id = $1", [run_id])
+    return Landing(new, superseded, known_count, int(row_count))
+
+
+def _not_taken_in(
+    warehouse: Warehouse, current: Sequence[LandedFile], superseded: Collection[LandedFile]
+) -> list[LandedFile]:
+    """The landed files that the warehouse does not hold. If it holds one that was landed again under a changed mapping,
+    what that file had said must go: it forgets everything and takes in all of them."""
+    taken_in = set(warehouse.query("select file_id from landing.files")["file_id"])
+    if taken_in.isdisjoint(file.file_id for file in superseded):
+        return [file for file in current if file.file_id not in taken_in]
+    _log.info("a mapping has changed: everything is derived again from landing", files=len(superseded))
+    for table in tables.TABLES:
+        warehouse.run(f"delete from {table.full_name}", name=table.full_name)
+    forget(warehouse)
+    return list(current)

@@ -1,0 +1,116 @@
+"""The beginning of a file: how it is laid out, and what its first records are called by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from cdp.errors import InputRefused
+from pipelines.land.delimited import dialect_of
+from pipelines.land.reading import open_bytes, readable
+
+Layout = Literal["lines", "document", "csv", "parquet"]
+
+LINE_SUFFIXES = {".jsonl", ".ndjson"}
+SNIFFED_BYTES = 256 * 1024
+# So few NULs at a file's beginning are dirt in a text; more of them are UTF-16 or no text at all.
+SNIFFED_TEXT, STRAY_NULS = 1024, 8
+SNIFFED_RECORDS = 50
+
+
+@dataclass(frozen=True)
+class Head:
+    """The first records of a file: enough to tell what it is."""
+
+    layout: Layout
+    records: tuple[frozenset[str], ...]
+
+    @classmethod
+    def of(cls, path: Path) -> Head:
+        with readable(path), open_bytes(path) as stream:
+            head = stream.read(SNIFFED_BYTES)
+        if head.startswith(b"PAR1"):
+            return cls("parquet", (frozenset(_parquet_columns(path)),))
+        text = head.decode("utf-8", errors="replace").lstrip("\ufeff")
+        if not text.strip():
+            raise InputRefused("the file is empty", where=str(path))
+        if text[:SNIFFED_TEXT].count("\0") > STRAY_NULS:
+            raise InputRefused("neither UTF-8 text nor Parquet", where=str(path), hint="Save it as UTF-8")
+        layout = _text_layout(path, text)
+        if layout == "csv":
+            return cls(layout, (frozenset(dialect_of(text.lstrip().splitlines()[0]).names),))
+        return cls(layout, tuple(frozenset(record) for record in _json_records(text, layout)))
+
+    def columns(self) -> list[str]:
+        return sorted({key for record in self.records for key in record})
+
+
+def _parquet_columns(path: Path) -> list[str]:
+    try:
+        return list(pl.read_parquet_schema(path))
+    except pl.exceptions.PolarsError as error:
+        raise InputRefused("the Parquet file is damaged", where=str(path), hint="Fetch it again") from error
+
+
+def _text_layout(path: Path, text: str) -> Layout:
+    """Lines, if the file's name or most of its lines say so; a document, if its first character does; else CSV."""
+    if LINE_SUFFIXES & {suffix.lower() for suffix in path.suffixes}:
+        return "lines"
+    if text.lstrip()[0] not in "{[":
+        return "csv"
+    lines = [value for line in text.splitlines()[:SNIFFED_RECORDS] if line.strip() for value in [_parsed(line)]]
+    if len(lines) > 1:
+        return "lines" if 2 * sum(isinstance(value, (dict, list)) for value in lines) >= len(lines) else "document"
+    return "document" if lines[0] is None or _wraps_records(lines[0]) else "lines"
+
+
+def _wraps_records(value: Any) -> bool:
+    return isinstance(value, list) or (isinstance(value, dict) and any(map(_is_records, value.values())))
+
+
+def _json_records(text: str, layout: Layout) -> Iterator[dict[str, Any]]:
+    values = map(_parsed, text.splitlines()[:SNIFFED_RECORDS]) if layout == "lines" else iter(_first_element(text))
+    for value in values:
+        yield from _records_in(value)
+
+
+def _records_in(value: Any) -> Iterator[dict[str, Any]]:
+    """The records of a parsed value: itself, a list's elements, or the elements of a list that it wraps."""
+    if isinstance(value, list):
+        yield from (element for element in value if isinstance(element, dict))
+    elif isinstance(value, dict):
+        yield value
+        for inner in value.values():
+            if _is_records(inner):
+                yield from inner
+
+
+def _is_records(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(element, dict) for element in value)
+
+
+def _first_element(text: str) -> Iterator[Any]:
+    """The first record of a document of which `text` may be only the beginning."""
+    whole = _parsed(text)
+    if whole is not None:
+        yield whole
+        return
+    start = text.find("[") + 1
+    while start and start < len(text) and text[start] in " \r\n\t":
+        start += 1
+    try:
+        yield json.JSONDecoder().raw_decode(text, start)[0]
+    except ValueError:
+        return
+
+
+def _parsed(text: str) -> Any | None:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

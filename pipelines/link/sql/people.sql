@@ -1,0 +1,3 @@
+-- The observations of each profile as it is now.
+create or replace temp view people as
+select observation_id, profile_id from identity.members where valid_to_run is null

@@ -1,0 +1,37 @@
+"""Profiles: the golden record of each person, its traits with their lineage, and what the person has done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from cdp import fields, tables
+from cdp.people.unset import UNSET_BY
+from cdp.warehouse import Warehouse
+from pipelines.statements import statement
+
+
+def build_profiles(warehouse: Warehouse, source_priority: Sequence[str]) -> None:
+    """Write profiles.traits and profiles.profiles.
+
+    Args:
+        source_priority: sources whose values win over more recent ones, most trusted first.
+    """
+    priority = pl.DataFrame(
+        {"source": list(source_priority), "rank": range(len(source_priority))},
+        schema={"source": pl.String, "rank": pl.Int64},
+    )
+    names = pl.DataFrame({"name": list(UNSET_BY), "trait": list(UNSET_BY.values())})
+    with (
+        warehouse.frame("source_priority", priority),
+        warehouse.frame("taken_back_by", names),
+        warehouse.frame("core_traits", core_traits()),
+    ):
+        warehouse.run(statement("profiles/traits"), name=tables.TRAITS.full_name)
+    warehouse.run(statement("profiles/profiles"), name=tables.PROFILES.full_name)
+
+
+def core_traits() -> pl.DataFrame:
+    """trait: those that have a column of their own."""
+    return pl.DataFrame({"trait": fields.CORE_TRAITS})

@@ -1,0 +1,20 @@
+"""What logs say of consent and of addresses that fail reaches the store's ledger and its suppressions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cdp.consent.ledger import apply_effects
+from cdp.store import Store
+from cdp.warehouse import Warehouse
+from pipelines.segments.consents import unrecorded_effects
+
+
+def record_consents(warehouse: Warehouse, store: Store, recorded_at: datetime) -> None:
+    """Bring the ledger and the suppressions to what `warehouse` says.
+
+    Statements that came in live are there already, under the same ids. Killed in between, the next call does the rest.
+    """
+    for effects in unrecorded_effects(warehouse, store):
+        with store.write() as connection:
+            apply_effects(connection, effects, recorded_at)

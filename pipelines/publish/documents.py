@@ -1,0 +1,60 @@
+"""Profiles as documents: what senders read of each person, made for those who differ from what the store holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from cdp.metrics.catalogue import METRICS
+from cdp.warehouse import Warehouse
+from pipelines.profiles.golden import core_traits
+from pipelines.statements import statement
+
+# Documents made and handed over at a time: bounds the memory of a first publish.
+DOCUMENTS_AT_A_TIME = 20_000
+
+
+def write_changed_documents(warehouse: Warehouse, known: pl.DataFrame) -> pl.DataFrame:
+    """Write the temporary table `changed_documents` (profile_id, document, document_hash): those that the store lacks
+    or holds otherwise. Returns the profile_id of those that it holds in vain."""
+    warehouse.run(
+        "create or replace temp table changed_documents (profile_id varchar, document varchar, document_hash varchar)"
+    )
+    warehouse.run(f"create or replace temp macro metrics_json(m) as {document_of_metrics()}", name="metrics_json")
+    profile_ids = warehouse.query("select profile_id from profiles.profiles order by profile_id")
+    for wanted in profile_ids.iter_slices(DOCUMENTS_AT_A_TIME):
+        here = known.join(wanted, on="profile_id", how="semi")
+        with (
+            warehouse.frame("wanted", wanted),
+            warehouse.frame("known_hashes", here),
+            warehouse.frame("core_traits", core_traits()),
+        ):
+            warehouse.run(
+                f"insert into changed_documents from ({statement('publish/documents')}) "
+                "anti join known_hashes using (profile_id, document_hash)",
+                name="documents",
+            )
+    return known.select("profile_id").join(profile_ids, on="profile_id", how="anti")
+
+
+def slices(warehouse: Warehouse, table: str) -> Iterator[pl.DataFrame]:
+    for offset in range(0, warehouse.count(table), DOCUMENTS_AT_A_TIME):
+        yield warehouse.query(
+            f"select * from {table} where rowid between $1 and $2", [offset, offset + DOCUMENTS_AT_A_TIME - 1]
+        )
+
+
+def document_of_metrics() -> str:
+    """SQL over profiles.metrics, as `m`, of the JSON text of a profile's metrics. Windows in which nothing happened are
+    left out: a document is read for each message that is sent, and most windows of most people are empty."""
+    lasting = ", ".join(f"{metric.name} := m.{metric.name}" for metric in METRICS if metric.window_days is None)
+    windowed = ", ".join(
+        f"{metric.name} := nullif(m.{metric.name}, 0)" for metric in METRICS if metric.window_days is not None
+    )
+    # Merging into nothing takes out what is null (RFC 7396).
+    happened = f"json_merge_patch('{{}}', to_json(struct_pack({windowed})))::varchar"
+    return (
+        f"concat(rtrim(to_json(struct_pack(profile_id := m.profile_id, {lasting}))::varchar, '}}'), "
+        f"replace(',' || ltrim({happened}, '{{'), ',}}', '}}'))"
+    )

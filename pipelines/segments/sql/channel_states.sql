@@ -1,0 +1,109 @@
+-- What may be done on each channel that a profile has an address for, as of a time. Consent is the fold of
+-- `cdp/consent/standing.py`, for marketing as a whole, over everybody at once: a test holds the two against each other.
+-- Reads `numbered` and `activity`, and `consent_entries`, `contact_points`, `suppressing` and `opt_out_reaches`, which
+-- pipelines/segments/channel_states.py provides.
+insert into segments.channel_states by name
+with held as materialized (
+    -- What a person can be met by, each under a number; materialized, because read again it could have another.
+    select *, row_number() over () as holding
+    from (
+        select distinct n.person, p.contact_point_id, i.type, v.is_address, i.value
+        from identity.identifiers i
+        join numbered n using (observation_id)
+        join (select type, value, bool_or(quality in ('unique', 'shared')) as is_address from identity.identifier_values
+            where quality <> 'junk' group by type, value) v on v.type = i.type and v.value = i.value
+        left join contact_points p on p.type = i.type and p.value = i.value)
+),
+addresses as (
+    select person, contact_point_id, holding, unnest(case type
+        when 'email' then ['email'] when 'phone' then ['sms', 'whatsapp'] when 'device_token' then ['push'] end)
+        as channel
+    from held
+    where is_address
+),
+-- Only people of whom something was stated take part in the fold.
+stated as (
+    select h.person, h.holding, e.*, e.channel as of_channel,
+        case e.channel when 'email' then 'email' when 'push' then 'device_token'
+            when 'sms' then 'phone' when 'whatsapp' then 'phone' end as address_type
+    from consent_entries e
+    join held h using (contact_point_id)
+    where e.occurred_at <= $as_of
+),
+own as (
+    select a.holding, a.channel, s.entry_id, s.state, s.occurred_at, s.recorded_at,
+        case s.scope when 'topic' then 0 when 'channel' then 1 else 2 end as breadth
+    from addresses a
+    join stated s using (holding)
+    where s.scope = 'all' or (s.of_channel = a.channel and (s.scope = 'channel' or s.topic is null))
+),
+narrowest as (
+    from own qualify breadth = min(breadth) over (partition by holding, channel)
+),
+regions as (
+    select p.rowid as person, coalesce(r.region, '') as region
+    from profiles.profiles p
+    left join (select distinct region from opt_out_reaches) r on r.region = p.country
+),
+opted_out as (
+    select a.holding, a.channel, s.entry_id, s.state, s.occurred_at, s.recorded_at
+    from addresses a
+    join stated s on s.person = a.person
+    join regions g on g.person = a.person
+    left join opt_out_reaches r on r.region = g.region and r.channel = s.of_channel and r.further = a.channel
+    where s.state in ('denied', 'withdrawn')
+        and case when s.scope = 'all' then true
+            when s.of_channel = a.channel and (s.scope = 'channel' or s.topic is null)
+                then s.contact_point_id is not distinct from a.contact_point_id
+                    or s.contact_point_type is distinct from s.address_type
+            else s.scope = 'channel' and r.further is not null end
+),
+deciding as (
+    select * exclude (breadth) from narrowest union from opted_out
+),
+latest as (
+    from deciding
+    qualify rank() over (partition by holding, channel order by occurred_at desc, recorded_at desc) = 1
+),
+standing as (
+    select holding, channel,
+        case when count(distinct state = 'granted') > 1 then 'conflicting'
+            else arg_min(state, (state not in ('denied', 'withdrawn'), entry_id)) end as state
+    from latest
+    group by all
+),
+suppressed as (
+    select contact_point_id, channel
+    from (
+        select contact_point_id, channel, reason,
+            max(occurred_at) filter (occurred_at <= $as_of) as occurred_at,
+            max(lifted_at) filter (lifted_at <= $as_of) as lifted_at
+        from suppressing
+        group by all)
+    where occurred_at is not null and coalesce(lifted_at <= occurred_at, true)
+),
+of_address as (
+    select a.person, a.channel, coalesce(s.state, 'missing') as state,
+        exists (from suppressed u where u.contact_point_id = a.contact_point_id and u.channel in (a.channel, 'all'))
+            as is_suppressed
+    from addresses a
+    left join standing s on s.holding = a.holding and s.channel = a.channel
+),
+of_channel as (
+    -- An address that may be written to makes up for another; of the rest, what was stated says more.
+    select person, channel, bool_and(is_suppressed) as suppressed,
+        -- An address of which nothing is stated counts, unless its owner opted out at another.
+        bool_or(not is_suppressed and state in ('granted', 'pending'))
+            or bool_or(not is_suppressed and state = 'missing')
+                and not bool_or(state in ('conflicting', 'withdrawn', 'denied')) as is_open,
+        arg_min(state, list_position(['granted', 'pending', 'conflicting', 'withdrawn', 'denied', 'missing'], state))
+            as consent
+    from of_address
+    group by person, channel
+)
+select p.profile_id, c.channel, c.consent, c.suppressed,
+    -- Not every phone has WhatsApp: only one that was met there.
+    c.is_open and (c.channel <> 'whatsapp' or m.person is not null) as reachable
+from of_channel c
+join profiles.profiles p on p.rowid = c.person
+left join (select distinct person from activity where channel = 'whatsapp') m on m.person = c.person
