@@ -115,8 +115,22 @@ def channels_opened_by(address_type: str) -> tuple[str, ...]:
     return tuple(name for name in channels_addressed_by(address_type) if not BY_NAME[name].needs_contact)
 
 
-def message_channels_relation() -> str:
-    """SQL of the relation `message_channels`: channel, address_type, needs_contact."""
+def sql_helpers() -> str:
+    """SQL of what statements know of channels.
+
+    message_channels: a relation with channel, address_type, needs_contact.
+    is_message_channel(channel): whether messages are sent on it; a list of constants costs less than a join.
+    addresses_of(email, phone, device_token): a list of {channel, address}.
+    """
+    addresses = ", ".join(f"{{'channel': '{name}', 'address': {kind}}}" for name, kind in ADDRESS_TYPES.items())
+    return f"""
+create or replace temp view message_channels as {_message_channels()};
+create or replace temp macro is_message_channel(channel) as channel in {MESSAGE_CHANNELS};
+create or replace temp macro addresses_of(email, phone, device_token) as [{addresses}];
+"""
+
+
+def _message_channels() -> str:
     rows = ", ".join(
         f"('{name}', '{kind}', {str(BY_NAME[name].needs_contact).lower()})" for name, kind in ADDRESS_TYPES.items()
     )

@@ -18,6 +18,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
+from cdp.channels import sql_helpers
 from cdp.contract import Table
 from cdp.errors import CdpError, ConfigurationError, InputRefused, StatementFailed, Unavailable, UsageError
 from cdp.settings import Settings
@@ -128,7 +129,7 @@ class Warehouse:
 def open_memory() -> Warehouse:
     """An empty in-memory warehouse, with the macros that sources' SELECTs use."""
     warehouse = Warehouse(duckdb.connect())
-    warehouse.run(MACROS, name="macros")
+    warehouse.run(MACROS + sql_helpers(), name="macros")
     return warehouse
 
 
@@ -250,7 +251,7 @@ def _open(path: Path, settings: Settings, scratch: Path, *, read_only: bool) -> 
             },
         )
         warehouse = Warehouse(connection, scratch)
-        warehouse.run(MACROS, name="macros")
+        warehouse.run(MACROS + sql_helpers(), name="macros")
     return warehouse
 
 

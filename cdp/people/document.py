@@ -190,3 +190,8 @@ def packed(part: type, row: str) -> str:
 
 def _column(name: str, hint: object) -> str:
     return f"iso({name})" if hint is Time or hint == Time else name
+
+
+def core_traits_packed(row: str) -> str:
+    """SQL of the core traits as a struct of texts, from the columns of `row`."""
+    return f"struct_pack({', '.join(f'{trait} := cast({row}.{trait} as varchar)' for trait in CORE_TRAITS)})"

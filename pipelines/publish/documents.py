@@ -7,6 +7,15 @@ from collections.abc import Iterator
 import polars as pl
 
 from cdp.metrics.catalogue import METRICS
+from cdp.people.document import (
+    KnownIdentifier,
+    Preference,
+    RecentMessage,
+    SegmentMembership,
+    TraitEvidence,
+    core_traits_packed,
+    packed,
+)
 from cdp.warehouse import Warehouse
 from pipelines.profiles.golden import core_traits
 from pipelines.statements import statement
@@ -21,7 +30,8 @@ def write_changed_documents(warehouse: Warehouse, known: pl.DataFrame) -> pl.Dat
     warehouse.run(
         "create or replace temp table changed_documents (profile_id varchar, document varchar, document_hash varchar)"
     )
-    warehouse.run(f"create or replace temp macro metrics_json(m) as {document_of_metrics()}", name="metrics_json")
+    for name, text in _macros().items():
+        warehouse.run(f"create or replace temp macro {name} as {text}", name=name)
     profile_ids = warehouse.query("select profile_id from profiles.profiles order by profile_id")
     for wanted in profile_ids.iter_slices(DOCUMENTS_AT_A_TIME):
         here = known.join(wanted, on="profile_id", how="semi")
@@ -36,6 +46,19 @@ def write_changed_documents(warehouse: Warehouse, known: pl.DataFrame) -> pl.Dat
                 name="documents",
             )
     return known.select("profile_id").join(profile_ids, on="profile_id", how="anti")
+
+
+def _macros() -> dict[str, str]:
+    """What `documents.sql` makes the parts of a document with, from where these are declared."""
+    return {
+        "metrics_json(m)": document_of_metrics(),
+        "core_traits_of(p)": core_traits_packed("p"),
+        "trait_evidence_json(t)": packed(TraitEvidence, "t"),
+        "identifier_json(h)": packed(KnownIdentifier, "h"),
+        "membership_json(m)": packed(SegmentMembership, "m"),
+        "preference_json(c)": packed(Preference, "c"),
+        "recent_message_json(w)": packed(RecentMessage, "w"),
+    }
 
 
 def slices(warehouse: Warehouse, table: str) -> Iterator[pl.DataFrame]:

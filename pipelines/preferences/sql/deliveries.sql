@@ -10,7 +10,7 @@ with reported as (
         min(occurred_at) filter (event_type in ('clicked', 'replied')) as answered_at,
         max(case event_type when 'clicked' then 1.0 when 'replied' then $reply_weight else 0.0 end)::double as answered
     from activity
-    where channel in ('email', 'sms', 'push', 'whatsapp')
+    where is_message_channel(channel)
         and event_type in ('delivered', 'opened', 'clicked', 'replied')
     group by person, channel, message
 ),

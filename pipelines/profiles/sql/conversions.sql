@@ -5,7 +5,7 @@ with answers as (
     -- Of two answers at one time the first channel's counts.
     select person, occurred_at, min(struct_pack(channel := channel, message := message)) as answered
     from activity
-    where event_type in ('clicked', 'replied') and channel in ('email', 'sms', 'push', 'whatsapp')
+    where event_type in ('clicked', 'replied') and is_message_channel(channel)
     group by all
 )
 select o.person, a.answered.channel as channel, a.answered.message as message, max(o.occurred_at) as converted_at

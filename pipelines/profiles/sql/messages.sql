@@ -11,7 +11,7 @@ select person, channel, message,
     max(occurred_at) filter (event_type in ('unsubscribed', 'complained')) as unsubscribed_at,
     null::timestamptz as converted_at
 from activity
-where channel in ('email', 'sms', 'push', 'whatsapp')
+where is_message_channel(channel)
 group by person, channel, message
 union all by name
 select person, channel, message, converted_at from conversions

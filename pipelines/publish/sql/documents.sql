@@ -14,21 +14,23 @@ held as (
 quality as (
     select type, value, min(quality) as quality from identity.identifier_values group by type, value
 ),
-identifiers as (
-    select h.profile_id, string_agg(to_json(struct_pack(type := h.type, value := h.value, quality := q.quality,
-        sources := h.sources, first_seen_at := iso(h.first_seen_at), last_seen_at := iso(h.last_seen_at))), ',' order by h.type, h.value) as items
-    from held h
-    join quality q on q.type = h.type and q.value = h.value
-    group by h.profile_id
+qualified as (
+    select h.*, q.quality from held h join quality q on q.type = h.type and q.value = h.value
 ),
-evidence as (
-    select t.profile_id, string_agg(to_json(struct_pack(trait := t.trait, value := t.value, is_current := t.is_current,
-        source := t.source, observed_at := iso(t.observed_at), file := f.path, line_number := t.line_number)), ','
-        order by t.trait, t.is_current desc, t.observed_at desc, t.source, t.value) as items
+identifiers as (
+    select profile_id, string_agg(identifier_json(h), ',' order by type, value) as items from qualified h group by profile_id
+),
+sourced_traits as (
+    select t.*, f.path as file
     from profiles.traits t
     semi join wanted using (profile_id)
     join landing.files f using (file_id)
-    group by t.profile_id
+),
+evidence as (
+    select profile_id, string_agg(trait_evidence_json(t), ',' order by trait, is_current desc, observed_at desc, source, value)
+        as items
+    from sourced_traits t
+    group by profile_id
 ),
 custom_traits as (
     select profile_id, string_agg(to_json(trait) || ':' || to_json(value), ',' order by trait) as items
@@ -38,19 +40,13 @@ custom_traits as (
     group by profile_id
 ),
 memberships as (
-    select profile_id, string_agg(to_json(struct_pack(segment := segment, entered_at := iso(entered_at))), ','
-        order by segment) as items
-    from segments.memberships semi join wanted using (profile_id)
+    select profile_id, string_agg(membership_json(m), ',' order by segment) as items
+    from segments.memberships m semi join wanted using (profile_id)
     group by profile_id
 ),
 preferences as (
-    select profile_id, string_agg(to_json(struct_pack(channel := channel, reachable := reachable, score := score,
-        low := low, high := high, received_count := received_count, response_count := response_count,
-        decayed_received := decayed_received, decayed_responses := decayed_responses, prior := prior,
-        prior_weight := prior_weight, half_life_days := half_life_days, best_hours := best_hours,
-        looked_count := looked_count, weekend_best_hours := weekend_best_hours,
-        weekend_looked_count := weekend_looked_count, timezone := timezone)), ',' order by score desc nulls last, channel) as items
-    from segments.channel_preferences semi join wanted using (profile_id)
+    select profile_id, string_agg(preference_json(c), ',' order by score desc nulls last, channel) as items
+    from segments.channel_preferences c semi join wanted using (profile_id)
     group by profile_id
 ),
 -- What counts against frequency caps, and what the scores know already: a decision adds what came in live since. A
@@ -64,15 +60,13 @@ week_messages as (
     join conformed.events e on e.observation_id = m.observation_id
     cross join (select as_of from runs.runs order by started_at desc limit 1) r
     where e.occurred_at > r.as_of - interval 7 days and e.occurred_at <= r.as_of and not e.is_machine
-        and e.channel in ('email', 'sms', 'push', 'whatsapp')
+        and is_message_channel(e.channel)
         and e.event_type in ('sent', 'delivered', 'opened', 'clicked', 'replied')
     group by all
 ),
 recent_messages as (
-    select profile_id, string_agg(to_json(struct_pack(channel := channel, message_id := message_id,
-        sent_at := iso(sent_at), is_received := is_received, is_answered := is_answered)), ','
-        order by sent_at, channel, message_id) as items
-    from week_messages
+    select profile_id, string_agg(recent_message_json(w), ',' order by sent_at, channel, message_id) as items
+    from week_messages w
     where sent_at is not null
     group by profile_id
 ),
@@ -89,9 +83,7 @@ documents as (
     select p.profile_id, concat(
         rtrim(to_json(struct_pack(
             profile_id := p.profile_id,
-            traits := struct_pack(first_name := p.first_name, last_name := p.last_name, email := p.email, phone := p.phone,
-                date_of_birth := cast(p.date_of_birth as varchar), street := p.street, city := p.city, region := p.region,
-                postcode := p.postcode, country := p.country, language := p.language, timezone := p.timezone),
+            traits := core_traits_of(p),
             identity := struct_pack(observation_count := p.observation_count, source_count := p.source_count,
                 confidence := p.confidence, members := coalesce(b.members, []), aliases := coalesce(a.aliases, [])),
             created_at := iso(p.created_at), last_seen_at := iso(p.last_seen_at)))::varchar, '}'),

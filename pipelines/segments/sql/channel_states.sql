@@ -15,19 +15,17 @@ with held as materialized (
         left join contact_points p on p.type = i.type and p.value = i.value)
 ),
 addresses as (
-    select person, contact_point_id, holding, unnest(case type
-        when 'email' then ['email'] when 'phone' then ['sms', 'whatsapp'] when 'device_token' then ['push'] end)
-        as channel
-    from held
-    where is_address
+    select h.person, h.contact_point_id, h.holding, c.channel
+    from held h
+    join message_channels c on c.address_type = h.type
+    where h.is_address
 ),
 -- Only people of whom something was stated take part in the fold.
 stated as (
-    select h.person, h.holding, e.*, e.channel as of_channel,
-        case e.channel when 'email' then 'email' when 'push' then 'device_token'
-            when 'sms' then 'phone' when 'whatsapp' then 'phone' end as address_type
+    select h.person, h.holding, e.*, e.channel as of_channel, c.address_type
     from consent_entries e
     join held h using (contact_point_id)
+    left join message_channels c on c.channel = e.channel
     where e.occurred_at <= $as_of
 ),
 own as (
@@ -102,8 +100,12 @@ of_channel as (
     group by person, channel
 )
 select p.profile_id, c.channel, c.consent, c.suppressed,
-    -- Not every phone has WhatsApp: only one that was met there.
-    c.is_open and (c.channel <> 'whatsapp' or m.person is not null) as reachable
+    -- An address alone does not open every channel: not every phone has WhatsApp.
+    c.is_open and (not w.needs_contact or m.person is not null) as reachable
 from of_channel c
+join message_channels w on w.channel = c.channel
 join profiles.profiles p on p.rowid = c.person
-left join (select distinct person from activity where channel = 'whatsapp') m on m.person = c.person
+left join (
+    select distinct person, channel::varchar as channel from activity
+    where channel in (select channel from message_channels where needs_contact)
+) m on m.person = c.person and m.channel = c.channel

@@ -10,9 +10,7 @@ with failing as (
     where not e.is_machine and f.lifts is distinct from 'hard_bounce'
 ),
 addressed as (
-    select observation_id, unnest([
-        {'channel': 'email', 'address': email}, {'channel': 'sms', 'address': phone},
-        {'channel': 'whatsapp', 'address': phone}, {'channel': 'push', 'address': device_token}], recursive := true)
+    select observation_id, unnest(addresses_of(email, phone, device_token), recursive := true)
     from conformed.observations
 ),
 bounced as (
