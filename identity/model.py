@@ -3,7 +3,7 @@
 Edit comparisons, blocking keys and thresholds here; the trained parameters (how often each level occurs among
 matches, `m`, and among other pairs, `u`) stand in `model.json`, to be reviewed, not edited. The records compared are
 super-records: an exact component's most frequent names, date of birth and address, and all of its e-mails and phones
-(`sql/described.sql`). The words of the SQL are macros (`sql/likeness.sql`).
+(`sql/component_records.sql`). The words of the SQL are macros (`sql/likeness.sql`).
 """
 
 from __future__ import annotations

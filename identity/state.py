@@ -27,7 +27,7 @@ EVIDENCE = (
 
 def prepare(warehouse: Warehouse, rules: str) -> None:
     """Make the state's tables. If the last resolution went by other rules, nothing that it found stands."""
-    warehouse.run(statement("state"), name="resolver")
+    warehouse.run(statement("resolver"), name="resolver")
     if warehouse.scalar("select rules from resolver.basis") == rules:
         return
     for table in (*(f"resolver.{name}" for name in STATE), *(table.full_name for table in EVIDENCE)):

@@ -1,3 +1,6 @@
+-- reads: identity.edges, identity.members
+-- makes: nothing: a query
+
 -- The evidence that holds a profile together. A value's holders are linked through one of them, who may be elsewhere.
 with inside as (
     select observation_id from identity.members where profile_id = $1 and valid_to_run is null
