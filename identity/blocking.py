@@ -14,12 +14,12 @@ def block(warehouse: Warehouse) -> None:
     Reads `changed_records` and their descriptions. An oversized block yields no pairs and is listed in
     identity.oversized_blocks.
     """
-    warehouse.run("create or replace temp table new_block_keys (rule varchar, key ubigint, unique_id varchar)")
+    warehouse.run(statement("new_block_keys"), name="new_block_keys")
     for rule, keys in BLOCKING_KEYS.items():
         warehouse.run(
             "insert into new_block_keys select distinct $rule, hash($rule, key), unique_id from "
-            f"(select unique_id, unnest({keys}) as key from described semi join changed_records using (unique_id)) "
-            "where key is not null",
+            f"(select unique_id, unnest({keys}) as key from component_records "
+            "semi join changed_records using (unique_id)) where key is not null",
             {"rule": rule},
             name=f"blocking key {rule}",
         )

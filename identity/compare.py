@@ -73,7 +73,7 @@ class Bench:
     def _side(self, name: str, ids: Sequence[str]) -> Any:
         with self.warehouse.frame("side", pl.DataFrame({"observation_id": ids}, schema={"observation_id": pl.String})):
             self.warehouse.run(
-                f"create or replace temp table {name} as select s.* exclude (component_id) from described s "
+                f"create or replace temp table {name} as select s.* exclude (component_id) from component_records s "
                 "join components c on c.observation_id = s.unique_id where c.component_id in "
                 "(select component_id from components semi join side using (observation_id))",
                 name=name,
@@ -93,9 +93,9 @@ def bench(
     asked = pl.DataFrame({"observation_id": observation_ids}, schema={"observation_id": pl.String})
     with published.frame("asked", asked):
         observations = published.query(statement("neighbourhood"))
-    with published.frame("near", observations.select("observation_id")):
+    with published.frame("neighbours", observations.select("observation_id")):
         places = published.query(
-            "select observation_id, profile_id from identity.members semi join near using (observation_id) "
+            "select observation_id, profile_id from identity.members semi join neighbours using (observation_id) "
             "where valid_to_run is null"
         )
     with closing(open_memory()) as scratch:
@@ -107,16 +107,16 @@ def bench(
         regroup(scratch)
         # An exact component that a constraint has split is one super-record per profile.
         whole = "component_id || profile_id" if not alone else "observation_id"
-        with scratch.frame("places", places):
+        with scratch.frame("published_places", places):
             parts = scratch.query(
                 f"select observation_id, {whole} as component_id "
-                "from resolver.components join places using (observation_id)"
+                "from resolver.components join published_places using (observation_id)"
             )
         describe(scratch, parts)
         api = DuckDBAPI(connection=scratch.connection)
         # The pairs are given, so no blocking is needed; the chart needs the values too.
         shown = replace(settings(model), blocking_rules_to_generate_predictions=[], retain_matching_columns=True)
-        yield Bench(scratch, model, Linker(api.register("described"), shown, log_level=None), api)
+        yield Bench(scratch, model, Linker(api.register("component_records"), shown, log_level=None), api)
 
 
 def _scored(pair: dict[str, Any], model: Model) -> Scored:

@@ -3,7 +3,7 @@
 Edit comparisons, blocking keys and thresholds here. The trained parameters (how often each level occurs among
 matches, `m`, and among non-matches, `u`) are in `model.json`, to be reviewed, not edited. The records compared are
 super-records: the most frequent names, date of birth and address of an exact component, and all of its e-mails and
-phones (`sql/described.sql`). The functions used in the SQL are macros (`sql/likeness.sql`).
+phones (`sql/component_records.sql`). The functions used in the SQL are macros (`sql/likeness.sql`).
 """
 
 from __future__ import annotations

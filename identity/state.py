@@ -27,7 +27,7 @@ EVIDENCE = (
 
 def prepare(warehouse: Warehouse, rules: str) -> None:
     """Create the state's tables; empty them and the evidence if the last resolution used other rules."""
-    warehouse.run(statement("state"), name="resolver")
+    warehouse.run(statement("resolver"), name="resolver")
     if warehouse.scalar("select rules from resolver.basis") == rules:
         return
     for table in (*(f"resolver.{name}" for name in STATE), *(table.full_name for table in EVIDENCE)):

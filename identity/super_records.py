@@ -24,7 +24,7 @@ def regroup(warehouse: Warehouse) -> None:
 
 
 def describe(warehouse: Warehouse, components: pl.DataFrame) -> None:
-    """Write `components` and `described`, one super-record each, for a frame of observation_id, component_id."""
+    """Write `components` and `component_records`, one row per super-record, from observation_id, component_id."""
     with warehouse.frame("incoming_components", components):
         warehouse.run("create or replace temp table components as select * from incoming_components")
-    warehouse.run(statement("described"), name="described")
+    warehouse.run(statement("component_records"), name="component_records")

@@ -176,8 +176,7 @@ def _draw(warehouse: Warehouse, records: int, seed: int) -> None:
 def _known_matches(warehouse: Warehouse, seed: int) -> dict[str, Counts]:
     """Pairs per level among observations that share a unique identifier, without the field of that identifier."""
     warehouse.run(
-        "create or replace temp table known_pairs as select left_id as join_key_l, right_id as join_key_r, rule "
-        "from exact_edges order by hash(left_id || right_id || $seed), rule limit $most",
+        statement("known_pairs"),
         {"seed": str(seed), "most": MAX_KNOWN_MATCHES},
         name="known_pairs",
     )
@@ -185,7 +184,7 @@ def _known_matches(warehouse: Warehouse, seed: int) -> dict[str, Counts]:
     describe(warehouse, ends.with_columns(component_id="observation_id"))
     counts = {c.name: np.zeros(len(c.levels)) for c in COMPARISONS}
     for rule in warehouse.query("select distinct rule from known_pairs order by rule")["rule"]:
-        found = _levels(warehouse, f"(from known_pairs where rule = '{rule}')", "described")
+        found = _levels(warehouse, f"(from known_pairs where rule = '{rule}')", "component_records")
         for comparison in COMPARISONS:
             if not rule.startswith(comparison.name):
                 counts[comparison.name] += _count(found, comparison)

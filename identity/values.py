@@ -17,11 +17,6 @@ MAX_PEOPLE = 6
 # The given names behind a value are compared with each other only up to this many distinct names.
 MAX_NAMES = 40
 
-# Observations whose profile may have changed; later steps add to them.
-TOUCHED = """
-create or replace temp table touched as select observation_id from changed where not is_seen_again_only
-"""
-
 
 def judge(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
     """Judge the values that new and changed observations carry or carried: update identity.identifiers,
@@ -37,7 +32,7 @@ def judge(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
     with warehouse.frame("incoming_forms", given_forms()):
         warehouse.run("create or replace temp table given_forms as select * from incoming_forms")
     warehouse.run(statement("changed"), name="changed")
-    warehouse.run(TOUCHED, name="touched")
+    warehouse.run(statement("touched"), name="touched")
     warehouse.run(statement("features"), name="resolver.features")
     warehouse.run(statement("identifiers"), name="identity.identifiers")
     _list_patterned(warehouse, patterns)
@@ -52,13 +47,11 @@ def judge(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
 
 
 def _list_patterned(warehouse: Warehouse, patterns: pl.DataFrame) -> None:
-    """Write the temporary table listed_values: the touched values that match a pattern.
+    """Write the temporary table `listed_values`: the touched values that match a pattern.
 
     One statement per pattern, because DuckDB compiles a pattern only once if it is a constant.
     """
-    warehouse.run(
-        "create or replace temp table listed_values (type varchar, value varchar, quality varchar, reason varchar)"
-    )
+    warehouse.run(statement("listed_values"), name="listed_values")
     for kind, pattern, quality, reason in patterns.select("type", "pattern", "quality", "reason").iter_rows():
         warehouse.run(
             "insert into listed_values select type, value, $quality, $reason from touched_values "

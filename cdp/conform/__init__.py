@@ -48,7 +48,7 @@ def columns_of(table: Table) -> str:
 
 def raw(lists: Sequence[str]) -> str:
     """SELECT of the items in `landed`, where payloads may wrap a list under one of the keys `lists`."""
-    return statement("raw").replace("$lists", _wrapped_lists(lists))
+    return statement("raw").replace("$wrapped_list", _wrapped_list(lists))
 
 
 def insert_mapped(source_name: str, select: str) -> str:
@@ -89,9 +89,10 @@ def with_all_columns(cleaned: pl.DataFrame) -> pl.DataFrame:
 _CLEANED = {column.name: column.type.polars for column in CLEANED}
 
 
-def _wrapped_lists(keys: Sequence[str]) -> str:
-    """WHEN branches: the path of the list that a payload wraps. Few do: a search for the key spares the parsing."""
-    return " ".join(
+def _wrapped_list(keys: Sequence[str]) -> str:
+    """SQL of the path of the list that a payload wraps. Few do: a search for the key spares the parsing."""
+    branches = " ".join(
         f"""when contains(payload, '"{key}"') and json_type(payload, '$.{key}') = 'ARRAY' then '$.{key}'"""
         for key in keys
     )
+    return f"case {branches} end" if branches else "null"

@@ -56,7 +56,7 @@ class RunReport(_Part):
     as_of: the time that the run speaks for. seconds: of all stages together. files: taken in by this run; files_known:
     inputs that had been landed before. landed: lines; `lines` has them by outcome, `tally` by source and outcome.
     events, observations, consents, profiles: rows there are now. merges, splits: of this run. quality: of the tables
-    checked.
+    checked. A field that is added needs a default: the reports kept before do not have it.
     """
 
     run_id: str

@@ -1,3 +1,6 @@
+-- reads: resolver.block_keys, touched_keys
+-- makes: blocks
+
 -- The touched blocking keys: how many super-records have each, whether that is too many to look at all their pairs, and
 -- whether it was.
 create or replace temp table blocks as

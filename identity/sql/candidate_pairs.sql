@@ -1,3 +1,6 @@
+-- reads: identity.oversized_blocks, resolver.block_keys, blocks, changed_records
+-- makes: candidate_pairs, crossed_records, rescored
+
 -- Pairs to score, each once and as Splink takes them: those of changed super-records, and those of the members of a block
 -- that has become too large or is so no more (`rescored`, both), with whom they share a block that is not too large.
 create or replace temp table crossed_records as

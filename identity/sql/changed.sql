@@ -1,3 +1,6 @@
+-- reads: conformed.observations, resolver.features
+-- makes: changed
+
 -- Observations that are new, gone, or not what they were when they were last resolved; `is_seen_again_only` tells those
 -- that have only been seen at other times: they say the same.
 create or replace temp table changed as

@@ -1,3 +1,6 @@
+-- reads: resolver.contact_points, touched_values, valued_holders
+-- makes: resolver.contact_points, owned, redescribed
+
 -- Addresses that are their holder's own, those that are touched in the place of those that were; and `redescribed`: the
 -- observations whose own addresses are others now.
 create or replace temp table owned as

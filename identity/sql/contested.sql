@@ -1,8 +1,11 @@
+-- reads: conformed.observations, holders, beyond_name()
+-- makes: contested
+
 -- E-mails that say no more than a name (ann.smith@…), whose holders bear that name and have nothing else in common: of
 -- phone, address and birthday they disagree on all that both give, two at least. Two people, one of whom was guessed to
 -- be the other.
 create or replace temp table contested as
-with described as (
+with bearers as (
     select distinct h.type, h.value, o.phone, lower(strip_accents(o.street)) || coalesce(o.postcode, o.city) as address,
         h.date_of_birth
     from holders h
@@ -11,7 +14,7 @@ with described as (
 ),
 few as (
     select *, row_number() over (partition by type, value order by phone, address, date_of_birth) as number
-    from described
+    from bearers
     qualify count(*) over (partition by type, value) between 2 and $max_names
 )
 select distinct a.type, a.value

@@ -1,3 +1,7 @@
+-- reads: identity.members, known_members
+-- makes: nothing
+-- adds to: touched
+
 -- The store remembers what was given out. Where this warehouse says otherwise (it is new, or was put back from a backup),
 -- all that either knows of the profiles concerned is touched.
 insert into touched

@@ -1,3 +1,6 @@
+-- reads: holders, recycled
+-- makes: epochs
+
 -- Holders, each in its epoch of the value: 0 where the value was never recycled, or no epoch has the holder. A holder
 -- without a name belongs to the epoch that all of its sightings fall into, if there is one.
 create or replace temp table epochs as

@@ -1,3 +1,6 @@
+-- reads: identity.edges, identity.members, identity.refusals
+-- makes: nothing: a query
+
 -- What holds a profile together: a row a piece of evidence, with those of the profile's observations that it joins.
 -- All holders of a value are linked through its first holder (left_id), so a value joins them whoever that is; those that
 -- a constraint refused the first holder still have each other.

@@ -1,3 +1,6 @@
+-- reads: contested, rule_probabilities, valued_holders
+-- makes: exact_edges
+
 -- One edge from each holder of a value to the value's first holder: n - 1 edges, never n squared. A shared value
 -- joins only those of its holders who also agree on the name (a shared device is shared by its accounts, whatever their
 -- names); junk and generic values join nobody.

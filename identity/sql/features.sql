@@ -1,3 +1,6 @@
+-- reads: conformed.observations, changed, given_forms
+-- makes: resolver.features
+
 -- What of an observation can speak for or against another: names as compared, birthday, customer number.
 delete from resolver.features where observation_id in (select observation_id from changed);
 

@@ -1,3 +1,6 @@
+-- reads: conformed.observations, landing.files, clusters
+-- makes: nothing: a query
+
 -- The ids that a new cluster may take, best first: from its founding observation (the first landed; within a landing
 -- the first seen, then by id), so that a rebuild without the store gives nearly all ids again. The further ones are for
 -- the part of a split whose first choice lives on with the other part.

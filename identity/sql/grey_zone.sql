@@ -1,3 +1,6 @@
+-- reads: identity.grey_pairs, identity.members
+-- makes: nothing: a query
+
 -- Profiles that the model finds alike, but not enough to join them: the most probable pair of each two.
 select 'grey' as queue, g.left_id, g.right_id, 'model' as rule, 'below_threshold' as reason, g.probability,
     l.profile_id as left_profile_id, m.profile_id as right_profile_id,

@@ -1,9 +1,12 @@
+-- reads: identity.identifiers, resolver.features, touched_values, names_alike()
+-- makes: holders
+
 -- Who carries a touched value, and the person they name. `person` is the value's own numbering of the people behind it: a
 -- given name that is like an earlier one (equal, a nickname of the same name, a typo, an initial) is the same person.
 -- Names are compared only where a value has a few of them: one needs no comparison, and with very many the value is
 -- nobody's anyway.
 create or replace temp table holders as
-with carried as (
+with carriers as (
     select i.type, i.value, i.observation_id, i.first_seen_at, i.last_seen_at, f.given_name, f.given_forms,
         f.surname, f.date_of_birth, f.customer
     from identity.identifiers i
@@ -12,25 +15,25 @@ with carried as (
 ),
 given as (
     select type, value, given_name, any_value(given_forms) as given_forms, list(distinct surname) as surnames
-    from carried
+    from carriers
     where given_name is not null
     group by type, value, given_name
 ),
-contested as (
+compared as (
     select * from given
     qualify count(*) over (partition by type, value) between 2 and $max_names
 ),
 alike as (
     select a.type, a.value, a.given_name, b.given_name as earlier_name
-    from contested a
-    join contested b on b.type = a.type and b.value = a.value and b.given_name < a.given_name
+    from compared a
+    join compared b on b.type = a.type and b.value = a.value and b.given_name < a.given_name
     where names_alike(a.given_name, a.given_forms, b.given_name, b.given_forms)
         -- First and last name in each other's place.
         or (list_contains(a.surnames, b.given_name) and list_contains(b.surnames, a.given_name))
 ),
 heads as (
     -- The names of a value that are like no name before them: one a person.
-    select type, value, given_name from contested anti join alike using (type, value, given_name)
+    select type, value, given_name from compared anti join alike using (type, value, given_name)
 ),
 followers as (
     select a.type, a.value, a.given_name, min(h.given_name) as person
@@ -39,5 +42,5 @@ followers as (
     group by a.type, a.value, a.given_name
 )
 select c.*, coalesce(f.person, c.given_name) as person
-from carried c
+from carriers c
 left join followers f on f.type = c.type and f.value = c.value and f.given_name = c.given_name

@@ -1,3 +1,6 @@
+-- reads: conformed.observations, identity.identifiers, changed
+-- makes: identity.identifiers, carried, touched_values
+
 -- The identifiers of changed observations, and `touched_values`: what they carry or have carried, with the evidence that
 -- an edge through the value bears.
 create or replace temp table carried as
@@ -20,12 +23,12 @@ where value is not null
 group by observation_id, type, value;
 
 create or replace temp table touched_values as
-select type, value, json_object('type', type, 'value', value) as evidence
+select v.type, v.value, json_object('type', v.type, 'value', v.value) as evidence
 from (
     select type, value from carried
     union
     select type, value from identity.identifiers semi join changed using (observation_id)
-);
+) v;
 
 delete from identity.identifiers where observation_id in (select observation_id from changed);
 insert into identity.identifiers by name from carried;

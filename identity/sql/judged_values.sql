@@ -1,3 +1,6 @@
+-- reads: contested, epochs, listed_values
+-- makes: judged_values
+
 create or replace temp table judged_values as
 with counted as (
     select type, value, epoch, any_value(is_recycled) as is_recycled, count(*) as holder_count,

@@ -1,3 +1,6 @@
+-- reads: nothing
+-- makes: beyond_name(), crossed(), date_parts_equal(), misspelt(), same_house(), same_letters(), same_place(), typo()
+
 -- When two texts may be one. Cheap tests come first: most pairs fail them.
 create or replace temp macro same_letters(a, b) as
     length(a) = length(b) and list_sort(string_split(a, '')) = list_sort(string_split(b, ''));

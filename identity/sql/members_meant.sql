@@ -1,3 +1,6 @@
+-- reads: conformed.observations, identity.aliases, identity.identifiers, identity.members, landing.files
+-- makes: nothing: a query
+
 -- The observations that an id or an identifier means, with the profile that holds each, founding one first.
 with held as (
     select observation_id, profile_id from identity.members where valid_to_run is null

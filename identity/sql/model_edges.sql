@@ -1,3 +1,6 @@
+-- reads: scored_pairs
+-- makes: model_edges
+
 -- What the model makes of the scored pairs.
 create or replace temp table model_edges as
 select unique_id_l as left_id, unique_id_r as right_id, 'model' as kind, 'model' as rule,

@@ -1,3 +1,6 @@
+-- reads: blocks
+-- makes: identity.oversized_blocks
+
 -- Touched blocks judged again.
 delete from identity.oversized_blocks where block_id in (select format('{:016x}', key) from blocks);
 

@@ -1,3 +1,6 @@
+-- reads: conformed.observations, identity.members, landing.files, asked
+-- makes: nothing: a query
+
 -- The observations of the profiles in `asked`: those with most of name and birthday first, then the founding one.
 select observation_id, m.profile_id
 from identity.members m

@@ -1,3 +1,6 @@
+-- reads: conformed.observations, former_members, known_members, new_members, region
+-- makes: places
+
 -- The region's places. Current ones with the run they began in; places that ended in this run or before keep their
 -- history, except those of observations that a changed mapping has done away with.
 create or replace temp table places as

@@ -1,3 +1,6 @@
+-- reads: resolver.super_records, candidate_pairs, drawn_numbers
+-- makes: random_pairs
+
 -- Random pairs that no blocking key has found: other people, as good as all of them.
 create or replace temp table random_pairs as
 with named as (

@@ -1,3 +1,6 @@
+-- reads: conformed.observations, landing.files, landing.records, asked
+-- makes: nothing: a query
+
 -- Observations of `asked` with what they say, the file and line that said it first, and that line as it came.
 select o.observation_id, o.source, f.path, o.line_number, o.first_seen_at::varchar as first_seen_at,
     to_json({

@@ -1,3 +1,6 @@
+-- reads: holders
+-- makes: recycled
+
 -- Phones whose holders' names conflict and follow each other in time without overlap: a number given up and given
 -- out again. Each holder gets an epoch of its own, from its first sighting until the next holder's.
 create or replace temp table recycled as

@@ -1,3 +1,6 @@
+-- reads: conformed.observations, landing.files, new_refusals, region
+-- makes: identity.refusals
+
 -- Merges in the region that a constraint forbade. Their run is the one that landed the later of the two observations, so
 -- that a rebuild says the same.
 delete from identity.refusals where left_id in (select observation_id from region);

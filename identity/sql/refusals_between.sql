@@ -1,3 +1,6 @@
+-- reads: identity.refusals, one, other
+-- makes: nothing: a query
+
 -- The merges between two groups of observations (`one`, `other`) that a constraint forbade, strongest first.
 select left_id, right_id, rule, probability, "constraint", run_id
 from identity.refusals

@@ -1,3 +1,6 @@
+-- reads: identity.members, identity.refusals
+-- makes: nothing: a query
+
 -- Profiles that evidence would have joined, had a constraint not forbidden it: the strongest refusal of each two.
 select 'refused' as queue, r.left_id, r.right_id, r.rule, r."constraint" as reason, r.probability,
     l.profile_id as left_profile_id, m.profile_id as right_profile_id,

@@ -1,3 +1,6 @@
+-- reads: resolver.linked, touched
+-- makes: region
+
 -- All that evidence joins, or did join, to a touched observation: it is clustered again, and nothing else has to be.
 create or replace temp table region as
 with joined as (

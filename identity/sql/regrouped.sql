@@ -1,3 +1,6 @@
+-- reads: conformed.observations, resolver.components, redescribed, touched
+-- makes: regrouped, components_before
+
 -- The exact components that evidence or addresses of theirs have changed, as they were (`components_before`), and their
 -- observations, with those that are new (`regrouped`).
 create or replace temp table components_before as

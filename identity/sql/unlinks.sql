@@ -1,3 +1,7 @@
+-- reads: resolver.unlinks, standing_unlinks
+-- makes: resolver.unlinks
+-- adds to: touched
+
 -- The stewards' unlinks that stand now in the place of those that did; the ends of what differs are touched.
 insert into touched
 select distinct unnest([left_id, right_id])

@@ -9,6 +9,7 @@ from cdp.metrics import lifecycle
 from cdp.metrics.catalogue import METRICS, Metric, Relation, relations
 from cdp.warehouse import Warehouse
 from pipelines.profiles.activity import tell_activity
+from pipelines.profiles.relations import aggregated
 from pipelines.statements import statement
 
 # In the order in which they are made: each may read those before it, and `numbered` and `activity`.
@@ -22,12 +23,12 @@ def write_metrics(warehouse: Warehouse, as_of: datetime) -> None:
     warehouse.run(f"create or replace temp macro is_lapse(days, order_count, median_days) as {rule}", name="is_lapse")
     statements = {
         **{name: statement(f"profiles/{name}") for name in RELATIONS},
-        **{_aggregated(relation): _aggregation(relation) for relation in relations()},
+        **{aggregated(relation): _aggregation(relation) for relation in relations()},
         tables.METRICS.full_name: _collection(),
     }
     for name, text in statements.items():
         warehouse.run(text, {"as_of": as_of} if "$as_of" in text else None, name=name)
-    for name in (*RELATIONS, *map(_aggregated, relations())):
+    for name in (*RELATIONS, *map(aggregated, relations())):
         warehouse.run(f"drop table {name}", name=name)
 
 
@@ -36,7 +37,7 @@ def _aggregation(relation: Relation) -> str:
     mine = [metric for metric in METRICS if metric.relation == relation]
     columns = ",\n    ".join(f"{_typed(metric)} as {metric.name}" for metric in mine)
     return (
-        f"create or replace temp table {_aggregated(relation)} as\nselect person,\n    {columns}\n"
+        f"create or replace temp table {aggregated(relation)} as\nselect person,\n    {columns}\n"
         f"from {relation.name}\nwhere {relation.where}\ngroup by person"
     )
 
@@ -44,7 +45,7 @@ def _aggregation(relation: Relation) -> str:
 def _collection() -> str:
     """SQL of profiles.metrics: a row for everybody, with what was aggregated and what follows from it."""
     joins = "\n".join(
-        f"    left join {_aggregated(relation)} on {_aggregated(relation)}.person = p.rowid" for relation in relations()
+        f"    left join {aggregated(relation)} on {aggregated(relation)}.person = p.rowid" for relation in relations()
     )
     found = ", ".join(f"{_or_none(metric)} as {metric.name}" for metric in METRICS if metric.relation)
     columns = ", ".join(metric.name if metric.relation else f"{_typed(metric)} as {metric.name}" for metric in METRICS)
@@ -53,11 +54,6 @@ def _collection() -> str:
         f"    select p.profile_id, p.created_at, {found}\n    from profiles.profiles p\n{joins}\n)\n"
         f"select profile_id, {columns}\nfrom collected"
     )
-
-
-def _aggregated(relation: Relation) -> str:
-    position = relations().index(relation)
-    return f"metrics_{position}_of_{relation.name}"
 
 
 def _typed(metric: Metric) -> str:

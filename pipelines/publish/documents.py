@@ -27,9 +27,7 @@ DOCUMENTS_AT_A_TIME = 20_000
 def write_changed_documents(warehouse: Warehouse, known: pl.DataFrame) -> pl.DataFrame:
     """Write the temporary table `changed_documents` (profile_id, document, document_hash): those that the store lacks
     or holds otherwise. Returns the profile_id of those that it holds in vain."""
-    warehouse.run(
-        "create or replace temp table changed_documents (profile_id varchar, document varchar, document_hash varchar)"
-    )
+    warehouse.run(statement("publish/changed_documents"), name="changed_documents")
     for name, text in _macros().items():
         warehouse.run(f"create or replace temp macro {name} as {text}", name=name)
     profile_ids = warehouse.query("select profile_id from profiles.profiles order by profile_id")

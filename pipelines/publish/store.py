@@ -72,24 +72,13 @@ def _changes(
     warehouse: Warehouse, connection: Connection, run_id: str, published_at: datetime
 ) -> dict[str, pl.DataFrame]:
     """What else differs between warehouse and store: identifiers, members, aliases and this run's history."""
-    warehouse.run(
-        "create or replace temp view served_identifiers as select distinct i.type, i.value, p.profile_id "
-        "from identity.identifiers i join people p using (observation_id) "
-        "join identity.identifier_values v on v.type = i.type and v.value = i.value where v.quality <> 'junk'"
-    )
+    for name in ("served_identifiers", "served_members", "junk_identifiers"):
+        warehouse.run(statement(f"publish/{name}"), name=name)
     identifiers_gone, identifiers_new = _differing(
         warehouse, "served_identifiers", known_identifiers(connection), ["type", "value", "profile_id"]
     )
-    warehouse.run(
-        "create or replace temp view served_members as select observation_id, profile_id, valid_from_run as run_id "
-        "from identity.members where valid_to_run is null"
-    )
     members_gone, members_new = _differing(
         warehouse, "served_members", known_members(connection), ["observation_id", "profile_id", "run_id"]
-    )
-    warehouse.run(
-        "create or replace temp view junk_identifiers as select type, value from identity.identifier_values "
-        "group by type, value having bool_and(quality = 'junk')"
     )
     junk_gone, junk_new = _differing(warehouse, "junk_identifiers", known_junk(connection), ["type", "value"])
     known = known_aliases(connection).select("old_profile_id", "profile_id")

@@ -19,10 +19,7 @@ from cdp.warehouse import Warehouse
 from pipelines.segments.memberships import members_of, tell_events
 from pipelines.statements import statement
 
-_ONE_PERSON = (
-    "create or replace temp table people as "
-    "select observation_id, profile_id from identity.members where valid_to_run is null and profile_id = $1"
-)
+_ONE_PERSON = "select observation_id, profile_id from identity.members where valid_to_run is null and profile_id = $1"
 _TRAITS = "select trait, value from profiles.traits where is_current and profile_id = $1"
 _MEMBERSHIPS = "select segment, entered_at from segments.memberships where profile_id = $1"
 
@@ -71,7 +68,8 @@ def published_catalogue(warehouse: Warehouse) -> Catalogue:
 
 def preview(warehouse: Warehouse, catalogue: Catalogue) -> list[Change]:
     """What `catalogue` would change, as of the last run; in its order, segments that it drops last."""
-    as_of = _prepare(warehouse, statement("link/people"))
+    warehouse.run(statement("link/people"), name="people")
+    as_of = _prepare(warehouse)
     now_in = warehouse.query("select profile_id, segment from segments.memberships")
     then_in = members_of(warehouse, catalogue, as_of)
     known = [segment.name for segment in published_catalogue(warehouse).segments]
@@ -98,7 +96,8 @@ def why(warehouse: Warehouse, profile_id: str) -> list[Membership]:
     if not facts:
         raise NotFound("there is no profile with this id")
     catalogue = published_catalogue(warehouse)
-    as_of = _prepare(warehouse, _ONE_PERSON, [profile_id])
+    with warehouse.frame("people", warehouse.query(_ONE_PERSON, [profile_id])):
+        as_of = _prepare(warehouse)
     traits = dict(warehouse.query(_TRAITS, [profile_id]).iter_rows())
     events = warehouse.query("select * from told_events").to_dicts()
     person = Person(facts, traits, events)
@@ -115,10 +114,9 @@ def as_document(finding: Finding) -> dict[str, Any]:
     return found | ({"of": [as_document(part) for part in finding.parts]} if finding.parts else {"value": value})
 
 
-def _prepare(warehouse: Warehouse, people: str, parameters: list[Any] | None = None) -> datetime:
-    """Make the views of the events of these people as the last run saw them; returns what time it spoke for."""
+def _prepare(warehouse: Warehouse) -> datetime:
+    """Make the view of the events of `people` as the last run saw them; returns what time it spoke for."""
     as_of: datetime = warehouse.scalar("select as_of from runs.runs order by started_at desc limit 1").astimezone(UTC)
-    warehouse.run(people, parameters, name="people")
     warehouse.run(statement("profiles/numbered"), name="numbered")
     tell_events(warehouse, as_of)
     return as_of

@@ -1,3 +1,6 @@
+-- reads: cleaned, descriptions, timezones
+-- makes: described
+
 -- Each description with its cleaned values (`cleaned`, by rowid) and the observation that it amounts to.
 with typed as (
     select d.description_key, d.source, c.* exclude (description) replace (zone.name as timezone),

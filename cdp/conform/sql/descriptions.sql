@@ -1,3 +1,6 @@
+-- reads: keyed
+-- makes: descriptions
+
 -- The distinct ways in which this run's rows describe people, raw. 3 million events describe people in far fewer ways,
 -- so all cleaning happens here. `description_key` names a description within the run.
 select description_key, source,

@@ -1,3 +1,6 @@
+-- reads: described, keyed
+-- makes: items
+
 -- Every item of this run with its ids and, should it be refused after all, the reason. Whatever a source's SELECT
 -- says, an event of unknown kind, without a person or outside of time goes no further.
 with item as (

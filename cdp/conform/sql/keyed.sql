@@ -1,3 +1,6 @@
+-- reads: mapped
+-- makes: keyed
+
 -- What the mappings said, each row with the key of its description of a person. chr(30) stands for "not given", so
 -- that two descriptions never run together.
 select *,

@@ -1,7 +1,10 @@
+-- reads: landed
+-- makes: raw
+
 -- The rows that one mapping reads. A line of `landed` that holds a list (a webhook body logged as it came), or wraps one
 -- under a key that the source names, is several items. An empty list stays one item: no line goes without an outcome.
 with lined as (
-    select *, case when starts_with(payload, '[') then '$' $lists end as list_path from landed
+    select *, case when starts_with(payload, '[') then '$' else $wrapped_list end as list_path from landed
 )
 select file_id, line_number, 1::bigint as item_number, payload::json as payload, received_at
 from lined

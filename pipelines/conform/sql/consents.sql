@@ -1,3 +1,6 @@
+-- reads: conformed.consents, outcomes
+-- makes: conformed.consents
+
 -- A statement repeated word for word is one; a redelivered event states nothing new.
 insert into conformed.consents by name
 with stated as (

@@ -1,3 +1,6 @@
+-- reads: conformed.observations, described, outcomes
+-- makes: conformed.observations
+
 -- What was known of each observation, and what this run's rows add.
 create or replace table conformed.observations as
 with seen as (

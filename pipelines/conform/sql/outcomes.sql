@@ -1,3 +1,6 @@
+-- reads: conformed.events, items
+-- makes: outcomes
+
 -- Which items stand. The first delivery of an event stands for all: by time of landing, file, line.
 create or replace temp table outcomes as
 with repeated as (

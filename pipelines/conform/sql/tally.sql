@@ -1,3 +1,6 @@
+-- reads: landing.files, landed_rows, outcomes
+-- makes: nothing: a query
+
 -- One outcome a line; where its items had several, the first in this order.
 with lines as (
     select source, file_id, line_number,

@@ -1,3 +1,6 @@
+-- reads: conformed.events, conformed.observations, landing.files, line_truth, people
+-- makes: nothing: a query
+
 -- Whom a simulation's truth means by each profile: `line_truth` says who is behind which line of which file. A profile and a
 -- person belong together where each has most of its lines from the other.
 with lines as (

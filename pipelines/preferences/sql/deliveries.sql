@@ -1,3 +1,6 @@
+-- reads: activity
+-- makes: deliveries
+
 -- Messages that reached a person, each once, with what the person made of it: when it was first looked at, when and how far
 -- it was answered (a click 1, a reply $reply_weight). Some sources tell of an arrival or an answer and do not name the message:
 -- such an arrival within an hour of a named one is the same; such an answer is to the last message of the week before it.

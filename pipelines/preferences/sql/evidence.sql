@@ -1,3 +1,6 @@
+-- reads: profiles.profiles, segments.channel_states, deliveries
+-- makes: nothing: a query
+
 -- Of each channel on which a profile has an address (segments.channel_states) or a history: what it brought and what
 -- came back, as it was and with newer evidence weighing more: its weight halves every $half_life_days. Rounded, because a
 -- sum of fractions depends on its order in the last digits, and a re-run must say the same.

@@ -1,3 +1,6 @@
+-- reads: profiles.profiles, deliveries
+-- makes: looks
+
 -- When people look at messages, by the clock of the place where they live now: the hour of the look, and that of the
 -- arrival if the look came within a day of it. Where nothing but the look tells of the arrival, that is not known. Of whom
 -- no time zone is known, hours are in UTC (is_local: false).

@@ -1,3 +1,6 @@
+-- reads: profiles.profiles, deliveries
+-- makes: nothing: a query
+
 -- The messages received by every $every-th person, drawn by a hash of the id: the same people in each run.
 select p.profile_id, d.channel::varchar as channel, d.received_at, d.answered_at, d.answered
 from deliveries d

@@ -1,3 +1,6 @@
+-- reads: conformed.events, numbered
+-- makes: activity
+
 -- Events up to the time that the run speaks for, of whom they happened to, narrow enough to be read many times: people
 -- by their number (`numbered`), words as enumerations, messages by their hash. What machines did is left out. A message
 -- without a reference is told by the place of its event, and is not named.

@@ -1,3 +1,6 @@
+-- reads: activity, purchases
+-- makes: conversions
+
 -- Messages that brought an order: the one that a person clicked in or answered last before it, on any channel, up to seven
 -- days. An order has one such message at most.
 create or replace temp table conversions as

@@ -1,3 +1,6 @@
+-- reads: activity, conversions
+-- makes: messages
+
 -- Messages, and the last time of each thing that became of one, however often a provider reported it. Whatever was
 -- delivered, opened or clicked was sent. That it brought an order is a row of its own.
 create or replace temp table messages as

@@ -1,3 +1,6 @@
+-- reads: profiles.profiles, people
+-- makes: numbered
+
 -- A number for each person, the place of its row in profiles.profiles: joins and groups by it cost a third of those by
 -- profile_id.
 create or replace temp table numbered as

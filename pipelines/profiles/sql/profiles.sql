@@ -1,3 +1,6 @@
+-- reads: conformed.observations, identity.edges, profiles.traits, people
+-- makes: profiles.profiles
+
 create or replace table profiles.profiles as
 with seen as (
     select m.profile_id, min(o.first_seen_at) as created_at, max(o.last_seen_at) as last_seen_at,

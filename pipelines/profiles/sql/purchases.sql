@@ -1,3 +1,6 @@
+-- reads: conformed.events, numbered, is_lapse()
+-- makes: purchases
+
 -- Orders, and refunds that name no order. An order that shop and web tracking both report counts once, the shop's figures
 -- first; where a source reports it line by line, its lines add up. Refunds are taken off their order, up to its amount: one that is refunded and cancelled is not lost twice. Amounts
 -- are in the person's main currency, that of most of its orders; others count as orders without an amount.

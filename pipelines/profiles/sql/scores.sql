@@ -1,3 +1,6 @@
+-- reads: purchases
+-- makes: scores
+
 -- Customers by fifths, 5 the best: one more than the fifths of customers that are behind. Who is equal has one score,
 -- whatever the order of the rows. Money of different currencies is not compared.
 create or replace temp table scores as

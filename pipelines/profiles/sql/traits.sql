@@ -1,3 +1,7 @@
+-- reads: conformed.events, conformed.observations, identity.identifier_values, core_traits, people, source_priority
+-- reads: taken_back_by
+-- makes: profiles.traits
+
 -- Every value that a source has given for a trait, with the line that says so. The golden record takes, of those that
 -- are no junk and were not taken back, the most trusted source's, then a proven one, then the most recent. A source takes
 -- a trait back by saying that it is null. Traits that are no column of an observation are properties of the events that

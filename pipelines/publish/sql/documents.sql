@@ -1,3 +1,9 @@
+-- reads: conformed.events, conformed.observations, identity.aliases, identity.identifier_values, identity.identifiers
+-- reads: landing.files, profiles.metrics, profiles.profiles, profiles.traits, runs.runs, segments.channel_preferences
+-- reads: segments.memberships, core_traits, people, wanted, core_traits_of(), identifier_json(), membership_json()
+-- reads: metrics_json(), preference_json(), recent_message_json(), trait_evidence_json()
+-- makes: nothing: a query
+
 -- Profiles as senders read them, for the profiles in `wanted`. Times are ISO 8601, so that a document says the same in
 -- every store. Lists are put together as JSON text: lists of structs cost many times the memory.
 with wanted_people as (

@@ -1,7 +1,9 @@
+-- reads: identity.identifier_values, identity.identifiers, profiles.profiles, activity, consent_entries, contact_points
+-- reads: message_channels, numbered, opt_out_reaches, suppressing
+-- makes: segments.channel_states
+
 -- What may be done on each channel that a profile has an address for, as of a time. Consent is the fold of
 -- `cdp/consent/standing.py`, for marketing as a whole, over everybody at once: a test holds the two against each other.
--- Reads `numbered` and `activity`, and `consent_entries`, `contact_points`, `suppressing` and `opt_out_reaches`, which
--- pipelines/segments/channel_states.py provides.
 insert into segments.channel_states by name
 with held as materialized (
     -- What a person can be met by, each under a number; materialized, because read again it could have another.

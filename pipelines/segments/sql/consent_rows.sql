@@ -1,3 +1,6 @@
+-- reads: conformed.consents, conformed.events, conformed.observations, effects, known_entries, known_suppressions
+-- makes: consent_rows
+
 -- What the logs say of consent and of addresses that fail, with whom they say it of, as `cdp.consent.effects_of` reads
 -- it; without what the store knows already (`known_entries`, `known_suppressions`). Of what suppresses or lifts, the
 -- latest for each address is enough. `effects` is the table of effects, a row for each event type, channel and word.
@@ -33,13 +36,13 @@ latest as (
     qualify row_number() over (
         partition by channel, address, suppresses, lifts order by occurred_at desc, event_id) = 1
 ),
-wanted as (
+unrecorded as (
     select event_id from latest
     where suppresses is null or event_id not in (select entry_id from known_suppressions where entry_id is not null)
     union
     select event_id from told anti join known_entries on entry_id = event_id where states is not null
 ),
-events as (from conformed.events semi join wanted using (event_id)),
+events as (from conformed.events semi join unrecorded using (event_id)),
 stated as (from conformed.consents c anti join known_entries on entry_id = consent_id),
 rows as (
     -- An event that was told with a consent of its own states nothing else.

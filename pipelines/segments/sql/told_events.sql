@@ -1,3 +1,6 @@
+-- reads: conformed.events, numbered
+-- makes: told_events
+
 -- Events up to the time that the run speaks for, as conditions of segments see them: of whom they happened to by number
 -- (`numbered`), without what machines did. An order that shop and web tracking both report is one event, the shop's.
 create or replace temp view told_events as

@@ -1,7 +1,10 @@
+-- reads: conformed.observations, resolver.contact_points, resolver.features, components, given_forms, beyond_name()
+-- makes: component_records
+
 -- Each of `components` as one record: its most frequent name, birthday and address, and all of its contact points that
 -- are its own: a family's address would make a family of one surname at one street look like one person. Components
 -- without a name or a birthday have nothing that the model could weigh.
-create or replace temp table described as
+create or replace temp table component_records as
 with named as (
     select distinct component_id
     from components join resolver.features using (observation_id)
@@ -15,7 +18,7 @@ placed as (
     join resolver.features f using (observation_id)
     join conformed.observations o using (observation_id)
 ),
-described as (
+typical as (
     select component_id,
         arg_min(observation_id, (
             (given_name is null)::int + (surname is null)::int + (date_of_birth is null)::int, observation_id)
@@ -31,7 +34,7 @@ described as (
     where coalesce(given_name, surname, suffix, street, postcode, city) is not null or date_of_birth is not null
     group by component_id
 ),
-contact_points as (
+own_contacts as (
     select p.component_id,
         list_sort(list(distinct c.value) filter (c.type = 'email')) as emails,
         list_sort(list(distinct c.value) filter (c.type = 'phone')) as phones
@@ -51,6 +54,6 @@ select component_id, d.speaker_id as unique_id, d.given_name,
     list_filter(list_transform(mailboxes, lambda e: beyond_name(e, d.given_name, d.surname)), lambda e: e <> '')
         as mailbox_cores,
     coalesce(p.phones, []) as phones
-from described d
-left join contact_points p using (component_id)
+from typical d
+left join own_contacts p using (component_id)
 left join given_forms g using (given_name)

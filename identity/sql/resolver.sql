@@ -1,3 +1,7 @@
+-- reads: nothing
+-- makes: resolver.basis, resolver.block_keys, resolver.components, resolver.contact_points, resolver.features
+-- makes: resolver.linked, resolver.super_records, resolver.unlinks
+
 -- What a resolution leaves behind for the next one, which looks only at what has changed since. Nobody else reads it, and
 -- it may be dropped at any time: the next run makes it again.
 create schema if not exists resolver;
