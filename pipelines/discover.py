@@ -18,7 +18,7 @@ import polars as pl
 from cdp.errors import ConfigurationError, InputRefused
 from cdp.sources import Source
 from cdp.sources.columns import ColumnMapping, guess_mapping, load_mapping
-from pipelines.delimited import dialect_of
+from pipelines.delimited import MAX_RECORD_LINES, dialect_of, header_of
 
 Layout = Literal["lines", "document", "csv", "parquet"]
 
@@ -105,7 +105,8 @@ class _Head:
             raise InputRefused("neither UTF-8 text nor Parquet", where=str(path), hint="Save it as UTF-8")
         layout = _text_layout(path, text)
         if layout == "csv":
-            return cls(layout, (frozenset(dialect_of(text.lstrip().splitlines()[0]).names),))
+            lines = text.lstrip().replace("\r\n", "\n").split("\n", MAX_RECORD_LINES)
+            return cls(layout, (frozenset(dialect_of(header_of(lines)).names),))
         return cls(layout, tuple(frozenset(record) for record in _json_records(text, layout)))
 
     def columns(self) -> list[str]:
