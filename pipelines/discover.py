@@ -105,8 +105,7 @@ class _Head:
             raise InputRefused("neither UTF-8 text nor Parquet", where=str(path), hint="Save it as UTF-8")
         layout = _text_layout(path, text)
         if layout == "csv":
-            lines = text.lstrip().replace("\r\n", "\n").split("\n", MAX_RECORD_LINES)
-            return cls(layout, (frozenset(dialect_of(header_of(lines)).names),))
+            return cls(layout, (frozenset(_csv_names(path, text)),))
         return cls(layout, tuple(frozenset(record) for record in _json_records(text, layout)))
 
     def columns(self) -> list[str]:
@@ -222,6 +221,15 @@ def _text_layout(path: Path, text: str) -> Layout:
     if len(lines) > 1:
         return "lines" if 2 * sum(isinstance(value, (dict, list)) for value in lines) >= len(lines) else "document"
     return "document" if lines[0] is None or _wraps_records(lines[0]) else "lines"
+
+
+def _csv_names(path: Path, text: str) -> tuple[str, ...]:
+    """The names in a CSV file's header."""
+    lines = text.lstrip().replace("\r\n", "\n").split("\n", MAX_RECORD_LINES)
+    if "\r" in lines[0].rstrip() and not any(lines[1:]):
+        problem = "the lines end with carriage returns alone"
+        raise InputRefused(problem, where=str(path), hint="Save it with the line ends of Unix or Windows")
+    return dialect_of(header_of(lines)).names
 
 
 def _wraps_records(value: Any) -> bool:

@@ -148,6 +148,7 @@ def refusal(path: Path) -> CdpError:
         ("odd.json", b'{"colour": "red"}', "no source knows this file (its fields: colour)"),
         ("odd.json", b"[1, 2]", "no source knows this file (its fields: none)"),
         ("bad.parquet", b"PAR1 and no more", "the Parquet file is damaged"),
+        ("people.csv", b"id,email\r1,ann@shop.example\r", "the lines end with carriage returns alone"),
     ],
 )
 def test_refusals_name_the_file_and_the_problem(tmp_path: Path, name: str, content: bytes, says: str) -> None:
