@@ -1,25 +1,32 @@
 """Delimited text (CSV, RFC 4180): lines to records as JSON objects, each with the line that it begins on.
 
-Lines are split set-wise. DuckDB's and Polars' own readers are not used: neither says on which line a record
-stands once there are blank lines, quoted line breaks or broken records before it.
+A line without a quote is split by its delimiters, set-wise. Where there is a quote, the standard library's `csv.reader`
+reads the record and tells how many lines it takes. DuckDB's and Polars' own readers are not used: neither says on which
+line a record stands once there are blank lines, quoted line breaks or broken records before it.
 """
 
 from __future__ import annotations
 
 import csv
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from io import StringIO
+from itertools import accumulate
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 DELIMITERS = ",;\t|"
 # A quote that is not closed within so many lines was never meant to open a field.
 MAX_RECORD_LINES = 1000
 
-_QUOTED = r'"(?:[^"]|"")*"'
+# `csv.reader` takes a carriage return for the end of a line, but the lines are split by now: one that is left is data.
+# While the reader is at work, a lone surrogate stands for it, which no decoded text holds.
+_RETURN = "\udc0d"
+
+# The reader's own limit of 128 KB guards against quotes that are left open; here that is done by the line.
+csv.field_size_limit(2**31 - 1)
 
 
 @dataclass(frozen=True)
@@ -32,56 +39,149 @@ class Dialect:
 
 def dialect_of(header: str) -> Dialect:
     """The dialect that a header is written in. A name that is empty or repeated is made distinct."""
-    delimiter = max(DELIMITERS, key=header.count)
+    delimiter = _delimiter_of(header)
     cells = next(csv.reader(StringIO(header, newline=""), delimiter=delimiter))
     return Dialect(delimiter, tuple(_distinct([cell.strip() for cell in cells])))
 
 
-def join_lines(lines: pl.DataFrame, delimiter: str, *, is_last: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Join the lines of records whose quoted fields span several.
+def header_of(lines: Sequence[str]) -> str:
+    """The header of a file that begins with these lines, the first of which is not blank."""
+    _, end = _RecordReader(lines, _delimiter_of(lines[0])).record_at(0)
+    return lines[0] if end > len(lines) else "\n".join(lines[:end])
+
+
+def records(lines: pl.DataFrame, dialect: Dialect, *, is_last: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The records on `lines`, and the lines at their end that may go on in what follows.
+
+    A record is line_number, payload (a JSON object by the header's names; empty fields are null), reject_reason,
+    reject_detail. One that does not fit the header is a reject, its payload the text as it came.
 
     Args:
         lines: line_number, text, is_utf8.
         is_last: nothing follows these lines.
-
-    Returns:
-        The joined lines, and the lines at the end that may go on in what follows.
     """
-    opens = lines.select(_opens_quote(delimiter)).to_series().to_numpy().nonzero()[0]
-    if not len(opens):
-        return lines, lines.clear()
-    text = lines["text"].to_list()
-    may_close = lines.select(pl.col("text").str.replace_all('""', "").str.contains('"')).to_series().to_numpy()
-    continues = np.zeros(len(text), dtype=bool)
-    carried_from, end = len(text), -1
-    # Where a record ends depends on where the one before it did. Only records that span lines are looked at.
-    for start in opens:
-        if start <= end:
+    found = _quoted_records(lines, dialect.delimiter, is_last=is_last)
+    plain = found.outside(lines).filter(pl.col("text") != "")
+    rows = plain.with_columns(fields=pl.col("text").str.split(dialect.delimiter))
+    if found.firsts:
+        rows = pl.concat([rows, found.rows(lines)]).sort("line_number")
+    return _payloads(rows, dialect), lines[found.complete :]
+
+
+@dataclass
+class _Lines(Iterator[str]):
+    """Lines for `csv.reader`, from any of them on."""
+
+    text: Sequence[str]
+    # The line to come; one more than there are once too many are asked for.
+    at: int = 0
+
+    def __next__(self) -> str:
+        self.at += 1
+        if self.at > len(self.text):
+            raise StopIteration
+        return self.text[self.at - 1].replace("\r", _RETURN) + "\n"
+
+
+class _RecordReader:
+    """Reads records from the lines that they begin on."""
+
+    def __init__(self, text: Sequence[str], delimiter: str) -> None:
+        self._lines = _Lines(text)
+        self._strict = csv.reader(self._lines, delimiter=delimiter, strict=True)
+        self._lenient = csv.reader(self._lines, delimiter=delimiter)
+
+    def record_at(self, line: int) -> tuple[list[str], int]:
+        """The fields of the record that begins on a line, and the line after it; beyond the last if it goes on there.
+
+        There are no fields if a quote is out of place. Such a record ends where a lenient reader sees its end.
+        """
+        self._lines.at = line
+        try:
+            return next(self._strict), self._lines.at
+        except csv.Error:
+            self._lines.at = line
+            next(self._lenient)
+            return [], self._lines.at
+
+
+@dataclass
+class _QuotedRecords:
+    """The records that hold quotes: each takes the lines from one of `firsts` up to one of `ends`, and has `counts`
+    of the `fields`; none if a quote is out of place.
+    """
+
+    text: Sequence[str]
+    # The lines up to this one are read; the record on those after it may go on.
+    complete: int
+    firsts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    fields: list[str] = field(default_factory=list)
+
+    def add(self, first: int, end: int, fields: Sequence[str]) -> None:
+        self.firsts.append(first)
+        self.ends.append(end)
+        self.counts.append(len(fields))
+        self.fields += fields
+
+    def outside(self, lines: pl.DataFrame) -> pl.DataFrame:
+        """The complete lines that none of the records takes."""
+        depth = np.zeros(self.complete + 1, dtype=np.int8)
+        depth[self.firsts] += 1
+        depth[self.ends] -= 1
+        return lines[: self.complete].filter(depth[:-1].cumsum() == 0)
+
+    def rows(self, lines: pl.DataFrame) -> pl.DataFrame:
+        """line_number, text, is_utf8, fields."""
+        unreadable = set(lines["is_utf8"].not_().arg_true())
+        return pl.DataFrame(
+            {
+                "line_number": lines["line_number"].gather(self.firsts),
+                "text": ["\n".join(self.text[span]) for span in map(slice, self.firsts, self.ends)],
+                "is_utf8": [unreadable.isdisjoint(span) for span in map(range, self.firsts, self.ends)],
+                "fields": self._lists(),
+            }
+        )
+
+    def _lists(self) -> pl.Series:
+        """The fields of each record as a list; Polars takes ten times as long to read lists of lists."""
+        fields = pl.Series(self._with_returns(), dtype=pl.String)
+        offsets = pl.Series([0, *accumulate(self.counts)], dtype=pl.Int64)
+        return pl.Series(pa.LargeListArray.from_arrays(offsets.to_arrow(), fields.to_arrow()))
+
+    def _with_returns(self) -> list[str]:
+        if not any("\r" in line for line in self.text):
+            return self.fields
+        return [field.replace(_RETURN, "\r") for field in self.fields]
+
+
+def _quoted_records(lines: pl.DataFrame, delimiter: str, *, is_last: bool) -> _QuotedRecords:
+    quoted = lines["text"].str.contains('"', literal=True).arg_true()
+    text = lines["text"].to_list() if len(quoted) else []
+    found, reader, end = _QuotedRecords(text, lines.height), _RecordReader(text, delimiter), 0
+    for first in quoted:
+        if first < end:
             continue
-        limit = min(len(text), start + MAX_RECORD_LINES)
-        closing = (start + 1 + may_close[start + 1 : limit].nonzero()[0]).tolist()
-        end = next((stop for stop in closing if _is_closed("\n".join(text[start : stop + 1]), delimiter)), -1)
-        continues[start + 1 : end + 1] = True
-        if end < 0 and limit == len(text) and not is_last:
-            carried_from = int(start)
+        fields, end = reader.record_at(first)
+        goes_on = end > len(text)
+        if goes_on and not is_last and len(text) - first < MAX_RECORD_LINES:
+            found.complete = first
             break
-    return _joined(lines[:carried_from], continues[:carried_from]), lines[carried_from:]
+        if goes_on or end - first > MAX_RECORD_LINES:
+            # The quote was never meant: it costs its own line, not those after it.
+            fields, end = [], first + 1
+        found.add(first, end, fields)
+    return found
 
 
-def records(lines: pl.DataFrame, dialect: Dialect) -> pl.DataFrame:
-    """Records as line_number, payload (a JSON object by the header's names; empty fields are null), reject_reason,
-    reject_detail. A record that does not fit the header is a reject, its payload the text as it came.
-
-    Args:
-        lines: line_number, text, is_utf8: a record a row.
-    """
+def _payloads(rows: pl.DataFrame, dialect: Dialect) -> pl.DataFrame:
     width = len(dialect.names)
-    rows = lines.filter(pl.col("text") != "").with_columns(fields=_fields(dialect.delimiter))
     count = pl.col("fields").list.len()
     detail = (
         pl.when(~pl.col("is_utf8"))
         .then(pl.lit("the bytes are not UTF-8"))
-        .when(pl.col("fields").is_null())
+        .when(count == 0)
         .then(pl.lit("a quote is out of place"))
         .when(count < width)
         .then(pl.lit("fewer fields than the header"))
@@ -103,6 +203,10 @@ def records(lines: pl.DataFrame, dialect: Dialect) -> pl.DataFrame:
     )
 
 
+def _delimiter_of(header: str) -> str:
+    return max(DELIMITERS, key=header.count)
+
+
 def _distinct(names: list[str]) -> Iterator[str]:
     taken: set[str] = set()
     for position, name in enumerate(names):
@@ -115,48 +219,3 @@ def _distinct(names: list[str]) -> Iterator[str]:
 def _numbered_names(name: str) -> Iterator[str]:
     yield name
     yield from (f"{name}_{number}" for number in range(1, 10_000))
-
-
-def _field_start(delimiter: str) -> str:
-    return rf"(?:^|{re.escape(delimiter)})"
-
-
-def _opens_quote(delimiter: str) -> pl.Expr:
-    """Whether a line, read from a record's beginning, ends within a quoted field."""
-    quoted_field = _field_start(delimiter) + '"'
-    return pl.col("text").str.contains(quoted_field) & pl.col("text").str.replace_all(_QUOTED, "").str.contains(
-        quoted_field
-    )
-
-
-def _is_closed(text: str, delimiter: str) -> bool:
-    return not re.search(_field_start(delimiter) + '"', re.sub(_QUOTED, "", text))
-
-
-def _joined(lines: pl.DataFrame, continues: np.ndarray) -> pl.DataFrame:
-    return (
-        lines.with_columns(record=pl.Series(~continues).cum_sum())
-        .group_by("record", maintain_order=True)
-        .agg(pl.col("line_number").first(), pl.col("text").str.join("\n"), pl.col("is_utf8").all())
-        .drop("record")
-    )
-
-
-def _fields(delimiter: str) -> pl.Expr:
-    """The list of a record's fields; null where a quoted field is followed by more than a delimiter."""
-    text, mark = pl.col("text"), re.escape(delimiter)
-    # Led by a delimiter every field looks alike.
-    led = delimiter + text
-    found = led.str.extract_all(rf'{mark}(?:{_QUOTED}|[^"{mark}][^{mark}]*|)')
-    field = pl.element().str.strip_prefix(delimiter)
-    unquoted = (
-        pl.when(field.str.starts_with('"'))
-        .then(field.str.head(-1).str.tail(-1).str.replace_all('""', '"'))
-        .otherwise(field)
-    )
-    return (
-        pl.when(~led.str.contains(mark + '"'))
-        .then(text.str.split(delimiter))
-        .when(found.list.join("") == led)
-        .then(found.list.eval(unquoted))
-    )

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import polars as pl
 
 from cdp.errors import InputRefused
-from pipelines.land.delimited import dialect_of
+from pipelines.land.delimited import MAX_RECORD_LINES, dialect_of, header_of
 from pipelines.land.reading import open_bytes, readable
 
 Layout = Literal["lines", "document", "csv", "parquet"]
@@ -43,7 +43,7 @@ class Head:
             raise InputRefused("neither UTF-8 text nor Parquet", where=str(path), hint="Save it as UTF-8")
         layout = _text_layout(path, text)
         if layout == "csv":
-            return cls(layout, (frozenset(dialect_of(text.lstrip().splitlines()[0]).names),))
+            return cls(layout, (frozenset(_csv_names(path, text)),))
         return cls(layout, tuple(frozenset(record) for record in _json_records(text, layout)))
 
     def columns(self) -> list[str]:
@@ -114,3 +114,12 @@ def _parsed(text: str) -> Any | None:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _csv_names(path: Path, text: str) -> tuple[str, ...]:
+    """The names in a CSV file's header."""
+    lines = text.lstrip().replace("\r\n", "\n").split("\n", MAX_RECORD_LINES)
+    if "\r" in lines[0].rstrip() and not any(lines[1:]):
+        problem = "the lines end with carriage returns alone"
+        raise InputRefused(problem, where=str(path), hint="Save it with Unix or Windows line endings")
+    return dialect_of(header_of(lines)).names

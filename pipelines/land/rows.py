@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from cdp.errors import InputRefused
 from cdp.warehouse import Warehouse, refusing
-from pipelines.land.delimited import MAX_RECORD_LINES, Dialect, dialect_of, join_lines, records
+from pipelines.land.delimited import MAX_RECORD_LINES, Dialect, dialect_of, header_of, records
 from pipelines.land.head import Layout
 from pipelines.land.reading import open_bytes, readable
 from pipelines.land.recognise import InputFile
@@ -110,17 +110,15 @@ def _csv_blocks(path: Path) -> Iterator[pl.DataFrame]:
     for block, is_last in _with_last(_line_blocks(path)):
         lines = block if carried is None else pl.concat([carried, block])
         dialect, lines = (dialect, lines) if dialect else _header_taken(lines)
-        lines, carried = join_lines(lines, dialect.delimiter, is_last=is_last)
-        yield records(lines, dialect)
+        rows, carried = records(lines, dialect, is_last=is_last)
+        yield rows
 
 
 def _header_taken(lines: pl.DataFrame) -> tuple[Dialect, pl.DataFrame]:
-    """The header, which may span lines, and the lines after it."""
-    written = lines.filter(pl.col("text") != "")
-    delimiter = dialect_of(written["text"][0]).delimiter
-    header = join_lines(written.head(MAX_RECORD_LINES), delimiter, is_last=True)[0]["text"][0]
-    taken = written["line_number"][0] + header.count("\n")
-    return dialect_of(header), lines.filter(pl.col("line_number") > taken)
+    """The dialect of a file that begins with these lines, and the lines after its header."""
+    first = (lines["text"] != "").arg_true()[0]
+    header = header_of(lines["text"].slice(first, MAX_RECORD_LINES).to_list())
+    return dialect_of(header), lines[first + 1 + header.count("\n") :]
 
 
 def _with_last(blocks: Iterator[pl.DataFrame]) -> Iterator[tuple[pl.DataFrame, bool]]:

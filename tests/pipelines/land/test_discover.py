@@ -59,6 +59,13 @@ def test_layouts(tmp_path: Path, name: str, content: str, expected: tuple[str, s
     assert found(written(tmp_path / f"{name}{suffix}", content)) == expected
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_header_may_span_lines(tmp_path: Path, line_end: str) -> None:
+    file = recognise(written(tmp_path / "people.csv", f'{line_end}"Customer{line_end}id",Email{line_end}'), SOURCES)
+    assert file.mapping is not None
+    assert file.mapping.columns == {"customer_id": "Customer\nid", "email": "Email"}
+
+
 def test_parquet_by_its_columns(tmp_path: Path) -> None:
     pl.DataFrame({"customer_id": ["1"], "email": ["a@b.example"]}).write_parquet(tmp_path / "people.parquet")
     assert found(tmp_path / "people.parquet") == ("contacts", "parquet")
@@ -142,6 +149,7 @@ def refusal(path: Path) -> CdpError:
         ("odd.json", b'{"colour": "red"}', "no source knows this file (its fields: colour)"),
         ("odd.json", b"[1, 2]", "no source knows this file (its fields: none)"),
         ("bad.parquet", b"PAR1 and no more", "the Parquet file is damaged"),
+        ("people.csv", b"id,email\r1,ann@shop.example\r", "the lines end with carriage returns alone"),
     ],
 )
 def test_refusals_name_the_file_and_the_problem(tmp_path: Path, name: str, content: bytes, says: str) -> None:
