@@ -1,4 +1,4 @@
-"""What holds for the whole API: operations, errors, the log, the documentation."""
+"""The API as a whole: health checks, errors, the log, the documentation."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def test_ready_once_a_run_is_published(empty_service: Service) -> None:
 
 
 def test_not_ready_without_a_store(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    def out_of_reach(_store: object) -> None:
+    def unavailable(_store: object) -> None:
         raise Unavailable("connection to ann@example.com refused")
 
-    monkeypatch.setattr("cdp.store.engine.Store.read", out_of_reach)
+    monkeypatch.setattr("cdp.store.engine.Store.read", unavailable)
     assert_problem(service.http.get("/readyz"), 503, "unavailable")
     assert service.http.get("/healthz").status_code == 200
 
 
-def test_a_defect_says_nothing_about_itself(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_reveals_no_details(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_arguments: object) -> None:
         raise KeyError("ann@example.com")
 
@@ -66,7 +66,7 @@ def test_unknown_routes_and_methods_are_problems(
     assert ("allow" in response.headers) == (status == 405)
 
 
-def test_the_log_names_route_and_client_and_nobody_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_has_route_and_client_but_no_personal_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     service = Service(tmp_path / "home")
     service.publish()
     capsys.readouterr()
@@ -90,7 +90,7 @@ def test_the_log_names_route_and_client_and_nobody_else(tmp_path: Path, capsys: 
     assert ANN not in "".join(lines)
 
 
-def test_the_documentation_is_openapi_3_1_and_names_the_bodies(service: Service) -> None:
+def test_the_documentation_is_openapi_3_1_with_all_schemas(service: Service) -> None:
     document = service.http.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")
     read = document["paths"]["/v1/profiles/{profile_id}"]["get"]
@@ -108,9 +108,9 @@ def _references(node: object) -> list[str]:
     return [found for child in node for found in _references(child)] if isinstance(node, list) else []
 
 
-def test_the_documented_profile_is_the_one_that_is_served(service: Service) -> None:
+def test_the_documented_profile_matches_the_served_one(service: Service) -> None:
     whole = service.get(f"/v1/profiles/{ANN}", include=",".join(PARTS)).json()
-    # `extra="forbid"`: a key that the model does not know would fail.
+    # `extra="forbid"`: an undocumented key would fail.
     Profile.model_validate(whole)
     assert {point["channel"] for point in whole.pop("consent")} == {"email", "sms", "whatsapp", "push"}
     assert whole.pop("trait_status")

@@ -1,7 +1,7 @@
-"""The API does what its documentation says, for requests that the documentation allows and for some that it does not.
+"""The API conforms to its documentation, for valid and for some invalid requests.
 
-Schemathesis makes them from the OpenAPI document, for every route: no answer is a server error, none has a status or
-a body that is not documented.
+Schemathesis generates requests from the OpenAPI document for every route: no response is a server error, and none has
+an undocumented status or body.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode, checks
 
-from api.app import RESOURCES
+from api.app import ROUTERS
 from tests.api.service import Service
 from tests.api.warehouse import publish_warehouse
 
-EXAMPLES_A_ROUTE = 40
+EXAMPLES_PER_ROUTE = 40
 CHECKS = [
     checks.not_a_server_error,
     checks.status_code_conformance,
@@ -31,8 +31,8 @@ CHECKS = [
 ]
 OPERATIONS = sorted(
     (method, route.path_format)
-    for resource in RESOURCES
-    for route in resource.router.routes
+    for router in ROUTERS
+    for route in router.routes
     if isinstance(route, APIRoute) and route.include_in_schema
     for method in route.methods
 )
@@ -58,7 +58,7 @@ def headers(api: Service) -> dict[str, str]:
 
 
 def send(api: Service, case: schemathesis.Case, headers: dict[str, str]) -> httpx.Response:
-    """Schemathesis's own client would start and end the application for each request."""
+    """Send a request without Schemathesis's own client, which would restart the application for each one."""
     request = requests.Request(**case.as_transport_kwargs(base_url="http://testserver")).prepare()
     request.headers.update(headers)
     return api.http.request(str(request.method), str(request.url), content=request.body, headers=request.headers)
@@ -67,12 +67,12 @@ def send(api: Service, case: schemathesis.Case, headers: dict[str, str]) -> http
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=lambda part: part)
 @given(data=st.data())
 @settings(
-    max_examples=EXAMPLES_A_ROUTE,
+    max_examples=EXAMPLES_PER_ROUTE,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-def test_the_documentation_holds(
+def test_responses_conform_to_the_documentation(
     api: Service,
     document: Any,
     headers: dict[str, str],

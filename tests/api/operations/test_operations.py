@@ -1,4 +1,4 @@
-"""Limits, the request log, metrics: what operators rely on."""
+"""Rate limits, the request log and metrics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.cdp.store_urls import BACKENDS, empty_store_url
 REQUEST = LoggedRequest(NOW, "client_x", "GET", "/healthz", 200, 0.5, None)
 
 
-def test_a_client_beyond_its_limit_is_told_when_to_come_back(tmp_path: Path) -> None:
+def test_a_client_over_its_limit_is_told_when_to_retry(tmp_path: Path) -> None:
     service = Service(tmp_path / "home")
     service.publish()
     settings = Settings(home=tmp_path / "home", public_url="https://cdp.example.com", rate_limit=2)
@@ -34,13 +34,13 @@ def test_a_client_beyond_its_limit_is_told_when_to_come_back(tmp_path: Path) -> 
     assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["1", "0", "0"]
     assert_problem(answers[2], 429, "too_many_requests")
     assert 0 < int(answers[2].headers["retry-after"]) <= 30
-    # Another client has a bucket of its own, and a refused scope counts as well.
+    # Each client has its own bucket, and requests with insufficient scope count too.
     assert [service.http.get("/v1/segments", headers=sender).status_code for _ in range(3)] == [403, 403, 429]
     assert service.http.get("/healthz").status_code == 200
 
 
 @given(st.integers(1, 100), st.lists(st.floats(0, 5), max_size=300))
-def test_nobody_gets_more_than_a_full_bucket_and_what_fills_it(limit: int, pauses: list[float]) -> None:
+def test_a_client_never_exceeds_its_bucket_and_its_refill(limit: int, pauses: list[float]) -> None:
     bucket, now, passed = RateLimit(limit), 0.0, 0
     for pause in pauses:
         now += pause
@@ -53,7 +53,7 @@ def test_nobody_gets_more_than_a_full_bucket_and_what_fills_it(limit: int, pause
     assert passed <= limit + now * limit / WINDOW_SECONDS + 1e-6
 
 
-def test_requests_are_in_the_log_once_the_service_has_ended(service: Service) -> None:
+def test_requests_are_logged_by_the_time_the_service_stops(service: Service) -> None:
     with TestClient(service.app) as http:
         headers = service.headers(service.reader)
         http.get(f"/v1/profiles/{ANN}", headers=headers)
@@ -86,13 +86,13 @@ def test_the_request_log_has_a_bound(backend: str, tmp_path: Path, monkeypatch: 
         store.close()
 
 
-def test_a_store_out_of_reach_costs_no_request_and_its_log_comes_later(
+def test_an_unavailable_store_fails_no_request_and_the_log_catches_up(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = RequestLog(service.store, _Quiet())  # type: ignore[arg-type]
     log.add(REQUEST)
     with monkeypatch.context() as patch:
-        patch.setattr("cdp.store.engine.Store.write", _out_of_reach)
+        patch.setattr("cdp.store.engine.Store.write", _unavailable)
         log.write()
     log.add(REQUEST)
     log.write()
@@ -101,7 +101,7 @@ def test_a_store_out_of_reach_costs_no_request_and_its_log_comes_later(
         assert recent_requests(connection, 9) == [REQUEST, REQUEST]
 
 
-def _out_of_reach(_store: object) -> None:
+def _unavailable(_store: object) -> None:
     raise Unavailable("locked")
 
 
@@ -110,7 +110,7 @@ class _Quiet:
         logging.getLogger(__name__).debug("%s %s", event, details)
 
 
-def test_metrics_count_by_route_and_name_nobody(service: Service) -> None:
+def test_metrics_count_by_route_and_identify_nobody(service: Service) -> None:
     service.get(f"/v1/profiles/{ANN}")
     service.look_up(("email", "ann@example.com"))
     service.http.get("/v1/people/ann@example.com")

@@ -1,4 +1,4 @@
-"""Looking people up and reading their profiles."""
+"""Looking up and reading profiles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.api.service import ANN, BOB, DOCUMENT, NOBODY, OLD, Service, assert_p
 CORE = {key: DOCUMENT[key] for key in ("profile_id", "traits", "created_at", "last_seen_at")}
 
 
-def test_identifier_types_are_the_projects() -> None:
+def test_every_identifier_type_has_a_strength() -> None:
     assert set(fields.IDENTIFIER_TYPES) == set(STRENGTH)
 
 
@@ -41,12 +41,12 @@ def test_include_adds_parts(service: Service, include: str, keys: set[str]) -> N
     found = service.get(f"/v1/profiles/{ANN}", include=include).json()
     expected = CORE | {key: DOCUMENT[key] for key in keys}
     if "metrics" in keys:
-        # A document leaves out the windows in which nothing happened; an answer names them.
+        # A document omits windows without activity; a response includes them.
         expected["metrics"] = EMPTY_WINDOWS | DOCUMENT["metrics"]
     assert found == expected
 
 
-def test_questions_are_of_what_is_missing(service: Service) -> None:
+def test_questions_ask_for_missing_traits(service: Service) -> None:
     found = service.get(f"/v1/profiles/{ANN}", include="questions").json()
     assert found["next_questions"] == [{"trait": "street", "reason": "says where to deliver"}]
     missing = [one["trait"] for one in found["trait_status"] if one["status"] == "missing"]
@@ -54,11 +54,11 @@ def test_questions_are_of_what_is_missing(service: Service) -> None:
 
 
 @pytest.mark.parametrize("include", ["everything", "segments,ann@example.com", "Segments"])
-def test_an_unknown_part_is_wrong(service: Service, include: str) -> None:
+def test_an_unknown_part_is_refused(service: Service, include: str) -> None:
     assert_problem(service.get(f"/v1/profiles/{ANN}", include=include), 400, "wrong_use")
 
 
-def test_a_retired_id_answers_with_its_survivor(service: Service) -> None:
+def test_a_retired_id_returns_its_survivor(service: Service) -> None:
     response = service.get(f"/v1/profiles/{OLD}")
     assert (response.status_code, response.json()) == (200, CORE | {"retired_id": OLD, "merged_into": ANN})
 
@@ -76,7 +76,7 @@ def test_an_unknown_id_is_not_found(service: Service, profile_id: str) -> None:
         ("device_token", "dQw4w9WgXcQ:APA91bHun4MxP5egoKMwt2KZFBaFUH", "dQw4w9WgXcQ"),
     ],
 )
-def test_an_identifier_may_be_written_in_any_way(service: Service, kind: str, written: str, normalised: str) -> None:
+def test_identifiers_are_normalised(service: Service, kind: str, written: str, normalised: str) -> None:
     response = service.look_up((kind, written))
     assert (response.status_code, response.json()) == (
         200,
@@ -116,7 +116,7 @@ def test_identifiers_of_one_person_are_not_ambiguous(service: Service) -> None:
     assert len(found.json()["matched"]) == 1
 
 
-def test_a_lookup_takes_include_as_well(service: Service) -> None:
+def test_lookup_supports_include(service: Service) -> None:
     body = {"identifiers": [{"type": "email", "value": "ann@example.com"}]}
     found = service.http.post(
         "/v1/profiles/lookup?include=segments", json=body, headers=service.headers(service.reader)
@@ -128,7 +128,7 @@ def test_a_lookup_takes_include_as_well(service: Service) -> None:
     "identifier",
     [("email", "nobody@example.com"), ("email", "no address 5550100"), ("phone", "5"), ("anonymous_id", " ")],
 )
-def test_nobody_is_not_found(service: Service, identifier: tuple[str, str]) -> None:
+def test_unknown_identifiers_are_not_found(service: Service, identifier: tuple[str, str]) -> None:
     assert_problem(service.look_up(identifier), 404, "not_found")
 
 
@@ -153,7 +153,7 @@ EMAIL = {"type": "email", "value": "ann@example.com"}
         {"identifiers": [{**EMAIL, "value": "ann\0@example.com"}]},
     ],
 )
-def test_a_wrong_body_is_refused_without_repeating_it(service: Service, body: Any) -> None:
+def test_an_invalid_body_is_refused_without_repeating_it(service: Service, body: Any) -> None:
     response = service.http.post("/v1/profiles/lookup", json=body, headers=service.headers(service.reader))
     assert_problem(response, 422, "invalid_request")
     assert response.json()["errors"]
@@ -170,7 +170,7 @@ def test_a_body_that_is_not_json_is_refused_without_repeating_it(service: Servic
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_a_body_beyond_a_megabyte_is_refused(service: Service, declared: bool) -> None:
+def test_a_body_larger_than_a_megabyte_is_refused(service: Service, declared: bool) -> None:
     headers = {**service.headers(service.reader), "Content-Type": "application/json"}
     body = b'{"identifiers": "' + b"x" * 1_000_000 + b'"}'
     content = body if declared else (body[start : start + 65_536] for start in range(0, len(body), 65_536))
@@ -186,14 +186,14 @@ def call(service: Service, route: str, headers: dict[str, str]) -> httpx.Respons
 
 @pytest.mark.parametrize("route", ["lookup", "read"])
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer "}])
-def test_without_a_token_nothing_is_told(service: Service, route: str, headers: dict[str, str]) -> None:
+def test_a_token_is_required(service: Service, route: str, headers: dict[str, str]) -> None:
     response = call(service, route, headers)
     assert_problem(response, 401, "unauthorised")
     assert response.headers["www-authenticate"] == 'Bearer realm="cdp"'
 
 
 @pytest.mark.parametrize("route", ["lookup", "read"])
-def test_the_wrong_scope_is_refused(service: Service, route: str) -> None:
+def test_insufficient_scope_is_refused(service: Service, route: str) -> None:
     response = call(service, route, service.headers(service.sender))
     assert_problem(response, 403, "insufficient_scope")
     assert 'error="insufficient_scope", scope="profiles:read"' in response.headers["www-authenticate"]

@@ -1,4 +1,4 @@
-"""The token endpoint, and what tokens are worth afterwards."""
+"""The token endpoint and the validity of its tokens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ISSUER = "https://cdp.example.com"
 FORM = {"grant_type": "client_credentials"}
 
 
-def test_a_token_says_what_rfc_9068_asks_for(service: Service) -> None:
+def test_a_token_has_the_claims_of_rfc_9068(service: Service) -> None:
     response = service.ask_token(service.reader)
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-store"
@@ -47,7 +47,7 @@ def test_a_token_says_what_rfc_9068_asks_for(service: Service) -> None:
     }
 
 
-def test_the_key_set_shows_no_private_key(service: Service) -> None:
+def test_the_key_set_contains_no_private_key(service: Service) -> None:
     (key,) = service.http.get("/.well-known/jwks.json").json()["keys"]
     assert "d" not in key
     assert {key["kty"], key["crv"], key["alg"], key["use"]} == {"EC", "P-256", "ES256", "sig"}
@@ -62,12 +62,12 @@ def test_the_metadata_names_the_endpoints(service: Service) -> None:
     assert "profiles:read" in found["scopes_supported"]
 
 
-def test_credentials_may_stand_in_the_form(service: Service) -> None:
+def test_credentials_may_be_in_the_form(service: Service) -> None:
     credentials = {"client_id": service.reader.client_id, "client_secret": service.reader.client_secret}
     assert service.http.post("/oauth/token", data={**FORM, **credentials}).status_code == 200
 
 
-def test_a_narrower_scope_may_be_asked_for(service: Service) -> None:
+def test_a_narrower_scope_may_be_requested(service: Service) -> None:
     assert service.ask_token(service.reader, scope="segments:read").json()["scope"] == "segments:read"
 
 
@@ -98,7 +98,7 @@ def _basic(text: str) -> dict[str, str]:
         (FORM, {"Authorization": "Bearer x"}, 401, "invalid_client"),
     ],
 )
-def test_refusals_are_those_of_rfc_6749(
+def test_errors_follow_rfc_6749(
     service: Service, form: dict[str, Any], headers: dict[str, Any], status: int, error: str
 ) -> None:
     response = service.http.post("/oauth/token", data=form, headers=headers)
@@ -125,7 +125,7 @@ def test_the_wrong_secret_is_refused(service: Service) -> None:
     assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
 
 
-def test_a_rotated_secret_is_void(service: Service) -> None:
+def test_a_rotated_secret_is_invalid(service: Service) -> None:
     with service.store.write() as connection:
         new = rotate_client(connection, "reader", NOW)
     assert service.ask_token(service.reader).status_code == 401
@@ -140,7 +140,7 @@ def _read(service: Service, token: str) -> int:
     return response.status_code
 
 
-def test_a_token_is_good_for_an_hour(service: Service) -> None:
+def test_a_token_is_valid_for_an_hour(service: Service) -> None:
     token = service.ask_token(service.reader).json()["access_token"]
     service.clock.advance(minutes=59, seconds=59)
     assert _read(service, token) == 200
@@ -148,7 +148,7 @@ def test_a_token_is_good_for_an_hour(service: Service) -> None:
     assert _read(service, token) == 401
 
 
-def test_a_removed_client_is_out_at_once(service: Service) -> None:
+def test_a_removed_client_loses_access_at_once(service: Service) -> None:
     token = service.ask_token(service.reader).json()["access_token"]
     assert _read(service, token) == 200
     with service.store.write() as connection:
@@ -178,7 +178,7 @@ def _changed(**claims: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
         ({}, _changed(client_id="client_nobody"), 401),
     ],
 )
-def test_only_tokens_for_this_api_are_good(
+def test_only_tokens_for_this_api_are_valid(
     service: Service, header: dict[str, str], change: Callable[[dict[str, Any]], dict[str, Any]], status: int
 ) -> None:
     key = load_signing_keys(service.home).current
@@ -187,7 +187,7 @@ def test_only_tokens_for_this_api_are_good(
     assert _read(service, token) == status
 
 
-def test_a_token_signed_by_another_is_refused(service: Service) -> None:
+def test_forged_tokens_are_refused(service: Service) -> None:
     genuine = service.ask_token(service.reader).json()["access_token"]
     claims = jwt.decode(genuine, load_signing_keys(service.home).current).claims
     header, payload, signature = genuine.split(".")
@@ -195,12 +195,12 @@ def test_a_token_signed_by_another_is_refused(service: Service) -> None:
     unsigned = base64.urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt"}').rstrip(b"=").decode()
     public = service.http.get("/.well-known/jwks.json").json()["keys"][0]
     as_secret = OctKey.import_key(json.dumps(public))
-    strangers_key = ECKey.generate_key("P-256")
+    other_key = ECKey.generate_key("P-256")
     forged = [
         f"{header}.{wider.rstrip(b'=').decode()}.{signature}",
         f"{unsigned}.{payload}.",
         f"{unsigned}.{payload}.{signature}",
-        jwt.encode({"alg": "ES256", "typ": "at+jwt"}, claims, strangers_key),
+        jwt.encode({"alg": "ES256", "typ": "at+jwt"}, claims, other_key),
         jwt.encode({"alg": "HS256", "typ": "at+jwt"}, claims, as_secret),
         *(genuine[:-1], genuine + "x", "x", "..", "a.b.c", "e30.e30.e30", header),
     ]
@@ -208,7 +208,7 @@ def test_a_token_signed_by_another_is_refused(service: Service) -> None:
     assert _read(service, genuine) == 200
 
 
-def test_the_key_is_made_once_and_its_owners_alone(tmp_path: Path) -> None:
+def test_the_key_is_created_once_and_private_to_its_owner(tmp_path: Path) -> None:
     first = load_signing_keys(tmp_path).current
     assert load_signing_keys(tmp_path).current.thumbprint() == first.thumbprint()
     (file,) = (tmp_path / "keys").iterdir()
@@ -216,7 +216,7 @@ def test_the_key_is_made_once_and_its_owners_alone(tmp_path: Path) -> None:
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
 
 
-def test_workers_that_start_at_once_share_a_key(tmp_path: Path) -> None:
+def test_workers_that_start_together_share_a_key(tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(8) as pool:
@@ -226,7 +226,7 @@ def test_workers_that_start_at_once_share_a_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "no key", "-----BEGIN PRIVATE KEY-----\n"])
-def test_a_broken_key_is_named(tmp_path: Path, text: str) -> None:
+def test_an_invalid_key_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "signing.pem").write_text(text)
     with pytest.raises(ConfigurationError, match=r"signing\.pem"):
@@ -234,16 +234,16 @@ def test_a_broken_key_is_named(tmp_path: Path, text: str) -> None:
 
 
 def _rotate(service: Service) -> TestClient:
-    """The API started again after its key was retired, as cdp/access/keys.py says."""
+    """The API restarted after a key rotation, as described in cdp/access/keys.py."""
     keys = service.home / "keys"
     (keys / "signing.pem").rename(keys / "retired-2026-07.pem")
     create_app(service.settings, clock=service.clock)
-    made_at = service.clock().timestamp()
-    os.utime(keys / "signing.pem", (made_at, made_at))
+    created_at = service.clock().timestamp()
+    os.utime(keys / "signing.pem", (created_at, created_at))
     return TestClient(create_app(service.settings, clock=service.clock))
 
 
-def test_after_a_rotation_old_tokens_live_on_and_new_ones_have_the_new_key(service: Service) -> None:
+def test_after_a_rotation_old_tokens_remain_valid_and_new_ones_use_the_new_key(service: Service) -> None:
     old = service.ask_token(service.reader).json()["access_token"]
     (old_key,) = service.http.get("/.well-known/jwks.json").json()["keys"]
     service.http = _rotate(service)
@@ -255,7 +255,7 @@ def test_after_a_rotation_old_tokens_live_on_and_new_ones_have_the_new_key(servi
     assert (_read(service, old), _read(service, new)) == (200, 200)
 
 
-def test_a_retired_key_ends_with_the_last_token_that_it_may_have_signed(service: Service) -> None:
+def test_a_retired_key_expires_with_its_last_possible_token(service: Service) -> None:
     old_key = load_signing_keys(service.home).current
     service.http = _rotate(service)
     service.clock.advance(hours=1)

@@ -1,4 +1,4 @@
-"""Segment's Profile API: its clients' requests, in its shapes."""
+"""The implementation of Segment's Profile API: requests of its clients, responses in its format."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def test_a_profile_is_found_by_each_kind_of_id(service: Service, external_id: st
     "external_id",
     ["email:nobody@example.com", "user_id:", "shoe_size:44", f"segment_id:{'x' * 30}", f"email:{'x' * 600}"],
 )
-def test_nobody_is_not_found_in_their_words(service: Service, external_id: str) -> None:
+def test_unknown_ids_are_not_found_with_their_error(service: Service, external_id: str) -> None:
     response = service.http.get(f"{BASE}/{external_id}/traits", headers=service.headers(service.reader))
     assert response.status_code == 404
     assert response.json()["error"] == {"code": "not_found", "message": "Profile was not found."}
 
 
-def test_traits_are_their_own_computed_ones_and_audiences(service: Service) -> None:
+def test_traits_include_computed_traits_and_audiences(service: Service) -> None:
     found = ask(service, f"{EMAIL}/traits", limit=200)["traits"]
     assert found == {
         **{name: value for name, value in DOCUMENT["traits"].items() if value is not None},
@@ -79,21 +79,21 @@ def test_traits_are_their_own_computed_ones_and_audiences(service: Service) -> N
         ({"limit": 2}, ["city", "country"]),
     ],
 )
-def test_traits_may_be_chosen(service: Service, parameters: dict[str, Any], names: list[str]) -> None:
+def test_traits_can_be_filtered(service: Service, parameters: dict[str, Any], names: list[str]) -> None:
     assert list(ask(service, f"{EMAIL}/traits", **parameters)["traits"]) == names
 
 
-def test_verbose_traits_say_who_said_so(service: Service) -> None:
+def test_verbose_traits_have_their_source(service: Service) -> None:
     found = ask(service, f"{EMAIL}/traits", verbose="true", include="city")["traits"]
     assert found == {"city": {"value": "Bern", "source_id": "shopify", "updated_at": "2026-06-30T08:00:00Z"}}
 
 
-def test_pages_keep_what_was_chosen(service: Service) -> None:
+def test_the_next_page_keeps_the_filter(service: Service) -> None:
     page = ask(service, f"{EMAIL}/traits", limit=2, **{"class": "computed_trait"})
     assert list(ask(service, page["cursor"]["url"])["traits"]) == ["order_value"]
 
 
-def test_pages_follow_the_cursor_and_its_url_names_nobody(service: Service) -> None:
+def test_pages_follow_a_cursor_whose_url_has_no_personal_data(service: Service) -> None:
     names: list[str] = []
     page = ask(service, f"{EMAIL}/traits", limit=4)
     while True:
@@ -106,7 +106,7 @@ def test_pages_follow_the_cursor_and_its_url_names_nobody(service: Service) -> N
     assert page["cursor"]["next"] == ""
 
 
-def test_external_ids(service: Service) -> None:
+def test_external_ids_are_the_identifiers(service: Service) -> None:
     found = ask(service, f"{EMAIL}/external_ids")
     assert found["data"] == [
         {
@@ -128,12 +128,12 @@ def test_external_ids(service: Service) -> None:
         ({"start": "2026-06-29T13:00:00+01:00", "end": "2026-06-30T12:00:00"}, [2, 1]),
     ],
 )
-def test_events_may_be_chosen(published: Service, parameters: dict[str, Any], numbers: list[int]) -> None:
+def test_events_can_be_filtered(published: Service, parameters: dict[str, Any], numbers: list[int]) -> None:
     found = ask(published, f"{EMAIL}/events", **parameters)
     assert [event["message_id"] for event in found["data"]] == [event_id(number) for number in numbers]
 
 
-def test_an_event_is_in_their_shape(published: Service) -> None:
+def test_an_event_has_their_format(published: Service) -> None:
     (found,) = ask(published, f"{EMAIL}/events", include="Order Completed")["data"]
     assert found == {
         **{"type": "track", "event": "Order Completed", "message_id": event_id(2), "source_id": "sendgrid"},
@@ -144,7 +144,7 @@ def test_an_event_is_in_their_shape(published: Service) -> None:
 
 
 @pytest.mark.parametrize("sort", ["asc", "desc"])
-def test_events_turn_pages(published: Service, sort: str) -> None:
+def test_events_are_paged(published: Service, sort: str) -> None:
     numbers: list[int] = []
     page = ask(published, f"{EMAIL}/events", limit=2, sort=sort)
     while page["cursor"]["has_more"]:
@@ -154,7 +154,7 @@ def test_events_turn_pages(published: Service, sort: str) -> None:
     assert numbers == sorted(range(5), reverse=sort == "desc")
 
 
-def test_links_are_none(service: Service) -> None:
+def test_links_are_empty(service: Service) -> None:
     assert ask(service, f"{EMAIL}/links")["data"] == []
 
 
@@ -170,7 +170,7 @@ def test_links_are_none(service: Service) -> None:
         ("links", {"limit": 21}),
     ],
 )
-def test_a_wrong_parameter_is_a_validation_error(published: Service, what: str, parameters: dict[str, Any]) -> None:
+def test_an_invalid_parameter_is_a_validation_error(published: Service, what: str, parameters: dict[str, Any]) -> None:
     response = published.http.get(f"{EMAIL}/{what}", params=parameters, headers=published.headers(published.reader))
     assert (response.status_code, response.json()["error"]["code"]) == (400, "validation_error")
 
@@ -179,7 +179,7 @@ def traits(service: Service, auth: tuple[str, str]) -> httpx.Response:
     return service.http.get(f"{EMAIL}/traits", auth=auth)
 
 
-def test_basic_takes_a_token_or_a_secret(service: Service) -> None:
+def test_basic_accepts_a_token_or_a_secret(service: Service) -> None:
     token = service.ask_token(service.reader).json()["access_token"]
     client = service.reader
     both = f"{client.client_id}:{client.client_secret}"
@@ -187,7 +187,7 @@ def test_basic_takes_a_token_or_a_secret(service: Service) -> None:
         assert traits(service, auth).status_code == 200
 
 
-def test_a_secret_that_is_no_more_opens_nothing(service: Service) -> None:
+def test_rotated_and_removed_secrets_are_invalid(service: Service) -> None:
     client = service.reader
     old = (client.client_id, client.client_secret)
     assert traits(service, old).status_code == 200

@@ -1,4 +1,4 @@
-"""Which segments there are, and who is in them."""
+"""Segments and their members."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def published(service: Service) -> Service:
     return service
 
 
-def test_segments_have_their_sizes_and_the_empty_ones_are_there(published: Service) -> None:
+def test_segments_have_sizes_and_empty_ones_are_listed(published: Service) -> None:
     found = published.get("/v1/segments").json()
     Segments.model_validate(found)
     words = "order count is at least 2"
@@ -36,7 +36,7 @@ def test_segments_have_their_sizes_and_the_empty_ones_are_there(published: Servi
 
 @pytest.mark.parametrize("content", [None, "segments: [", "version: 1\nsegments: []\n"])
 def test_the_catalogue_of_the_last_run_stays_in_force(tmp_path: Path, content: str | None) -> None:
-    """Whatever has become of the file: missing, broken or changed, at the start and while running."""
+    """The file may be missing, invalid or changed, both at the start and later."""
     path = tmp_path / "segments.yaml"
     if content:
         path.write_text(content)
@@ -48,7 +48,7 @@ def test_the_catalogue_of_the_last_run_stays_in_force(tmp_path: Path, content: s
     started.close()
 
 
-def test_members_come_in_pages(published: Service) -> None:
+def test_members_are_paged(published: Service) -> None:
     first = published.get("/v1/segments/loyal/members", limit="1").json()
     SegmentMembers.model_validate(first)
     assert first["members"] == [{"profile_id": ANN, "entered_at": "2026-07-01T12:00:00.000Z"}]
@@ -56,7 +56,7 @@ def test_members_come_in_pages(published: Service) -> None:
     assert ([member["profile_id"] for member in last["members"]], last["next_cursor"]) == ([BOB], None)
 
 
-def test_an_export_gives_all_members_a_line_each(published: Service) -> None:
+def test_an_export_has_all_members_one_per_line(published: Service) -> None:
     headers = {**published.headers(published.reader), "Accept": "application/x-ndjson"}
     response = published.http.get("/v1/segments/loyal/members", params={"limit": 1}, headers=headers)
     assert response.headers["content-type"] == "application/x-ndjson"
@@ -74,10 +74,10 @@ def test_an_unknown_segment_is_not_found(published: Service, name: str) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["x", "Im5vYm9keSI", "W10"])
-def test_a_made_up_cursor_is_refused(published: Service, cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(published: Service, cursor: str) -> None:
     assert_problem(published.get("/v1/segments/loyal/members", cursor=cursor), 400, "wrong_use")
 
 
-def test_the_segments_scope_is_needed(published: Service) -> None:
+def test_the_segments_scope_is_required(published: Service) -> None:
     headers = published.headers(published.sender)
     assert_problem(published.http.get("/v1/segments", headers=headers), 403, "insufficient_scope")
