@@ -15,9 +15,9 @@ from cdp.consent.preferences import Preferences
 TITLE = "Your messages from us"
 # The confirmation shown after each form action.
 CONFIRMATIONS = {
-    "unsubscribe": "You are unsubscribed.",
-    "save": "Your choices are saved.",
-    "everything": "You are unsubscribed from everything.",
+    "unsubscribe": "You have been unsubscribed.",
+    "save": "Your preferences have been saved.",
+    "everything": "You have been unsubscribed from everything.",
 }
 
 _FOLDER = Path(__file__).resolve().parent / "templates"

@@ -1,9 +1,9 @@
 """Invented people with known truth, and the logs that their sources would have written about them.
 
-`simulate` writes logs in the real formats of SendGrid, Twilio, Segment, Firebase, WhatsApp and Shopify, plus
-a CRM export and a till's receipts, with `truth.csv` (who stands behind a file's lines) and
-`campaigns_truth.csv` (randomised assignment and true effect). People are made in chunks, each with part files
-of its own, so that memory does not grow with their number.
+`simulate` writes logs in the real formats of SendGrid, Twilio, Segment, Firebase, WhatsApp and Shopify, plus a CRM
+export and the receipts of a till, with `truth.csv` (the person behind each line of a file) and `campaigns_truth.csv`
+(randomised assignment and true effect). People are made in chunks, each with its own part files, so that memory does
+not grow with their number.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 
 from cdp.errors import UsageError
-from pipelines.simulate import fcm, segment, sendgrid, shopify, tables, twilio, whatsapp
+from pipelines.simulate import fcm, segment_com, sendgrid, shopify, tables, twilio, whatsapp
 from pipelines.simulate.accounts import CHANNELS, open_accounts
 from pipelines.simulate.behaviour import (
     assign,
@@ -41,7 +41,7 @@ CHUNK_PEOPLE = 25_000
 
 @dataclass(frozen=True)
 class SimulationSummary:
-    """What was written: people, files (logs and truth), and rows by family of files."""
+    """The output: the number of people, the files (logs and truth), and the rows by family of files."""
 
     people: int
     households: int
@@ -65,13 +65,15 @@ def simulate(
 ) -> SimulationSummary:
     """Write the logs of `people` invented people in the `days` days before `end` (an aware time) below `out`.
 
-    The same arguments give the same bytes. `progress` is called with the people done and the people wanted.
-    Raises UsageError when there is nobody, no day, or no time zone.
+    The same arguments give the same bytes. `progress` is called with the numbers of people done and in total.
+
+    Raises:
+        UsageError: `people` or `days` is less than 1, or `end` has no time zone.
     """
     _check(people, days, end)
     out.mkdir(parents=True, exist_ok=True)
     clock = make_clock(end, days)
-    # Two parts at least: a part may deliver once more what an earlier one has delivered.
+    # At least two parts, because rows may be redelivered in a later part.
     size = min(chunk_people, max(1, -(-people // 2)))
     starts = range(0, people, size)
     with ExitStack() as stack:
@@ -92,11 +94,13 @@ def _check(people: int, days: int, end: datetime) -> None:
     if people < 1 or days < 1:
         raise UsageError("a simulation needs at least one person and one day")
     if end.tzinfo is None:
-        raise UsageError("the end of the simulated period has no time zone", hint="Give it as 2026-11-20T00:00Z")
+        raise UsageError(
+            "the end of the simulated period has no time zone", hint="Use a time such as 2026-11-20T00:00Z"
+        )
 
 
 class _Run:
-    """The files being written and what one part hands on to the next."""
+    """The files being written, and the state passed from one part to the next."""
 
     def __init__(self, out: Path, clock: Clock, seed: int, truth: TruthFile, campaigns: BinaryIO) -> None:
         self.out = out
@@ -110,7 +114,7 @@ class _Run:
         self.households = 0
 
     def chunk(self, part: int, first: int, count: int, *, last: bool) -> None:
-        """Make `count` people and write their part of every family of files."""
+        """Make `count` people and write their part of each family of files."""
         rng = np.random.default_rng([self.seed, part])
         people = make_people(rng, self.clock, first, count, self.seed)
         people = open_accounts(rng, self.clock, people, self.seed)
@@ -153,7 +157,7 @@ def _families(
     orders: pl.DataFrame,
     outs: pl.DataFrame,
 ) -> Iterator[tuple[LogFile, pl.DataFrame]]:
-    """Every family of files with its rows, one family at a time."""
+    """Each family of files with its rows, one at a time."""
     sent = {channel: messages.filter(pl.col("channel") == channel) for channel in CHANNELS}
     mails = sendgrid.sendgrid_rows(rng, people, sent["email"])
     yield sendgrid.EVENTS, mails.filter(~pl.col("in_body")).drop("in_body")
@@ -162,7 +166,7 @@ def _families(
     clicks = _clicked(rng, people, sent["sms"])
     yield from twilio.twilio_rows(rng, clock, people, sent["sms"], clicks).items()
     sms_clicks = sent["sms"].filter(clicks).select("person", "campaign", at="reacted_at")
-    yield segment.EVENTS, segment.segment_rows(rng, clock, people, messages, orders, sms_clicks)
+    yield segment_com.EVENTS, segment_com.event_rows(rng, clock, people, messages, orders, sms_clicks)
     yield fcm.DELIVERY, fcm.fcm_rows(rng, people, sent["push"].filter(~pl.col("blocked")))
     yield whatsapp.WEBHOOKS, whatsapp.whatsapp_rows(rng, people, sent["whatsapp"])
     yield shopify.ORDERS, shopify.order_rows(clock, people, orders)
@@ -172,6 +176,6 @@ def _families(
 
 
 def _clicked(rng: Rng, people: pl.DataFrame, texts_sent: pl.DataFrame) -> pl.Series:
-    """Which answers to text messages are clicks on the link: six in ten of those whose browser is tracked."""
+    """Whether each text message was answered by a click: 60% of the answers of people with a tracked browser."""
     tracked = people["has_web"].gather(texts_sent["person"])
     return texts_sent["answered"] & tracked & pl.Series(chance(rng, 0.6, texts_sent.height))

@@ -1,7 +1,7 @@
-"""What each source knows about a person: no key is everywhere, most sources share some value with another.
+"""What each source knows about a person: no key is in all sources, but most sources share a value with another one.
 
-Also the contact points that senders use (always ones that some source knows) and the person's true response
-probability on each channel.
+Also the contact points that senders use (always known to a source) and the person's true response probability on each
+channel.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SHARED_BROWSER = "00000000-0000-0000-0000-000000000000"
 
 
 def open_accounts(rng: Rng, clock: Clock, people: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """The people with their accounts, contact points and affinities as further columns."""
+    """Add columns for accounts, contact points and affinities."""
     people = _with_memberships(rng, people, seed)
     people = _with_shop_account(rng, clock, people)
     people = _with_crm_contact(rng, clock, people)
@@ -48,7 +48,7 @@ def _with_memberships(rng: Rng, people: pl.DataFrame, seed: int) -> pl.DataFrame
 
 
 def _email(rng: Rng, people: pl.DataFrame, shares: dict[str, float]) -> pl.Series:
-    """An address of one of the kinds main, other, family (main where there is none), typo, junk, none."""
+    """An address of a random kind: main, other, family (main if there is none), typo, junk or none."""
     count = people.height
     kind = pick(rng, list(shares), count, list(shares.values()))
     typo = misspelt(rng, people["email_main"], 1.0)
@@ -101,7 +101,7 @@ def _with_crm_contact(rng: Rng, clock: Clock, people: pl.DataFrame) -> pl.DataFr
 
 
 def _with_app(rng: Rng, clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
-    """App accounts; in some households two people use one tablet, so one device and one anonymous id."""
+    """App accounts. In some households two people share a tablet, and so a device and an anonymous id."""
     count = people.height
     ios = chance(rng, 0.5, count)
     people = people.with_columns(
@@ -128,7 +128,7 @@ def _with_app(rng: Rng, clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_browsers(rng: Rng, clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
-    """One or two browsers in turn; half of the visitors identify themselves, some with their account."""
+    """One browser, or two in succession. Half of the visitors identify themselves, some with their account."""
     count = people.height
     blocked = pl.Series(chance(rng, 0.002, count))
     identifies = chance(rng, 0.5, count)
@@ -156,7 +156,7 @@ def _with_card(rng: Rng, people: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_contact_points(rng: Rng, people: pl.DataFrame) -> pl.DataFrame:
-    """The address that campaigns write to, and on which channels they may and can."""
+    """The address that campaigns use, and the channels with consent and a contact point."""
     count = people.height
     shop, crm, app = (_usable_email(source) for source in ("shop", "crm", "app"))
     app_first = pl.Series(chance(rng, 0.35, count))
@@ -182,7 +182,7 @@ def _usable_email(source: str) -> pl.Expr:
 
 
 def _with_affinities(rng: Rng, people: pl.DataFrame) -> pl.DataFrame:
-    """True response probability on each channel: the person's eagerness and a strong taste for channels."""
+    """True response probability on each channel, from the person's eagerness and strong channel preferences."""
     count = people.height
     eagerness = rng.normal(0, 0.6, count)
     base = {"email": -2.6, "sms": -2.3, "push": -2.4, "whatsapp": -2.0}
@@ -197,7 +197,7 @@ def _probability(log_odds: Floats) -> Floats:
 
 
 def as_known(people: pl.DataFrame, person: pl.Series, at: pl.Series) -> pl.DataFrame:
-    """The people at the positions `person`, described as was true at `at` (milliseconds)."""
+    """The people at the positions `person`, with the attributes that were true at `at` (milliseconds)."""
     rows = people.select(pl.all().gather(person)).with_columns(known_at=at)
     return rows.with_columns(
         _then("last_name", "married_at"),

@@ -1,4 +1,4 @@
-"""What people do: messages they get and answer, visits, orders, and campaigns' causal effect."""
+"""Behaviour: messages received and answered, visits, orders, and the causal effect of campaigns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NEWSLETTER_SHARE = {"email": 0.32, "sms": 0.2, "push": 0.36, "whatsapp": 0.22}
 
 @dataclass(frozen=True)
 class Campaign:
-    """A randomised campaign: treatment adds `effect` orders a person within `window` ms of `at`."""
+    """A randomised campaign: treatment adds `effect` orders per person within `window` ms of `at`."""
 
     campaign_id: str
     at: int
@@ -36,7 +36,7 @@ _CAMPAIGNS = (
 
 
 def plan_campaigns(clock: Clock) -> list[Campaign]:
-    """The period's campaigns: their windows do not overlap and end before the period does."""
+    """The campaigns of the period. Their windows do not overlap, and they end within the period."""
     window = min(7 * DAY, int((clock.end - clock.start) * 0.14))
     return [
         Campaign(name, _send_time(clock, fraction, position), window, effect, code)
@@ -50,10 +50,10 @@ def _send_time(clock: Clock, fraction: float, position: int) -> int:
 
 
 def assign(rng: Rng, people: pl.DataFrame, campaigns: list[Campaign]) -> pl.DataFrame:
-    """Randomised assignment: a row per (campaign, eligible person) with the arm and the person's true effect.
+    """Randomised assignment: a row per campaign and eligible person, with the arm and the person's true effect.
 
-    Eligible are half of those who can buy and can be reached; half of the eligible are treated. A person's
-    effect is the campaign's, scaled by 0.5 + the person's inclination to discounts (which has the mean 0.5).
+    Half of those who can buy and can be reached are eligible, and half of the eligible are treated. A person's effect
+    is that of the campaign, scaled by 0.5 plus the person's discount inclination (which has the mean 0.5).
     """
     buys = (people["has_shop"] | people["has_card"]).to_numpy()
     reach = people.select(f"can_{channel}" for channel in CHANNELS).to_numpy()
@@ -79,10 +79,10 @@ def _assign_one(rng: Rng, people: pl.DataFrame, campaign: Campaign, buys: Flags,
 
 
 def send_messages(rng: Rng, clock: Clock, people: pl.DataFrame, assignment: pl.DataFrame) -> pl.DataFrame:
-    """All messages with the person's answer to each; ordered by time sent.
+    """All messages with the person's response to each, ordered by the time of sending.
 
-    Columns: person, channel, campaign, promo, at (sent), p, answered, reacted_at (when opened or answered),
-    opts_out, blocked (sent after the opt-out, which a provider refuses).
+    Columns: person, channel, campaign, promo, at (sent), p, answered, reacted_at (when opened or answered), opts_out,
+    blocked (sent after an opt-out and refused by the provider).
     """
     newsletters = [_newsletters(rng, clock, people, channel) for channel in CHANNELS]
     promos = assignment.filter("treated").select("person", "channel", "campaign", "at", promo=pl.lit(True))
@@ -94,7 +94,7 @@ def send_messages(rng: Rng, clock: Clock, people: pl.DataFrame, assignment: pl.D
 
 
 def _newsletters(rng: Rng, clock: Clock, people: pl.DataFrame, channel: str) -> pl.DataFrame:
-    """Weekly sends on one channel; how many of them somebody gets differs from person to person."""
+    """Weekly messages on one channel; each person gets a different share of them."""
     reached = people[f"can_{channel}"].to_numpy()
     weeks = max(1, clock.days // 7)
     share = np.clip(_NEWSLETTER_SHARE[channel] * rng.lognormal(0, 0.35, people.height), 0.05, 0.9) * reached
@@ -130,7 +130,7 @@ def _with_answers(rng: Rng, clock: Clock, people: pl.DataFrame, messages: pl.Dat
 
 
 def _after_opt_outs(rng: Rng, messages: pl.DataFrame) -> pl.DataFrame:
-    """One opt-out per person and channel; of what would have followed, one in eight is tried and blocked."""
+    """Keep one opt-out per person and channel; one in eight of the later messages is attempted and blocked."""
     key = ["person", "channel"]
     first_out = pl.col("at").filter("opts_out").min().over(key)
     messages = messages.with_columns(out_from=first_out, tried=pl.Series(chance(rng, 0.125, messages.height)))
@@ -144,11 +144,11 @@ def _after_opt_outs(rng: Rng, messages: pl.DataFrame) -> pl.DataFrame:
 
 
 def opt_out_times(messages: pl.DataFrame, count: int) -> pl.DataFrame:
-    """When each person opted out of each channel (null: never): columns `out_<channel>`."""
+    """The time at which each person opted out of each channel (null: never), in columns `out_<channel>`."""
     outs = messages.filter("opts_out").select("person", "channel", "reacted_at")
-    everybody = pl.DataFrame({"person": np.arange(count)})
-    return everybody.select(
-        everybody.join(outs.filter(pl.col("channel") == channel), on="person", how="left", maintain_order="left")[
+    everyone = pl.DataFrame({"person": np.arange(count)})
+    return everyone.select(
+        everyone.join(outs.filter(pl.col("channel") == channel), on="person", how="left", maintain_order="left")[
             "reacted_at"
         ].alias(f"out_{channel}")
         for channel in CHANNELS
@@ -156,7 +156,7 @@ def opt_out_times(messages: pl.DataFrame, count: int) -> pl.DataFrame:
 
 
 def place_orders(rng: Rng, clock: Clock, people: pl.DataFrame, assignment: pl.DataFrame) -> pl.DataFrame:
-    """Orders by habit, and those that a campaign caused (`caused_by`), with what is in them."""
+    """Habitual orders and orders caused by a campaign (`caused_by`), with their contents."""
     buys = (people["has_shop"] | people["has_card"]).to_numpy()
     counts = rng.poisson(people["orders_a_day"].to_numpy() * clock.days * buys)
     person = np.repeat(np.arange(people.height), counts)
@@ -186,7 +186,7 @@ def _active_times(rng: Rng, clock: Clock, people: pl.DataFrame, person: Ints) ->
 
 
 def _with_baskets(rng: Rng, people: pl.DataFrame, orders: pl.DataFrame) -> pl.DataFrame:
-    """What is in each order, its discount code, and whether it is made online or in the store."""
+    """Add the contents of each order, its discount code, and whether it is placed online or in the store."""
     count = orders.height
     who = people.select("has_shop", "has_card", "basket", "discount_inclination").select(
         pl.all().gather(orders["person"])
@@ -206,7 +206,7 @@ def _with_baskets(rng: Rng, people: pl.DataFrame, orders: pl.DataFrame) -> pl.Da
 
 
 def make_visits(rng: Rng, clock: Clock, people: pl.DataFrame, surface: str, mean: float) -> pl.DataFrame:
-    """Visits of the web shop or the app by habit: columns person, at."""
+    """Habitual visits to the web shop or the app: columns person, at."""
     visitors = people[f"has_{surface}"].to_numpy()
     eagerness = rng.gamma(1.5, mean / 1.5, people.height) * max(1.0, clock.days / 90)
     counts = rng.poisson(eagerness * visitors)

@@ -1,4 +1,4 @@
-"""Local time as arithmetic: when somebody is awake, in milliseconds since the epoch (UTC)."""
+"""Local time and daily activity as arithmetic, in milliseconds since the epoch (UTC)."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ class Clock:
         return max(1, (self.end - self.start) // DAY)
 
     def at_fraction(self, fraction: float | Floats) -> Ints:
-        """The time at that fraction of the period."""
+        """The time at a fraction of the period."""
         return np.asarray(self.start + np.asarray(fraction) * (self.end - self.start), dtype=np.int64)
 
     def local(self, at: Ints, zone: Ints) -> Ints:
-        """The wall-clock time at `at`, as if it were UTC."""
+        """The wall-clock time at `at`, represented as if it were UTC."""
         return at + self._offset(at, zone)
 
     def utc(self, local: Ints, zone: Ints) -> Ints:
-        """The time at which the wall clock shows `local` (in a skipped hour: an hour off)."""
+        """The time at which the wall clock shows `local` (an hour off if that hour is skipped)."""
         return local - self._offset(local - self._offset(local, zone), zone)
 
     def _offset(self, at: Ints, zone: Ints) -> Ints:
@@ -70,9 +70,9 @@ def _offsets(hours: pl.Series, timezone: str) -> Ints:
 
 
 def active_times(rng: Rng, clock: Clock, zone: Ints, hour: Ints, weekender: Ints) -> Ints:
-    """Times in the period at which people are active: mostly around their preferred local hour.
+    """Times in the period at which people are active, mostly around their preferred local hour.
 
-    Weekenders (1) move half of their weekdays to the Saturday before.
+    Weekenders (1) move half of their weekday activity to the preceding Saturday.
     """
     count = len(zone)
     first_day = clock.start // DAY
@@ -89,7 +89,7 @@ def active_times(rng: Rng, clock: Clock, zone: Ints, hour: Ints, weekender: Ints
 
 
 def reaction_times(rng: Rng, clock: Clock, sent: Ints, zone: Ints, hour: Ints) -> Ints:
-    """When people react to something sent: three in four at their next preferred hour, the others soon."""
+    """Times at which people react to a message: 75% at their next preferred hour, the others soon."""
     local = clock.local(sent, zone)
     usual = local // DAY * DAY + hour * HOUR + rng.normal(0, 45 * MINUTE, len(sent)).astype(np.int64)
     usual = np.where(usual < local + 2 * MINUTE, usual + DAY, usual)

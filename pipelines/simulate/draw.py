@@ -43,30 +43,30 @@ def _series_of_cells(cells: npt.NDArray[np.uint8]) -> pl.Series:
 
 
 def chance(rng: Rng, probability: float | Floats, count: int) -> Flags:
-    """One coin toss a row."""
+    """One Bernoulli draw per row."""
     return rng.random(count) < probability
 
 
 def indices(rng: Rng, count: int, weights: Sequence[float]) -> Ints:
-    """Positions drawn with the given weights."""
+    """Random positions with the given weights."""
     cumulative = np.cumsum(np.asarray(weights, dtype=np.float64))
     drawn = np.searchsorted(cumulative, rng.random(count) * cumulative[-1], side="right")
     return np.asarray(drawn, dtype=np.int64)
 
 
 def pick(rng: Rng, values: Sequence[str], count: int, weights: Sequence[float] | None = None) -> pl.Series:
-    """Values drawn with replacement."""
+    """Random values, drawn with replacement."""
     chosen = indices(rng, count, weights) if weights is not None else rng.integers(0, len(values), count)
     return pl.Series(values, dtype=pl.String).gather(chosen)
 
 
 def zipf_weights(size: int) -> list[float]:
-    """Weights that fall with the rank, as the frequencies of names do."""
+    """Weights that decrease with rank, like the frequencies of names."""
     return [1.0 / (rank + 8) for rank in range(size)]
 
 
 def scrambled(numbers: Ints, space: int, seed: int) -> Ints:
-    """A one-to-one image of the numbers 0 … space-1, so that ids do not show who comes next to whom."""
+    """A permutation of the numbers 0 … space-1, so that ids do not reveal the order of people."""
     factor = next(prime for prime in (7_368_787, 6_700_417, 5_800_079) if space % prime)
     return (numbers * factor + seed * 104_729) % space
 

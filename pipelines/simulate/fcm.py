@@ -1,4 +1,4 @@
-"""Firebase Cloud Messaging's delivery data as BigQuery exports it: JSON lines, INT64 as text, no nulls.
+"""Firebase Cloud Messaging delivery data as exported from BigQuery: JSON lines, INT64 as text, no nulls.
 
 Format: https://firebase.google.com/docs/cloud-messaging/understand-delivery#what-data-is-exported
 """
@@ -20,7 +20,7 @@ _PROJECT = "871049265113"
 
 
 def fcm_rows(rng: Rng, people: pl.DataFrame, pushes: pl.DataFrame) -> pl.DataFrame:
-    """Accepted and delivered (or not) per push message."""
+    """Delivery events of push messages: accepted or refused, and delivered or not."""
     count = pushes.height
     who = people.select("instance_id", "device_type").select(pl.all().gather(pushes["person"]))
     pushes = pushes.hstack(who).with_columns(

@@ -1,4 +1,4 @@
-"""Log files: rows in time order with the faults of real logs, and the truth about each file's lines."""
+"""Log files: rows in time order with the faults of real logs, and the truth about their lines."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ BROKEN_SHARE = 1 / 2_000
 REDELIVERED_SHARE = 1 / 300
 _SLICE = 100_000
 
-# JSON keys and what stands there: an expression, or the column of that name.
+# JSON keys and their values: an expression, or a column name.
 Fields: TypeAlias = Mapping[str, str | pl.Expr]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A way in which a line breaks: a regular expression and what takes its place."""
+    """A kind of corruption of a line: a regular expression and its replacement."""
 
     pattern: str
     replacement: str
@@ -39,8 +39,8 @@ TOO_FEW_COLUMNS = Fault(r"^([^,]*,[^,]*),.*$", "$1")
 class LogFile:
     """A family of files: `<stem>-0001<suffix>` and so on.
 
-    `opening`, `separator` and `closing` stand around and between the rows; `header_lines` is what the opening
-    adds to physical line numbers (0 for documents, whose elements are counted instead).
+    `opening`, `separator` and `closing` are the texts before, between and after the rows. `header_lines` is the number
+    of lines that the opening adds (0 for documents, in which elements are counted instead of lines).
     """
 
     stem: str
@@ -61,24 +61,24 @@ class LogFile:
 
 @dataclass
 class Redelivered:
-    """Rows that a later part file delivers once more, by family, with the truth about their people."""
+    """Rows to redeliver in a later part file, by family, with the truth about their people."""
 
     rows: dict[str, pl.DataFrame] = field(default_factory=dict)
     people: pl.DataFrame | None = None
 
 
 def json_object(fields: Fields) -> pl.Expr:
-    """The fields as one struct a row."""
+    """The fields as a struct per row."""
     return pl.struct((pl.col(value) if isinstance(value, str) else value).alias(key) for key, value in fields.items())
 
 
 def given(name: str, value: pl.Expr) -> pl.Expr:
-    """The value where the column `name` is not null, else null."""
+    """The value if the column `name` is not null, otherwise null."""
     return pl.when(pl.col(name).is_not_null()).then(value)
 
 
 def json_lines(fields: Fields, *, keep_nulls: bool = False) -> pl.Expr:
-    """One JSON object a row, without the keys whose value is null (unless `keep_nulls`)."""
+    """A JSON object per row, without null values unless `keep_nulls` is set."""
     text = json_object(fields).struct.json_encode()
     if keep_nulls:
         return text
@@ -86,7 +86,7 @@ def json_lines(fields: Fields, *, keep_nulls: bool = False) -> pl.Expr:
 
 
 def csv_lines(*columns: str) -> pl.Expr:
-    """The columns as one RFC 4180 line a row, quoted where needed."""
+    """The columns as an RFC 4180 line per row, quoted where needed."""
     return pl.concat_str([_csv_cell(name) for name in columns], separator=",")
 
 
@@ -97,7 +97,7 @@ def _csv_cell(name: str) -> pl.Expr:
 
 
 def log_rows(rows: pl.DataFrame, describing: list[str], line: pl.Expr) -> pl.DataFrame:
-    """A family's rows: time, person, the line, and a key that is equal where the describing values are."""
+    """The rows of a family: time, person, line, and a key that is equal for equal describing values."""
     key = pl.struct(describing).hash(seed=17).alias("key")
     return rows.select(pl.col("at").cast(pl.Int64), pl.col("person").cast(pl.Int64), key, line.alias("line"))
 
@@ -105,26 +105,26 @@ def log_rows(rows: pl.DataFrame, describing: list[str], line: pl.Expr) -> pl.Dat
 def write_part(
     rng: Rng, out: Path, log: LogFile, part: int, rows: pl.DataFrame, waiting: Redelivered, last: bool
 ) -> tuple[int, pl.DataFrame]:
-    """Write one part file; returns its number of rows and its first lines (file, line_number, person)."""
+    """Write a part file; return its number of rows and its first lines (file, line_number, person)."""
     rows = rows.with_columns(repeated=pl.Series(chance(rng, REDELIVERED_SHARE, rows.height)))
-    again = rows.filter("repeated")
-    delay = pl.Series(rng.integers(MINUTE, 12 * HOUR, again.height))
-    later = pl.Series(chance(rng, 0.0 if last else 0.5, again.height))
-    at_once = again.with_columns(at=pl.col("at") + delay).filter(~later)
-    from_before = waiting.rows.pop(log.family, rows.clear())
-    waiting.rows[log.family] = again.filter(later)
+    repeats = rows.filter("repeated")
+    delay = pl.Series(rng.integers(MINUTE, 12 * HOUR, repeats.height))
+    later = pl.Series(chance(rng, 0.0 if last else 0.5, repeats.height))
+    in_this_part = repeats.with_columns(at=pl.col("at") + delay).filter(~later)
+    from_earlier_part = waiting.rows.pop(log.family, rows.clear())
+    waiting.rows[log.family] = repeats.filter(later)
     broken = _with_faults(rng, log, rows)
-    delivered = pl.concat([broken, _sound(at_once), _sound(from_before)]).sort("at", maintain_order=True)
+    delivered = pl.concat([broken, _intact(in_this_part), _intact(from_earlier_part)]).sort("at", maintain_order=True)
     _write_text(out / log.name(part), log, delivered["line"])
     return delivered.height, _first_lines(log, part, delivered)
 
 
-def _sound(rows: pl.DataFrame) -> pl.DataFrame:
+def _intact(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(fault=pl.lit(-1, dtype=pl.Int64))
 
 
 def _with_faults(rng: Rng, log: LogFile, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with a few lines broken; `fault` says how (-1: sound)."""
+    """The rows with a few lines corrupted; `fault` is the kind of fault (-1: intact)."""
     kinds = pl.Series(rng.integers(0, len(log.faults), rows.height))
     rows = rows.with_columns(fault=pl.when(pl.Series(chance(rng, BROKEN_SHARE, rows.height))).then(kinds).otherwise(-1))
     broken = [
@@ -135,10 +135,10 @@ def _with_faults(rng: Rng, log: LogFile, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _first_lines(log: LogFile, part: int, delivered: pl.DataFrame) -> pl.DataFrame:
-    """The first line of each person's each description.
+    """The first line of each distinct description of each person.
 
-    Broken lines count apart, if they name a person, and so do repeated ones: which of them is the first, and
-    which the duplicate, is the reader's choice.
+    Corrupt lines that name a person are listed separately, and so are repeated ones, because readers differ in which of
+    the two they treat as the duplicate.
     """
     nameless = [kind for kind, fault in enumerate(log.faults) if not fault.names_a_person]
     numbered = delivered.with_columns(line_number=pl.int_range(1, pl.len() + 1) + log.header_lines)
@@ -174,7 +174,7 @@ def _joined(lines: pl.Series, separator: str) -> bytes:
 
 
 class TruthFile:
-    """`truth.csv`: who stands behind each file's lines, and what is true about that person."""
+    """`truth.csv`: the person behind the lines of each file, and the truth about that person."""
 
     COLUMNS = (
         "file", "line_number", "person_id", "household_id", "best_channel", "best_hour", "timezone",
@@ -186,7 +186,7 @@ class TruthFile:
         file.write((",".join(self.COLUMNS) + "\n").encode())
 
     def add(self, first_lines: pl.DataFrame, people: pl.DataFrame) -> None:
-        """Append a file's first lines (file, line_number, person), with their people's truth by `person`."""
+        """Append the first lines of a file (file, line_number, person) with the truth about their people."""
         rows = first_lines.join(people, on="person", how="left", maintain_order="left").select(self.COLUMNS)
         buffer = BytesIO()
         rows.write_csv(buffer, include_header=False)

@@ -1,7 +1,7 @@
-"""Invented people: who they are, where they live, how they can be reached and when they are awake.
+"""Invented people: names, households, addresses, contact data and habits.
 
-A person's row holds what is true at the end of the period; `former_*` is what was true before `*_changed_at`
-(`NEVER` where nothing changed).
+A person's row holds the truth at the end of the period; `former_*` columns hold the values before `*_changed_at`
+(`NEVER` if nothing changed).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BORN_1940, _BORN_1984, _BORN_2000, _BORN_2008 = -10_957, 5_113, 10_957, 13_900
 
 
 def make_people(rng: Rng, clock: Clock, first: int, count: int, seed: int) -> pl.DataFrame:
-    """`count` people in whole households; `index` runs from `first` over the whole simulation."""
+    """`count` people in complete households; `index` starts at `first` and runs over the whole simulation."""
     homes, household = _households(rng, first, count)
     people = homes.select(pl.all().gather(household)).with_columns(
         index=pl.Series(np.arange(first, first + count), dtype=pl.Int64),
@@ -50,7 +50,7 @@ def make_people(rng: Rng, clock: Clock, first: int, count: int, seed: int) -> pl
 
 
 def _roles(household: Ints) -> Ints:
-    """Position within the household: 0 and 1 are a couple, later ones grown-up children."""
+    """Position in the household: 0 and 1 are a couple, later ones are grown-up children."""
     starts = np.flatnonzero(np.diff(household, prepend=-1))
     return np.arange(len(household)) - np.repeat(starts, np.diff(np.append(starts, len(household))))
 
@@ -97,7 +97,7 @@ def _with_city(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_naming(rng: Rng, naming: pl.Series, vocabulary: dict[str, list[str]]) -> pl.Series:
-    """A name a row from the vocabulary of its language."""
+    """A name per row from the vocabulary of its language."""
     count = len(naming)
     drawn = {lang: pick(rng, words, count, zipf_weights(len(words))) for lang, words in vocabulary.items()}
     frame = pl.DataFrame(drawn).with_columns(naming=naming)
@@ -136,7 +136,7 @@ def _postcode_endings(rng: Rng, country: pl.Series) -> pl.Series:
 
 
 def _landlines(rng: Rng, homes: pl.DataFrame) -> pl.Series:
-    """One number a household, in international form; none for about half of them."""
+    """A number per household in international format; about half of the households have none."""
     digits = {country.code: country.landline_digits for country in COUNTRIES}
     calling = {country.code: country.calling_code for country in COUNTRIES}
     starts = pl.Series([f"+{calling[city.country]}{city.area_code}" for city in CITIES])
@@ -149,7 +149,7 @@ def _landlines(rng: Rng, homes: pl.DataFrame) -> pl.Series:
 
 
 def _with_birth(rng: Rng, people: pl.DataFrame) -> pl.DataFrame:
-    """Couples are of similar age, children 22 to 38 years younger; one in ten eldest two are twins."""
+    """Couples are of similar age, children 22 to 38 years younger; 10% of the two eldest children are twins."""
     count = people.height
     home = people["home"].to_numpy() - people["home"][0]
     role = people["role"].to_numpy()
@@ -171,7 +171,7 @@ def _with_birth(rng: Rng, people: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_names(rng: Rng, people: pl.DataFrame) -> pl.DataFrame:
-    """Given names, nicknames and surnames; one eldest child in seven bears its parent's given name."""
+    """Given names, nicknames and surnames; one in seven eldest children has the given name of its parent."""
     count = people.height
     people = people.with_columns(
         man=_by_naming(rng, people["naming"], MALE_NAMES),
@@ -189,9 +189,9 @@ def _with_names(rng: Rng, people: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_numbers(rng: Rng, clock: Clock, people: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Mobile numbers; some people change theirs, and some of the numbers given up are given to somebody else.
+    """Mobile numbers. Some people change theirs, and some of the released numbers are assigned to someone else.
 
-    A number is given up in the period's first quarter and used again after two thirds of it.
+    A number is released in the first quarter of the period and assigned again after two thirds of it.
     """
     count = people.height
     mobile, former = (_mobiles(people, slot, seed) for slot in (0, 1))
@@ -208,7 +208,7 @@ def _with_numbers(rng: Rng, clock: Clock, people: pl.DataFrame, seed: int) -> pl
 
 
 def _handed_on(rng: Rng, people: pl.DataFrame, changes: Flags) -> tuple[Ints, Ints]:
-    """Pairs of one who gave up a number and one of the same country who gets it: one person in eighty."""
+    """Pairs of a person who released a number and one of the same country who gets it: one in eighty people."""
     country = people["country"].to_numpy()
     order = rng.permutation(people.height)
     givers, takers = order[changes[order]][: max(1, people.height // 80)], order[~changes[order]]
@@ -222,7 +222,7 @@ def _pair(givers: Ints, takers: Ints) -> tuple[Ints, Ints]:
 
 
 def _mobiles(people: pl.DataFrame, slot: int, seed: int) -> pl.Series:
-    """The person's `slot`-th mobile number: never the same for two people."""
+    """The `slot`-th mobile number of each person, unique across people."""
     index = people["index"].to_numpy() * MOBILES_A_PERSON + slot
     numbers = {country.code: _numbers_of(country, index, seed) for country in COUNTRIES}
     choice = pl.coalesce(pl.when(people["country"] == code).then(pl.lit(number)) for code, number in numbers.items())
@@ -238,7 +238,7 @@ def _numbers_of(country: Country, index: Ints, seed: int) -> pl.Series:
 
 
 def _with_changes(rng: Rng, clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
-    """Moves to the household's address from the one before, and surnames changed by marriage."""
+    """Moves from a former address to that of the household, and surname changes by marriage."""
     count = people.height
     moves = chance(rng, 0.06, count)
     marries = chance(rng, 0.35, count) & people["female"].to_numpy() & (people["role"].to_numpy() == 1)
@@ -253,8 +253,9 @@ def _with_changes(rng: Rng, clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_emails(rng: Rng, people: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """A main and a second address; a number makes each unique, and few people take theirs along from one to the
-    other. Some families share one more."""
+    """A main and a second address per person, and a shared one for some families.
+
+    A number makes each address unique; few people use the same number in both."""
     count = people.height
     number = scrambled(people["index"].to_numpy(), 9_999_991, seed)
     another = scrambled(people["index"].to_numpy(), 9_999_973, seed + 2)
@@ -281,7 +282,7 @@ def _with_emails(rng: Rng, people: pl.DataFrame, seed: int) -> pl.DataFrame:
 
 
 def _plain(name: str) -> pl.Expr:
-    """The letters of a name as an address can hold them."""
+    """The letters of a name, reduced to those allowed in an address."""
     folded = pl.col(name).str.normalize("NFKD").str.to_lowercase().str.replace_all("ı", "i", literal=True)
     return folded.str.replace_all(r"[^a-z]", "")
 
@@ -299,7 +300,7 @@ def _local_part(style: pl.Series) -> pl.Expr:
 
 
 def _with_habits(rng: Rng, people: pl.DataFrame) -> pl.DataFrame:
-    """When a person is active, and how much and at what price a person buys."""
+    """The hours at which people are active, and how often, how much and how cheaply they buy."""
     count = people.height
     hours = [7, 8, 9, 12, 13, 15, 17, 18, 19, 20, 21, 22]
     weights = [8, 12, 6, 12, 9, 5, 6, 9, 12, 14, 10, 5]

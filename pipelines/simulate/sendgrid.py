@@ -1,4 +1,4 @@
-"""SendGrid Event Webhook events.
+"""Events of SendGrid's Event Webhook.
 
 Format: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
 """
@@ -29,7 +29,7 @@ _KEPT = ("person", "email", "campaign", "promo", "smtp-id", "sg_message_id", "as
 
 
 def sendgrid_rows(rng: Rng, people: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
-    """All events of all e-mails, one JSON object a row; `in_body` marks those that go into one POST body."""
+    """All events of all e-mails, one JSON object per row; `in_body` marks those that form one POST body."""
     mails = _mails(rng, people, messages)
     reached = mails.filter(~pl.col("drops") & ~pl.col("bounces"))
     events = pl.concat([*_delivery_events(rng, mails), *_engagement_events(rng, reached)], how="diagonal")
@@ -44,7 +44,7 @@ def sendgrid_rows(rng: Rng, people: pl.DataFrame, messages: pl.DataFrame) -> pl.
 
 
 def _line() -> pl.Expr:
-    """A single category is a text, several are a list."""
+    """The JSON line. A single category is a text, several are a list."""
     same = (
         "email timestamp smtp-id event category sg_event_id sg_message_id asm_group_id ip useragent url "
         "reason status type response attempt tls sg_machine_open"
@@ -54,7 +54,7 @@ def _line() -> pl.Expr:
 
 
 def _mails(rng: Rng, people: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
-    """The messages with the provider's ids and their fate: drops, bounces (or blocks), neither."""
+    """The messages with the provider's ids and their outcome: dropped, bounced (or blocked), or delivered."""
     count = messages.height
     who = people.select("list_email", "list_email_works", "index").select(pl.all().gather(messages["person"]))
     message_id = texts(rng, count, "*" * 22)
@@ -66,7 +66,7 @@ def _mails(rng: Rng, people: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFra
         asm_group_id=pl.when("promo").then(24_102).otherwise(24_101),
         in_body=pl.Series(chance(rng, 0.02, count)),
         ip=_ips(rng, count),
-        # Apple Mail users' images are fetched by Apple, whether they read the mail or not.
+        # Apple fetches the images for Apple Mail users, whether they read the message or not.
         apple=(pl.col("index") * 2_654_435_761) % 100 < 33,
     )
     first = pl.col("at") == pl.col("at").min().over("person")
@@ -107,7 +107,7 @@ def _delivery_events(rng: Rng, mails: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def _bounces(rng: Rng, bounced: pl.DataFrame) -> pl.DataFrame:
-    """Hard bounces, and blocks: what a full mailbox refuses for now."""
+    """Hard bounces, and blocks: temporary refusals by a full mailbox."""
     full = pl.lit("452 4.2.2 The recipient's mailbox is over quota")
     unknown = pl.lit("550 5.1.1 The email account that you tried to reach does not exist")
     return _event(
@@ -123,7 +123,7 @@ def _bounces(rng: Rng, bounced: pl.DataFrame) -> pl.DataFrame:
 
 
 def _engagement_events(rng: Rng, mails: pl.DataFrame) -> list[pl.DataFrame]:
-    """Opens by Apple's proxy and by people, clicks, and what people do to get no more."""
+    """Opens by Apple's proxy and by people, clicks, and opt-outs."""
     reading = (mails["p"] * 1.3 + 0.14).clip(0, 0.9).to_numpy()
     reads = pl.Series(chance(rng, reading, mails.height)) | mails["answered"]
     by_apple, opened = mails.filter("apple"), mails.filter(reads & ~mails["apple"])

@@ -1,4 +1,4 @@
-"""Shopify Admin API objects: orders and customers.
+"""Objects of the Shopify Admin API: orders and customers.
 
 Format: https://shopify.dev/docs/api/admin-rest/latest/resources/order and …/customer
 """
@@ -47,7 +47,7 @@ _DESCRIBING = [
 
 
 def priced_orders(rng: Rng, people: pl.DataFrame, orders: pl.DataFrame) -> pl.DataFrame:
-    """The orders with ids, currency and what they cost: subtotal, discount, total (decimal texts)."""
+    """The orders with ids, currency and amounts: subtotal, discount, total."""
     who = people.select("index", "currency").select(pl.all().gather(orders["person"]))
     prices = pl.Series([price for _, _, price in PRODUCTS])
     first = prices.gather(orders["product"])
@@ -64,7 +64,7 @@ def priced_orders(rng: Rng, people: pl.DataFrame, orders: pl.DataFrame) -> pl.Da
 
 
 def order_rows(clock: Clock, people: pl.DataFrame, orders: pl.DataFrame) -> pl.DataFrame:
-    """Online orders, one JSON object a row, with the customer as known at the time."""
+    """Online orders, one JSON object per row, with the customer as known at the time."""
     online = orders.filter("online").drop("index", "currency")
     known = as_known(people, online["person"], online["at"])
     orders = online.hstack(_as_customers(known)).with_columns(
@@ -75,7 +75,7 @@ def order_rows(clock: Clock, people: pl.DataFrame, orders: pl.DataFrame) -> pl.D
 
 
 def customer_rows(people: pl.DataFrame, outs: pl.DataFrame) -> pl.DataFrame:
-    """The shop's customers as last updated, one JSON object a row."""
+    """The shop's customers as last updated, one JSON object per row."""
     people = people.hstack(outs).with_row_index("person")
     shop = people.filter("has_shop").with_columns(
         at=pl.max_horizontal("shop_updated_at", "out_email", "out_sms"),
@@ -86,7 +86,7 @@ def customer_rows(people: pl.DataFrame, outs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _as_customers(known: pl.DataFrame) -> pl.DataFrame:
-    """The shop knows the mobile or the landline; in addresses people type it as they are used to."""
+    """The shop has the mobile or the landline number; in addresses people type it in their national format."""
     by_kind = (
         pl.when(pl.col("shop_phone") == "mobile")
         .then("mobile")
@@ -98,7 +98,7 @@ def _as_customers(known: pl.DataFrame) -> pl.DataFrame:
 
 
 def national(phone: pl.Expr) -> pl.Expr:
-    """International numbers as people in their countries write them."""
+    """International numbers in their national format."""
     forms = {
         r"^\+1(\d{3})(\d{3})(\d{4})$": "(${1}) ${2}-${3}",
         r"^\+44(\d{4})(\d+)$": "0${1} ${2}",

@@ -1,4 +1,4 @@
-"""Exports that need a mapping: the CRM's contacts and the till's receipts, as CSV."""
+"""Exports that need a mapping file: contacts of a CRM and receipts of a till, as CSV."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ constants:
 
 
 def contact_rows(rng: Rng, people: pl.DataFrame) -> pl.DataFrame:
-    """The CRM's contacts: typed in by staff, so misspelt, abbreviated, swapped and junk now and then."""
+    """Contacts of the CRM. They are typed in by staff, so some are misspelt, abbreviated, swapped or junk."""
     people = people.with_row_index("person").filter("has_crm")
     known = as_known(people, pl.Series(range(people.height), dtype=pl.UInt32), people["crm_modified_at"])
     count = known.height
@@ -117,7 +117,7 @@ def _time(at: pl.Expr) -> pl.Expr:
 
 
 def receipt_rows(rng: Rng, clock: Clock, people: pl.DataFrame, orders: pl.DataFrame) -> pl.DataFrame:
-    """Purchases in the store, with the loyalty card and what its holder left at the till."""
+    """Store purchases, with the loyalty card and the contact data that its holder gave."""
     bought = orders.filter(~pl.col("online"), pl.col("at") < clock.end).drop("index", "currency")
     known = as_known(people, bought["person"], bought["at"])
     receipts = bought.hstack(known).with_columns(

@@ -1,4 +1,4 @@
-"""What is true about the simulated people and campaigns, as the truth files tell it."""
+"""The truth about the simulated people and campaigns, in the format of the truth files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pipelines.simulate.accounts import CHANNELS
 
 
 def truth_of(people: pl.DataFrame, outs: pl.DataFrame) -> pl.DataFrame:
-    """A row a person for `truth.csv`, keyed by `person` (the index over the whole simulation).
+    """A row per person for `truth.csv`, keyed by `person` (the index over the whole simulation).
 
-    A channel is reachable where there is a working contact point, consent, and no opt-out in the period; the
-    true response probability is given for reachable channels only.
+    A channel is reachable if there is a working contact point, consent, and no opt-out in the period. The true response
+    probability is given for reachable channels only.
     """
     chances = people.hstack(outs).with_columns(_reachable_chance(channel) for channel in CHANNELS)
     return chances.select(
@@ -36,10 +36,10 @@ def _best_channel() -> pl.Expr:
 
 
 def campaign_truth(people: pl.DataFrame, assignment: pl.DataFrame, orders: pl.DataFrame) -> pl.DataFrame:
-    """A row per campaign and eligible person: arm, channel, time, the true effect, and what was ordered.
+    """A row per campaign and eligible person: arm, channel, time, true effect and orders.
 
-    `effect` is the number of further orders that treatment causes on average within `window_days` of
-    `assigned_at`, `orders` all orders in that window, `caused` those that would not have been without it.
+    `effect` is the mean number of additional orders that treatment causes within `window_days` of `assigned_at`;
+    `orders` counts all orders in that window, `caused` those that would not exist without the treatment.
     """
     person = people.select("person_id", "index").with_row_index("person").with_columns(pl.col("person").cast(pl.Int64))
     followed = (

@@ -1,4 +1,4 @@
-"""Twilio text messages: the console's log export, a page of the REST API, and inbound webhooks' parameters.
+"""Twilio text messages: the log export of the console, a page of the REST API, and parameters of inbound webhooks.
 
 Formats: https://www.twilio.com/docs/messaging/api/message-resource and
 https://www.twilio.com/docs/messaging/guides/webhook-request
@@ -72,12 +72,12 @@ _REPLIES = (
 def twilio_rows(
     rng: Rng, clock: Clock, people: pl.DataFrame, messages: pl.DataFrame, clicks: pl.Series
 ) -> dict[LogFile, pl.DataFrame]:
-    """Rows of the three files; `clicks` says which answered messages were clicked (they have no reply)."""
+    """The rows of the three files; `clicks` marks messages that were answered by a click, so without a reply."""
     texted = _texted(rng, people, messages)
     out = _with_outcome(rng, texted)
     in_page = pl.Series(chance(rng, 0.08, out.height))
     inbound = _inbound(rng, clock, texted.with_columns(clicked=clicks))
-    # Replies came to the console's log only, until somebody set up the webhook.
+    # Early replies are only in the console's log, before the webhook was set up.
     early = pl.col("at") < int(clock.at_fraction(0.2))
     export = pl.concat([_as_export(out.filter(~in_page)), _inbound_as_export(inbound.filter(early))])
     return {
@@ -126,7 +126,7 @@ def _inbound(rng: Rng, clock: Clock, texted: pl.DataFrame) -> pl.DataFrame:
 
 
 def _export_time() -> pl.Expr:
-    """The console shows the account's time zone."""
+    """The console uses the time zone of the account."""
     local = pl.from_epoch("at", "ms").dt.replace_time_zone("UTC").dt.convert_time_zone("America/New_York")
     return local.dt.strftime("%Y-%m-%dT%H:%M:%S%:z")
 

@@ -1,7 +1,7 @@
-"""The names, places and number ranges that invented people are made of.
+"""Names, places and number ranges for invented people.
 
-Mobile and landline ranges are ones that the `phonenumbers` metadata knows; e-mail domains are reserved ones
-(RFC 2606, RFC 6761), so that no address can belong to anybody.
+Mobile and landline ranges are valid in the `phonenumbers` metadata; e-mail domains are reserved (RFC 2606, RFC 6761),
+so that no address can belong to a real person.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ EMAIL_DOMAINS = _words(
 
 @dataclass(frozen=True)
 class Country:
-    """A country: how its people are named, numbered and billed.
+    """A country: naming, phone numbers, locale and currency.
 
-    `mobile_prefixes` are national numbers' beginnings, followed by `mobile_digits` free digits;
-    `landline_digits` follow a city's area code.
+    `mobile_prefixes` are the first digits of national numbers, followed by `mobile_digits` free digits;
+    `landline_digits` is the number of digits after a city's area code.
     """
 
     code: str
@@ -64,7 +64,7 @@ COUNTRIES = (
 
 @dataclass(frozen=True)
 class City:
-    """A city with the first characters of its postcodes and its landlines' area code."""
+    """A city with the first characters of its postcodes, and the area code of its landlines."""
 
     country: str
     name: str
@@ -104,7 +104,7 @@ CITIES = (
 
 
 def postcode_endings(country: str) -> list[str]:
-    """What may follow a city's first postcode characters."""
+    """The possible endings of a postcode after the first characters of the city."""
     if country == "GB":
         return [f"{a} {b}{c}" for a in range(1, 10) for b in range(1, 10) for c in ("AB", "DX", "JT", "LW", "QP")]
     if country == "NL":

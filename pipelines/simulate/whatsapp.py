@@ -1,4 +1,4 @@
-"""WhatsApp Business Cloud API webhook bodies: statuses, inbound messages, marketing preferences.
+"""Webhook bodies of the WhatsApp Business Cloud API: statuses, inbound messages, marketing preferences.
 
 Format: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
 """
@@ -31,7 +31,7 @@ _REPLIES = (
 
 
 def whatsapp_rows(rng: Rng, people: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
-    """One webhook body a row."""
+    """One webhook body per row."""
     known = as_known(people, messages["person"], messages["at"]).select("mobile", "first_name", "nickname", "last_name")
     messages = messages.hstack(known).with_columns(
         wa_id=pl.col("mobile").str.strip_prefix("+"),
@@ -47,7 +47,7 @@ def _message_ids(rng: Rng, count: int) -> pl.Series:
 
 
 def _profile_names(people: pl.DataFrame, person: pl.Series) -> pl.Series:
-    """People call themselves what they like, but always the same: full name, initial, nickname."""
+    """The name that each person has chosen: full name, first name with initial, or nickname."""
     initial = pl.format("{} {}.", "first_name", pl.col("last_name").str.slice(0, 1))
     style = pl.col("index") % 5
     name = (
@@ -61,7 +61,7 @@ def _profile_names(people: pl.DataFrame, person: pl.Series) -> pl.Series:
 
 
 def _bodies(rows: pl.DataFrame, describing: list[str], field: str, **value: pl.Expr) -> pl.DataFrame:
-    """The rows as webhook bodies about `field`, with the given parts of the change's value."""
+    """The rows as webhook bodies about `field`, with `value` as parts of the change's value."""
     metadata = {"display_phone_number": pl.lit(_NUMBER), "phone_number_id": pl.lit(_NUMBER_ID)}
     content = {"messaging_product": pl.lit("whatsapp"), "metadata": json_object(metadata), **value}
     change = json_object({"value": json_object(content), "field": pl.lit(field)})
@@ -71,7 +71,7 @@ def _bodies(rows: pl.DataFrame, describing: list[str], field: str, **value: pl.E
 
 
 def _statuses(rng: Rng, messages: pl.DataFrame) -> pl.DataFrame:
-    """Sent, delivered, read; or failed. Some bodies hold two statuses, some deliveries are implied."""
+    """Statuses: sent, delivered and read, or failed. Some bodies have two statuses; some deliveries are implied."""
     count = messages.height
     failed = messages["blocked"] | (
         pl.Series(chance(rng, 0.012, count)) & ~messages["answered"] & ~messages["opts_out"]
@@ -117,8 +117,8 @@ def _status(name: str) -> pl.Expr:
 
 
 def _pricing() -> pl.Expr:
-    words = {"pricing_model": "PMP", "category": "marketing", "type": "regular"}
-    return json_object({"billable": pl.lit(True), **{key: pl.lit(word) for key, word in words.items()}})
+    details = {"pricing_model": "PMP", "category": "marketing", "type": "regular"}
+    return json_object({"billable": pl.lit(True), **{key: pl.lit(word) for key, word in details.items()}})
 
 
 def _error() -> pl.Expr:
@@ -149,8 +149,8 @@ def _replies(rng: Rng, messages: pl.DataFrame) -> pl.DataFrame:
             "text": json_object({"body": "text"}),
         }
     )
-    said = pl.concat_list(message)
-    return _bodies(replies, ["wa_id", "profile_name"], "messages", contacts=_contacts(), messages=said)
+    inbound = pl.concat_list(message)
+    return _bodies(replies, ["wa_id", "profile_name"], "messages", contacts=_contacts(), messages=inbound)
 
 
 def _preferences(rng: Rng, messages: pl.DataFrame) -> list[pl.DataFrame]:
@@ -169,6 +169,6 @@ def _preference_rows(rows: pl.DataFrame, value: str) -> pl.DataFrame:
             "timestamp": pl.col("at") // SECOND,
         }
     )
-    said = pl.concat_list(preference)
+    preferences = pl.concat_list(preference)
     describing = ["wa_id", "profile_name"]
-    return _bodies(rows, describing, "user_preferences", contacts=_contacts(), user_preferences=said)
+    return _bodies(rows, describing, "user_preferences", contacts=_contacts(), user_preferences=preferences)

@@ -1,3 +1,5 @@
+"""Services for the API's tests, on each store backend."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

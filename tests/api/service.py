@@ -1,4 +1,4 @@
-"""A service over a store with a few invented people, and a client of each kind to call it with."""
+"""A service over a store with a few invented people, and clients to call it with."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Clock:
 
 @dataclass
 class Service:
-    """`reader` may read profiles, `sender` may only ask for decisions, `everything` may do what there is."""
+    """`reader` may read profiles and segments, `sender` may only request decisions, `everything` has all scopes."""
 
     home: Path
     store_url: str | None = None
@@ -159,7 +159,7 @@ def _rows(like: pl.DataFrame, values: list[tuple[str, ...]]) -> pl.DataFrame:
 
 
 def assert_problem(response: httpx.Response, status: int, code: str) -> None:
-    """The response is this problem, whole, and repeats nothing of what these tests send."""
+    """Assert that the response is this problem, complete, and repeats nothing that the tests send."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     body = response.json()

@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: what providers hear, and what is stored."""
+"""Webhooks over HTTP: responses to providers, and the stored payloads."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ EVENTS: dict[str, Any] = {
 
 @dataclass
 class Hooks:
-    """The API with the secrets of all providers, called under another name than the providers know it by."""
+    """The API with the secrets of all providers, behind a proxy: its own URL differs from the public one."""
 
     home: Path
     store_url: str
@@ -82,7 +82,7 @@ class Hooks:
         return self.http.post(path, content=request.body, headers=dict(request.headers))
 
     def stored(self) -> list[tuple[str, Any]]:
-        """(source, payload) of what is in the inbox."""
+        """(source, payload) of each item in the inbox."""
         with self.store.read() as connection:
             return [
                 (batch.source, json.loads(payload))
@@ -121,7 +121,7 @@ def test_a_signed_request_is_stored_once(hooks: Hooks, source: str) -> None:
 
 
 @pytest.mark.parametrize("source", SENDERS)
-def test_what_is_not_signed_is_refused_and_not_stored(embedded: Hooks, source: str) -> None:
+def test_unsigned_requests_are_refused_and_not_stored(embedded: Hooks, source: str) -> None:
     request = SENDERS[source](EVENTS[source], NOW)
     names = request.headers.keys() - {"content-type"}
     unsigned = replace(request, headers={"content-type": request.headers["content-type"]})
@@ -133,7 +133,7 @@ def test_what_is_not_signed_is_refused_and_not_stored(embedded: Hooks, source: s
     assert embedded.stored() == []
 
 
-def test_only_postmark_is_asked_for_a_password(embedded: Hooks) -> None:
+def test_only_postmark_gets_a_basic_challenge(embedded: Hooks) -> None:
     schemes = {source: embedded.http.post(f"/webhooks/{source}").headers["www-authenticate"] for source in SENDERS}
     assert {source for source, scheme in schemes.items() if scheme.startswith("Basic")} == {"postmark"}
 
@@ -156,20 +156,20 @@ def test_without_a_secret_nothing_is_accepted(tmp_path: Path, source: str) -> No
     hooks.close()
 
 
-def test_a_body_beyond_bounds_is_refused(embedded: Hooks) -> None:
+def test_an_oversized_body_is_refused(embedded: Hooks) -> None:
     response = embedded.http.post("/webhooks/sendgrid", content=b"x" * (MAX_BYTES + 1))
     assert_problem(response, 413, "payload_too_large")
 
 
-def test_an_item_that_cannot_be_mapped_does_not_sink_the_others(embedded: Hooks) -> None:
+def test_an_item_that_cannot_be_mapped_does_not_affect_the_others(embedded: Hooks) -> None:
     events = [{**EVENTS["sendgrid"][0], "sg_event_id": "e2", "email": None}, *EVENTS["sendgrid"]]
     response = embedded.post(senders.sendgrid(events, NOW))
     assert (response.status_code, response.json()) == (200, {"accepted": 2, "duplicates": 0, "rejected": 1})
 
 
-def test_mailguns_token_is_good_for_one_request(hooks: Hooks) -> None:
+def test_a_mailgun_token_is_valid_for_one_request(hooks: Hooks) -> None:
     assert hooks.post(senders.mailgun(EVENTS["mailgun"], NOW)).json()["accepted"] == 1
-    # The body is not signed: whoever saw the token could say anything.
+    # The body is not signed, so a stolen token could be used with any content.
     forged = senders.mailgun({**EVENTS["mailgun"], "id": "e2", "event": "unsubscribed"}, NOW)
     assert_problem(hooks.post(forged), 401, "webhook_refused")
     assert [payload["event-data"]["event"] for _, payload in hooks.stored()] == ["opened"]
@@ -180,7 +180,7 @@ def test_mailguns_token_is_good_for_one_request(hooks: Hooks) -> None:
 
 
 @pytest.mark.parametrize("words", ["Hello", "STOP", "START", "HELP"])
-def test_a_text_is_answered_with_twiml_that_says_nothing(embedded: Hooks, words: str) -> None:
+def test_the_response_to_a_text_is_empty_twiml(embedded: Hooks, words: str) -> None:
     response = embedded.post(senders.twilio({**EVENTS["twilio"], "Body": words}, NOW))
     assert (response.status_code, response.headers["content-type"]) == (200, "text/xml; charset=utf-8")
     assert response.text == '<?xml version="1.0" encoding="UTF-8"?><Response/>'
@@ -188,7 +188,7 @@ def test_a_text_is_answered_with_twiml_that_says_nothing(embedded: Hooks, words:
     assert payload["Body"] == words
 
 
-def test_a_status_callback_is_answered_with_nothing(embedded: Hooks) -> None:
+def test_the_response_to_a_status_callback_is_empty(embedded: Hooks) -> None:
     callback = {"MessageSid": "SM1", "MessageStatus": "delivered", "To": "+14155550100", "From": "+14155550199"}
     for status in ("sent", "delivered", "delivered"):
         response = embedded.post(senders.twilio({**callback, "MessageStatus": status}, NOW))
@@ -202,13 +202,13 @@ def test_twilio_signs_the_query_too(embedded: Hooks) -> None:
 
 
 def suppressed(hooks: Hooks, kind: str, value: str) -> set[str]:
-    """Why nothing may be sent to an address, at this moment."""
+    """The reasons for active suppressions of an address."""
     with hooks.store.read() as connection:
         found = suppressions_of(connection, [contact_point_id(kind, value)])
     return {suppression.reason for suppression in found if suppression.is_active(hooks.clock())}
 
 
-def test_stop_holds_from_the_answer_on_and_start_lifts_it(hooks: Hooks) -> None:
+def test_stop_takes_effect_at_once_and_start_lifts_it(hooks: Hooks) -> None:
     for number, (words, reasons) in enumerate([("STOP", {"stop"}), ("Hello?", {"stop"}), ("START", set())]):
         text = {**EVENTS["twilio"], "MessageSid": f"SM{number}", "Body": words}
         assert hooks.post(senders.twilio(text, hooks.clock())).status_code == 200
@@ -216,7 +216,7 @@ def test_stop_holds_from_the_answer_on_and_start_lifts_it(hooks: Hooks) -> None:
         hooks.clock.advance(minutes=1)
 
 
-def test_a_complaint_of_one_of_several_suppresses_nobody(embedded: Hooks) -> None:
+def test_a_complaint_with_several_recipients_suppresses_nobody(embedded: Hooks) -> None:
     people = [{"emailAddress": f"{name}@example.com"} for name in ("ann", "bob")]
     for listed, reasons in ((people, set()), (people[:1], {"complaint"})):
         complaint = {"timestamp": "2026-07-01T11:00:00Z", "feedbackId": "f1", "complainedRecipients": listed}
@@ -229,7 +229,7 @@ def test_a_complaint_of_one_of_several_suppresses_nobody(embedded: Hooks) -> Non
 # --- Meta, Amazon -------------------------------------------------------------------------------------------
 
 
-def test_metas_challenge(embedded: Hooks) -> None:
+def test_metas_challenge_is_echoed(embedded: Hooks) -> None:
     query = {"hub.mode": "subscribe", "hub.verify_token": "verify me", "hub.challenge": "1158201444"}
     response = embedded.http.get("/webhooks/whatsapp", params=query)
     assert (response.status_code, response.text) == (200, "1158201444")
@@ -246,7 +246,7 @@ def test_a_subscription_is_confirmed_and_not_stored(embedded: Hooks) -> None:
     assert embedded.stored() == []
 
 
-def test_amazon_sends_again_what_could_not_be_checked(embedded: Hooks) -> None:
+def test_amazon_is_told_to_retry_if_verification_is_unavailable(embedded: Hooks) -> None:
     embedded.amazon.is_down = True
     for request in (senders.ses(EVENTS["ses"], NOW), senders.ses_confirmation(NOW)):
         response = embedded.post(request)
@@ -257,7 +257,7 @@ def test_amazon_sends_again_what_could_not_be_checked(embedded: Hooks) -> None:
     assert embedded.post(senders.ses(EVENTS["ses"], NOW)).json()["accepted"] == 1
 
 
-# --- whatever comes -----------------------------------------------------------------------------------------
+# --- odd payloads -------------------------------------------------------------------------------------------
 
 ODD: list[Any] = [
     *({}, [], "text", 7, None, [[]], [None, 7]),
@@ -277,17 +277,17 @@ ODD: list[Any] = [
 
 
 @pytest.mark.parametrize("source", sorted(SENDERS.keys() - {"twilio"}))
-def test_nothing_that_a_provider_signs_is_a_defect(hooks: Hooks, source: str) -> None:
+def test_no_signed_payload_causes_a_defect(hooks: Hooks, source: str) -> None:
     for number, payload in enumerate(ODD):
         more = {"mailgun": {"token": f"t{number}"}, "ses": {"MessageId": f"n{number}"}}.get(source, {})
         response = hooks.post(SENDERS[source](payload, NOW, **more))  # type: ignore[call-arg]
         assert response.status_code == 200, response.text
 
 
-# --- what nobody may see ------------------------------------------------------------------------------------
+# --- confidentiality ----------------------------------------------------------------------------------------
 
 
-def test_neither_people_nor_secrets_stand_in_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_contains_no_personal_data_and_no_secrets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hooks = Hooks(tmp_path / "home", f"sqlite:///{tmp_path / 'store.sqlite'}")
     capsys.readouterr()
     for source, send in SENDERS.items():

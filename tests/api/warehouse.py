@@ -1,4 +1,4 @@
-"""A published warehouse with what is known of Ann and Bob, as few rows as tell the story."""
+"""A minimal published warehouse about Ann and Bob."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.api.service import ANN, BOB, NOW, OLD
 
 RUN = "run_20260701T120000_000001"
 FILE = "f" * 16
-# Ann as three sources know her; the last two share no identifier with each other.
+# Observations of Ann by three sources, of which the last two share no identifier, and one of Bob.
 CRM, SHOP, PUSH, BOBS = (f"{number:032x}" for number in range(1, 5))
 
 
@@ -32,7 +32,7 @@ def event(number: int, at: datetime, name: str = "open", **more: Any) -> dict[st
     }
 
 
-# Two at the same moment, so that the order must not rest on time alone.
+# Two events at the same time, so that order cannot depend on time alone.
 EVENTS = [
     event(0, NOW - timedelta(days=3)),
     event(1, NOW - timedelta(days=2), "click", event_type="clicked", properties=json.dumps({"url": "x"})),
@@ -59,7 +59,7 @@ EDGES = [
 
 
 def publish_warehouse(settings: Settings, events: list[dict[str, Any]] = EVENTS) -> None:
-    """Put a warehouse in the published one's place, as a run does."""
+    """Publish a warehouse, as a run does."""
     scratch = settings.home / "work" / RUN
     scratch.mkdir(parents=True, exist_ok=True)
     warehouse = open_working_copy(settings, scratch, empty=True)

@@ -1,4 +1,4 @@
-"""From what a provider sends, signed as it signs it, to what a sender is told next, before any run."""
+"""From a provider's signed webhook to the next decision, without a run in between."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from cdp.access.clients import NewClient, add_client
 from cdp.consent import Statement, contact_point_id
 from cdp.consent.ledger import record
+from cdp.people.document import blank_document
 from cdp.people.published import PublishedChanges, apply_publish
 from cdp.runs.ledger import record_run
 from cdp.webhooks import Request
@@ -31,7 +32,7 @@ CHANNELS = {"email": EMAIL, "sms": PHONE, "whatsapp": PHONE}
 
 @dataclass
 class Live:
-    """Ann, as a run published her, who has agreed to e-mail, SMS and WhatsApp; and a client that asks."""
+    """A service with Ann, who was published by a run and has agreed to e-mail, SMS and WhatsApp, and a client."""
 
     home: Path
     store_url: str
@@ -43,7 +44,8 @@ class Live:
         held = sorted(set(CHANNELS.values()))
         seen = {"quality": "unique", "sources": ["crm"], "last_seen_at": "2026-06-30T08:00:00.000Z"}
         identifiers = [{"type": kind, "value": value, **seen} for kind, value in held]
-        document = {**DOCUMENT, "identifiers": identifiers, "preferences": []}
+        metrics = blank_document(ANN, DOCUMENT["last_seen_at"])["metrics"]
+        document = {**DOCUMENT, "identifiers": identifiers, "preferences": [], "metrics": metrics}
         granted = [
             Statement(contact_point_id(*point), point[0], one, "marketing", "granted", NOW - DAY, "crm", "person")
             for one, point in CHANNELS.items()
@@ -71,20 +73,20 @@ class Live:
         token = self.hooks.http.post("/oauth/token", data=form, auth=credentials).json()["access_token"]
         return {"Authorization": f"Bearer {token}"}
 
-    def hear(self, said: Request | dict[str, Any]) -> None:
-        """Take in a provider's request, or a consent that a client records."""
-        if isinstance(said, Request):
-            heard = self.hooks.post(said)
-            assert heard.status_code == 200, heard.text
-            # Twilio reads what it is answered as a reply to the person.
-            assert said.url.endswith("twilio") or heard.json()["rejected"] == 0, heard.text
+    def receive(self, message: Request | dict[str, Any]) -> None:
+        """Receive a provider's webhook, or record a client's consent."""
+        if isinstance(message, Request):
+            response = self.hooks.post(message)
+            assert response.status_code == 200, response.text
+            # The response to Twilio is TwiML, not JSON.
+            assert message.url.endswith("twilio") or response.json()["rejected"] == 0, response.text
         else:
-            stated = self.hooks.http.post("/v1/consents", json=said, headers=self.headers())
-            assert stated.status_code == 201, stated.text
+            response = self.hooks.http.post("/v1/consents", json=message, headers=self.headers())
+            assert response.status_code == 201, response.text
         self.hooks.clock.advance(seconds=60)
 
-    def ask(self, channel: str, **asked: Any) -> dict[str, Any]:
-        question = {"profile_id": ANN, "purpose": "marketing", "candidates": [channel], **asked}
+    def decide(self, channel: str, **fields: Any) -> dict[str, Any]:
+        question = {"profile_id": ANN, "purpose": "marketing", "candidates": [channel], **fields}
         answer = self.hooks.http.post("/v1/decisions", json=question, headers=self.headers())
         assert answer.status_code == 200, answer.text
         decision: dict[str, Any] = answer.json()
@@ -99,15 +101,13 @@ def live(store_url: str, tmp_path: Path) -> Iterator[Live]:
 
 
 def mail(event: str, after: int = 0, **more: Any) -> Request:
-    """An event of SendGrid's about Ann's address."""
-    happened = {"email": "ann@example.com", "event": event, "timestamp": SECONDS + after}
-    return senders.sendgrid(
-        [{**happened, "sg_event_id": f"{event}-{after}", "sg_message_id": f"m{after}", **more}], NOW
-    )
+    """A SendGrid event about Ann's address."""
+    details = {"email": "ann@example.com", "event": event, "timestamp": SECONDS + after}
+    return senders.sendgrid([{**details, "sg_event_id": f"{event}-{after}", "sg_message_id": f"m{after}", **more}], NOW)
 
 
 def text(word: str, number: int = 1) -> Request:
-    """A message from Ann's phone, as Twilio hands it on."""
+    """A message from Ann's phone, as forwarded by Twilio."""
     fields = {"MessageSid": f"SM{number}", "From": "+14155550100", "To": "+14155550199", "Body": word}
     return senders.twilio(fields | ({"OptOutType": word} if word in ("STOP", "START") else {}), NOW)
 
@@ -133,7 +133,7 @@ ROWS: list[tuple[str, list[Request | dict[str, Any]], str, dict[str, Any], tuple
     ("STOP by SMS", [text("STOP")], "email", {}, FREE),
     ("STOP by SMS", [text("STOP")], "whatsapp", {}, FREE),
     ("STOP, then START", [text("STOP"), text("START", 2)], "sms", {}, FREE),
-    ("a word that is no command", [text("Please stop by")], "sms", {}, FREE),
+    ("a word that is not a command", [text("Please stop by")], "sms", {}, FREE),
     ("unsubscribe by e-mail", [mail("unsubscribe")], "email", {}, ("consent", "fail", "withdrawn")),
     (
         *("unsubscribe by e-mail", [mail("unsubscribe")], "email", {"purpose": "transactional"}),
@@ -190,35 +190,35 @@ ROWS: list[tuple[str, list[Request | dict[str, Any]], str, dict[str, Any], tuple
 
 
 @pytest.mark.parametrize(
-    ("what", "heard", "channel", "asked", "last"), ROWS, ids=[f"{r[0]}-{r[2]}-{r[3]}" for r in ROWS]
+    ("what", "received", "channel", "fields", "last"), ROWS, ids=[f"{r[0]}-{r[2]}-{r[3]}" for r in ROWS]
 )
-def test_what_was_heard_holds_for_the_next_decision(
+def test_received_messages_affect_the_next_decision(
     live: Live,
     what: str,
-    heard: list[Request | dict[str, Any]],
+    received: list[Request | dict[str, Any]],
     channel: str,
-    asked: dict[str, Any],
+    fields: dict[str, Any],
     last: tuple[str, str, str],
 ) -> None:
-    for said in heard:
-        live.hear(said)
-    decision = live.ask(channel, **asked)
+    for message in received:
+        live.receive(message)
+    decision = live.decide(channel, **fields)
     reason = decision["reasons"][-1]
     assert (reason["gate"], reason["verdict"], reason["code"]) == last, decision["reasons"]
     assert decision["allowed"] is (last[1] == "pass")
 
 
-def test_a_click_that_was_heard_raises_the_score_of_its_channel(live: Live) -> None:
-    before = live.ask("email")["scores"]["email"]["mean"]
-    for said in (mail("delivered"), mail("click", sg_message_id="m0")):
-        live.hear(said)
-    assert live.ask("email")["scores"]["email"]["mean"] > before
+def test_a_click_raises_the_score_of_its_channel(live: Live) -> None:
+    before = live.decide("email")["scores"]["email"]["mean"]
+    for message in (mail("delivered"), mail("click", sg_message_id="m0")):
+        live.receive(message)
+    assert live.decide("email")["scores"]["email"]["mean"] > before
 
 
-def test_a_message_that_was_reported_sent_counts_against_the_cap_of_its_channel(live: Live) -> None:
+def test_a_sent_message_counts_against_the_cap_of_its_channel(live: Live) -> None:
     for number in range(2):
-        live.hear(mail("processed", number))
-        live.hear(mail("delivered", number))
-    decision = live.ask("email")
+        live.receive(mail("processed", number))
+        live.receive(mail("delivered", number))
+    decision = live.decide("email")
     assert decision["reasons"][-1]["code"] == "put_off_by_email_per_day"
     assert decision["send_at"] == "2026-07-02T12:00:00Z"

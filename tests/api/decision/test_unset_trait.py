@@ -1,4 +1,4 @@
-"""A trait that its source sets to null is gone at once: from the profile, from a decision's facts, from quiet hours."""
+"""A trait that its source sets to null is unset at once: in the profile, in decision facts and in quiet hours."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ SEEN_AT = DOCUMENT["last_seen_at"]
 
 @pytest.fixture
 def key(service: Service) -> str:
-    """Ann, whose web shop has said that she is in Japan, where it is 21:00 now: quiet. She has agreed to SMS."""
+    """Ann has agreed to SMS. According to her web shop she is in Japan, where it is 21:00, in quiet hours."""
     held = [
         {"type": kind, "value": value, "quality": "unique", "sources": ["web"], "last_seen_at": SEEN_AT}
         for kind, value in (EMAIL, PHONE)
     ]
-    said = {"source": "web", "observed_at": SEEN_AT, "file": "inbox:web", "line_number": 1, "is_current": True}
+    evidence = {"source": "web", "observed_at": SEEN_AT, "file": "inbox:web", "line_number": 1, "is_current": True}
     document = DOCUMENT | {
         "identifiers": held,
         "traits": DOCUMENT["traits"] | {"country": "JP", "timezone": None},
-        "trait_evidence": [{"trait": "country", "value": "JP", **said}],
+        "trait_evidence": [{"trait": "country", "value": "JP", **evidence}],
         "metrics": blank_document(ANN, SEEN_AT)["metrics"],
     }
     rows = pl.DataFrame([{"profile_id": ANN, "document": json.dumps(document), "document_hash": "h"}])
@@ -71,16 +71,16 @@ def quiet_hours(service: Service) -> str:
     return evidence
 
 
-def test_null_takes_a_country_from_profile_facts_and_quiet_hours(service: Service, key: str) -> None:
+def test_null_unsets_the_country_in_profile_facts_and_quiet_hours(service: Service, key: str) -> None:
     assert country_in_profile(service) == country_in_facts(service) == "JP"
     assert quiet_hours(service) == "country:JP"
     identify(service, key, country=None)
     assert country_in_profile(service) is None
     assert country_in_facts(service) is None
-    # What is left is the country of the number.
+    # The country of the phone number remains.
     assert quiet_hours(service) == "country:US"
 
 
-def test_a_call_without_the_trait_takes_nothing(service: Service, key: str) -> None:
+def test_a_call_without_the_trait_leaves_it_set(service: Service, key: str) -> None:
     identify(service, key, city="Kyoto")
     assert country_in_profile(service) == country_in_facts(service) == "JP"

@@ -1,4 +1,4 @@
-"""Access tokens of another authorisation server, which publishes its keys over HTTP."""
+"""Access tokens of an external authorisation server, which publishes its keys over HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from api.app import create_app
 from api.errors import InvalidToken
-from api.security.issuer import KEYS_ASKED_EVERY_SECONDS, KEYS_LAST_SECONDS, MAX_ANSWER_BYTES, ExternalIssuer
+from api.security.issuer import KEYS_LAST_SECONDS, KEYS_RETRY_SECONDS, MAX_RESPONSE_BYTES, ExternalIssuer
 from cdp.errors import Unavailable
 from cdp.settings import Settings
 from tests.api.service import ANN, NOW, Clock, Service, assert_problem
@@ -33,17 +33,17 @@ METADATA, OPENID, KEYS = "/.well-known/oauth-authorization-server", "/.well-know
 
 @dataclass
 class Server:
-    """An authorisation server: what it answers by path, and which paths were asked for."""
+    """An authorisation server: its responses by path, and the requested paths."""
 
     url: str
     key: ECKey | RSAKey
-    answers: dict[str, bytes] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    responses: dict[str, bytes] = field(default_factory=dict)
+    requested: list[str] = field(default_factory=list)
 
     def publish(self, key: ECKey | RSAKey, path: str = METADATA) -> None:
         self.key = key
-        self.answers[path] = json.dumps({"issuer": self.url, "jwks_uri": self.url + KEYS}).encode()
-        self.answers[KEYS] = json.dumps({"keys": [key.as_dict(private=False)]}).encode()
+        self.responses[path] = json.dumps({"issuer": self.url, "jwks_uri": self.url + KEYS}).encode()
+        self.responses[KEYS] = json.dumps({"keys": [key.as_dict(private=False)]}).encode()
 
     def token(self, key: ECKey | RSAKey | None = None, typ: str = "at+jwt", **changed: Any) -> str:
         now = int(NOW.timestamp())
@@ -64,10 +64,10 @@ def new_key() -> ECKey:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    class Answer(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found.asked.append(self.path)
-            body = found.answers.get(self.path)
+            found.requested.append(self.path)
+            body = found.responses.get(self.path)
             self.send_response(404 if body is None else 200)
             self.end_headers()
             self.wfile.write(body or b"")
@@ -75,7 +75,7 @@ def server() -> Iterator[Server]:
         def log_message(self, *_: object) -> None:
             pass
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found = Server(f"http://127.0.0.1:{http.server_port}", new_key())
     found.publish(found.key)
     threading.Thread(target=http.serve_forever, daemon=True).start()
@@ -98,27 +98,27 @@ def read(service: Service, token: str, path: str = f"/v1/profiles/{ANN}") -> int
     return service.http.get(path, headers={"Authorization": f"Bearer {token}"}).status_code
 
 
-def test_its_tokens_are_good_within_their_scope(service: Service, server: Server) -> None:
+def test_external_tokens_are_valid_within_their_scope(service: Service, server: Server) -> None:
     token = server.token()
     assert [read(service, token) for _ in range(3)] == [200] * 3
     assert read(service, token, "/v1/segments") == 403
-    assert server.asked == [METADATA, KEYS]
+    assert server.requested == [METADATA, KEYS]
     service.clock.advance(seconds=600)
     assert read(service, token) == 401
 
 
-def test_our_own_tokens_stay_good(service: Service, server: Server) -> None:
+def test_own_tokens_remain_valid(service: Service, server: Server) -> None:
     assert service.get(f"/v1/profiles/{ANN}").status_code == 200
-    assert server.asked == []
+    assert server.requested == []
 
 
-def test_rsa_keys_and_openid_metadata_do(service: Service, server: Server) -> None:
+def test_rsa_keys_and_openid_metadata_are_supported(service: Service, server: Server) -> None:
     key = RSAKey.generate_key(2048)
     key.ensure_kid()
-    server.answers.clear()
+    server.responses.clear()
     server.publish(key, OPENID)
     assert read(service, server.token()) == 200
-    assert server.asked == [METADATA, OPENID, KEYS]
+    assert server.requested == [METADATA, OPENID, KEYS]
 
 
 @pytest.mark.parametrize(
@@ -133,13 +133,13 @@ def test_rsa_keys_and_openid_metadata_do(service: Service, server: Server) -> No
         {"typ": "JWT"},
     ],
 )
-def test_tokens_that_are_not_for_this_api_are_refused(
+def test_tokens_for_other_apis_and_invalid_claims_are_refused(
     service: Service, server: Server, changed: dict[str, Any]
 ) -> None:
     assert read(service, server.token(**changed)) == 401
 
 
-def test_a_token_under_a_known_name_but_another_key_is_refused(service: Service, server: Server) -> None:
+def test_a_token_with_a_known_key_id_but_another_key_is_refused(service: Service, server: Server) -> None:
     imposter = ECKey.import_key({**new_key().as_dict(private=True), "kid": server.key.kid})
     assert read(service, server.token(imposter)) == 401
 
@@ -153,22 +153,22 @@ def test_a_token_under_a_known_name_but_another_key_is_refused(service: Service,
         {KEYS: None},
         {KEYS: b"{}"},
         {KEYS: b'{"keys": [{"kty": "?"}]}'},
-        {KEYS: b" " * (MAX_ANSWER_BYTES + 1)},
+        {KEYS: b" " * (MAX_RESPONSE_BYTES + 1)},
     ],
 )
-def test_without_its_keys_the_api_says_to_try_again(
+def test_without_the_issuers_keys_the_api_is_unavailable(
     service: Service, server: Server, broken: dict[str, bytes | None]
 ) -> None:
     for path, body in broken.items():
-        server.answers.pop(path, None)
+        server.responses.pop(path, None)
         if body is not None:
-            server.answers[path] = body
+            server.responses[path] = body
     headers = {"Authorization": f"Bearer {server.token()}"}
     for _ in range(2):
         response = service.http.get(f"/v1/profiles/{ANN}", headers=headers)
         assert_problem(response, 503, "unavailable")
         assert int(response.headers["retry-after"]) > 0
-    assert len(server.asked) <= 3
+    assert len(server.requested) <= 3
 
 
 class Uptime:
@@ -185,7 +185,7 @@ async def _verify(issuer: ExternalIssuer, token: str) -> str:
         return error.code
 
 
-def test_keys_are_asked_for_again_but_not_by_everybody(server: Server) -> None:
+def test_keys_are_fetched_again_but_not_for_every_token(server: Server) -> None:
     async def walk() -> None:
         uptime = Uptime()
         issuer = ExternalIssuer(server.url, AUDIENCE, Clock(), uptime)
@@ -193,13 +193,13 @@ def test_keys_are_asked_for_again_but_not_by_everybody(server: Server) -> None:
         assert await _verify(issuer, old) == "partner"
         server.publish(new_key())
         new = server.token()
-        # A token with an unknown key may be anybody's: it must not make us ask at once.
+        # Anyone can send a token with an unknown key, so it must not cause a fetch at once.
         assert [await _verify(issuer, new) for _ in range(5)] == ["invalid_token"] * 5
-        assert len(server.asked) == 2
-        uptime.seconds = KEYS_ASKED_EVERY_SECONDS
+        assert len(server.requested) == 2
+        uptime.seconds = KEYS_RETRY_SECONDS
         assert await _verify(issuer, new) == "partner"
         assert await _verify(issuer, old) == "invalid_token"
-        assert len(server.asked) == 4
+        assert len(server.requested) == 4
         uptime.seconds += KEYS_LAST_SECONDS
         server.publish(new_key())
         assert await _verify(issuer, new) == "invalid_token"
@@ -207,13 +207,13 @@ def test_keys_are_asked_for_again_but_not_by_everybody(server: Server) -> None:
     asyncio.run(walk())
 
 
-def test_an_issuer_that_is_gone_for_long_is_trusted_no_more(server: Server) -> None:
+def test_cached_keys_of_an_unavailable_issuer_expire(server: Server) -> None:
     async def walk() -> None:
         uptime = Uptime()
         issuer = ExternalIssuer(server.url, AUDIENCE, Clock(), uptime)
         token = server.token()
         assert await _verify(issuer, token) == "partner"
-        server.answers.clear()
+        server.responses.clear()
         uptime.seconds = KEYS_LAST_SECONDS
         assert await _verify(issuer, token) == "unavailable"
         uptime.seconds += 1

@@ -1,4 +1,4 @@
-"""The tracking API as clients meet it: what they send, what is answered, what is kept."""
+"""The tracking API from the clients' view: requests, responses and stored events."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class Tracker:
             self.key = add_write_key(connection, "site", "web", NOW)
 
     def send(self, path: str, body: Any, *, key: str | None = None, **headers: str) -> httpx.Response:
-        """POST a body (JSON unless bytes) with the write key, or `key`, as SDKs give it."""
+        """POST a body (JSON unless bytes) with the write key, or `key`, in the way of SDKs."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        given = {"Authorization": basic(self.key if key is None else key), **headers}
-        return self.service.http.post(path, content=content, headers={k: v for k, v in given.items() if v})
+        named = {"Authorization": basic(self.key if key is None else key), **headers}
+        return self.service.http.post(path, content=content, headers={k: v for k, v in named.items() if v})
 
     def landed(self) -> list[tuple[str, Any]]:
-        """Source and payload of everything that was kept, in order."""
+        """Source and payload of everything stored, in order."""
         kept = sa.select(inbox.c.source, inbox.c.payload).order_by(inbox.c.seq)
         with self.service.store.read() as connection:
             return [(row.source, json.loads(row.payload)) for row in connection.execute(kept)]
@@ -67,8 +67,8 @@ def tracker(empty_service: Service) -> Tracker:
 
 
 @pytest.fixture(scope="module")
-def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker]:
-    """One tracker for the tests that only look at answers."""
+def shared_tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker]:
+    """One tracker for tests that only check responses."""
     service = Service(tmp_path_factory.mktemp("tracking"))
     yield Tracker(service)
     service.close()
@@ -77,7 +77,7 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker]:
 SINGLE = {"track": "t", "identify": "i", "page": "p", "screen": "s", "group": "g", "alias": "a"}
 
 
-def test_every_call_under_every_name(tracker: Tracker) -> None:
+def test_every_call_at_every_path(tracker: Tracker) -> None:
     paths = [
         (f"/v1/{name}{slash}", call)
         for call, letter in SINGLE.items()
@@ -95,7 +95,7 @@ def test_every_call_under_every_name(tracker: Tracker) -> None:
     assert len(kept) == len(paths) + 6
 
 
-def test_whose_events_they_are(tracker: Tracker) -> None:
+def test_events_get_the_source_of_their_credentials(tracker: Tracker) -> None:
     service, event = tracker.service, {key: value for key, value in TRACK.items() if key != "messageId"}
     with service.store.write() as connection:
         writer = add_client(connection, "writer", ["events:write"], NOW)
@@ -105,7 +105,7 @@ def test_whose_events_they_are(tracker: Tracker) -> None:
         [
             ({}, {}),
             ({"writeKey": tracker.key}, {"Authorization": ""}),
-            # Some clients give an empty user and say it in the body.
+            # Some clients send an empty user and put the key into the body.
             ({"writeKey": tracker.key}, {"Authorization": basic("")}),
             ({}, {"Authorization": f"Bearer {tracker.key}"}),
             ({}, token),
@@ -117,7 +117,7 @@ def test_whose_events_they_are(tracker: Tracker) -> None:
     assert tracker.key not in str(tracker.landed())
 
 
-def test_who_may_not_send(tracker: Tracker) -> None:
+def test_invalid_credentials_are_refused(tracker: Tracker) -> None:
     service, event = tracker.service, {**TRACK, "writeKey": tracker.key}
     with service.store.write() as connection:
         gone = add_write_key(connection, "gone", "web", NOW)
@@ -128,7 +128,7 @@ def test_who_may_not_send(tracker: Tracker) -> None:
     left = service.headers(former)
     with service.store.write() as connection:
         remove_client(connection, "former", NOW)
-    # What the header says counts, whatever the body says.
+    # The header takes precedence over the body.
     for authorization, code in [
         (basic("wk_unknown"), "invalid_write_key"),
         (basic(gone), "invalid_write_key"),
@@ -152,10 +152,12 @@ def test_who_may_not_send(tracker: Tracker) -> None:
 @pytest.mark.parametrize(
     "content_type", ["", "application/json", "text/plain", "application/x-www-form-urlencoded", "x"]
 )
-def test_any_content_type_and_gzip(lasting: Tracker, content_type: str) -> None:
+def test_any_content_type_and_gzip_are_accepted(shared_tracker: Tracker, content_type: str) -> None:
     for body in (json.dumps(TRACK).encode(), gzip.compress(json.dumps(TRACK).encode())):
         for encoding in ("", "gzip"):
-            answer = lasting.send("/v1/track", body, **{"Content-Type": content_type, "Content-Encoding": encoding})
+            answer = shared_tracker.send(
+                "/v1/track", body, **{"Content-Type": content_type, "Content-Encoding": encoding}
+            )
             assert answer.json() == SUCCESS
 
 
@@ -184,15 +186,15 @@ REFUSED: dict[str, tuple[str, Any, int]] = {
 
 
 @pytest.mark.parametrize(("path", "body", "status"), REFUSED.values(), ids=REFUSED)
-def test_what_is_refused_says_why(lasting: Tracker, path: str, body: Any, status: int) -> None:
-    """One SDK sends a batch again, eleven times, after an error that lacks `code` or `message`."""
+def test_refusals_have_a_code_and_a_message(shared_tracker: Tracker, path: str, body: Any, status: int) -> None:
+    """One SDK retries a batch eleven times after an error without `code` or `message`."""
     code = {400: "invalid_payload", 413: "payload_too_large"}[status]
-    before = lasting.landed()
-    assert_problem(lasting.send(path, body), status, code)
-    assert lasting.landed() == before
+    before = shared_tracker.landed()
+    assert_problem(shared_tracker.send(path, body), status, code)
+    assert shared_tracker.landed() == before
 
 
-def test_no_more_is_read_than_allowed(tracker: Tracker) -> None:
+def test_reading_stops_at_the_limit(tracker: Tracker) -> None:
     read = 0
 
     def endless() -> Iterator[bytes]:
@@ -207,7 +209,7 @@ def test_no_more_is_read_than_allowed(tracker: Tracker) -> None:
     assert_problem(declared, 413, "payload_too_large")
 
 
-def test_limits_just_kept(tracker: Tracker) -> None:
+def test_requests_at_the_limits_are_accepted(tracker: Tracker) -> None:
     full = {"batch": [{**TRACK, "messageId": str(number)} for number in range(2_500)]}
     assert tracker.send("/v1/batch", full).json() == SUCCESS
     large = {**TRACK, "messageId": "large", "properties": {"text": "x" * 32_000}}
@@ -218,9 +220,9 @@ def test_limits_just_kept(tracker: Tracker) -> None:
     assert len(tracker.landed()) == 2_601
 
 
-def test_one_bad_event_never_sinks_its_batch(tracker: Tracker) -> None:
-    sound = [{**TRACK, "messageId": f"sound {number}"} for number in range(3)]
-    bad = [
+def test_invalid_events_do_not_affect_the_rest_of_the_batch(tracker: Tracker) -> None:
+    valid = [{**TRACK, "messageId": f"valid {number}"} for number in range(3)]
+    invalid = [
         *(None, "track", {**LARGE, "messageId": "large"}, {**TRACK, "messageId": "nan", "value": float("nan")}),
         {**TRACK, "messageId": "half a pair", "event": "\ud800"},
         {**TRACK, "messageId": "nobody", "userId": None},
@@ -229,60 +231,64 @@ def test_one_bad_event_never_sinks_its_batch(tracker: Tracker) -> None:
         {**TRACK, "messageId": "nul", "userId": "\0"},
         {**TRACK, "messageId": "m" * 10_000},
     ]
-    mixed = {"batch": [sound[0], *bad, *sound[1:]]}
+    mixed = {"batch": [valid[0], *invalid, *valid[1:]]}
     for _ in range(2):
         assert tracker.send("/v1/batch", mixed).json() == SUCCESS
     kept = [payload for _, payload in tracker.landed()]
-    assert len(kept) == len(bad) + 3
-    assert [payload["messageId"] for payload in kept if isinstance(payload, dict)][:1] == ["sound 0"]
+    assert len(kept) == len(invalid) + 3
+    assert [payload["messageId"] for payload in kept if isinstance(payload, dict)][:1] == ["valid 0"]
     assert sum(isinstance(payload, str) for payload in kept) == 5
 
 
-def test_a_batch_sent_again_changes_nothing(tracker: Tracker) -> None:
+def test_resending_a_batch_changes_nothing(tracker: Tracker) -> None:
     anonymous = [{**TRACK, "messageId": None, "event": f"Song {number}"} for number in range(3)]
     for sent_at in ("2026-07-01T12:00:00Z", "2026-07-01T12:00:05Z"):
         envelope = {"batch": [*anonymous, TRACK, TRACK], "sentAt": sent_at}
         assert tracker.send("/v1/batch", envelope).json() == SUCCESS
     assert len(tracker.landed()) == 4
-    # Another source's ids are its own.
+    # Message ids are separate for each source.
     with tracker.service.store.write() as connection:
         till = add_write_key(connection, "till", "shop", NOW)
     assert tracker.send("/v1/track", TRACK, key=till).json() == SUCCESS
     assert [source for source, _ in tracker.landed()] == ["web"] * 4 + ["shop"]
 
 
-def test_pages_of_any_site_may_send(lasting: Tracker) -> None:
-    http = lasting.service.http
-    asked = {**SITE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+def test_pages_of_any_site_may_send(shared_tracker: Tracker) -> None:
+    http = shared_tracker.service.http
+    preflight_headers = {
+        **SITE,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
     for path in ("/v1/t", "/v1/b", "/v1/batch", "/v1/track/"):
-        preflight = http.options(path, headers=asked)
+        preflight = http.options(path, headers=preflight_headers)
         assert preflight.status_code == 200
         assert preflight.headers["access-control-allow-origin"] == "*"
         assert "POST" in preflight.headers["access-control-allow-methods"]
         assert preflight.headers["access-control-allow-headers"] == "content-type"
-    sent = lasting.send("/v1/t", {**TRACK, "writeKey": lasting.key}, Authorization="", **SITE)
+    sent = shared_tracker.send("/v1/t", {**TRACK, "writeKey": shared_tracker.key}, Authorization="", **SITE)
     assert (sent.json(), sent.headers["access-control-allow-origin"]) == (SUCCESS, "*")
-    # A page that may not read an error takes it for a lost connection, and tries again.
-    refused = lasting.send("/v1/t", b"?", **SITE)
+    # If a page cannot read an error, it assumes a lost connection and retries.
+    refused = shared_tracker.send("/v1/t", b"?", **SITE)
     assert_problem(refused, 400, "invalid_payload")
     assert refused.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-origin" not in http.get(f"/v1/profiles/{'x' * 30}", headers=SITE).headers
-    assert http.options("/v1/profiles/lookup", headers=asked).status_code == 405
+    assert http.options("/v1/profiles/lookup", headers=preflight_headers).status_code == 405
 
 
-def test_analytics_js_is_told_to_send_here(lasting: Tracker) -> None:
-    http = lasting.service.http
-    answer = http.get(f"/v1/projects/{lasting.key}/settings", headers=SITE)
+def test_analytics_js_gets_settings_that_point_here(shared_tracker: Tracker) -> None:
+    http = shared_tracker.service.http
+    answer = http.get(f"/v1/projects/{shared_tracker.key}/settings", headers=SITE)
     assert answer.headers["access-control-allow-origin"] == "*"
     settings = answer.json()
     destination = settings["integrations"]["Segment.io"]
-    assert destination == {"apiKey": lasting.key, "apiHost": "cdp.example.com/v1", "protocol": "https"}
+    assert destination == {"apiKey": shared_tracker.key, "apiHost": "cdp.example.com/v1", "protocol": "https"}
     assert settings["metrics"]["sampleRate"] == 0
     assert_problem(http.get("/v1/projects/wk_unknown/settings"), 404, "not_found")
-    assert lasting.send("/v1/m", {"series": []}, Authorization="").json() == SUCCESS
+    assert shared_tracker.send("/v1/m", {"series": []}, Authorization="").json() == SUCCESS
 
 
-def test_overload_says_when_to_come_again(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overload_says_when_to_retry(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake_module, "MAX_WAITING_SIZE", 10)
     overloaded = tracker.send("/v1/track", TRACK)
     assert_problem(overloaded, 429, "overloaded")
@@ -297,7 +303,7 @@ def test_overload_says_when_to_come_again(tracker: Tracker, monkeypatch: pytest.
     assert tracker.landed_ids() == ["m1"]
 
 
-def test_requests_at_the_same_time_lose_nothing(tracker: Tracker) -> None:
+def test_concurrent_requests_lose_nothing(tracker: Tracker) -> None:
     async def send_all() -> list[httpx.Response]:
         transport = httpx.ASGITransport(tracker.service.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://cdp", auth=(tracker.key, "")) as http:
@@ -320,7 +326,7 @@ def failing(error: Exception) -> Any:
 
 @dataclass
 class SlowReceiver(Receiver):
-    """Takes its time, so that requests meet; fails where one of the items is named like an error."""
+    """Blocks, so that requests pile up; fails for items whose id is in `errors`."""
 
     errors: dict[str, Exception] = field(default_factory=dict)
     taken: list[tuple[str, list[str]]] = field(default_factory=list)
@@ -340,7 +346,7 @@ class SlowReceiver(Receiver):
 
 
 def outcomes(receiver: SlowReceiver, requests: list[tuple[str, str]]) -> list[str]:
-    """What becomes of requests (source, message id) that all wait while the first is taken in."""
+    """The outcomes of requests (source, message id) that all wait while the first is being received."""
     intake = Intake(receiver, Metrics())
 
     async def send(source: str, message_id: str) -> str:
@@ -363,7 +369,7 @@ def outcomes(receiver: SlowReceiver, requests: list[tuple[str, str]]) -> list[st
     return asyncio.run(send_all())
 
 
-def test_requests_that_wait_share_a_transaction() -> None:
+def test_waiting_requests_share_a_transaction() -> None:
     receiver = SlowReceiver()
     assert outcomes(receiver, [("web", "a"), ("shop", "b"), ("web", "c"), ("web", "d")]) == ["durable"] * 4
     assert {(source, *sorted(ids)) for source, ids in receiver.taken} == {
@@ -373,12 +379,12 @@ def test_requests_that_wait_share_a_transaction() -> None:
     }
 
 
-def test_a_locked_store_is_told_to_all_who_wait() -> None:
+def test_a_locked_store_fails_all_waiting_requests() -> None:
     receiver = SlowReceiver({"a": Unavailable("locked")})
     assert outcomes(receiver, [("web", "a"), ("web", "b")]) == ["unavailable"] * 2
 
 
-def test_a_defect_hits_no_request_but_its_own_and_the_one_that_led() -> None:
+def test_a_defect_fails_only_its_own_request_and_the_leading_one() -> None:
     receiver = SlowReceiver({"bad": StatementFailed("mapping", "Kind")})
     found = outcomes(receiver, [("web", "bad"), *(("web", str(number)) for number in range(5))])
     assert found[0] == "defect"

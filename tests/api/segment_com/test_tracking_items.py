@@ -1,4 +1,4 @@
-"""What is landed of a request: bodies and events as clients send them, careless and hostile ones too."""
+"""Bodies and events of tracking requests in the form in which they are landed, including malformed and hostile ones."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Event = dict[str, Any]
 
 
 def compressed(body: bytes) -> bytes:
-    """Without a time: cases are named after their bodies, in every process alike."""
+    """Gzip without a timestamp: test ids contain the bodies and must be the same in every process."""
     return gzip.compress(body, mtime=0)
 
 
 def landed(event: Any, **envelope: Any) -> Any:
-    """The payload of `event`, sent beside one that is sound."""
+    """The payload of `event`, sent together with a valid event."""
     item, _ = items.batch({"batch": [event, {**TRACK, "messageId": "other"}], **envelope}, NOW)
     return json.loads(str(item.payload))
 
@@ -37,13 +37,13 @@ def landed(event: Any, **envelope: Any) -> Any:
     ("event", "envelope", "expected"),
     [
         (TRACK, {}, {**TRACK, **RECEIVED}),
-        # The envelope's time of sending counts; an event's own may be of an earlier try.
+        # The envelope's `sentAt` takes precedence; the event's own may be from an earlier attempt.
         ({**TRACK, "sentAt": "old"}, {"sentAt": "new"}, {**TRACK, **RECEIVED, "sentAt": "new"}),
         ({**TRACK, "sentAt": "own"}, {}, {**TRACK, **RECEIVED, "sentAt": "own"}),
         ({**TRACK, "receivedAt": "2001-01-01"}, {}, {**TRACK, **RECEIVED}),
-        # A key is a credential: it is not kept.
+        # A key is a credential and is not stored.
         ({**TRACK, "writeKey": "wk_1"}, {"writeKey": "wk_1"}, {**TRACK, **RECEIVED}),
-        # What the envelope says, the event may say better.
+        # The event's own fields override those of the envelope.
         (
             {**TRACK, "context": {"ip": "b", "app": {"name": "own"}, "os": None}},
             {"context": {"ip": "a", "app": {"name": "shared", "build": 1}, "os": "x", "locale": "de"}},
@@ -58,7 +58,7 @@ def landed(event: Any, **envelope: Any) -> Any:
             {"context": "nonsense", "integrations": {"All": True}},
             {**TRACK, **RECEIVED, "integrations": {"All": True}},
         ),
-        # Null removes a trait, so it has to arrive.
+        # Null removes a trait, so it must be kept.
         (
             {**TRACK, "traits": {"city": None, "plan": ""}},
             {},
@@ -72,7 +72,7 @@ def landed(event: Any, **envelope: Any) -> Any:
         ({**TRACK, "messageId": 17}, {}, {**TRACK, **RECEIVED, "messageId": "17"}),
     ],
 )
-def test_what_is_landed(event: Event, envelope: Event, expected: Event) -> None:
+def test_events_are_landed_in_this_form(event: Event, envelope: Event, expected: Event) -> None:
     assert landed(event, **envelope) == expected
 
 
@@ -86,7 +86,7 @@ def test_what_is_landed(event: Event, envelope: Event, expected: Event) -> None:
     ],
     ids=repr,
 )
-def test_what_cannot_be_landed_is_kept_as_text_and_sinks_nobody_else(event: Any) -> None:
+def test_an_invalid_event_is_landed_as_text_without_affecting_others(event: Any) -> None:
     text = landed(event)
     assert json.dumps(json.loads(text)) == json.dumps(event)
     with pytest.raises(ApiError) as refused:
@@ -94,7 +94,7 @@ def test_what_cannot_be_landed_is_kept_as_text_and_sinks_nobody_else(event: Any)
     assert refused.value.http_status == (413 if "xxx" in text else 400)
 
 
-def test_the_size_of_an_event_is_that_of_what_was_sent() -> None:
+def test_the_size_limit_applies_to_the_event_as_sent() -> None:
     room = items.MAX_EVENT_BYTES - len(json.dumps({**TRACK, "value": ""}, separators=(",", ":")))
     largest = {**TRACK, "value": "x" * room}
     assert landed(largest, context={"shared": "y" * 1000})["value"] == largest["value"]
@@ -103,7 +103,7 @@ def test_the_size_of_an_event_is_that_of_what_was_sent() -> None:
     assert isinstance(landed({**TRACK, "value": "€" * (room // 3 + 1)}), str)
 
 
-def test_depth_has_a_bound_and_breadth_has_none() -> None:
+def test_depth_is_limited_and_breadth_is_not() -> None:
     def nested(depth: int) -> Event:
         return {**TRACK, "value": json.loads("[" * depth + "]" * depth)}
 
@@ -114,7 +114,7 @@ def test_depth_has_a_bound_and_breadth_has_none() -> None:
 
 
 @pytest.mark.parametrize("message_id", [None, "", " \n", "m\0", "m" * 256, True, 1.5, ["m"], {"m": 1}])
-def test_an_event_without_a_usable_id_has_one_that_stays(message_id: Any) -> None:
+def test_an_event_without_a_usable_id_gets_a_stable_one(message_id: Any) -> None:
     event = {**TRACK, "messageId": message_id}
     again = {**event, "sentAt": "later", "writeKey": "wk_2"}
     other = {**event, "event": "Song Skipped"}
@@ -123,7 +123,7 @@ def test_an_event_without_a_usable_id_has_one_that_stays(message_id: Any) -> Non
     assert landed(event)["messageId"] == found[0]
 
 
-def test_a_single_call_is_of_the_type_of_its_route() -> None:
+def test_a_single_call_has_the_type_of_its_route() -> None:
     [item] = items.single("page", {"type": "hug", "userId": "u1", "sentAt": "s", "messageId": "m"}, NOW)
     assert json.loads(str(item.payload)) == {
         "type": "page",
@@ -151,12 +151,12 @@ def test_imported_history_keeps_its_times() -> None:
         ({"batch": [TRACK] * 2_501}, PayloadTooLarge),
     ],
 )
-def test_envelopes_that_are_refused(envelope: Event, error: type[ApiError]) -> None:
+def test_invalid_envelopes_are_refused(envelope: Event, error: type[ApiError]) -> None:
     with pytest.raises(error):
         items.batch(envelope, NOW)
 
 
-def test_a_full_batch_and_an_empty_one() -> None:
+def test_full_and_empty_batches_are_accepted() -> None:
     assert len(items.batch({"batch": [TRACK] * 2_500}, NOW)) == 2_500
     assert items.batch({"batch": []}, NOW) == []
 
@@ -169,14 +169,12 @@ def json_values(scalars: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-SOUND = json_values(st.none() | st.booleans() | st.integers() | st.text())
-ANY = json_values(SOUND | st.floats() | st.text(st.characters(exclude_categories=())))
+STORABLE = json_values(st.none() | st.booleans() | st.integers() | st.text())
+ANY = json_values(STORABLE | st.floats() | st.text(st.characters(exclude_categories=())))
 
 
-@given(st.dictionaries(st.sampled_from(["type", "messageId", "context", "traits", "sentAt", "x"]), ANY), ANY, SOUND)
-def test_whatever_is_sent_each_event_becomes_one_item_that_any_store_can_hold(
-    event: Event, other: Any, shared: Any
-) -> None:
+@given(st.dictionaries(st.sampled_from(["type", "messageId", "context", "traits", "sentAt", "x"]), ANY), ANY, STORABLE)
+def test_every_event_becomes_one_item_that_any_store_can_hold(event: Event, other: Any, shared: Any) -> None:
     envelope = {"batch": [TRACK, event, other], "context": shared}
     found = items.batch(envelope, NOW)
     assert len(found) == 3
@@ -205,7 +203,7 @@ LIMIT = 500 * 1024
         compressed(b'{"a":') + compressed(b" 1}"),
     ],
 )
-def test_bodies(body: bytes) -> None:
+def test_valid_bodies_are_read(body: bytes) -> None:
     assert read_object(body, LIMIT) == {"a": 1}
 
 
@@ -222,7 +220,7 @@ WHOLE = compressed(b'{"a": 1}')
     ],
     ids=lambda body: repr(body[:24]),
 )
-def test_bodies_that_are_no_json_object(body: bytes) -> None:
+def test_bodies_that_are_not_json_objects_are_refused(body: bytes) -> None:
     with pytest.raises(InvalidPayload):
         read_object(body, LIMIT)
 
@@ -237,6 +235,6 @@ def test_bodies_that_are_no_json_object(body: bytes) -> None:
     ],
     ids=["plain", "gzip", "bomb", "many members"],
 )
-def test_bodies_beyond_the_limit(body: bytes) -> None:
+def test_bodies_over_the_limit_are_refused(body: bytes) -> None:
     with pytest.raises(PayloadTooLarge):
         read_object(body, LIMIT)

@@ -1,4 +1,4 @@
-"""Segment-spec events of the web shop and the app.
+"""Events of the web shop and the app in the format of Segment, the company.
 
 Format: https://segment.com/docs/connections/spec/ (common fields, e-commerce and mobile events)
 """
@@ -30,7 +30,7 @@ EVENTS = LogFile(
     (TRUNCATED, Fault(r'"timestamp":"[^"]*"', '"timestamp":"2026-02-31T25:61:00.000Z"', names_a_person=True)),
 )
 
-# The devices' clocks are ahead by so many milliseconds.
+# How far the clocks of devices are ahead, in milliseconds.
 _CLOCK_SKEW = 45
 _AGENTS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/130.0.0.0 Safari/537.36",
@@ -44,7 +44,7 @@ _DESCRIBING = [
 ]  # fmt: skip
 
 
-def segment_rows(
+def event_rows(
     rng: Rng,
     clock: Clock,
     people: pl.DataFrame,
@@ -52,7 +52,7 @@ def segment_rows(
     orders: pl.DataFrame,
     sms_clicks: pl.DataFrame,
 ) -> pl.DataFrame:
-    """All events, one JSON object a row."""
+    """All events, one JSON object per row."""
     web = _web_events(rng, clock, people, messages, orders, sms_clicks)
     app = _app_events(rng, clock, people, messages)
     events = pl.concat([_as_seen_on_web(rng, people, web), _as_seen_in_app(people, app)], how="diagonal")
@@ -107,7 +107,7 @@ def _browsing(rng: Rng, visits: pl.DataFrame) -> pl.DataFrame:
 
 
 def _landings(rng: Rng, people: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
-    """Three in four clicks in an e-mail arrive as a page view with the campaign's parameters."""
+    """Page views with campaign parameters, from 75% of the clicks in e-mails."""
     clicked = messages.filter((pl.col("channel") == "email") & pl.col("answered"))
     has_web = people["has_web"].gather(clicked["person"])
     landed = clicked.filter(has_web & pl.Series(chance(rng, 0.75, clicked.height)))
@@ -119,7 +119,7 @@ def _landings(rng: Rng, people: pl.DataFrame, messages: pl.DataFrame) -> pl.Data
 
 
 def _checkouts(people: pl.DataFrame, orders: pl.DataFrame) -> pl.DataFrame:
-    """Online orders of people whose browser is tracked: the same orders as the shop's."""
+    """Online orders of people with a tracked browser: the same orders as in the shop."""
     has_web = people["has_web"].gather(orders["person"])
     online = orders.filter(orders["online"] & has_web)
     columns = ["person", "at", "product", "quantity", "code", "order_id", "total", "currency", "discount"]
@@ -134,7 +134,7 @@ def _checkouts(people: pl.DataFrame, orders: pl.DataFrame) -> pl.DataFrame:
 
 
 def _web_identifies(clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
-    """The moment at which a visitor leaves an e-mail address, in each browser used from then on."""
+    """Identify calls at which visitors give an e-mail address, repeated in each browser used from then on."""
     who = people.select(
         pl.int_range(pl.len()).alias("person"), "has_web", "web_email", "web_gives_name", "first_name",
         "last_name",
@@ -149,7 +149,7 @@ def _web_identifies(clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
 
 
 def _groups(rng: Rng, clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
-    """Members of the loyalty club, and visitors whose anonymous id is merged into their account."""
+    """Group calls of loyalty-club members, and alias calls that merge an anonymous id into an account."""
     member = people.select(
         pl.int_range(pl.len()).alias("person"), "has_web", "web_user_id", "web_identified_at", "browser_1"
     )
@@ -162,7 +162,7 @@ def _groups(rng: Rng, clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
 
 
 def _as_seen_on_web(rng: Rng, people: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    """Add what the web library sends along: browser, account once known, locale and page."""
+    """Add the data that the web library sends: browser, account once known, locale and page."""
     names = [
         "browser_1",
         "browser_2",
@@ -218,7 +218,7 @@ def _push_events(rng: Rng, people: pl.DataFrame, messages: pl.DataFrame) -> list
 
 
 def _app_identifies(clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
-    """The login, or one of the app's starts for those who were logged in before the period."""
+    """Identify calls at login, or at a start of the app for people who logged in before the period."""
     who = people.select(
         pl.int_range(pl.len()).alias("person"),
         "has_app",
@@ -237,7 +237,7 @@ def _app_identifies(clock: Clock, people: pl.DataFrame) -> pl.DataFrame:
 
 
 def _as_seen_in_app(people: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    """Add what the app's library sends along: device, token, and the account after the login."""
+    """Add the data that the app library sends: device, token, and the account after login."""
     names = ["app_anonymous_id", "instance_id", "token_tail", "device_type", "app_login_at", "app_logs_in"]
     who = people.select(*names, "locale", "timezone", account="user_id").select(pl.all().gather(events["person"]))
     ios = pl.col("device_type") == "ios"
@@ -312,7 +312,7 @@ def _traits() -> pl.Expr:
 
 
 def _properties() -> pl.Expr:
-    """Properties by event; a product event names the product, an order all that was paid."""
+    """Properties by event: product events have the product, orders have the amounts and the products."""
     catalogue = pl.DataFrame(PRODUCTS, schema=["name", "sku", "price"], orient="row")
     of_product = {name: pl.lit(catalogue[name]).gather(pl.col("product")) for name in catalogue.columns}
     item = {"product_id": of_product["sku"], "name": of_product["name"], "price": of_product["price"]}
