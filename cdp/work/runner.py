@@ -176,4 +176,4 @@ class _Attempt:
 
 def _line(error: Exception) -> str:
     """An error as one line without personal data: the message of one that is not ours may quote a value."""
-    return error.line() if isinstance(error, CdpError) else f"a defect: {type(error).__name__}"
+    return error.line() if isinstance(error, CdpError) else f"internal error: {type(error).__name__}"
