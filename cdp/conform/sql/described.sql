@@ -1,7 +1,7 @@
--- Each description with its cleaned values (`cleaned`, by rowid) and the observation that it amounts to.
+-- Each description with its cleaned values (`cleaned`, by rowid) and the id of its observation.
 with typed as (
     select d.description_key, d.source, c.* exclude (description) replace (zone.name as timezone),
-        -- PostgreSQL takes no NUL.
+        -- PostgreSQL does not accept NUL.
         if(contains(d.external_ids::varchar, '\u0000'), null, nullif(d.external_ids::varchar, '{}')) as external_ids
     from descriptions d
     join cleaned c on c.description = d.rowid

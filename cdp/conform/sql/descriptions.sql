@@ -1,5 +1,5 @@
--- The distinct ways in which this run's rows describe people, raw. 3 million events describe people in far fewer ways,
--- so all cleaning happens here. `description_key` names a description within the run.
+-- The distinct raw descriptions of people in this run's rows. 3 million events have far fewer descriptions, so all
+-- cleaning happens here. `description_key` identifies a description within the run.
 select description_key, source,
     any_value(customer_id) as customer_id, any_value(first_name) as first_name, any_value(last_name) as last_name,
     any_value(email) as email, any_value(phone) as phone, any_value(date_of_birth) as date_of_birth,

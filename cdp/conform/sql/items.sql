@@ -1,5 +1,5 @@
--- Every item of this run with its ids and, should it be refused after all, the reason. Whatever a source's SELECT
--- says, an event of unknown kind, without a person or outside of time goes no further.
+-- Every item of this run with its ids and, if it is refused, the reason. Independently of the source's SELECT, an event
+-- of unknown type, without a person or with an implausible time is refused.
 with item as (
     select
         m.file_id, m.line_number, m.received_at, m.source,

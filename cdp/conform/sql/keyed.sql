@@ -1,5 +1,5 @@
--- What the mappings said, each row with the key of its description of a person. chr(30) stands for "not given", so
--- that two descriptions never run together.
+-- The mapped rows, each with the key of its description of a person. chr(30) stands for NULL, so that no two different
+-- descriptions have the same text.
 select *,
     md5_number(concat_ws(chr(31), source,
         coalesce(customer_id, chr(30)), coalesce(first_name, chr(30)), coalesce(last_name, chr(30)),

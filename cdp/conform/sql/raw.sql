@@ -1,5 +1,5 @@
--- The rows that one mapping reads. A line of `landed` that holds a list (a webhook body logged as it came), or wraps one
--- under a key that the source names, is several items. An empty list stays one item: no line goes without an outcome.
+-- The rows that one mapping reads. A line of `landed` that is a list (a logged webhook body), or wraps one under a key
+-- declared by the source, is several items. An empty list stays one item, because every line needs an outcome.
 with lined as (
     select *, case when starts_with(payload, '[') then '$' $lists end as list_path from landed
 )

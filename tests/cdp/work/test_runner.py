@@ -249,7 +249,7 @@ def test_an_item_that_ends_every_worker_is_given_up(workshop: Workshop) -> None:
             workshop.runner(kind).drain()
         workshop.clock.now += kind.lease
     assert workshop.runner(kind).drain() == {"send": {"failed": 1}}
-    assert workshop.failures() == [("poison", "its worker ended, or took too long, in each of its attempts")]
+    assert workshop.failures() == [("poison", "the worker died or exceeded the lease in each attempt")]
 
 
 def test_recurring_work_happens_once_an_occurrence_whoever_works(workshop: Workshop) -> None:
