@@ -27,39 +27,37 @@ MemorySize = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B
 
 
 def _secret_text(value: object) -> object:
-    """A list is its elements, parted by commas. A secret that is empty is not set: nothing may be verified with it."""
+    """Join a list with commas. An empty secret counts as unset, because nothing may be verified with it."""
     text = ",".join(map(str, value)) if isinstance(value, list) else value
     return (text.strip() or None) if isinstance(text, str) else text
 
 
-# Provider, secret, value; None where it is empty. `cdp.providers.secrets` knows which there are.
+# Provider → secret → value, None if empty. `cdp.providers.secrets` knows the secrets that exist.
 WebhookSecrets = dict[str, dict[str, Annotated[SecretStr | None, BeforeValidator(_secret_text)]]]
 
 
 class Settings(BaseSettings):
-    """What a running system is told. Read once, at the edge, and passed on as an argument."""
+    """The settings of a running system. Read once, at the edge, and passed on as an argument."""
 
     model_config = SettingsConfigDict(
         env_prefix="CDP_", env_nested_delimiter="__", toml_file="cdp.toml", frozen=True, extra="forbid"
     )
 
-    home: Path = Field(Path("var"), description="the folder that holds everything the system owns")
+    home: Path = Field(Path("var"), description="the folder of all data that the system writes")
     store_url: str | None = Field(None, description="SQLAlchemy URL of the profile store")
-    public_url: str = Field("http://127.0.0.1:8000", description="how clients and providers reach the API")
-    default_region: Region = Field("US", description="ISO country of phone numbers without a prefix")
+    public_url: str = Field("http://127.0.0.1:8000", description="URL at which clients and providers reach the API")
+    default_region: Region = Field("US", description="ISO country of phone numbers without a country code")
     segments: Path = Field(DATA / "segments.yaml", description="the catalogue of segments")
-    policy: Path = Field(DATA / "policy.yaml", description="what senders may do: quiet hours, caps, consent, scores")
-    identifier_values: Path | None = Field(
-        None, description="a list of values of one's own that are junk or generic, beside the shipped one"
-    )
+    policy: Path = Field(DATA / "policy.yaml", description="the contact policy: quiet hours, caps, consent, scores")
+    identifier_values: Path | None = Field(None, description="an additional list of junk and generic identifier values")
     source_priority: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="sources whose values win over more recent ones, most trusted first; parted by commas"
+        (), description="sources whose values win over more recent ones, most trusted first; comma-separated"
     )
     oidc_issuer: HttpUrlText | None = Field(
-        None, description="an authorisation server whose access tokens are accepted beside our own"
+        None, description="an authorisation server whose access tokens are also accepted"
     )
-    rate_limit: int = Field(300_000, ge=1, description="requests that a client may make in a minute, on each worker")
-    webhooks: WebhookSecrets = Field({}, description="what providers' webhooks are verified with")
+    rate_limit: int = Field(300_000, ge=1, description="requests per minute and client, on each worker")
+    webhooks: WebhookSecrets = Field({}, description="secrets that verify the providers' webhooks")
     threads: int = Field(os.cpu_count() or 1, ge=1, description="worker threads of the warehouse")
     memory_limit: MemorySize = Field("4GB", description="memory the warehouse may use before it spills to disk")
 
@@ -81,7 +79,7 @@ class Settings(BaseSettings):
 
     @property
     def effective_store_url(self) -> str:
-        """The store's URL; SQLite below `home` unless another is set."""
+        """The store's URL; by default a SQLite file in `home`."""
         return self.store_url or f"sqlite:///{(self.home / 'store.sqlite').resolve()}"
 
     @property
@@ -91,7 +89,7 @@ class Settings(BaseSettings):
 
     @property
     def identifier_value_lists(self) -> tuple[Path, ...]:
-        """The lists of values that are junk or generic by their looks: the shipped one, then one's own."""
+        """The lists of patterns of junk and generic values: the shipped one, then the configured one."""
         own = (self.identifier_values,) if self.identifier_values else ()
         return (self.reference / "identifier_values.csv", *own)
 
@@ -101,14 +99,14 @@ class Settings(BaseSettings):
         return DATA / "sample"
 
 
-_NESTED_HINT = "Set each of its values by itself, such as CDP_WEBHOOKS__TWILIO__AUTH_TOKEN"
+_NESTED_HINT = "Set each value separately, such as CDP_WEBHOOKS__TWILIO__AUTH_TOKEN"
 
 
 def load_settings() -> Settings:
     """Read the settings in force.
 
     Raises:
-        ConfigurationError: a value does not fit, or `cdp.toml` is not TOML or has an unknown key.
+        ConfigurationError: a value is invalid, or `cdp.toml` is not TOML or has an unknown key.
     """
     try:
         return Settings()
@@ -122,17 +120,17 @@ def load_settings() -> Settings:
         raise ConfigurationError(
             f"the setting {name} is not valid: {first['msg']}",
             where=f"{variable_of(name)} or cdp.toml",
-            hint="See `cdp config` for what is in force",
+            hint="`cdp config` shows the settings in force",
         ) from None
 
 
 def variable_of(name: str) -> str:
-    """The environment variable of a setting; a nested one is named with dots, such as webhooks.twilio.auth_token."""
+    """The environment variable of a setting; the name of a nested one is dotted: webhooks.twilio.auth_token."""
     return f"CDP_{name.replace('.', '__').upper()}"
 
 
 def origin_of(name: str) -> str:
-    """Where the value of the setting `name` came from: environment, cdp.toml or default."""
+    """The origin of the value of the setting `name`: environment, cdp.toml or default."""
     if variable_of(name) in {key.upper() for key in os.environ}:
         return "environment"
     content: object = TomlConfigSettingsSource(Settings)()

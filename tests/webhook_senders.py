@@ -149,7 +149,7 @@ class Amazon:
     def fetch(self, url: str) -> bytes:
         self.asked.append(url)
         if self.is_down:
-            raise Unavailable("the webhook's provider cannot be asked")
+            raise Unavailable("the webhook's provider cannot be reached")
         return self.certificate if url == CERTIFICATE_URL else b"<ConfirmSubscriptionResponse/>"
 
 

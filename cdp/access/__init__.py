@@ -1,1 +1,1 @@
-"""Access: who may call, and what with: clients, write keys, the keys that sign, and the log of calls."""
+"""Access: API clients, write keys, signing keys, and the request log."""

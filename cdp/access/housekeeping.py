@@ -1,4 +1,4 @@
-"""The request log's housekeeping: the newest requests are kept."""
+"""Housekeeping of the request log: only the newest requests are kept."""
 
 from __future__ import annotations
 

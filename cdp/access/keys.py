@@ -1,7 +1,7 @@
-"""The keys that sign access tokens: made on first use, kept in the home folder, for its owner alone.
+"""The keys that sign access tokens: generated on first use, kept in the home folder, readable only by its owner.
 
-To rotate, rename `keys/signing.pem` to `keys/retired-NAME.pem` and start the API again: a new key is made and signs
-from then on; the retired one verifies for the lifetime of a token, and may be deleted after that.
+To rotate, rename `keys/signing.pem` to `keys/retired-NAME.pem` and restart the API. A new key is generated and signs
+from then on. The retired key still verifies for the lifetime of a token and may be deleted after that.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ RETIRED = "retired-*.pem"
 
 @dataclass(frozen=True)
 class SigningKeys:
-    """rotated_at: when the current key was made, in seconds since 1970; until then the retired ones have signed."""
+    """The current signing key and the retired ones.
+
+    rotated_at: when the current key was generated, in seconds since 1970. Older tokens were signed by retired keys.
+    """
 
     current: ECKey
     retired: tuple[ECKey, ...] = ()
@@ -32,10 +35,10 @@ class SigningKeys:
 
 
 def load_signing_keys(home: Path) -> SigningKeys:
-    """The P-256 keys in `home/keys`, the same for all processes that start at once.
+    """The P-256 keys in `home/keys`. Processes that start at the same time get the same keys.
 
     Raises:
-        ConfigurationError: a file holds no such key.
+        ConfigurationError: a file does not contain a P-256 key.
         Unavailable: the folder cannot be read or written.
     """
     path = home / "keys" / FILE_NAME
@@ -51,7 +54,7 @@ def load_signing_keys(home: Path) -> SigningKeys:
 
 
 def create_once(path: Path, make: Callable[[], bytes]) -> None:
-    """Write a key whole, then give it its name: of several processes one wins and all read its key."""
+    """Write a key to a draft file, then link it to its name: one of several processes wins, and all read its key."""
     if path.exists():
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -70,7 +73,7 @@ def _read(text: bytes, path: Path) -> ECKey:
         key = ECKey.import_key(text, {"use": "sig", "alg": "ES256"})
     except (JoseError, ValueError, TypeError) as error:
         raise ConfigurationError(
-            "this is no signing key", where=str(path), hint="Delete it; a new one is made at the next start"
+            "not a signing key", where=str(path), hint="Delete it; a new key is generated at the next start"
         ) from error
     key.ensure_kid()
     return key

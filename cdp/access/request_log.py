@@ -1,4 +1,4 @@
-"""The request log: who called which route and what came of it. No path, no body, no person."""
+"""The request log: clients, routes and outcomes. It holds no paths, no bodies and no personal data."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from cdp.store.bulk import delete_first
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """route: its template, such as `/v1/profiles/{profile_id}`; none where no route matched. error_code: the
-    problem's `code`, where the answer was one."""
+    """A request and its outcome.
+
+    route: the route's template, such as `/v1/profiles/{profile_id}`; None if no route matched.
+    error_code: the `code` of the problem, if the response was one.
+    """
 
     requested_at: datetime
     client_id: str | None
@@ -31,13 +34,13 @@ def append_requests(connection: sa.Connection, requests: Sequence[LoggedRequest]
 
 
 def forget_oldest(connection: sa.Connection, kept: int, most: int) -> int:
-    """Remove what is older than the newest `kept` requests, no more than `most`; returns how many."""
+    """Delete requests older than the newest `kept` ones, at most `most` of them; return the number deleted."""
     newest = sa.select(sa.func.max(request_log.c.seq)).scalar_subquery()
     return delete_first(connection, request_log, request_log.c.seq <= newest - kept, most)
 
 
 def recent_requests(connection: sa.Connection, limit: int) -> list[LoggedRequest]:
-    """The newest, newest first."""
+    """The latest requests, newest first."""
     columns = [request_log.c[name] for name in LoggedRequest.__slots__]
     newest = sa.select(*columns).order_by(request_log.c.seq.desc()).limit(limit)
     return [LoggedRequest(*row) for row in connection.execute(newest)]

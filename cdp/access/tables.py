@@ -1,4 +1,4 @@
-"""What the store holds of those who may call, and of their calls."""
+"""The store's tables of clients, write keys and requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ clients = sa.Table(
     time("disabled_at", optional=True),
 )
 
-# A removed client stays on record; its name may be given again.
+# A removed client stays on record; its name can be reused.
 sa.Index(
     "uq_clients_name",
     clients.c.name,
@@ -27,7 +27,7 @@ sa.Index(
     postgresql_where=clients.c.disabled_at.is_(None),
 )
 
-# What tracking clients authenticate with. A key is 256 random bits, so a plain hash of it gives nothing away.
+# The credentials of tracking clients. A key is 256 random bits, so a plain hash does not reveal it.
 write_keys = sa.Table(
     "write_keys",
     METADATA,

@@ -1,7 +1,7 @@
-"""Write keys: what tracking clients send events with. A key names the source that its events are landed under.
+"""Write keys: the credentials of tracking clients. A key belongs to the source that its events are landed under.
 
-A key is 256 random bits, so its plain SHA-256 gives nothing away and takes a microsecond to look up, unlike a client's
-secret. It is shown once.
+A key is 256 random bits, so its plain SHA-256 does not reveal it and is looked up in a microsecond, unlike the hash of
+a client's secret. A key is shown once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class WriteKey:
 
 @dataclass(frozen=True)
 class KeyOwner:
-    """Whom a shown key belongs to, and the source that its events are landed under."""
+    """The owner of a presented key, and the source that its events are landed under."""
 
     name: str
     source: str
@@ -43,7 +43,7 @@ def add_write_key(connection: sa.Connection, name: str, source: str, now: dateti
     """Make a key for events of `source`; return it.
 
     Raises:
-        UsageError: the name is taken, or the source's is not one lower-case word.
+        UsageError: the name is taken, or the source's name is not one lower-case word.
     """
     if not _SOURCE_NAME.fullmatch(source):
         raise UsageError(f"a source's name is one lower-case word, not {source!r}", hint="Such as --source web")
@@ -59,13 +59,13 @@ def list_write_keys(connection: sa.Connection) -> list[WriteKey]:
 
 
 def find_write_key(connection: sa.Connection, name: str) -> WriteKey | None:
-    """The key in force by its name."""
+    """The key in force with this name."""
     row = connection.execute(_IN_FORCE.where(write_keys.c.name == name)).first()
     return WriteKey(*row) if row is not None else None
 
 
 def rotate_write_key(connection: sa.Connection, name: str, now: datetime) -> str:
-    """Give the source behind a name a new key; the old one is void at once.
+    """Replace a key by a new one for the same source; the old key is void at once.
 
     Raises:
         NotFound: there is no such key.
@@ -87,7 +87,7 @@ def remove_write_key(connection: sa.Connection, name: str, now: datetime) -> Non
 
 
 def owner_of(store: Store, key: str) -> KeyOwner | None:
-    """Whose key this is, if it is one in force."""
+    """The owner of a key; None unless the key is in force."""
     row = store.first(_OWNER, key_hash=_hash(key))
     return KeyOwner(*row) if row is not None else None
 

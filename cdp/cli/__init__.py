@@ -1,6 +1,6 @@
-"""The front door: `cdp`. A group of commands is one module here and one entry in `GROUPS`.
+"""The command line interface, `cdp`. A group of commands is one module here and one entry in `GROUPS`.
 
-Commands read settings and the clock once, call the rooms, and show what they say.
+Commands read the settings and the clock once, call the other packages, and print the results.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Customer data platform: channel logs in, one person out. Start with `cdp demo`.",
+    help="Customer data platform: from channel logs to unified profiles. Start with `cdp demo`.",
 )
-# In the order in which `cdp --help` lists them. A group that has a name stands below it, as in `cdp clients add`.
+# In the order in which `cdp --help` lists them. The commands of a named group follow its name: `cdp clients add`.
 GROUPS = (
     run.app,
     segments.app,
@@ -59,14 +59,14 @@ for group in GROUPS:
 
 
 def main() -> None:
-    """Run the command line. Wrong use and errors of ours are one line and an exit code."""
+    """Run the command line. Usage errors and `CdpError`s are reported in one line, with an exit code."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     _log_to_stderr(debug)
     if not debug:
         sys.excepthook = _one_line
     try:
-        # Typer would catch wrong use itself and print three lines.
+        # In standalone mode Typer handles usage errors itself and prints three lines.
         code = typer.main.get_command(app)(arguments or ["--help"], prog_name="cdp", standalone_mode=False)
     except CdpError as error:
         if debug:
@@ -88,9 +88,9 @@ def cdp(
     show_version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and more log, with any command.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug logs, with any command.")] = False,
 ) -> None:
-    """Customer data platform: channel logs in, one person out. Start with `cdp demo`."""
+    """Customer data platform: from channel logs to unified profiles. Start with `cdp demo`."""
 
 
 def _fail(line: str, exit_code: int) -> NoReturn:
@@ -118,6 +118,6 @@ def _log_to_stderr(debug: bool) -> None:
 
 
 def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """An error that is none of ours is a defect: say so in a line; `--debug` shows the rest."""
+    """Report an unexpected error as a defect, in one line; `--debug` shows the traceback."""
     del error, trace
-    sys.stderr.write(f"cdp: a defect: {kind.__name__}. Run it again with --debug and report what it prints\n")
+    sys.stderr.write(f"cdp: internal error: {kind.__name__}. Run it again with --debug and report the output\n")

@@ -1,4 +1,4 @@
-"""What this installation knows: its sources, its settings."""
+"""The sources and settings of this installation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ app = typer.Typer()
 
 @app.command()
 def sources() -> None:
-    """The known sources, the files that they recognise, and where their webhooks go.
+    """List the known sources, the file names they recognise, and their webhooks.
 
     Example: cdp sources
     """
@@ -28,18 +28,18 @@ def sources() -> None:
 
     known, webhooks = load_sources().values(), load_settings().webhooks
     rows = [[source.name, source.title, ", ".join(source.files)] for source in known]
-    terminal.out.print(terminal.table(["source", "what it is", "file names"], rows))
+    terminal.out.print(terminal.table(["source", "description", "file names"], rows))
     terminal.say(
-        "\nA file by another name is known by the keys of its records. Any other CSV, Parquet or JSONL file needs a "
-        "<name>.mapping.yaml beside it that says which columns are which fields (see data/sample/*.mapping.yaml), or "
-        "headers that speak for themselves.\n"
+        "\nA file with another name is recognised by the keys of its records. Any other CSV, Parquet or JSONL file "
+        "needs a <name>.mapping.yaml next to it that maps its columns to fields (see data/sample/*.mapping.yaml), or "
+        "standard headers.\n"
     )
     hooks = [row for source in known if source.webhook for row in _webhook_rows(source.name, source.webhook, webhooks)]
-    terminal.out.print(terminal.table(["webhook", "what it is verified with", "is"], hooks))
+    terminal.out.print(terminal.table(["webhook", "secret", "status"], hooks))
 
 
 def _webhook_rows(name: str, webhook: Webhook, webhooks: WebhookSecrets) -> Iterator[tuple[str, str, str]]:
-    """A row a secret: what providers call, the variable, whether it is set. Nothing is accepted before it is."""
+    """One row per secret: the webhook's path, the variable, and whether it is set. Unset, all requests are refused."""
     from cdp.providers.secrets import configured_secrets
 
     found = configured_secrets(webhooks, webhook.provider)
@@ -49,7 +49,7 @@ def _webhook_rows(name: str, webhook: Webhook, webhooks: WebhookSecrets) -> Iter
 
 @app.command()
 def config() -> None:
-    """The settings in force, and where each value came from.
+    """Show the settings in force and the origin of each value.
 
     Example: cdp config
     """
@@ -65,7 +65,7 @@ def config() -> None:
 
 
 def _webhook_secrets(settings: Settings) -> Iterator[tuple[str, bool]]:
-    """Each webhook secret, named with dots, and whether it is set."""
+    """Each webhook secret by its dotted name, and whether it is set."""
     from cdp.providers import load_sources
     from cdp.providers.secrets import configured_secrets, declared_secrets
 
@@ -83,7 +83,7 @@ def _shown(name: str, settings: Settings) -> str:
 
 
 def _without_password(url: str) -> str:
-    """The URL with user, password and options masked; any of them may hold a secret."""
+    """The URL with the user, password and options masked, because each of them may hold a secret."""
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")
     return f"{parts.scheme}://{'***@' if place[1] else ''}{place[2]}{parts.path}{'?***' if parts.query else ''}"

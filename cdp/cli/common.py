@@ -1,7 +1,7 @@
-"""What the groups of commands share: opening the store and the warehouse, and answering in JSON.
+"""Helpers shared by the groups of commands: opening the store and the warehouse, and JSON output.
 
-Rooms above this one, and heavy libraries, are imported where they are used, so that `cdp --help` and `cdp clients` do
-not wait for DuckDB and Splink.
+Higher layers and heavy libraries are imported where they are used, so that `cdp --help` and `cdp clients` do not wait
+for DuckDB and Splink.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from cdp.store import Store
     from cdp.warehouse import Warehouse
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
 
 
 def load_settings() -> Settings:
     """The settings in force.
 
     Raises:
-        ConfigurationError: a value does not fit, or a webhook secret is none that a provider declares.
+        ConfigurationError: a value is invalid, or no provider declares a configured webhook secret.
     """
     settings = read_settings()
     if settings.webhooks:
@@ -64,5 +64,5 @@ def opened_store(settings: Settings) -> Iterator[Store]:
 
 
 def print_json(document: Any) -> None:
-    """The answer to `--json`."""
+    """Print the output of `--json`."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""Consents: is the ledger what was recorded; what a steward ends."""
+"""Consents: verify the ledger, lift suppressions."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import typer
 from cdp.cli import terminal
 from cdp.cli.common import AsJson, load_settings, opened_store, print_json
 
-app = typer.Typer(name="consents", help="Consents: is the ledger what was recorded.")
+app = typer.Typer(name="consents", help="Consents: verify the ledger, lift suppressions.")
 
 BROKEN = 1
 
 
 @app.callback()
 def consents() -> None:
-    """Consents: is the ledger what was recorded."""
+    """Consents: verify the ledger, lift suppressions."""
 
 
 @app.command("lift")
 def lift_command(
-    contact_point_id: Annotated[str, typer.Argument(metavar="CONTACT_POINT", help="cpt_ and so on.")],
-    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="Of the suppression: email, sms, …, all.")],
+    contact_point_id: Annotated[str, typer.Argument(metavar="CONTACT_POINT", help="A contact point id, cpt_…")],
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="The suppressed channel: email, sms, …, all.")],
     reason: Annotated[str, typer.Argument(metavar="REASON", help="stop, complaint, hard_bounce or erased.")],
-    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who answers for it; kept.")],
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="The person responsible; recorded.")],
 ) -> None:
-    """End a suppression that no event ends by itself, such as a complaint that was taken back. It gives no consent.
+    """Lift a suppression that no event lifts, such as a withdrawn complaint. This grants no consent.
 
     Example: cdp consents lift cpt_01KX0000000000000000000000 email complaint --by "Mary Allen"
     """
@@ -35,21 +35,21 @@ def lift_command(
 
     with opened_store(load_settings()) as store, store.write() as connection:
         lift_by_hand(connection, contact_point_id, channel, reason, by=by, now=datetime.now(UTC))
-    terminal.say(f"{contact_point_id} is not suppressed for {reason} on {channel} any more.")
+    terminal.say(f"{contact_point_id} is no longer suppressed for {reason} on {channel}.")
 
 
 @app.command("verify")
 def verify_command(
     head: Annotated[
         str | None,
-        typer.Option("--head", metavar="HASH", help="A hash that an earlier check has shown: it must still be there."),
+        typer.Option("--head", metavar="HASH", help="A hash shown by an earlier check; it must still be in the chain."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the ledger's chain of hashes. Exit code 1: an entry was edited, removed, moved or put in between.
+    """Verify the ledger's hash chain. Exit code 1: an entry was edited, removed, moved or inserted.
 
-    Who can rewrite the whole store can make a new chain that holds. Keep the hash that is shown somewhere else, and
-    give it to a later check.
+    An attacker who can rewrite the whole store can also build a new valid chain. Keep the hash that is shown outside
+    of the store, and pass it to a later check.
 
     Examples: cdp consents verify · cdp consents verify --head 9350a003bba5…
     """
@@ -62,7 +62,7 @@ def verify_command(
         problem = {"seq": broken.seq, "what": broken.what} if broken else None
         print_json({"entries": found.entry_count, "head": found.head_hash, "broken": problem})
     elif broken:
-        terminal.say(f"The ledger is not what was recorded. Entry {broken.seq}: {broken.what}.")
+        terminal.say(f"The ledger was tampered with. Entry {broken.seq}: {broken.what}.")
     else:
-        terminal.say(f"The ledger holds: {found.entry_count:,} entries, the last one's hash is {found.head_hash}.")
+        terminal.say(f"The ledger is intact: {found.entry_count:,} entries, head hash {found.head_hash}.")
     raise typer.Exit(BROKEN if broken else 0)

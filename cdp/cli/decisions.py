@@ -1,4 +1,4 @@
-"""Decisions: why a sender was told what it was told."""
+"""Decisions: replay and explain past answers to senders."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from cdp.decision import Decision
     from cdp.decision.log import Replay
 
-app = typer.Typer(name="decisions", help="Decisions: why a sender was told what it was told.")
+app = typer.Typer(name="decisions", help="Decisions: replay and explain past answers to senders.")
 
 DIFFERENT = 1
 
 
 @app.callback()
 def decisions() -> None:
-    """Decisions: why a sender was told what it was told."""
+    """Decisions: replay and explain past answers to senders."""
 
 
 @app.command("replay")
 def replay_command(
-    decision_id: Annotated[str, typer.Argument(metavar="ID", help="The decision_id of an answer, dec_ and so on.")],
+    decision_id: Annotated[str, typer.Argument(metavar="ID", help="The decision_id of an answer, dec_…")],
     as_json: AsJson = False,
 ) -> None:
-    """Answer an old decision again from the facts and under the policy of then, and compare. Exit code 1: it differs.
+    """Replay a logged decision with its facts and policy, and compare the answers. Exit code 1: they differ.
 
     Addresses are not logged, so none is shown.
 
@@ -64,15 +64,17 @@ def _show(found: Replay, differing: list[str]) -> None:
     if not differing:
         terminal.say(f"The same facts give the same answer under policy {found.logged.policy_version}.")
         return
-    terminal.say(f"The same facts give another answer now. These differ: {', '.join(differing)}.")
-    terminal.heading(f"again: {_in_words(found.again)}")
+    terminal.say(f"The same facts give a different answer now. Differences: {', '.join(differing)}.")
+    terminal.heading(f"replayed: {_in_words(found.again)}")
     _show_reasons(found.again)
 
 
 def _in_words(decision: Decision) -> str:
     if decision.channel is None or decision.send_at is None:
         return f"refused at {terminal.minute(decision.as_of)}"
-    return f"{decision.channel} from {terminal.minute(decision.send_at)}, asked at {terminal.minute(decision.as_of)}"
+    return (
+        f"{decision.channel} from {terminal.minute(decision.send_at)}, requested at {terminal.minute(decision.as_of)}"
+    )
 
 
 def _show_reasons(decision: Decision) -> None:

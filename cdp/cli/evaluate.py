@@ -1,4 +1,4 @@
-"""Evaluation: how right what runs derive turns out to be."""
+"""Evaluation: the accuracy of derived scores."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ if TYPE_CHECKING:
     from pipelines.evaluation.measures import Bin, Estimate
     from pipelines.evaluation.truth import TruthEvaluation
 
-app = typer.Typer(name="evaluate", help="Evaluation: how right what runs derive turns out to be.")
+app = typer.Typer(name="evaluate", help="Evaluation: the accuracy of derived scores.")
 
 
 @app.callback()
 def evaluate_group() -> None:
-    """Evaluation: how right what runs derive turns out to be."""
+    """Evaluation: the accuracy of derived scores."""
 
 
 @app.command("behaviour")
 def behaviour(
     truth: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A folder of `cdp simulate`: compare with its truth.csv as well.")
+        Path | None,
+        typer.Option(metavar="DIR", help="A folder written by `cdp simulate`; also compare with its truth.csv."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Held-out quality of channel preference and best time: fit on the earlier messages, foretell the later ones.
+    """Backtest channel preference and best time: fit on the earlier messages, predict the later ones.
 
-    Writes a page with reliability curves, and these as PNG, to CDP_HOME/reports/behaviour.
+    Writes a report with reliability curves, and the curves as PNG files, to CDP_HOME/reports/behaviour.
 
     Examples: cdp evaluate behaviour
     · cdp evaluate behaviour --truth logs --json
@@ -56,8 +57,8 @@ def behaviour(
 
 def _show(evaluation: Evaluation, files: list[str]) -> None:
     if evaluation.cut:
-        until = f"from then to {terminal.minute(evaluation.as_of)} as foretold by what was known before"
-        terminal.say(f"Held out from {terminal.minute(evaluation.cut)} on: {until}.")
+        period = f"from {terminal.minute(evaluation.cut)} to {terminal.minute(evaluation.as_of)}"
+        terminal.say(f"Backtest {period}, predicted from earlier data.")
     _show_channels(evaluation.channels)
     _show_hours(evaluation.hours)
     if evaluation.truth:
@@ -68,51 +69,52 @@ def _show(evaluation: Evaluation, files: list[str]) -> None:
 def _show_channels(found: ChannelEvaluation | None) -> None:
     terminal.heading("Channel preference")
     if found is None:
-        terminal.say("No evidence: too few messages or answers in the last fifth of the time.")
+        terminal.say("Insufficient data: too few messages or responses in the last fifth of the period.")
         return
     terminal.say(
-        f"{found.messages:,} messages to {found.people:,} people, foretold from {found.earlier_messages:,}; "
+        f"{found.messages:,} messages to {found.people:,} people, predicted from {found.earlier_messages:,}; "
         f"half-life {found.half_life_days:g} days."
     )
     rows = [[one.rule, _nats(one.log_loss), _nats(one.brier), _above(one.worse_by)] for one in found.rules]
     _table(["rule", "log-loss", "Brier", "log-loss above the score's"], rows)
     _show_deciles(found.deciles)
     if found.top1:
-        terminal.say(f"Of those who answered and had a choice, it named the best channel for {_share(found.top1)}.")
+        share = f"{_share(found.top1)} of the people who responded and had a choice of channels"
+        terminal.say(f"It predicted the best channel for {share}.")
     if found.policies:
         policies = [[one.policy, one.messages, _share(one.answer_rate), _share(one.less_by)] for one in found.policies]
-        _table(["sent by", "messages", "answered", "less than by the best score"], policies)
+        _table(["policy", "messages", "responded", "below the best score's"], policies)
 
 
 def _show_hours(found: HourEvaluation | None) -> None:
     terminal.heading("Best time")
     if found is None:
-        terminal.say("No evidence: too few looks at messages in the last fifth by people who had looked before.")
+        terminal.say("Insufficient data: too few opens in the last fifth of the period by people with earlier opens.")
         return
-    terminal.say(f"{found.looks:,} looks by {found.people:,} people, foretold from {found.earlier_looks:,}.")
+    terminal.say(f"{found.looks:,} opens by {found.people:,} people, predicted from {found.earlier_looks:,}.")
     rows = [
         [one.rule, _nats(one.log_loss), _above(one.worse_by), _share(one.hit_rate), _share(one.fewer_hits_by)]
         for one in found.rules
     ]
-    _table(["hours of", "log-loss", "above the person's", "looks within 1 h", "fewer than the person's"], rows)
+    _table(["hours of", "log-loss", "above the person's", "opens within 1 h", "below the person's"], rows)
     _show_deciles(found.deciles)
 
 
 def _show_deciles(deciles: list[Bin]) -> None:
     rows = [[one.cases, f"{one.foretold:.2%}", f"{one.happened:.2%}", f"{100 * one.gap:+.2f}"] for one in deciles]
-    _table(["cases", "foretold", "happened", "gap, points"], rows)
+    _table(["cases", "predicted", "observed", "gap, points"], rows)
 
 
 def _show_truth(found: TruthEvaluation) -> None:
     terminal.heading("Against the truth")
     named = {"best channel": found.channel, "best hour, within one": found.hour}
     rows = [[name, one.people, f"{one.named:.1%}", f"{one.allowed:.1%}"] for name, one in named.items() if one]
-    _table(["what", "people", "named", "what the truth allows"], rows)
-    terminal.say(
-        "What the truth allows: the most that can be named from the same messages, by who knows all true rates."
-    )
+    _table(["prediction", "people", "correct", "upper bound"], rows)
+    terminal.say("Upper bound: the share that is correct if all true rates are known, on the same messages.")
     if found.held is not None:
-        terminal.say(f"The 90% interval holds the true rate of {found.held:.1%} of people and channels with messages.")
+        terminal.say(
+            f"The 90% interval covers the true rate for {found.held:.1%} of people and channels with messages."
+        )
 
 
 def _table(columns: list[str], rows: list[list[Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Who is who: learn it, measure it, explain it, review it, decide it, and see what another model would change."""
+"""Identity resolution: train and evaluate models, explain and review links, decide, preview another model."""
 
 from __future__ import annotations
 
@@ -23,28 +23,26 @@ if TYPE_CHECKING:
     from identity.evaluate import Evaluation
     from identity.references import Reference
 
-app = typer.Typer(name="identity", help="Who is who: train, measure, explain, review, decide, preview.")
+app = typer.Typer(name="identity", help="Identity resolution: train, evaluate, explain, review, decide, preview.")
 
-# What training draws its samples by, unless told otherwise.
+# The default seed of the samples drawn in training.
 SEED = 1
-WHO = "A profile id, an observation id, TYPE:VALUE, or a bare e-mail address or phone number."
-First = Annotated[str, typer.Argument(metavar="A", help=WHO)]
-Second = Annotated[str, typer.Argument(metavar="B", help="The other one, likewise.")]
-Reason = Annotated[str, typer.Option(help="Why; kept with the decision.")]
-Author = Annotated[str | None, typer.Option(help="Who decides; the user of this machine by default.")]
+REFERENCE = "A profile id, an observation id, TYPE:VALUE, or a bare e-mail address or phone number."
+First = Annotated[str, typer.Argument(metavar="A", help=REFERENCE)]
+Second = Annotated[str, typer.Argument(metavar="B", help="The other one, in the same form.")]
+Reason = Annotated[str, typer.Option(help="The reason, kept with the decision.")]
+Author = Annotated[str | None, typer.Option(help="The author of the decision; by default the current user.")]
 
 
 @app.command()
 def train(
-    seed: Annotated[
-        int, typer.Option(help="What samples are drawn by: the same seed and data give the same model.")
-    ] = SEED,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed and data give the same model.")] = SEED,
     activate: Annotated[bool, typer.Option(help="Use the model from the next run on.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Learn from what is published, without labels, how alike one person's records are.
+    """Train a linkage model on the published records, without labels.
 
-    The model and a report that opens offline are kept in models/ of the home; models/current names the one in use.
+    The model and a self-contained report are written to models/ in CDP_HOME; models/current names the model in use.
 
     Examples: cdp identity train · cdp identity train --no-activate, then cdp identity preview --model VERSION
     """
@@ -75,38 +73,41 @@ def train(
 def evaluate(
     truth: Annotated[Path, typer.Option(help="CSV or Parquet: record_id, entity_id.")],
     records: Annotated[
-        Path | None, typer.Argument(metavar="RECORDS", help="CSV or Parquet: record_id and what is known of each.")
+        Path | None,
+        typer.Argument(metavar="RECORDS", help="CSV or Parquet: record_id and the columns that describe a record."),
     ] = None,
     of_published: Annotated[
         bool,
-        typer.Option("--published", help="Evaluate what is published; TRUTH is then the truth.csv of `cdp simulate`."),
+        typer.Option(
+            "--published", help="Evaluate the published profiles; TRUTH is then the truth.csv of `cdp simulate`."
+        ),
     ] = False,
     model: Annotated[
         str | None, typer.Option(metavar="FILE|VERSION|shipped", help="A model; trained on RECORDS by default.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure the resolver against a truth that it does not see.
+    """Evaluate the resolver against a truth that it does not see.
 
-    It trains on RECORDS first, without labels, as `cdp identity train` would; the shipped model serves where they are
-    too few.
+    A model is trained on RECORDS first, without labels, as in `cdp identity train`. If there are too few records, the
+    shipped model is used.
 
-    RECORDS has record_id and any of the columns of conformed.observations. Printed are precision, recall and F1 of
-    pairs and of B³, the share of true entities that are exactly one cluster, and the worst errors by example.
+    RECORDS has record_id and any of the columns of conformed.observations. The output is the pairwise and B³
+    precision, recall and F1, the share of true entities that are exactly one cluster, and examples of the worst errors.
 
     Examples: cdp identity evaluate people.csv --truth truth.csv --json
     · cdp identity evaluate --published --truth logs/truth.csv
     """
     if (records is None) is not of_published:
-        raise UsageError("name either RECORDS or --published")
+        raise UsageError("either RECORDS or --published is required, but not both")
     if of_published and model:
-        raise UsageError("what is published has its model already", hint="Try `cdp identity preview --model FILE`")
+        raise UsageError("--model cannot be combined with --published", hint="Try `cdp identity preview --model FILE`")
     settings, begun = load_settings(), monotonic()
     if records:
         rows, evaluation, used = _of_records(settings, records, truth, model)
     else:
         rows, evaluation = _of_published(settings, truth)
-        used = "that of the published run"
+        used = "the model of the published run"
     figures = {
         **evaluation.figures(),
         "seconds": round(monotonic() - begun, 3),
@@ -123,12 +124,14 @@ def evaluate(
 def explain(
     a: First,
     b: Second,
-    chart: Annotated[Path | None, typer.Option(help="Write the waterfall of the weights, as HTML, here.")] = None,
+    chart: Annotated[
+        Path | None, typer.Option(help="Write a waterfall chart of the weights to this file, as HTML.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Why two are one person, or why they are not, down to the lines of the logs.
+    """Explain why two references are one person, or why not, down to the lines of the logs.
 
-    For two of one profile: the strongest chain of evidence between them. For two profiles: what speaks for and against.
+    Within one profile: the strongest chain of evidence between the two. For two profiles: the evidence for and against.
 
     Examples: cdp identity explain ann@example.com +14155550123
     · cdp identity explain customer_id:crm:C-17 prf_… --chart why.html
@@ -159,7 +162,7 @@ def review(
     limit: Annotated[int, typer.Option(min=1, help="How many pairs to show.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Pairs of profiles that want a person's eye: refused by a constraint, or alike but not enough.
+    """List pairs of profiles for clerical review: refused by a constraint, or just below the threshold.
 
     Example: cdp identity review --limit 5
     """
@@ -179,7 +182,7 @@ def review(
 
 @app.command()
 def link(a: First, b: Second, reason: Reason, author: Author = None) -> None:
-    """Decide that two are one person. Holds in every later run, until they are unlinked.
+    """Record that two references are one person. Applies to every later run, until they are unlinked.
 
     Example: cdp identity link ann@example.com ann.lee@example.com --reason "called her"
     """
@@ -196,9 +199,9 @@ def link(a: First, b: Second, reason: Reason, author: Author = None) -> None:
 
 @app.command()
 def unlink(a: First, b: Second, reason: Reason, author: Author = None) -> None:
-    """Decide that two are different people. Holds in every later run, and takes back a `link` of the two.
+    """Record that two references are different people. Applies to every later run and overrides a `link` of the two.
 
-    What carries both stays with A.
+    Observations that match both stay with A.
 
     Example: cdp identity unlink ann@example.com phone:+14155550123 --reason "a friend's phone"
     """
@@ -223,9 +226,9 @@ def preview(
     limit: Annotated[int, typer.Option(min=1, help="How many profiles to show of each kind.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """The profiles that a model would merge or split. Nothing is published.
+    """Show the profiles that a model would merge or split. Nothing is published.
 
-    What stewards have decided since the last run is counted in, as the next run would.
+    Steward decisions since the last run are applied, as the next run would.
 
     Example: cdp identity preview --model candidate.json
     """
@@ -246,7 +249,7 @@ def preview(
 
 
 def _of_records(settings: Settings, path: Path, truth: Path, named: str | None) -> tuple[pl.DataFrame, Evaluation, str]:
-    """The records, how right the resolver is on them, and which model it used, in words."""
+    """The records, the evaluation of the resolver on them, and a description of the model used."""
     from identity.evaluate import evaluate_records, train_on_records
     from identity.records import read_records, read_truth
     from identity.registry import SHIPPED_NAME, named_model
@@ -257,7 +260,7 @@ def _of_records(settings: Settings, path: Path, truth: Path, named: str | None) 
     patterns, countries = _patterns(settings), pl.read_csv(settings.reference / "countries.csv", infer_schema=False)
     region, today = settings.default_region, datetime.now(UTC).date()
     if named:
-        model, used = named_model(settings.home, named), "as named"
+        model, used = named_model(settings.home, named), "as requested"
     else:
         try:
             model = train_on_records(records, patterns, countries, default_region=region, today=today, seed=SEED)

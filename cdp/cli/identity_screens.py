@@ -1,4 +1,4 @@
-"""What `cdp identity` prints for people. Personal data stays on the terminal: it is the user's own."""
+"""The terminal output of `cdp identity`. Personal data is printed to the user's own terminal only."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import polars as pl
 from cdp.cli import terminal
 from cdp.cli.terminal import heading, out, say
 
-# How many errors of each kind are shown by example.
+# The number of examples shown of each kind of error.
 EXAMPLES = 3
-SIDES = ("one", "other")
+SIDES = ("left", "right")
 REASONS = {
     "date_of_birth": "their dates of birth conflict",
     "given_name": "their given names conflict",
     "suffix": "their suffixes (jr, sr) conflict",
-    "steward_unlink": "a steward has parted them",
-    "below_threshold": "alike, but less than the model wants",
+    "steward_unlink": "unlinked by a steward",
+    "below_threshold": "similar, but below the model's threshold",
 }
 
 
 def show_evaluation(figures: Mapping[str, Any], evaluation: Any, rows: pl.DataFrame) -> None:
-    """An evaluation's figures and its worst errors. `rows`: record_id and what is known of each record."""
+    """An evaluation's figures and its worst errors. `rows`: record_id and the columns that describe each record."""
     heading("Against the truth")
     measures = [[title, *figures[key].values()] for title, key in (("pairs", "pairwise"), ("B³", "b3"))]
     out.print(terminal.table(["measure", "precision", "recall", "F1"], measures))
     entities, evidence = figures["entities"], figures["evidence"]
     say(
         f"\n{figures['records']:,} records, {entities['true']:,} true entities, {entities['predicted']:,} found; "
-        f"{figures['exact_clusters']:.1%} of the true ones exactly."
+        f"{figures['exact_clusters']:.1%} of the true ones recovered exactly."
     )
     say(
         f"Of {evidence['true_pairs']:,} true pairs {evidence['with_evidence']:,} share any evidence, "
@@ -39,30 +39,30 @@ def show_evaluation(figures: Mapping[str, Any], evaluation: Any, rows: pl.DataFr
     )
     say(f"Model: {figures['model']}.")
     merges, misses = evaluation.over_merges(EXAMPLES), evaluation.misses(EXAMPLES)
-    _show_examples("Worst over-merges: joined, though not one entity", merges, rows, by="entity_id")
-    _show_examples("Worst misses: one entity, but not joined", misses, rows, by="cluster_id")
+    _show_examples("Worst over-merges: different entities in one cluster", merges, rows, by="entity_id")
+    _show_examples("Worst misses: one entity in different clusters", misses, rows, by="cluster_id")
 
 
 def show_explanation(document: Mapping[str, Any]) -> None:
-    """Why two are one profile, or why they are two."""
+    """Why two references are one profile, or why they are two."""
     if document["same_profile"]:
         _show_chain(document)
     else:
-        _show_strangers(document)
+        _show_two_people(document)
 
 
 def show_review(pairs: pl.DataFrame, people: pl.DataFrame, waiting: int) -> None:
-    """The review queue. `people`: what is known of each profile."""
+    """The review queue. `people`: the golden record of each profile."""
     if not waiting:
-        say("Nothing waits for review.")
+        say("There are no pairs to review.")
         return
     for number, pair in enumerate(pairs.iter_rows(named=True), 1):
         heading(f"{number}. {_reason(pair['reason'])}")
         say(f"{pair['left_profile_id']} and {pair['right_profile_id']}")
         two = pl.DataFrame({"profile_id": [pair["left_profile_id"], pair["right_profile_id"]]})
         _show_beside(two.join(people, on="profile_id", how="left", maintain_order="left").drop("profile_id"))
-        say(f"for it speaks: {pair['rule']}, probability {pair['probability']:.4f}")
-    say(f"\n{pairs.height:,} of {waiting:,} pairs. Look closer and decide with two of their ids:")
+        say(f"evidence for a match: {pair['rule']}, probability {pair['probability']:.4f}")
+    say(f"\n{pairs.height:,} of {waiting:,} pairs. Explain a pair or decide on it by two of its ids:")
     say("  cdp identity explain A B")
     say("  cdp identity link A B --reason …     cdp identity unlink A B --reason …")
 
@@ -70,42 +70,42 @@ def show_review(pairs: pl.DataFrame, people: pl.DataFrame, waiting: int) -> None
 def show_linked(pair: tuple[str, str], *, together: bool) -> None:
     """A steward's link, as recorded."""
     say(f"Recorded: observations {pair[0]} and {pair[1]} are one person.")
-    say("They are one profile already, and stay so." if together else "The next `cdp run` joins their profiles.")
+    say("They are one profile already and stay one." if together else "The next `cdp run` merges their profiles.")
 
 
 def show_unlinked(pairs: pl.DataFrame, both: int, *, apart: bool) -> None:
-    """A steward's unlink, as recorded. `both`: how many observations carry what both sides name."""
+    """A steward's unlink, as recorded. `both`: the number of observations that match both sides."""
     left, right = (pairs[name].n_unique() for name in ("left_id", "right_id"))
     say(f"Recorded: {left:,} and {right:,} observations are different people ({pairs.height:,} pairs).")
     if both:
-        say(f"{both:,} carry both and stay on one side: correct them at their source.")
-    say("They are two profiles already, and stay so." if apart else "The next `cdp run` parts them.")
+        say(f"Observations that match both: {both:,}. They stay on one side; correct them at their source.")
+    say("They are two profiles already and stay two." if apart else "The next `cdp run` splits their profile.")
 
 
 def show_training(document: Mapping[str, Any]) -> None:
-    """What was learnt, and from what."""
+    """The trained model and its training data."""
     heading(f"Identity model {document['version']}")
     seen = ("observations", "super_records", "pairs", "candidate_pairs", "random_pairs", "known_matches")
     rows = [[name.replace("_", " "), document[name]] for name in (*seen, "rounds", "expected_matches", "joined_pairs")]
-    out.print(terminal.table(["learnt from", "how many"], rows))
+    out.print(terminal.table(["training data", "count"], rows))
     say(
-        f"\nFrom a probability of {document['threshold']:.4f} on two are joined; "
+        f"\nTwo records are linked at a probability of {document['threshold']:.4f} or more; "
         f"{document['expected_wrong_share']:.2%} of these links are expected to be wrong."
     )
     unseen = document["levels_no_match_showed"]
     if unseen:
         named = "; ".join(f"{name}: {', '.join(levels)}" for name, levels in unseen.items())
-        say(f"No match showed {named}.")
-        say("These levels keep what the prior gives them.")
-    say(f"The report with charts: {document['report']}")
+        say(f"Comparison levels without any match: {named}.")
+        say("These levels keep the weights of the prior.")
+    say(f"Report with charts: {document['report']}")
     if document["active"]:
-        say("The next `cdp run` uses it. What would change: cdp identity preview")
+        say("The next `cdp run` uses this model. To preview its changes: cdp identity preview")
     else:
-        say(f"Not in use. What it would change: cdp identity preview --model {document['version']}")
+        say(f"The model is not in use. To preview its changes: cdp identity preview --model {document['version']}")
 
 
 def show_preview(changes: Mapping[str, Any], version: str, limit: int) -> None:
-    """What another model would change."""
+    """The profiles that another model would merge or split."""
     profiles = changes["profiles"]
     say(
         f"With the model {version}: {profiles['before']:,} profiles become {profiles['after']:,}; "
@@ -117,9 +117,9 @@ def show_preview(changes: Mapping[str, Any], version: str, limit: int) -> None:
 
 def _show_changed(verb: str, changed: Sequence[Mapping[str, Any]], parts: str, limit: int) -> None:
     if not changed:
-        say(f"None would {verb}.")
+        say(f"No profile would {verb}.")
         return
-    heading(f"{len(changed):,} would {verb}")
+    heading(f"{len(changed):,} profiles would {verb}")
     rows = [
         [
             one["profile_id"],
@@ -134,7 +134,7 @@ def _show_changed(verb: str, changed: Sequence[Mapping[str, Any]], parts: str, l
 
 
 def _show_examples(title: str, examples: Sequence[pl.DataFrame], rows: pl.DataFrame, *, by: str) -> None:
-    """A record of each of the two largest parts of every example, side by side."""
+    """For every example, a record of each of its two largest parts, side by side."""
     heading(title)
     if not examples:
         say("none")
@@ -148,7 +148,7 @@ def _show_examples(title: str, examples: Sequence[pl.DataFrame], rows: pl.DataFr
 
 
 def _show_beside(two: pl.DataFrame) -> None:
-    """Two rows side by side, without the columns in which neither says anything."""
+    """Two rows side by side, without the columns that are empty in both."""
     sides = [[name, *two[name]] for name in two.columns if two[name].null_count() < two.height]
     out.print(terminal.table(["", *SIDES], sides, folding=SIDES))
 
@@ -160,7 +160,7 @@ def _reason(code: str) -> str:
 def _show_chain(document: Mapping[str, Any]) -> None:
     chain = document["chain"]
     heading(f"One person: {document['profile_id']}")
-    say("One observation says both." if not chain else f"{len(chain)} link{'s'[: len(chain) > 1]}:")
+    say("One observation matches both." if not chain else f"{len(chain)} link{'s'[: len(chain) > 1]}:")
     _show_observation(document["observations"][0])
     for link, observation in zip(chain, document["observations"][1:], strict=True):
         out.print(f"    ↕ {_in_words(link)}", markup=False, style="bold")
@@ -181,17 +181,17 @@ def _in_words(link: Mapping[str, Any]) -> str:
             return f"{link['rule']}: {link['value']} ({figures})"
         case "model":
             fields = ", ".join(f"{name} {weight:+.1f}" for name, weight in link["fields"].items() if weight)
-            return f"alike: {fields} ({figures})"
+            return f"similar: {fields} ({figures})"
         case _:
             return _link_in_words(link["decision"])
 
 
 def _link_in_words(decision: Mapping[str, Any] | None) -> str:
-    """A steward's link, by the decision that stands on the two now."""
+    """A steward's link, with the decision that is now in force for the two."""
     if decision is None:
         return "linked by a steward"
     if decision["kind"] == "unlink":
-        return f"linked by a steward; the next run parts them: unlinked by {_decision_in_words(decision)}"
+        return f"linked by a steward; the next run splits them: unlinked by {_decision_in_words(decision)}"
     return f"linked by {_decision_in_words(decision)}"
 
 
@@ -199,15 +199,15 @@ def _decision_in_words(decision: Mapping[str, Any]) -> str:
     return f"{decision['author']}, {decision['decided_at'][:10]}: {decision['reason']}"
 
 
-def _show_strangers(document: Mapping[str, Any]) -> None:
+def _show_two_people(document: Mapping[str, Any]) -> None:
     one, other = (", ".join(ids) for ids in document["profile_ids"])
     heading(f"Two people: {one} and {other}")
     for observation in document["observations"]:
         _show_observation(observation)
     _show_comparison(document["comparison"])
-    heading("Values that both carry")
+    heading("Shared values")
     rows = [[v["type"], v["value"], v["quality"], v["reason"]] for v in document["shared_values"]]
-    out.print(terminal.table(["type", "value", "quality", "why"], rows) if rows else "none")
+    out.print(terminal.table(["type", "value", "quality", "reason"], rows) if rows else "none")
     for refusal in document["refusals"]:
         say(f"Refused: {refusal['rule']} (probability {refusal['probability']:.4f}): {_reason(refusal['constraint'])}")
     for decision in document["decisions"]:
@@ -215,14 +215,14 @@ def _show_strangers(document: Mapping[str, Any]) -> None:
 
 
 def _show_comparison(comparison: Mapping[str, Any] | None) -> None:
-    heading("What the model makes of them")
+    heading("Comparison by the model")
     if comparison is None:
-        say("Nothing: one of them has neither a name nor a birthday.")
+        say("None: one of them has neither a name nor a date of birth.")
         return
     rows = [[f["name"], f["left"], f["right"], f["level"], f"{f['weight']:+.1f}"] for f in comparison["fields"]]
     total = [
-        ["two at random", "", "", "", f"{comparison['prior']:+.1f}"],
-        ["all", "", "", "", f"{comparison['weight']:+.1f}"],
+        ["prior", "", "", "", f"{comparison['prior']:+.1f}"],
+        ["total", "", "", "", f"{comparison['weight']:+.1f}"],
     ]
-    out.print(terminal.table(["field", *SIDES, "how alike", "weight"], [*rows, *total], folding=SIDES))
-    say(f"Probability {comparison['probability']:.4f}; joined from {comparison['threshold']} on.")
+    out.print(terminal.table(["field", *SIDES, "similarity", "weight"], [*rows, *total], folding=SIDES))
+    say(f"Probability {comparison['probability']:.4f}; linked at {comparison['threshold']} or more.")

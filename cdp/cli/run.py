@@ -1,4 +1,4 @@
-"""Runs: take in logs, and see what became of them."""
+"""Runs: ingest logs, and show the results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ where ($1 is null or r.source = $1) and ($2 is null or r.reason = $2) order by a
 
 @app.command()
 def demo(as_json: AsJson = False) -> None:
-    """Take in the sample logs and show what is found. Safe to repeat.
+    """Ingest the sample logs and show the results. Safe to repeat.
 
     Example: cdp demo
     """
@@ -49,18 +49,20 @@ def demo(as_json: AsJson = False) -> None:
 @app.command()
 def run(
     inputs: Annotated[list[str] | None, typer.Argument(metavar="INPUT", help="Files, folders or globs.")] = None,
-    full: Annotated[bool, typer.Option("--full", help="Derive everything again, from landing and store.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Rebuild everything from the landing tables and the store.")
+    ] = False,
     as_of: Annotated[
         datetime | None,
         typer.Option(
-            parser=_utc_time, metavar="TIME", help="Speak for this time (UTC) and not for the newest event's."
+            parser=_utc_time, metavar="TIME", help="Compute as of this time (UTC) instead of the newest event's."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in log files, find out who is who, publish profiles.
+    """Ingest log files, resolve identities, publish profiles.
 
-    Files that were taken in before are passed over. Nothing is published unless all of it is sound.
+    Files that were ingested before are skipped. Nothing is published unless all quality checks pass.
 
     Examples: cdp run logs/ · cdp run 'exports/2026-*.csv' --json · cdp run --full
     """
@@ -73,7 +75,7 @@ def run(
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """The last runs, what is published, how fresh it is.
+    """Show the last runs, the published tables and their freshness.
 
     Example: cdp status --json
     """
@@ -89,11 +91,11 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def rejects(
-    source: Annotated[str | None, typer.Option(help="Only this source's.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Only those refused for this reason.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only rows of this source.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only rows refused for this reason.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many rows to show.")] = 20,
 ) -> None:
-    """Refused rows: where they are, and why.
+    """List refused rows with their location and reason.
 
     Example: cdp rejects --source sendgrid --reason no_identifier
     """
@@ -105,18 +107,18 @@ def rejects(
 
 @app.command()
 def replay(
-    reason: Annotated[str | None, typer.Option(help="Only if there are rows refused for this reason.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Do nothing unless rows were refused for this reason.")] = None,
 ) -> None:
-    """Map refused rows again, after a source or a mapping was mended.
+    """Map refused rows again, after a source or a mapping was fixed.
 
-    All that was landed is mapped again, so this takes as long as `cdp run --full`.
+    All landed rows are mapped again, so this takes as long as `cdp run --full`.
 
     Example: cdp replay --reason bad_time
     """
     settings = load_settings()
     refused = _refused(settings, reason)
     if refused.is_empty():
-        terminal.say("There is no such refused row: nothing to do." if reason else "No row was refused: nothing to do.")
+        terminal.say("No row was refused for this reason." if reason else "No row was refused.")
         return
     report = _run(settings, [], full=True)
     left = refused.join(_refused(settings, reason), on=["file_id", "line_number"], how="semi")
@@ -128,7 +130,7 @@ def _utc_time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter("give a time as 2026-11-20 or 2026-11-20T09:30:00Z") from None
+        raise typer.BadParameter("not a time such as 2026-11-20 or 2026-11-20T09:30:00Z") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -1,4 +1,4 @@
-"""What the commands print for people, from the documents that `--json` prints."""
+"""The terminal output of the commands, made from the documents that `--json` prints."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MEANINGS = {table.full_name: table.row for table in tables.TABLES}
 
 
 def show_run(report: RunReport) -> None:
-    """A run's stages, what became of its lines, and what it left behind."""
+    """A run's stages, the outcomes of its lines, and its profiles."""
     heading(report.run_id)
     rows = [[stage.name, stage.rows, stage.seconds] for stage in report.stages]
     out.print(terminal.table(["stage", "rows", "seconds"], rows))
@@ -40,17 +40,17 @@ def show_run(report: RunReport) -> None:
 
 
 def show_demo(findings: Any, parts: Mapping[str, pl.DataFrame], channels: Mapping[str, tuple[float, str]]) -> None:
-    """What `cdp demo` found. `parts`: one profile whole. `channels`: bars."""
-    heading("In the warehouse")
+    """The results of `cdp demo`. `parts`: all parts of one profile. `channels`: bars."""
+    heading("Warehouse")
     counts = [[name, count, MEANINGS[name]] for name, count in findings.counts.items()]
-    out.print(terminal.table(["table", "rows", "a row is"], counts))
+    out.print(terminal.table(["table", "rows", "one row is"], counts))
     _show_identity(findings)
     heading("Segments")
     sizes = {segment: (size, f"{size:,} profiles") for segment, size in findings.segments.iter_rows()}
     out.print(terminal.bars(sizes))
     heading("Best channel")
     out.print(terminal.bars(channels))
-    heading(f"One person, whole: {findings.profile_id}")
+    heading(f"A complete profile: {findings.profile_id}")
     for title, rows in parts.items():
         out.print(f"\n{title}", style="dim")
         out.print(terminal.frame(rows) if rows.height else "none")
@@ -61,11 +61,11 @@ def show_demo(findings: Any, parts: Mapping[str, pl.DataFrame], channels: Mappin
 
 
 def show_status(state: Status, now: datetime) -> None:
-    """The last runs and why any was refused, what is published, how fresh it is."""
+    """The last runs, the reasons of refused ones, the published tables and their freshness."""
     if state.running:
         say(f"{state.running} is in progress")
     if not state.runs:
-        say("No run yet. Try `cdp demo`, or `cdp run` with files, folders or globs.")
+        say("There are no runs yet. Try `cdp demo`, or `cdp run` with files, folders or globs.")
         return
     heading("Last runs")
     runs = [
@@ -77,7 +77,7 @@ def show_status(state: Status, now: datetime) -> None:
     ]
     out.print(terminal.table(["run", "as of", "result", "landed", "rejects", "profiles"], runs))
     for run in state.runs:
-        _show_broken(run)
+        _show_failed_checks(run)
     if state.tables:
         heading("Published")
         out.print(terminal.table(["table", "rows"], state.tables.items()))
@@ -87,14 +87,14 @@ def show_status(state: Status, now: datetime) -> None:
 
 
 def show_rejects(rows: pl.DataFrame, kinds: pl.DataFrame, limit: int, folder: Path) -> None:
-    """Refused rows below what is wrong with them, as file:line; paths below `folder` are relative to it.
+    """Refused rows grouped by reason, as file:line; paths below `folder` are relative to it.
 
     Args:
         rows: source, reason, detail, path, line_number; sorted.
-        kinds: source, reason and the number of rows of each, whatever was asked for.
+        kinds: source, reason and number of rows of all refused rows, unfiltered.
     """
     if rows.is_empty():
-        say("No refused row is like that; there are:" if kinds.height else "No row was refused.")
+        say("No refused row matches. The refused rows are:" if kinds.height else "No row was refused.")
         for source, reason, count in kinds.iter_rows():
             say(f"  {source} {reason} ({count:,})")
         return
@@ -102,12 +102,12 @@ def show_rejects(rows: pl.DataFrame, kinds: pl.DataFrame, limit: int, folder: Pa
         out.print(f"[bold]{source} {reason}[/bold]: {detail}")
         for path, line_number in alike.select("path", "line_number").iter_rows():
             out.print(f"  {path.removeprefix(f'{folder}/')}:{line_number}", markup=False, soft_wrap=True)
-    say(f"\n{min(limit, rows.height):,} of {rows.height:,} refused rows. As they came:")
+    say(f"\n{min(limit, rows.height):,} of {rows.height:,} refused rows. Their payloads:")
     say('  cdp sql "select payload from landing.rejects"')
 
 
 def show_query(rows: pl.DataFrame, limit: int) -> None:
-    """The first rows of an answer, and how many there are when that is not all."""
+    """The first rows of a result, with the total count if there are more."""
     out.print(terminal.frame(rows.head(limit)))
     if rows.height > limit:
         say(f"{limit:,} of {rows.height:,} rows; --format csv prints all")
@@ -120,40 +120,40 @@ def show_secret(client_id: str, secret: str) -> None:
 
 
 def show_write_key(key: str) -> None:
-    """What a tracking SDK is configured with."""
+    """The write key, for the configuration of a tracking SDK."""
     out.print(f"write_key  {key}", markup=False, soft_wrap=True)
     say("The key is not shown again.")
 
 
 def _files_in_words(report: RunReport) -> str:
-    known = f"{report.files_known:,} files were known already" if report.files_known else ""
+    known = f"{report.files_known:,} files were ingested before" if report.files_known else ""
     if not report.files:
-        return f"Nothing new: {known}." if known else "No new file."
+        return f"No new files: {known}." if known else "No new files."
     lines = report.lines
     counts = [f"{lines[outcome]:,} {words}" for outcome, words in OUTCOMES.items() if lines[outcome]]
     taken = f"{report.files:,} files, {report.landed:,} lines: {', '.join(counts)}."
-    refused = " `cdp rejects` shows those refused." if report.rejected else ""
+    refused = " `cdp rejects` lists the refused lines." if report.rejected else ""
     return f"{taken}{refused}{f' {known}.' if known else ''}"
 
 
 def _show_identity(findings: Any) -> None:
     identity, findable = findings.identity, findings.findable
-    heading(f"Who is who, against the truth ({findings.people:,} people)")
+    heading(f"Identity resolution against the truth ({findings.people:,} people)")
     shares = {
-        "precision": (identity.precision, "of joined pairs are one person"),
-        "recall": (identity.recall, "of all pairs of one person are joined"),
-        "": (findable.recall, "of those whose logs share a clue"),
+        "precision": (identity.precision, "of linked pairs are one person"),
+        "recall": (identity.recall, "of all pairs of one person are linked"),
+        "": (findable.recall, "of those that share any evidence"),
     }
     out.print(terminal.bars({label: (share, f"{share:.1%} {words}") for label, (share, words) in shares.items()}))
-    say("Pairs of observations. A clue is an identifier or full name and birthday, also through a chain.")
+    say("Pairs of observations. Evidence: a shared identifier, or full name and date of birth, also through a chain.")
 
 
-def _show_broken(run: RunReport) -> None:
+def _show_failed_checks(run: RunReport) -> None:
     for verdict in run.quality:
         for broken in verdict.failed:
             say(
                 f"{run.run_id} was refused: {verdict.table}: {broken.expectation} "
-                f"(broken {broken.violation_count:,} times)"
+                f"({broken.violation_count:,} violations)"
             )
 
 

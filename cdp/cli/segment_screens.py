@@ -1,4 +1,4 @@
-"""What `cdp segments` prints for people."""
+"""The terminal output of `cdp segments`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INDENT = 2
 
 
 def show_sizes(segments: Sequence[Mapping[str, Any]]) -> None:
-    """`segments`: segment, title, words, profiles, entered and left in the last run."""
+    """Segments with their sizes. `segments`: segment, title, words, profiles, entered and left in the last run."""
     width = max((len(row["segment"]) for row in segments), default=0)
     out.print(f"{'segment':<{width}}  profiles  entered     left", style="dim")
     for row in segments:
@@ -29,7 +29,7 @@ def show_sizes(segments: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_preview(changes: Sequence[Change], limit: int) -> None:
-    """What a catalogue would change, and some of the profiles that would move."""
+    """The changes that a catalogue would make, with some of the profiles that would move."""
     width = max((len(change.segment) for change in changes), default=0)
     out.print(f"{'segment':<{width}}       now      then    enter    leave", style="dim")
     for change in changes:
@@ -40,11 +40,11 @@ def show_preview(changes: Sequence[Change], limit: int) -> None:
             if ids:
                 some = ", ".join(ids[:limit]) + (", and more" if len(ids) > limit else "")
                 out.print(Padding(Text(f"would {verb}: {some}", style="dim"), (0, 0, 0, INDENT)))
-    say("\nNothing is written. `cdp run` with this catalogue (CDP_SEGMENTS) makes it so.")
+    say("\nNothing was changed. To apply this catalogue, set CDP_SEGMENTS to it and run `cdp run`.")
 
 
 def show_memberships(profiles: Mapping[str, Sequence[Membership]]) -> None:
-    """Of each profile the segments that it is in, then the others, with what held on which value."""
+    """For each profile its segments, then the other segments, with each condition, its result and the value."""
     for profile_id, memberships in profiles.items():
         heading(profile_id)
         for membership in sorted(memberships, key=lambda one: not one.finding.held):

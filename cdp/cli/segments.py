@@ -1,4 +1,4 @@
-"""Segments: who is in, who came and went, why; what another catalogue would change."""
+"""Segments: sizes and changes, the reasons of memberships, previews of another catalogue."""
 
 from __future__ import annotations
 
@@ -36,20 +36,25 @@ IDS_SHOWN = 3
 @app.command()
 def segments(
     preview: Annotated[
-        Path | None, typer.Option("--preview", metavar="FILE", help="A catalogue: who would enter and leave under it.")
+        Path | None,
+        typer.Option(
+            "--preview", metavar="FILE", help="A catalogue file: show the profiles that would enter and leave."
+        ),
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option("--profile", metavar="WHO", help="A profile id or an identifier: in which segments, and why."),
+        typer.Option(
+            "--profile", metavar="REFERENCE", help="A profile id or an identifier: show its segments and why."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The segments of the last run: who is in by which rule, who came and went. Nothing is written.
+    """Show the segments of the last run: their rules, sizes, and profiles entered and left. Nothing is written.
 
     Examples: cdp segments · cdp segments --preview new.yaml · cdp segments --profile ann@example.com
     """
     if preview and profile:
-        raise UsageError("--preview and --profile are two questions", where="cdp segments", hint="Ask one at a time")
+        raise UsageError("--preview and --profile cannot be combined", where="cdp segments", hint="Use one at a time")
     settings = load_settings()
     if preview:
         _preview(settings, preview, as_json)
@@ -72,7 +77,7 @@ def _sizes(settings: Settings, as_json: bool) -> None:
         return
     segment_screens.show_sizes(sizes)
     if changed:
-        terminal.say("\nThe catalogue's file has changed since the last run; --preview FILE shows what that would do.")
+        terminal.say("\nThe catalogue file has changed since the last run; --preview FILE shows the effect.")
 
 
 def _preview(settings: Settings, path: Path, as_json: bool) -> None:
@@ -101,11 +106,11 @@ def _document(change: Change) -> dict[str, Any]:
     }
 
 
-def _explain(settings: Settings, who: str, as_json: bool) -> None:
+def _explain(settings: Settings, reference: str, as_json: bool) -> None:
     from pipelines.segments.published import as_document, why
 
     with published(settings) as warehouse:
-        found = {profile_id: why(warehouse, profile_id) for profile_id in _meant(warehouse, settings, who)}
+        found = {profile_id: why(warehouse, profile_id) for profile_id in _meant(warehouse, settings, reference)}
     if not as_json:
         segment_screens.show_memberships(found)
         return
@@ -133,9 +138,9 @@ def _membership(membership: Membership, reason: dict[str, Any]) -> dict[str, Any
     }
 
 
-def _meant(warehouse: Warehouse, settings: Settings, who: str) -> list[str]:
-    """The profiles that a user means: several where they share an identifier."""
+def _meant(warehouse: Warehouse, settings: Settings, reference: str) -> list[str]:
+    """The profiles that a reference means: several if they share the identifier."""
     from identity.references import members_meant, parse
 
-    found = members_meant(warehouse, parse(who, "--profile", settings.default_region))
+    found = members_meant(warehouse, parse(reference, "--profile", settings.default_region))
     return list(dict.fromkeys(found["profile_id"]))

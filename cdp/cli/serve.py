@@ -1,4 +1,4 @@
-"""The API as a service."""
+"""The API server."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from cdp.errors import Unavailable
 
 app = typer.Typer()
 
-# How long requests that are under way may take once the service is told to end.
+# How long open requests may take after the server is told to stop.
 GRACE_SECONDS = 30
-# Where prometheus-client looks for the folder.
+# The environment variable in which prometheus-client expects the folder.
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -26,7 +26,7 @@ SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="The number of processes.")] = 1,
 ) -> None:
     """Serve the API. Documentation is at /docs.
 
@@ -35,10 +35,12 @@ def serve(
     import uvicorn
 
     application = "api.app:app_factory"
-    # What is wrong is one line here, and not a worker that dies again and again.
-    _refuse_taken_port(host, port)
+    # Errors are found here and reported in one line; otherwise a worker would be restarted again and again.
+    _check_port(host, port)
     uvicorn.Config(application, factory=True, log_config=None).load()
-    terminal.err.print(f"The API is at http://{host}:{port}, its documentation at /docs; Ctrl-C ends it", markup=False)
+    terminal.err.print(
+        f"The API is at http://{host}:{port}, its documentation at /docs; press Ctrl-C to stop", markup=False
+    )
     with _shared_metrics(workers):
         uvicorn.run(
             application,
@@ -54,7 +56,7 @@ def serve(
 
 @contextmanager
 def _shared_metrics(workers: int) -> Iterator[None]:
-    """A folder in which several workers count together, so that each answers /metrics for all of them."""
+    """Have several workers share their counters in a folder, so that each answers /metrics for all of them."""
     if workers == 1 or SHARED_METRICS in os.environ:
         yield
         return
@@ -63,7 +65,7 @@ def _shared_metrics(workers: int) -> Iterator[None]:
         yield
 
 
-def _refuse_taken_port(host: str, port: int) -> None:
+def _check_port(host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""Logs of invented people."""
+"""Simulated logs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SIMULATION_ENDS_AT = datetime(2026, 11, 20, tzinfo=UTC)
 
 @app.command()
 def simulate(
-    people: Annotated[int, typer.Option(min=1, help="How many people.")],
+    people: Annotated[int, typer.Option(min=1, help="The number of people.")],
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 1,
     days: Annotated[int, typer.Option(min=1, help="Days of history.")] = 90,
 ) -> None:
-    """Write logs of invented people whose truth is known.
+    """Write logs of simulated people with a known truth.
 
-    The logs are in the sources' real formats; truth.csv says who is behind which line.
+    The logs are in the sources' real formats; truth.csv names the person behind each line.
 
     Example: cdp simulate --people 20000 --seed 11 --out logs
     """

@@ -20,13 +20,13 @@ SHOWN_ROWS = 100
 
 @app.command()
 def sql(
-    query: Annotated[str | None, typer.Argument(metavar="QUERY", help="A SELECT; a shell without it.")] = None,
+    query: Annotated[str | None, typer.Argument(metavar="QUERY", help="A SELECT; without it, open a shell.")] = None,
     format_: Annotated[Literal["table", "csv", "json"], typer.Option("--format")] = "table",
 ) -> None:
-    """Read-only SQL on the published warehouse.
+    """Query the published warehouse with read-only SQL.
 
-    It answers from the last published state, also while a run is in progress. In the shell, a statement ends with a
-    semicolon; Ctrl-D leaves.
+    Queries see the last published state, even while a run is in progress. In the shell, a statement ends with a
+    semicolon; Ctrl-D exits.
 
     Example: cdp sql "select segment, count(*) from segments.memberships group by all"
     """
@@ -47,7 +47,7 @@ def _answer(settings: Settings, query: str, format_: str) -> None:
     from cdp.warehouse import user_query
 
     if not query.strip():
-        raise UsageError("there is no statement", hint='Try `cdp sql "show all tables"`')
+        raise UsageError("the statement is empty", hint='Try `cdp sql "show all tables"`')
     rows = user_query(settings, query)
     match format_:
         case "csv":
@@ -59,10 +59,10 @@ def _answer(settings: Settings, query: str, format_: str) -> None:
 
 
 def _statements() -> Iterator[str]:
-    """Statements from standard input, each ended by a semicolon; the last one may lack it."""
+    """Statements from standard input, each terminated by a semicolon, which is optional after the last one."""
     on_terminal = sys.stdin.isatty()
     if on_terminal:
-        import readline  # noqa: F401  lets `input` edit lines and remember them
+        import readline  # noqa: F401  gives `input` line editing and history
     statement = ""
     try:
         while True:

@@ -1,4 +1,4 @@
-"""What the command line shows with: tables, bars, progress and plain files of rows. No figure is computed here."""
+"""Terminal output: tables, bars, progress, and rows as CSV or JSON. No figures are computed here."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ err = Console(stderr=True, highlight=False)
 
 BAR_WIDTH = 24
 GAP = 2
-# A text that is folded into a narrower column than this cannot be read.
+# Text folded into a narrower column than this is unreadable.
 NARROWEST_FOLD = 16
 
 
 class StageProgress:
-    """A run's stages as bars on a terminal, as plain lines elsewhere; always on standard error."""
+    """A run's stages, as bars on a terminal and as plain lines otherwise; always on standard error."""
 
     def __init__(self, console: Console = err) -> None:
         self.console = console
-        # The stage table that follows a run says it all again: the bars go when they are done.
+        # The bars disappear when they are done, because the table of stages after a run repeats their figures.
         self.bars = Progress(
             TextColumn("{task.description:<12}"),
             BarColumn(bar_width=BAR_WIDTH),
@@ -61,7 +61,7 @@ class StageProgress:
             self.console.print(f"{name:<12} {rows:>12,} rows {seconds:>8.1f} s")
 
     def guessed(self, path: Path, description: str) -> None:
-        self.console.print(f"{path.name}: no mapping file; guessed from its headers:", markup=False)
+        self.console.print(f"{path.name}: no mapping file; mapping inferred from the headers:", markup=False)
         self.console.print(description, markup=False)
 
 
@@ -75,12 +75,12 @@ def say(text: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, folding: Collection[str] = ()) -> Table:
-    """A table of figures; numbers stand right. Where it has no room, its widest column folds, and those `folding`."""
+    """A table with numbers right-aligned. If it is too wide, its widest column and those in `folding` fold."""
     return _table(columns, list(rows), _figure, folding)
 
 
 def frame(rows: pl.DataFrame, width: int | None = None) -> RenderableType:
-    """A frame as a table, or as one record below the other where a table of that many columns has no room."""
+    """A frame as a table, or as records one below the other if the table would be too wide."""
     values = list(rows.iter_rows())
     widths = sorted(_widths(rows.columns, values, _cell))
     narrowest = sum(widths[:-1]) + min(widths[-1], NARROWEST_FOLD) + GAP * (len(widths) - 1)
@@ -90,7 +90,7 @@ def frame(rows: pl.DataFrame, width: int | None = None) -> RenderableType:
 
 
 def bars(shares: Mapping[str, tuple[float, str]]) -> Table:
-    """A small bar chart: label → (length relative to the others, what stands behind the bar)."""
+    """A small bar chart: label → (length relative to the others, caption after the bar)."""
     made = Table(box=None, show_header=False, padding=(0, GAP, 0, 0), pad_edge=False)
     longest = max((length for length, _ in shares.values()), default=0) or 1
     for label, (length, caption) in shares.items():
@@ -110,7 +110,7 @@ def json_text(rows: pl.DataFrame) -> str:
 
 
 def minute(time: str | datetime) -> str:
-    """A time for the eye: 2026-11-19 23:13."""
+    """A time to the minute, for display: 2026-11-19 23:13."""
     moment = datetime.fromisoformat(time) if isinstance(time, str) else time
     return f"{moment:%Y-%m-%d %H:%M}"
 
@@ -148,7 +148,7 @@ def _widths(columns: Sequence[str], rows: Iterable[Sequence[Any]], shown: Callab
 
 
 def _as_json(name: str) -> pl.Expr:
-    """Only structs can be encoded, so the value is wrapped in one, which is taken off again."""
+    """The column as JSON text. Polars encodes structs only, so each value is wrapped in one and unwrapped again."""
     wrapped = pl.struct(pl.col(name).alias("v")).struct.json_encode()
     bare = wrapped.str.strip_prefix('{"v":').str.strip_suffix("}")
     return pl.when(pl.col(name).is_not_null()).then(bare).alias(name)

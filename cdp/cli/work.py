@@ -1,4 +1,4 @@
-"""The worker, and the queue that it works on."""
+"""The worker and its queue."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ OfKind = Annotated[str | None, typer.Option("--kind", help="Only this kind.")]
 @app.callback()
 def work(
     context: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Threads that work at the same time.")] = 1,
+    once: Annotated[bool, typer.Option("--once", help="Process the items that are due now, then exit.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="The number of threads.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Do the work in the queue until stopped. `cdp serve` does it too; start more where that is not enough.
+    """Process the queue until stopped. `cdp serve` does so too; start more workers if that is not enough.
 
-    An item that raises is tried again later, and kept as failed in the end. Ctrl-C stops after the batch at hand.
+    A failing item is retried later and finally kept as failed. Ctrl-C stops after the current batch.
 
     Examples: cdp work · cdp work --once · cdp work --workers 4 · cdp work status
     """
     if context.invoked_subcommand:
         return
     if as_json and not once:
-        raise UsageError("--json needs --once", where="cdp work", hint="`cdp work status --json` shows the queue")
-    with opened_store(load_settings()) as store, _told_to_stop() as stop:
+        raise UsageError("--json requires --once", where="cdp work", hint="`cdp work status --json` shows the queue")
+    with opened_store(load_settings()) as store, _stop_on_signal() as stop:
         runner = _runner(store)
         if once:
             _show_tally(runner.drain(stop), as_json)
@@ -54,7 +54,7 @@ def work(
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """What waits, is due, is being worked on and has failed, by kind.
+    """Show the number of waiting, due, leased and failed items by kind.
 
     Example: cdp work status --json
     """
@@ -75,10 +75,10 @@ def status(as_json: AsJson = False) -> None:
 @app.command()
 def failed(
     kind: OfKind = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="How many items to show.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Items that were given up, the latest first, and why.
+    """List failed items and their errors, the latest first.
 
     Example: cdp work failed --kind inbox_housekeeping
     """
@@ -97,7 +97,7 @@ def failed(
 
 @app.command()
 def retry(kind: OfKind = None) -> None:
-    """Put failed items back into the queue, due at once.
+    """Put failed items back into the queue, due immediately.
 
     Examples: cdp work retry · cdp work retry --kind inbox_housekeeping
     """
@@ -105,7 +105,7 @@ def retry(kind: OfKind = None) -> None:
 
     with opened_store(load_settings()) as store, store.write() as connection:
         count = retry_failed(connection, kind, datetime.now(UTC))
-    terminal.say(f"Items due again: {count:,}")
+    terminal.say(f"Requeued items: {count:,}")
 
 
 def _runner(store: Store) -> Runner:
@@ -115,18 +115,18 @@ def _runner(store: Store) -> Runner:
 
 
 def _run(runner: Runner, stop: Event, workers: int) -> None:
-    terminal.err.print("Working on what is due; Ctrl-C stops", markup=False)
+    terminal.err.print("Processing the queue; press Ctrl-C to stop", markup=False)
     with ThreadPoolExecutor(workers) as pool:
         running = [pool.submit(runner.run, stop) for _ in range(workers)]
         for one in running:
-            # A runner that ends by itself has a defect: so that it is seen, all end.
+            # A runner that ends by itself has a defect. All runners stop then, so that the defect is noticed.
             one.add_done_callback(lambda _: stop.set())
         for one in running:
             one.result()
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[Event]:
+def _stop_on_signal() -> Iterator[Event]:
     """An event that Ctrl-C, or a service manager's SIGTERM, sets."""
     stop = Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -144,10 +144,10 @@ def _show_tally(tally: Tally, as_json: bool) -> None:
         rows = [[kind, *(counts[outcome] for outcome in _OUTCOMES)] for kind, counts in sorted(tally.items())]
         terminal.out.print(terminal.table(["kind", *_OUTCOMES], rows))
     else:
-        terminal.say("Nothing was due.")
+        terminal.say("No items were due.")
 
 
-# Those of `Batch.tally`.
+# The keys of `Batch.tally`.
 _OUTCOMES = ("done", "again", "failed", "lost")
 
 

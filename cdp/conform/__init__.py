@@ -1,12 +1,12 @@
 """Conforming: raw rows become items with ids, by the same SQL in a run and live.
 
-The relations, in the order in which they are made; each is a SELECT in `sql/`, named after it:
+The relations, in the order in which they are created; each is a SELECT in `sql/`, named after it:
 
-    landed (file_id, line_number, payload, received_at) → raw → mapped (what the source's SELECT says; `MAPPED`)
+    landed (file_id, line_number, payload, received_at) → raw → mapped (result of the source's SELECT; `MAPPED`)
     → keyed → descriptions → cleaned (`clean`; names of time zones are checked against `timezones`) → described → items
 
-A run keeps them as temporary tables of the warehouse; the live path keeps statements prepared over tables that
-stay empty (`cdp/live/conforming.py`).
+A run creates them as temporary tables of the warehouse; the live path prepares statements over tables that stay empty
+(`cdp/live/conforming.py`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cdp.sources import MAPPED
 
 TIMEZONES = "create or replace temp table timezones as select name from pg_timezone_names()"
 
-# What `normalise_descriptions` cleans of a description; `external_ids` stay as they are.
+# The columns of a description that `normalise_descriptions` cleans; `external_ids` stay as they are.
 CLEANED = tuple(column for column in tables.PERSON_COLUMNS if column.name != "external_ids")
 RAW_DESCRIPTIONS = f"select rowid as description, {', '.join(column.name for column in CLEANED)} from descriptions"
 
@@ -37,22 +37,22 @@ def statement(name: str) -> str:
 
 
 def create_mapped() -> str:
-    """SQL that makes the temporary table `mapped`."""
+    """SQL that creates the temporary table `mapped`."""
     return f"create or replace temp table mapped ({columns_of(MAPPED)})"
 
 
 def columns_of(table: Table) -> str:
-    """The columns of a table, as DDL lists them."""
+    """The columns of a table, as listed in DDL."""
     return ", ".join(f"{column.name} {column.type.sql}" for column in table.columns)
 
 
 def raw(lists: Sequence[str]) -> str:
-    """SELECT of the items in `landed`, where payloads may wrap a list under one of the keys `lists`."""
+    """SELECT of the items in `landed`, whose payloads may wrap a list under one of the keys `lists`."""
     return statement("raw").replace("$wrapped_list", _wrapped_list(lists))
 
 
 def insert_mapped(source_name: str, select: str) -> str:
-    """SQL that puts what `select` makes of `raw` into `mapped`, as said by `source_name`."""
+    """SQL that inserts the result of `select` over `raw` into `mapped`, with `source_name` as the source."""
     quoted = source_name.replace("'", "''")
     return (
         f"insert into mapped by name select * replace ('{quoted}' as source) from "
@@ -61,36 +61,36 @@ def insert_mapped(source_name: str, select: str) -> str:
 
 
 def insert_unmapped() -> str:
-    """SQL that puts lines of which the mapping made nothing into `mapped`, as refused; $1: the source."""
+    """SQL that inserts lines without any mapped row into `mapped`, as refused; $1: the source."""
     return f"insert into mapped by name {statement('unmapped')}"
 
 
 def clean(raw_descriptions: pl.DataFrame, countries: pl.DataFrame, *, region: str, today: date) -> pl.DataFrame:
-    """The rows of `RAW_DESCRIPTIONS` with clean values; of the columns, those in which anything was said.
+    """The rows of `RAW_DESCRIPTIONS` with clean values, without columns that are entirely empty.
 
     Args:
         countries: the reference table of countries.
-        region: country of phone numbers without prefix.
-        today: the day after which a birthday is implausible.
+        region: country of phone numbers without a country code.
+        today: dates of birth after this day are implausible.
     """
-    said = [name for name in _CLEANED if raw_descriptions[name].null_count() < raw_descriptions.height]
+    filled = [name for name in _CLEANED if raw_descriptions[name].null_count() < raw_descriptions.height]
     cleaned = normalise_descriptions(
-        raw_descriptions.select("description", *said), countries, default_region=region, today=today
+        raw_descriptions.select("description", *filled), countries, default_region=region, today=today
     )
-    return cleaned.select("description", *said)
+    return cleaned.select("description", *filled)
 
 
 def with_all_columns(cleaned: pl.DataFrame) -> pl.DataFrame:
-    """What `clean` returns as the relation `cleaned`."""
-    unsaid = {name: pl.lit(None, kind) for name, kind in _CLEANED.items() if name not in cleaned.columns}
-    return cleaned.with_columns(**unsaid).select("description", *_CLEANED)
+    """The result of `clean` with all columns of the relation `cleaned`."""
+    empty = {name: pl.lit(None, kind) for name, kind in _CLEANED.items() if name not in cleaned.columns}
+    return cleaned.with_columns(**empty).select("description", *_CLEANED)
 
 
 _CLEANED = {column.name: column.type.polars for column in CLEANED}
 
 
 def _wrapped_list(keys: Sequence[str]) -> str:
-    """SQL of the path of the list that a payload wraps. Few do: a search for the key spares the parsing."""
+    """SQL of the path of the list that a payload wraps. Searching for the key first avoids parsing most payloads."""
     branches = " ".join(
         f"""when contains(payload, '"{key}"') and json_type(payload, '$.{key}') = 'ARRAY' then '$.{key}'"""
         for key in keys

@@ -1,4 +1,4 @@
-"""What conformed items say of people, found in the store and written to it, within the caller's transaction."""
+"""Resolve the people of conformed items and write the items to the store, in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ from cdp.store import Connection
 
 @dataclass(frozen=True)
 class People:
-    """Whom the observations of some items speak of.
+    """The resolved observations of some items.
 
-    profiles: of each observation. seen: observations that a run or an earlier payload has put somewhere. usable:
-    identifiers that tell who somebody is. published: who held them as of the last run.
+    profiles: the profile of each observation.
+    seen: observations that a run or an earlier payload has assigned to a profile.
+    usable: identifiers that identify a person.
+    published: the profiles that held each identifier as of the last run.
     """
 
     observations: Mapping[str, Observation]
@@ -68,7 +70,10 @@ def _known(connection: Connection, observations: Sequence[Observation], holders:
 
 
 def _taken(connection: Connection, observation_ids: Sequence[str]) -> set[str]:
-    """The ids among those that the observations may found that were given out. Few were, so the first ones tell."""
+    """The profile ids that are already issued, among those that the observations could found.
+
+    Collisions are rare, so the second and later choices are only checked if a first choice is taken.
+    """
     taken = live_layer.issued_ids(connection, [founded_by(one) for one in observation_ids])
     others = [founded_by(one, attempt) for one in observation_ids for attempt in ATTEMPTS[1:]] if taken else []
     return taken | live_layer.issued_ids(connection, others)
@@ -77,10 +82,10 @@ def _taken(connection: Connection, observation_ids: Sequence[str]) -> set[str]:
 def apply(
     connection: Connection, items: Sequence[Item], people: People, seqs: Mapping[int, int], received_at: datetime
 ) -> None:
-    """Put into force what the items say.
+    """Write the items to the live layer and the consent ledger.
 
     Args:
-        seqs: the number in the inbox of the payload at each position.
+        seqs: the inbox number of the payload at each position.
     """
     live_layer.add(
         connection, _members(items, people, seqs), _identifiers(items, people, seqs), _events(items, people, seqs)
@@ -97,13 +102,13 @@ def _members(items: Sequence[Item], people: People, seqs: Mapping[int, int]) -> 
 
 
 def _identifiers(items: Sequence[Item], people: People, seqs: Mapping[int, int]) -> Iterator[LiveIdentifier]:
-    met = {
+    first_seqs = {
         (identifier, people.profile_of(item)): seqs[item.position]
         for item in reversed(items)
         for identifier in people.observation_of(item).identifiers
         if identifier in people.usable
     }
-    for ((kind, value), profile_id), seq in met.items():
+    for ((kind, value), profile_id), seq in first_seqs.items():
         if profile_id not in people.published.get((kind, value), ()):
             yield LiveIdentifier(kind, value, profile_id, seq)
 
@@ -120,17 +125,17 @@ def _events(items: Sequence[Item], people: People, seqs: Mapping[int, int]) -> I
                 item.occurred_at,
                 item.is_machine,
                 seqs[item.position],
-                _taken_back(item, people),
+                _unset(item, people),
             )
 
 
-def _taken_back(item: Item, people: People) -> str | None:
+def _unset(item: Item, people: People) -> str | None:
     source = json.loads(people.observation_of(item).description)["source"] if item.event_type == "identified" else ""
     return unset_in(str(item.event_type), item.properties, source)
 
 
 def _statements(items: Iterable[Item], people: People) -> Iterator[dict[str, Any]]:
-    """The items that say something about consent or an address, each with whom it says it of."""
+    """The items about consents or addresses, each with the description of its person."""
     for item in items:
         if item.consent_id or item.event_type in CONSENT_EVENTS:
             yield {**json.loads(people.observation_of(item).description), **item._asdict()}

@@ -1,7 +1,7 @@
-"""A few payloads to items and observations, with the statements of a run planned beforehand.
+"""Conform a few payloads to items and observations, with the statements of a run prepared in advance.
 
-To plan a source's SELECT takes longer than to run it over a hundred payloads, so each is prepared once, over tables
-that stay empty: what a call puts in is rolled back. (Rows that were deleted instead would slow down every later call.)
+Planning a source's SELECT takes longer than running it over a hundred payloads, so each SELECT is prepared once, over
+tables that stay empty: the rows of a call are rolled back. (Deleted rows would slow down every later call.)
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cdp.live.items import Conformed, Item, Observation
 from cdp.sources import Source
 from cdp.warehouse import Warehouse, open_memory
 
-# The tables that a call fills one after the other, each by its prepared statement.
+# The tables that a call fills in this order, each with its prepared statement.
 _FILLED = ("descriptions", "described")
 
 _CLEANED = ", ".join(f"{column.name} {column.type.sql}" for column in conform.CLEANED)
@@ -31,7 +31,7 @@ where json_valid(payload)
 
 _ITEMS = """
 select line_number, reason, observation_id, event_id, channel, event_type, occurred_at,
-    -- PostgreSQL takes no NUL.
+    -- PostgreSQL does not accept NUL.
     replace(message_ref, chr(0), ''), is_machine, properties::varchar, consent_id, consent_channel,
     coalesce(consent_purpose, 'marketing'), consent_topic, consent_state, coalesce(consent_scope, 'channel'),
     consent_basis, consent_method, if(consent_id is null, null, consent_at)
@@ -60,7 +60,7 @@ class Conformer:
         _prepare(self._warehouse)
 
     def conform(self, source_name: str, source: Source, payloads: Sequence[str], received_at: datetime) -> Conformed:
-        """What the payloads say by the mapping of `source`, each at its position. One that is not JSON has no item."""
+        """Map the payloads with the mapping of `source`, by position. A payload that is not JSON has no item."""
         mapping = self._mapping(source_name, source)
         run = self._warehouse.run
         run("begin")
@@ -87,7 +87,7 @@ class Conformer:
 
     def _read_items(self, source_name: str, payload_count: int) -> Sequence[Item]:
         items = self._rows("items")
-        # To look for rows of which a mapping made nothing costs as much as to clean what all others say; few do so.
+        # Searching for unmapped rows costs as much as cleaning all the others, and is rarely necessary.
         if len({item[0] for item in items}) < payload_count:
             self._warehouse.run(f"execute fill_unmapped('{source_name}')", name="unmapped rows")
             items = self._rows("items")
@@ -104,7 +104,7 @@ class Conformer:
         return self._warehouse.rows(f"execute read_{name}", name=name)
 
     def _mapping(self, source_name: str, source: Source) -> str:
-        """The name of the prepared mapping; it is prepared when it is first asked for."""
+        """The name of the prepared mapping, which is prepared on first use."""
         key = source_name, source.name
         if key not in self._mappings:
             self._mappings[key] = self._prepare_mapping(source_name, source)
@@ -112,7 +112,7 @@ class Conformer:
 
     def _prepare_mapping(self, source_name: str, source: Source) -> str:
         name = f"mapping_{len(self._mappings)}"
-        # Not the view of a run: another view would have all statements planned again.
+        # Not a view as in a run: creating a view invalidates all prepared plans.
         select = f"with raw as materialized ({conform.raw(source.lists)}) select * from ({source.select})"
         mapping = conform.insert_mapped(source_name, select)
         self._warehouse.run(f"prepare {name} as {mapping}", name=f"mapping of {source.name}")
@@ -120,11 +120,11 @@ class Conformer:
 
 
 def _prepare(warehouse: Warehouse) -> None:
-    """Make the relations of `cdp/conform/` as empty tables, and what fills and reads them as prepared statements."""
+    """Create the relations of `cdp/conform/` as empty tables, and prepare the statements that fill and read them."""
     statements = [
         "set threads = 1",
-        # Plans are made while the tables are empty: DuckDB 1.5 takes the bounds of the values that it finds then for
-        # granted, and a sort packs later values into too few bits.
+        # Statements are planned while the tables are empty. DuckDB 1.5 assumes the value bounds that it finds then, and
+        # a sort would pack later values into too few bits.
         "set disabled_optimizers = 'statistics_propagation'",
         "create temp table landed (file_id varchar, line_number bigint, payload varchar, received_at timestamptz)",
         conform.create_mapped(),

@@ -1,4 +1,4 @@
-"""The inbox's housekeeping: landed payloads are let go after a while."""
+"""Housekeeping of the inbox: landed payloads are deleted after some time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cdp.live.inbox import forget_landed
 from cdp.store import Connection
 from cdp.work.housekeeping import housekeeping
 
-# A redelivery that comes later is still told from news by its event id, when it is conformed.
+# A later redelivery is still recognised by its event id, when it is conformed.
 DAYS_LANDED_KEPT = 30
 
 

@@ -1,6 +1,6 @@
-"""The inbox: payloads that came over HTTP, durable before they were answered, until a run has landed them.
+"""The inbox: payloads received over HTTP, stored durably before the response, until a run has landed them.
 
-A landed row stays for a while: its message id is how a redelivery is told from news.
+A landed row is kept for some time, because its message id identifies redeliveries.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROWS_AT_ONCE = 50_000
 
 @dataclass(frozen=True)
 class Arrival:
-    """A payload to put in; `profile_id` is whom it was found to speak of."""
+    """A payload to store; `profile_id` is the profile it was resolved to."""
 
     message_id: str
     payload: str
@@ -36,9 +36,9 @@ class Batch:
     rows: pl.DataFrame
 
     def without(self, landed: pl.DataFrame) -> Batch:
-        """What is not among the rows `landed` (source, seq, received_at).
+        """The rows that are not among `landed` (source, seq, received_at).
 
-        The time tells a row from one that had its number in a store that was lost since.
+        The time distinguishes a row from one with the same number in a store that was lost since.
         """
         same = landed.filter(pl.col("source") == self.source)
         return replace(self, rows=self.rows.join(same, on=["seq", "received_at"], how="anti", maintain_order="left"))
@@ -47,9 +47,9 @@ class Batch:
 def put(
     connection: sa.Connection, source: str, format: str, arrivals: Sequence[Arrival], received_at: datetime
 ) -> Mapping[str, int]:
-    """Put payloads in, in their order; return the number (`seq`) of each that is new, by its message id.
+    """Store payloads in their order; return the number (`seq`) of each new one, by message id.
 
-    A message id that the source has used before changes nothing.
+    A payload whose message id the source has used before is ignored.
     """
     rows = [
         {
@@ -67,17 +67,17 @@ def put(
 
 
 def has_unlanded(connection: sa.Connection) -> bool:
-    """Whether there is anything for a run to land."""
+    """Whether there are payloads for a run to land."""
     return connection.scalar(sa.select(inbox.c.seq).where(_UNLANDED).limit(1)) is not None
 
 
 def depth(connection: sa.Connection) -> int:
-    """How many payloads no run has landed yet."""
+    """The number of payloads that no run has landed yet."""
     return connection.scalar(sa.select(sa.func.count()).where(_UNLANDED)) or 0
 
 
 def unlanded(connection: sa.Connection) -> Iterator[Batch]:
-    """What no run has landed yet, source by source, in the order of arrival; at most `ROWS_AT_ONCE` rows at a time."""
+    """The payloads that no run has landed yet, by source, in order of arrival, at most `ROWS_AT_ONCE` at a time."""
     kinds = sa.select(inbox.c.source, inbox.c.format).where(_UNLANDED).distinct().order_by("source", "format")
     for source, format in connection.execute(kinds).all():
         last = -1
@@ -100,8 +100,10 @@ def _after(connection: sa.Connection, source: str, format: str, seq: int) -> pl.
 
 
 def mark_landed(connection: sa.Connection, rows: pl.DataFrame, run_id: str) -> list[tuple[int, int]]:
-    """Note that a run has landed `rows` (source, seq, received_at); return those that were not noted before, as ranges
-    of their numbers: (first, last)."""
+    """Mark `rows` (source, seq, received_at) as landed by a run.
+
+    Returns the rows that were not marked before, as ranges of their numbers: (first, last).
+    """
     if rows.is_empty():
         return []
     chosen = sa.select(inbox.c.source, inbox.c.seq, inbox.c.received_at).where(_UNLANDED).order_by(inbox.c.seq)
@@ -118,13 +120,13 @@ def mark_landed(connection: sa.Connection, rows: pl.DataFrame, run_id: str) -> l
 
 
 def _ranges(numbers: pl.Series) -> list[tuple[int, int]]:
-    """Sorted numbers as ranges without a gap. What lies in a gap may have been committed since."""
+    """Sorted numbers as ranges without gaps. A row in a gap may have been committed since."""
     gaps = pl.int_range(pl.len()) - pl.col("seq")
     ranges = numbers.to_frame("seq").group_by(gaps, maintain_order=True)
     return ranges.agg(first=pl.col("seq").first(), last=pl.col("seq").last()).select("first", "last").rows()
 
 
 def forget_landed(connection: sa.Connection, received_before: datetime, most: int) -> int:
-    """Remove old rows that were landed, no more than `most`: their payloads are in landing. Returns how many."""
+    """Delete at most `most` old landed rows, whose payloads are in landing; return the number deleted."""
     is_old = sa.and_(inbox.c.landed_run_id.is_not(None), inbox.c.received_at < received_before)
     return delete_first(connection, inbox, is_old, most)

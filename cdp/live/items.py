@@ -1,4 +1,4 @@
-"""What payloads amount to once they are conformed: items, and the observations of people that these make."""
+"""Conformed payloads: items, and the observations of people in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Item(NamedTuple):
-    """What an item of a payload amounts to; `reason` says why it is refused. The columns are those of `items.sql`."""
+    """A conformed item of a payload. `reason`: why it is refused. The columns are those of `items.sql`."""
 
     position: int
     reason: str | None
@@ -34,7 +34,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Observation:
-    """A description of a person: its identifiers as (type, value), and all of it as JSON text."""
+    """A description of a person: its identifiers as (type, value), and the whole description as JSON text."""
 
     observation_id: str
     identifiers: tuple[tuple[str, str], ...]
@@ -43,7 +43,11 @@ class Observation:
 
 @dataclass(frozen=True)
 class Conformed:
-    """items: at least one a payload that could be read, in their order. observations: by id, those of the items."""
+    """The result of conforming payloads.
+
+    items: at least one for each readable payload, in their order.
+    observations: the observations of the items, by id.
+    """
 
     items: Sequence[Item]
     observations: Mapping[str, Observation]

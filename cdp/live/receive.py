@@ -26,7 +26,7 @@ from cdp.sources import Source
 from cdp.store import Connection, Store
 
 BROKEN_JSON = "broken_json"
-_ANYBODY = '{"type": "identify", "userId": "u", "traits": {"email": "u@example.com", "phone": "+14155550100"}}'
+_WARM_UP_PAYLOAD = '{"type": "identify", "userId": "u", "traits": {"email": "u@example.com", "phone": "+14155550100"}}'
 
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
 
@@ -35,8 +35,8 @@ _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
 class LiveItem:
     """A payload as it will be landed: one line of a log. `message_id` is unique within its source.
 
-    payload: JSON text, or what becomes one. A list, or an object that wraps one under a key that the source names, is
-    several events, as it is in a file.
+    payload: JSON text, or a value that is serialised to it. A list, or an object that wraps one under a key declared by
+    the source, holds several events, as in a file.
     """
 
     message_id: str
@@ -45,10 +45,10 @@ class LiveItem:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of the items.
+    """The outcome of receiving items.
 
-    accepted: items that are new, refused ones included: each is in the inbox and lands with the next run.
-    duplicates: items whose message id was there before; they change nothing.
+    accepted: the number of new items, including refused ones: each is in the inbox and lands with the next run.
+    duplicates: the number of items whose message id was known; they are ignored.
     rejected: (position, reason code) of new items that the source's mapping or the conforming rules refused.
     """
 
@@ -58,7 +58,7 @@ class Receipt:
 
 
 class Receiver:
-    """Takes live payloads in. Made once a process; its methods may be called from many threads at a time."""
+    """Receives live payloads. Created once per process; its methods are thread-safe."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store
@@ -66,7 +66,7 @@ class Receiver:
         self._sources = load_sources()
         self._countries = pl.read_csv(settings.reference / "countries.csv", infer_schema=False)
         self._looks = WorthlessLooks.read(settings.reference)
-        # More at a time than there are cores would only wait for each other.
+        # More conformers than threads would only wait for each other.
         self._conformers: LifoQueue[Conformer | None] = LifoQueue()
         for _ in range(settings.threads):
             self._conformers.put(None)
@@ -74,16 +74,16 @@ class Receiver:
     def receive(
         self, source_name: str, items: Sequence[LiveItem], received_at: datetime, *, format: str | None = None
     ) -> Receipt:
-        """Take in `items`, durably, before this returns.
+        """Store `items` durably and put them into force before returning.
 
         Args:
-            source_name: whose payloads they are: one word in lower case; it becomes `source` in every table.
+            source_name: the source of the payloads, one lower-case word; it becomes `source` in every table.
             received_at: the UTC time of the request.
-            format: the source that reads them, as `cdp sources` lists it; `source_name` itself by default.
+            format: the source whose mapping reads them, as listed by `cdp sources`; by default `source_name`.
 
         Raises:
-            UsageError: there is no such format, or the source's name is not one lower-case word.
-            Unavailable: the store is locked or out of reach; nothing was taken in. Answer 503 with Retry-After.
+            UsageError: the format is unknown, or the source's name is not one lower-case word.
+            Unavailable: the store is locked or out of reach; nothing was stored. Respond 503 with Retry-After.
         """
         source = self._source(source_name, format or source_name)
         if not items:
@@ -93,24 +93,24 @@ class Receiver:
         with self._conformer() as conformer:
             conformed = conformer.conform(source_name, source, payloads, received_at)
         with self._store.write() as connection:
-            new = self._take_in(connection, source_name, source.name, arrivals, conformed, received_at)
+            new = self._store_items(connection, source_name, source.name, arrivals, conformed, received_at)
         return Receipt(len(new), len(items) - len(new), _rejected(conformed.items, new))
 
     def warm_up(self) -> None:
-        """Make ready for the first payload, which would wait half a second otherwise."""
+        """Prepare for the first payload, which would otherwise wait half a second."""
         source = self._sources["segment"]
         with self._conformer() as conformer:
-            conformer.conform(source.name, source, [_ANYBODY], datetime.now(UTC))
+            conformer.conform(source.name, source, [_WARM_UP_PAYLOAD], datetime.now(UTC))
 
     def _source(self, source_name: str, format: str) -> Source:
         source = self._sources.get(format)
         if source is None or source.needs_mapping:
-            raise UsageError(f"nothing reads payloads of {format!r}", hint="See `cdp sources`")
+            raise UsageError(f"unknown format {format!r}", hint="`cdp sources` lists the formats")
         if not _SOURCE_NAME.fullmatch(source_name):
             raise UsageError(f"a source's name is one lower-case word, not {source_name!r}")
         return source
 
-    def _take_in(
+    def _store_items(
         self,
         connection: Connection,
         source_name: str,
@@ -119,18 +119,17 @@ class Receiver:
         conformed: Conformed,
         received_at: datetime,
     ) -> Mapping[int, int]:
-        """Put payloads into the inbox and what they say into force; the number in the inbox of each that is new, by its
-        position."""
+        """Store payloads in the inbox and apply their items; return the inbox number of each new one, by position."""
         accepted = [item for item in conformed.items if item.reason is None]
         people = find_people(connection, accepted, conformed.observations, self._looks)
-        whose = {item.position: people.profile_of(item) for item in reversed(accepted)}
-        named = [replace(arrival, profile_id=whose.get(position)) for position, arrival in enumerate(arrivals)]
-        new = _positions(arrivals, inbox.put(connection, source_name, format, named, received_at))
+        profiles = {item.position: people.profile_of(item) for item in reversed(accepted)}
+        resolved = [replace(arrival, profile_id=profiles.get(position)) for position, arrival in enumerate(arrivals)]
+        new = _positions(arrivals, inbox.put(connection, source_name, format, resolved, received_at))
         apply(connection, [item for item in accepted if item.position in new], people, new, received_at)
         return new
 
     def close(self) -> None:
-        """Release the connections; nothing may be under way."""
+        """Release the connections. No call may be in progress."""
         while not self._conformers.empty():
             conformer = self._conformers.get()
             if conformer:
@@ -138,14 +137,14 @@ class Receiver:
 
     @contextmanager
     def _conformer(self) -> Iterator[Conformer]:
-        """One that nobody else uses; waits until there is one."""
+        """An idle conformer for exclusive use; waits until there is one."""
         idle, sound = self._conformers.get(), None
         try:
             conformer = idle or Conformer(self._countries, self._region)
             yield conformer
             sound = conformer
         finally:
-            # What a failed statement leaves behind is not worth finding out: the next one starts anew.
+            # After a failed statement the conformer's state is unknown, so it is replaced by a new one.
             self._conformers.put(sound)
 
 
@@ -157,7 +156,7 @@ def _arrival(item: LiveItem) -> Arrival:
 
 
 def _text(text: str) -> str:
-    """Neither store takes half of a surrogate pair, and PostgreSQL no NUL."""
+    """Text without lone surrogates, which no store accepts, and without NUL, which PostgreSQL does not accept."""
     text = text.replace("\0", "\ufffd")
     try:
         text.encode()
@@ -167,13 +166,13 @@ def _text(text: str) -> str:
 
 
 def _positions(arrivals: Sequence[Arrival], added: Mapping[str, int]) -> dict[int, int]:
-    """The number in the inbox of each that is new, by its position. Of two with one message id, the first is."""
+    """The inbox number of each new payload, by position. Of two with the same message id, the first is new."""
     first = {arrival.message_id: position for position, arrival in reversed(list(enumerate(arrivals)))}
     return {first[message_id]: seq for message_id, seq in added.items()}
 
 
 def _rejected(items: Iterable[Item], new: Mapping[int, int]) -> list[tuple[int, str]]:
-    """Positions of new payloads that were refused or hold an item that was, each with its first reason."""
+    """The positions of new payloads that were refused or contain a refused item, each with its first reason."""
     reasons: dict[int, str | None] = dict.fromkeys(new, BROKEN_JSON)
     for item in items:
         if item.position in reasons and reasons[item.position] in (BROKEN_JSON, None):

@@ -1,8 +1,8 @@
-"""Whom observations speak of, by exact identifiers alone: a pure function of what the store knows of them.
+"""Resolve observations to profiles by exact identifiers: a pure function of the store's knowledge of them.
 
-An observation that a run has seen stays where the run put it. Else its strongest identifier that leads to one person
-decides; what leads to several, to nobody or is nobody's value decides nothing. The rest is new people. Who is merged or
-parted is for the next run to say, which sees all the evidence.
+An observation that a run has seen keeps the profile assigned by the run. Otherwise its strongest identifier that leads
+to exactly one person decides; identifiers that lead to several or to none, and junk values, are ignored. The remaining
+observations are new people. Merges and splits are left to the next run, which sees all the evidence.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from cdp.live.items import Observation
 from cdp.people.identifiers import Identifier, strength
 
 ATTEMPTS = range(4)
-# What a device tells of its user: who has logged in on it as somebody else is somebody else.
+# Identifiers of devices. Devices are shared: a user logged in with another customer id is another person.
 _OF_DEVICES = ("device_token", "anonymous_id")
 
 
 @dataclass
 class Known:
-    """What is known of the observations at hand and of their identifiers; grows as they are resolved.
+    """What is known about the observations and their identifiers; extended while they are resolved.
 
-    profiles: of observations. published, live: who holds an identifier; live ones in the order in which they were met.
-    customers: the customer ids (`source:id`) of a profile. taken: profile ids that were given out.
+    profiles: the profiles of observations.
+    published, live: the holders of an identifier; live ones in the order in which they were seen.
+    customers: the customer ids (`source:id`) of a profile.
+    taken: profile ids that are already issued.
     """
 
     profiles: dict[str, str] = field(default_factory=dict)
@@ -39,15 +41,17 @@ def resolve(observations: Iterable[Observation], usable: Collection[Identifier],
     """The profile of each observation, by its id.
 
     Args:
-        observations: in the order in which they came: what one says of whom serves the next.
-        usable: those of their identifiers that may tell who somebody is.
+        observations: in order of arrival, because each one can help to resolve the next.
+        usable: the identifiers that may identify a person.
     """
     return {one.observation_id: _resolve(one, usable, known) for one in observations}
 
 
 def founded_by(observation_id: str, attempt: int = 0) -> str:
-    """The id of a profile whose founding observation this is, as a run gives it out (`identity/sql/founding.sql`); the
-    further ones are for one whose first choice was given out to somebody else."""
+    """The id of a profile founded by this observation, as a run issues it (`identity/sql/founding.sql`).
+
+    attempt: above 0 if the earlier choices were issued to other profiles.
+    """
     seed = f"{observation_id}:{attempt}" if attempt else observation_id
     return f"prf_{crockford(int.from_bytes(md5(seed.encode()).digest(), 'little'))}"
 
@@ -64,11 +68,11 @@ def _resolve(observation: Observation, usable: Collection[Identifier], known: Kn
 
 
 def _holder(identifiers: Sequence[Identifier], known: Known) -> str | None:
-    """The profile that the strongest telling identifier leads to."""
+    """The profile that the strongest unambiguous identifier leads to."""
     customers = {value for kind, value in identifiers if kind == "customer_id"}
     for identifier in identifiers:
         holder = _only_holder(identifier, known)
-        if holder is not None and not _is_anothers(identifier, holder, customers, known):
+        if holder is not None and not _is_another_customers_device(identifier, holder, customers, known):
             return holder
     return None
 
@@ -80,8 +84,8 @@ def _only_holder(identifier: Identifier, known: Known) -> str | None:
     return next(iter(known.live.get(identifier, ())), None)
 
 
-def _is_anothers(identifier: Identifier, holder: str, customers: Collection[str], known: Known) -> bool:
-    """Whether a device leads to somebody whom the same source knows by another customer id."""
+def _is_another_customers_device(identifier: Identifier, holder: str, customers: Collection[str], known: Known) -> bool:
+    """Whether a device leads to a person whom the same source knows by another customer id."""
     others = known.customers.get(holder, set())
     sources = {customer.partition(":")[0] for customer in others}
     return identifier[0] in _OF_DEVICES and any(

@@ -1,4 +1,4 @@
-"""What the store holds of payloads that came over HTTP."""
+"""The store's table of payloads received over HTTP."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import sqlalchemy as sa
 
 from cdp.store.columns import METADATA, sequence, text, time
 
-# Every payload that came in over HTTP, durable before it was answered; the next run lands it like a file.
+# Every payload received over HTTP, stored durably before the response; the next run lands it like a file.
 inbox = sa.Table(
     "inbox",
     METADATA,
     sequence(),
     text("source"),
-    # The source file that reads the payload.
+    # The source whose mapping reads the payload.
     text("format"),
     text("message_id"),
     text("payload"),
@@ -23,7 +23,7 @@ inbox = sa.Table(
     sqlite_autoincrement=True,
 )
 
-# Landed rows are let go by their age.
+# Landed rows are deleted by age.
 sa.Index(
     "ix_inbox_landed",
     inbox.c.received_at,

@@ -1,4 +1,4 @@
-"""Values that tell nothing of who somebody is, by their looks: `data/reference/identifier_values.csv`."""
+"""Identifier values that match a pattern of junk or generic values: `data/reference/identifier_values.csv`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cdp.people.identifiers import Identifier
 
 
 class WorthlessLooks:
-    """The patterns, of junk and of generic values alike, ready to be matched."""
+    """The compiled patterns of junk and of generic values."""
 
     def __init__(self, patterns: pl.DataFrame) -> None:
         """Args: patterns: type, pattern (a regular expression over the whole lower-cased value)."""
@@ -26,7 +26,7 @@ class WorthlessLooks:
         return cls(pl.read_csv(reference / "identifier_values.csv"))
 
     def without(self, identifiers: Iterable[Identifier]) -> set[Identifier]:
-        """Those of the identifiers that look as if they were somebody's."""
+        """The identifiers that match no pattern."""
         return {one for one in identifiers if not self._matches(*one)}
 
     def _matches(self, kind: str, value: str) -> bool:

@@ -1,4 +1,4 @@
-"""Requests to the sources' webhooks, verified with the configured secrets and opened into items."""
+"""Verify requests to the sources' webhooks with the configured secrets, and extract their items."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from cdp.webhooks.fetch import Certificates, Fetch
 
 
 class Verifier:
-    """Made once a process; its methods may be called from many threads at a time.
+    """Verifies webhook requests. Created once per process; its methods are thread-safe.
 
     Raises:
-        ConfigurationError: a secret is set that no source's webhook declares.
+        ConfigurationError: no source's webhook declares a configured secret.
     """
 
     def __init__(self, sources: Mapping[str, Source], settings: WebhookSecrets, fetch: Fetch) -> None:
@@ -31,26 +31,26 @@ class Verifier:
         """A source's webhook.
 
         Raises:
-            NotFound: there is no such source, or nothing of it can come over HTTP.
+            NotFound: there is no such source, or it has no webhook.
         """
         if source not in self._webhooks:
-            raise NotFound("there is no webhook of this name", hint="`cdp sources` lists them")
+            raise NotFound("unknown webhook", hint="`cdp sources` lists the webhooks")
         return self._webhooks[source]
 
     def open(self, webhook: Webhook, request: Request, now: datetime) -> Sequence[Item]:
-        """The items of a request, once it has proved whose it is. A subscription that it offers is confirmed.
+        """Verify a request and return its items. If it offers a subscription, confirm it.
 
         Raises:
-            Refused: it does not prove that it is the provider's.
+            Refused: the request is not authentic.
             UnusableSecret: a secret is not set, or not of the kind that the scheme needs.
-            Unreadable: it is the provider's, and its body is not.
-            Unavailable: the provider cannot be asked for its certificate, or to confirm.
+            Unreadable: the request is authentic, but its body is invalid.
+            Unavailable: the provider's certificate cannot be fetched, or the subscription cannot be confirmed.
         """
         secrets = self._secrets(webhook, webhook.secrets)
         try:
             self._verify(webhook, request, secrets, now)
         except Unreadable as error:
-            # Nobody knows yet whose body it is.
+            # The body is not authenticated yet.
             raise Refused(error.what) from None
         items = webhook.items(request)
         url = webhook.confirm_url(request) if webhook.confirm_url else None
@@ -59,16 +59,16 @@ class Verifier:
         return items
 
     def answer_challenge(self, webhook: Webhook, query: Mapping[str, str]) -> str:
-        """The body of the answer to a provider that asks whether the URL is ours.
+        """The response to a provider's challenge, by which it verifies that the URL is ours.
 
         Raises:
-            NotFound: this provider does not ask.
-            Refused: it does not say what was agreed.
-            UnusableSecret: nothing was agreed.
+            NotFound: this provider sends no challenge.
+            Refused: the verify token is wrong.
+            UnusableSecret: no verify token is configured.
         """
         challenge = webhook.challenge
         if challenge is None:
-            raise NotFound("this webhook is called by POST")
+            raise NotFound("this webhook has no GET challenge", hint="Use POST")
         return challenge.answer(query, self._secrets(webhook, challenge.secrets))
 
     def _verify(self, webhook: Webhook, request: Request, secrets: Secrets, now: datetime) -> None:

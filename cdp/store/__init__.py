@@ -1,6 +1,6 @@
-"""The profile store: what senders read and what changes live. SQLite embedded, PostgreSQL by URL.
+"""The profile store: the data that senders read and that changes between runs. SQLite by default, PostgreSQL by URL.
 
-`open_store` gives a `Store`; the modules of this package are functions over one of its connections.
+`open_store` returns a `Store`; the functions of this package work on one of its connections.
 """
 
 from cdp.store.engine import Connection, Store, open_store

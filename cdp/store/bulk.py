@@ -1,6 +1,6 @@
-"""Many rows at once: tables to Polars frames and back. SQL text, because this is where speed is decided.
+"""Bulk reads and writes between tables and Polars frames. They use SQL text, for speed.
 
-Frames have the columns of the table, by name. Times go as text: both databases read it, SQLite stores it.
+Frames have the columns of the table, by name. Times are passed as text: both databases parse it, and SQLite stores it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def read_frame(connection: sa.Connection, table: sa.Table, *columns: str) -> pl.
 def frame_of(connection: sa.Connection, chosen: sa.Select[Any]) -> pl.DataFrame:
     """The rows of a SELECT of columns of tables."""
     result = connection.execute(chosen)
-    # Row by row SQLAlchemy would convert each value; the frame does it by column.
+    # SQLAlchemy would convert values one by one; the frame converts whole columns.
     rows = result.cursor.fetchall() if result.cursor else []
     columns = [column for column in chosen.selected_columns if isinstance(column, sa.Column)]
     times = [column.name for column in columns if isinstance(column.type, UtcTime)]
@@ -45,7 +45,7 @@ def polars_type(column: sa.Column[Any], *, times_are_text: bool = False) -> pl.D
 
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> None:
-    """Insert `rows`; a row whose key is there takes the place of the one that is there."""
+    """Insert `rows`; a row whose key exists replaces the existing row."""
     key = _key(table)
     others = [name for name in rows.columns if name not in key]
     update = f"update set {', '.join(f'{name} = excluded.{name}' for name in others)}" if others else "nothing"
@@ -58,7 +58,7 @@ def insert(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> No
 
 
 def insert_once_a_run(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> None:
-    """Append `rows`, without those of runs (`run_id`) that the table has rows of: a run's history comes whole."""
+    """Append `rows`, except those of runs (`run_id`) already in the table: a run's history is written as a whole."""
     if rows.is_empty():
         return
     runs = rows["run_id"].unique().to_list()
@@ -69,7 +69,7 @@ def insert_once_a_run(connection: sa.Connection, table: sa.Table, rows: pl.DataF
 def insert_new(
     connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *returning: sa.Column[Any]
 ) -> Sequence[sa.Row[Any]]:
-    """Insert a few rows, those whose key is there left out; `returning` of the rows that are new."""
+    """Insert a few rows, except those whose key exists; return the `returning` columns of the new rows."""
     if not rows:
         return []
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
@@ -81,7 +81,7 @@ def insert_new(
 
 
 def delete(connection: sa.Connection, table: sa.Table, keys: pl.DataFrame) -> None:
-    """Delete the rows that equal one of `keys` in its columns; keys that are not there are no error."""
+    """Delete the rows that match one of `keys` in its columns; missing keys are ignored."""
     if keys.is_empty():
         return
     if connection.dialect.name == "sqlite":
@@ -95,7 +95,7 @@ def delete(connection: sa.Connection, table: sa.Table, keys: pl.DataFrame) -> No
 
 
 def delete_first(connection: sa.Connection, table: sa.Table, condition: sa.ColumnElement[bool], most: int) -> int:
-    """Delete rows of a numbered table (`seq`) that meet a condition, no more than `most`; returns how many."""
+    """Delete at most `most` rows of a numbered table (`seq`) that meet a condition; return the number deleted."""
     chosen = sa.select(table.c.seq).where(condition).limit(most)
     return connection.execute(table.delete().where(table.c.seq.in_(chosen))).rowcount
 
@@ -117,7 +117,7 @@ def _load(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame, on_con
 
 @contextmanager
 def _indexes_built_last(connection: sa.Connection, table: sa.Table, row_count: int) -> Iterator[None]:
-    """Build the table's indexes after a large load into SQLite: in one go it takes a third of the time."""
+    """Build the table's indexes after a large load into SQLite, which takes a third of the time."""
     is_large = row_count >= _ROWS_AT_ONCE and row_count > _count(connection, table)
     indexes = table.indexes if is_large else set()
     for index in indexes:
@@ -147,7 +147,7 @@ def _stage(connection: sa.Connection, table: sa.Table, rows: pl.DataFrame) -> st
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(_copy_statement(name, columns)) as copy:
         for part in as_text.iter_slices(_ROWS_AT_ONCE):
-            # Quoted, so that an empty text differs from none.
+            # Quoted, to distinguish empty text from NULL.
             copy.write(part.write_csv(include_header=False, quote_style="non_numeric"))
     return name
 

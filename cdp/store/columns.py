@@ -1,6 +1,6 @@
-"""The kinds of columns that the store's tables are made of, each declared once, and the collection of all tables.
+"""The column types of the store's tables, each declared once, and the metadata that all tables belong to.
 
-Each domain declares its own tables, in its `tables.py`; `cdp/store/schema.py` collects them.
+Each domain declares its tables in its `tables.py`; `cdp/store/schema.py` collects them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy.types import TypeDecorator
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A point in time. Takes any aware datetime, gives UTC; SQLite keeps it as text without a zone."""
+    """A point in time. Accepts any aware datetime and returns UTC; SQLite stores it as text without a zone."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True

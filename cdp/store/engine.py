@@ -1,4 +1,4 @@
-"""Open the store, and read from or write to it within a transaction."""
+"""Open the store, and read or write within a transaction."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 5
 _PRAGMAS = (
     "journal_mode = wal",
-    # An opt-out that was acknowledged must survive a power cut.
+    # An acknowledged opt-out must survive a power cut.
     "synchronous = full",
     "foreign_keys = on",
     "cache_size = -65536",
     "journal_size_limit = 67108864",
-    # Pages (of 4 KB): the same ones are written again and again, and go from the log to the file once.
+    # In pages of 4 KB. The same pages are written repeatedly; a large log copies them to the file once.
     "wal_autocheckpoint = 4000",
 )
 
@@ -45,16 +45,16 @@ class Store:
 
     @cached_property
     def _writer(self) -> sa.Engine:
-        # On SQLite the right to write is taken at the start: a reader that turns writer may be refused.
+        # On SQLite the write lock is taken at the start, because upgrading a read transaction can fail.
         return self.engine.execution_options(begin_statement="begin immediate")
 
     @cached_property
-    def _hurried_writer(self) -> sa.Engine:
+    def _nowait_writer(self) -> sa.Engine:
         return self._writer.execution_options(waits=False)
 
     @property
     def is_embedded(self) -> bool:
-        """Whether a point read stays in this process (SQLite) and so takes microseconds."""
+        """Whether point reads stay in this process (SQLite) and take only microseconds."""
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
@@ -69,23 +69,23 @@ class Store:
 
     @contextmanager
     def write(self, *, waits: bool = True) -> Iterator[Connection]:
-        """A connection in a write transaction: committed at the end of the block, undone when it raises.
+        """A connection in a write transaction: committed at the end of the block, rolled back if it raises.
 
         Args:
-            waits: for the end of another's transaction. That is a question to SQLite, which has one writer at a time.
+            waits: wait for the end of another transaction. Only matters for SQLite, which has one writer at a time.
 
         Raises:
-            Busy: somebody else is writing, and the caller did not want to wait.
+            Busy: another transaction is writing, and `waits` is false.
             Unavailable: the store is locked or out of reach.
         """
-        writer = self._writer if waits else self._hurried_writer
+        writer = self._writer if waits else self._nowait_writer
         with _translated(self.engine.url), writer.begin() as connection:
             yield connection
 
     def first(self, statement: Prepared, **parameters: str) -> Sequence[Any] | None:
-        """The first row of a SELECT by its key, as the driver gives it: the shortest way, for what every request asks.
+        """The first row of a SELECT by key, as the driver returns it: the fastest path, for reads of every request.
 
-        It stands outside of any transaction. SQLAlchemy takes 50 µs around a statement that SQLite answers in 3.
+        It runs outside of any transaction. SQLAlchemy adds 50 µs to a statement that takes SQLite 3 µs.
 
         Raises:
             Unavailable: the store is locked or out of reach.
@@ -113,10 +113,10 @@ class Store:
 
 
 def open_store(url: str) -> Store:
-    """Open the store at a SQLAlchemy URL and bring its schema up to date; a SQLite file is made if missing.
+    """Open the store at a SQLAlchemy URL and migrate its schema; a missing SQLite file is created.
 
     Raises:
-        ConfigurationError: the URL is not one of SQLite or PostgreSQL.
+        ConfigurationError: the URL is neither a SQLite nor a PostgreSQL URL.
         Unavailable: the store is out of reach or locked, or its schema is newer than this code.
     """
     parsed = _parse(url)
@@ -134,16 +134,16 @@ def _parse(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
     except exc.ArgumentError:
-        raise _wrong_url() from None
+        raise _invalid_url() from None
     is_file = _is_sqlite(parsed) and parsed.database not in (None, "", ":memory:")
     if not is_file and parsed.drivername != "postgresql+psycopg":
-        raise _wrong_url()
+        raise _invalid_url()
     return parsed
 
 
-def _wrong_url() -> ConfigurationError:
+def _invalid_url() -> ConfigurationError:
     return ConfigurationError(
-        "the URL of the profile store is not one that cdp knows",
+        "unsupported URL of the profile store",
         where="CDP_STORE_URL",
         hint="Use sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE",
     )
@@ -164,7 +164,7 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
     _create_file(Path(str(url.database)))
-    # A connection drops all pages that it holds once another one has written: whoever wrote last is the next to read.
+    # Last in, first out: a connection drops its cached pages after another one has written, so the last writer is best.
     engine = sa.create_engine(url, hide_parameters=True, pool_use_lifo=True, connect_args={"timeout": _BUSY_SECONDS})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
@@ -172,9 +172,9 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
 
 
 def _create_file(path: Path) -> None:
-    """Make an empty database, readable by its owner alone, unless there is one.
+    """Create an empty database, readable only by its owner, unless it exists.
 
-    It is put in place when it is whole: SQLite's switch to WAL does not wait for other processes.
+    It is linked to its name when complete, because SQLite's switch to WAL does not wait for other processes.
     """
     if path.exists():
         return
@@ -192,7 +192,7 @@ def _create_file(path: Path) -> None:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # Transactions begin where we say so, not where the driver guesses.
+    # Transactions are begun explicitly, not by the driver.
     connection.isolation_level = None
     for pragma in _PRAGMAS:
         connection.execute(f"pragma {pragma}")
@@ -229,7 +229,7 @@ def _is_not_a_store(error: Exception) -> bool:
 
 
 def _sqlite_name(error: Exception) -> str | None:
-    """SQLite's own name of what went wrong; what the driver itself complains about has none."""
+    """SQLite's name of an error; errors of the driver itself have none."""
     return getattr(_cause(error), "sqlite_errorname", None)
 
 
@@ -243,9 +243,9 @@ def _unavailable(error: Exception, url: sa.URL) -> Unavailable:
 
 
 def _reason(error: Exception) -> str:
-    """The driver's first line. Its later lines may quote values; so may those on a broken constraint."""
+    """The first line of the driver's message. Later lines, and messages on constraints, may quote values."""
     if isinstance(error, exc.IntegrityError | sqlite3.IntegrityError):
-        return "a constraint of the store is broken"
+        return "a constraint of the store is violated"
     return next(iter(str(_cause(error)).splitlines()), type(error).__name__)
 
 

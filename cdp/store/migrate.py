@@ -1,4 +1,4 @@
-"""Bring the store's schema up to date, once, however many processes ask for it at the same time."""
+"""Migrate the store's schema, once, even if several processes start at the same time."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from cdp.errors import Unavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-# Any number will do, as long as every process takes the same one.
+# An arbitrary number, the same in every process.
 _LOCK_KEY = 4_273_611
 
 
 def is_current(connection: sa.Connection) -> bool:
-    """Whether the schema is the one that this code was written for.
+    """Whether the schema is that of this version of the code.
 
     Raises:
-        Unavailable: a newer version of the code has changed the schema.
+        Unavailable: the schema is that of a newer version.
     """
     found = MigrationContext.configure(connection).get_current_revision()
     scripts = ScriptDirectory(str(MIGRATIONS))
     known = {script.revision for script in scripts.walk_revisions()}
     if found is not None and found not in known:
         raise Unavailable(
-            f"the store has schema {found}, newer than this version of cdp knows",
+            f"the store has schema {found}, which is newer than this version of cdp",
             where="profile store",
             hint="Upgrade cdp",
         )
@@ -40,7 +40,7 @@ def upgrade(connection: sa.Connection) -> None:
     """Run the missing migrations within the connection's transaction."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
-    # Another process may have done it while this one waited for the lock.
+    # Another process may have migrated while this one waited for the lock.
     if is_current(connection):
         return
     config = Config()

@@ -1,4 +1,4 @@
-"""All tables of the store. A change of one needs a migration in `migrations/versions`; a test compares the two."""
+"""All tables of the store. A change needs a migration in `migrations/versions`; a test compares the two."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DOMAINS = Path(__file__).resolve().parent.parent
 
 
 def metadata() -> sa.MetaData:
-    """The tables that the domains declare: every `cdp/<domain>/tables.py`, found by itself."""
+    """The tables declared by the domains. Every `cdp/<domain>/tables.py` is found automatically."""
     for domain in pkgutil.iter_modules([str(_DOMAINS)]):
         if domain.ispkg and (_DOMAINS / domain.name / "tables.py").exists():
             importlib.import_module(f"cdp.{domain.name}.tables")

@@ -1,8 +1,8 @@
-"""Webhooks: how a provider proves that a request is its own, and how the request opens into payloads.
+"""Webhooks: how a provider's requests are authenticated, and how their payloads are extracted.
 
-Here are the schemes and shapes that several providers share; which provider uses which stands in `cdp/providers/`,
-whose sources name their `Webhook`. All of it is pure: bytes, headers, public URL, secrets and clock are handed in,
-and so is a certificate that must come over the network. Nothing here repeats what a request holds in an error.
+This package has the schemes and formats that several providers share; each source in `cdp/providers/` names its
+`Webhook`. All functions are pure: bytes, headers, public URL, secrets, clock and any certificate from the network are
+passed in. Error messages never quote the contents of a request.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from typing import NamedTuple
 
 from cdp.errors import CdpError
 
-# How far a provider's clock may be off, and how long a request may be under way (Standard Webhooks).
+# The tolerance for a provider's clock and for the age of a request (Standard Webhooks).
 TOLERANCE = timedelta(minutes=5)
 
-# Their values, by name.
+# Secret values by name.
 Secrets = Mapping[str, str]
 
 
 class Refused(CdpError):
-    """A request does not prove that it comes from its provider."""
+    """The request is not authentic."""
 
     http_status = 401
     code = "webhook_refused"
 
 
 class Unreadable(CdpError):
-    """A request is its provider's, but its body is not what the provider sends."""
+    """The request is authentic, but its body is invalid."""
 
     http_status = 400
     code = "unreadable_webhook"
 
 
 class UnusableSecret(CdpError):
-    """A configured secret is not of the kind that its scheme needs."""
+    """A secret is not configured, or not of the kind that its scheme needs."""
 
     http_status = 503
     code = "webhook_not_configured"
@@ -46,10 +46,10 @@ class UnusableSecret(CdpError):
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came.
+    """A received request.
 
     headers: by lower-case name.
-    url: as the provider called it: the public URL, which a proxy may hide from us, with its query.
+    url: the public URL that the provider called, with its query. Behind a proxy it differs from the URL received.
     """
 
     body: bytes
@@ -69,14 +69,14 @@ class Request:
 
 
 class Item(NamedTuple):
-    """One payload, as a line of the source's log holds it; `message_id` is the same when it is sent again."""
+    """One payload, as in a line of the source's log; `message_id` is the same for a redelivery."""
 
     message_id: str
     payload: str
 
 
 class Answer(NamedTuple):
-    """What a provider wants to hear when all went well."""
+    """The response that a provider expects on success."""
 
     status: int
     media_type: str | None = None
@@ -84,7 +84,7 @@ class Answer(NamedTuple):
 
 
 class Secret(NamedTuple):
-    """A secret that a webhook needs: its name in the settings, and what it is in the provider's words."""
+    """A secret that a webhook needs: its name in the settings, and its meaning in the provider's terms."""
 
     name: str
     meaning: str
@@ -92,41 +92,41 @@ class Secret(NamedTuple):
 
 @dataclass(frozen=True)
 class Challenge:
-    """A GET by which a provider makes sure that the URL is ours. `answer` takes the query and gives the body.
+    """A GET request by which a provider verifies that the URL is ours. `answer` takes the query and returns the body.
 
-    secrets: those without which it cannot be answered.
+    secrets: the secrets required to answer.
     """
 
     secrets: tuple[Secret, ...]
     answer: Callable[[Mapping[str, str], Secrets], str]
 
 
-def _counts(_request: Request) -> Answer | None:
+def _any_success(_request: Request) -> Answer | None:
     return None
 
 
 @dataclass(frozen=True)
 class Webhook:
-    """How the requests of a provider are verified, opened and answered.
+    """How the requests of a provider are verified, read and answered.
 
     provider: its name in the settings, `CDP_WEBHOOKS__{PROVIDER}__…`.
-    secrets: those without which nothing can be verified.
-    verify: raises `Refused` unless the request is the provider's, and fresh where its scheme has a time.
-    items: the payloads of a verified request; none where it only says something about the webhook itself.
-    answer: the answer to a request that was taken in; None means that any 2xx will do.
-    challenge: where the provider asks by GET first.
-    certificate_url: where the certificate stands that signs this request; `verify` finds it, as PEM text, among its
-        secrets as `certificate`. It is fetched only if everything else about the request is right.
-    confirm_url: the URL that confirms a subscription, if the request asks for that.
-    is_single_use: a request's message id is the token that was signed in place of its body, and good for one request.
-    auth_scheme: what the `WWW-Authenticate` header of a refusal names (RFC 9110).
+    secrets: the secrets required for verification.
+    verify: raises `Refused` unless the request is authentic and, if its scheme has a time, recent.
+    items: the payloads of a verified request; none if it is only about the webhook itself.
+    answer: the response to an accepted request; None if any 2xx will do.
+    challenge: the GET challenge, for providers that send one.
+    certificate_url: the URL of the certificate that signed this request. It is fetched only if everything else about
+        the request is valid; `verify` gets it as PEM text in its secrets, as `certificate`.
+    confirm_url: the URL that confirms a subscription, if the request asks for one.
+    is_single_use: the message id is the token that was signed instead of the body, valid for one request.
+    auth_scheme: the scheme in the `WWW-Authenticate` header of a refusal (RFC 9110).
     """
 
     provider: str
     secrets: tuple[Secret, ...]
     verify: Callable[[Request, Secrets, datetime], None]
     items: Callable[[Request], Sequence[Item]]
-    answer: Callable[[Request], Answer | None] = _counts
+    answer: Callable[[Request], Answer | None] = _any_success
     challenge: Challenge | None = None
     certificate_url: Callable[[Request, Secrets, datetime], str] | None = None
     confirm_url: Callable[[Request], str | None] | None = None
@@ -134,7 +134,7 @@ class Webhook:
     auth_scheme: str = "Signature"
 
     def all_secrets(self) -> tuple[Secret, ...]:
-        """The webhook's secrets, with those of its challenge."""
+        """The secrets of the webhook and of its challenge."""
         return (*self.secrets, *(self.challenge.secrets if self.challenge else ()))
 
     def variable(self, secret: Secret) -> str:
@@ -143,12 +143,12 @@ class Webhook:
 
 
 def same(given: str, expected: str) -> bool:
-    """Whether two texts are equal, in a time that does not tell how much of them is."""
+    """Whether two texts are equal, compared in constant time."""
     return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
 
 
 def from_base64(text: str, name: str) -> bytes:
-    """The bytes that a header or field holds.
+    """Decode the base64 text of a header or field called `name`.
 
     Raises:
         Refused: it is not base64.
@@ -168,10 +168,10 @@ def check_age(sent_at: datetime, now: datetime, *, max_age: timedelta = TOLERANC
 
 
 def at_unix(text: str, name: str, now: datetime) -> datetime:
-    """The time that a text of Unix seconds means.
+    """The time of a text in Unix seconds.
 
     Raises:
-        Refused: the text is no such time.
+        Refused: the text is not such a time.
     """
     if not (text.isascii() and text.isdecimal() and len(text) <= 11):
         raise Refused(f"{name} is not a time")

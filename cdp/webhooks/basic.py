@@ -1,4 +1,4 @@
-"""HTTP Basic (RFC 7617), for providers that do not sign their webhooks: a user name and a password."""
+"""HTTP Basic authentication (RFC 7617), for providers that do not sign their webhooks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from cdp.webhooks import Refused, Request, Secrets, from_base64, same
 
 
 def verify(request: Request, secrets: Secrets, now: datetime) -> None:
-    """Raise `Refused` unless the request carries the user name and the password."""
+    """Raise `Refused` unless the request has the configured user name and password."""
     scheme, _, encoded = request.header("Authorization").partition(" ")
     if scheme.lower() != "basic":
         raise Refused("the credentials are not HTTP Basic")
     given = from_base64(encoded.strip(), "Authorization").decode(errors="replace")
     if not same(given, f"{secrets['username']}:{secrets['password']}"):
-        raise Refused("the user name or the password is wrong")
+        raise Refused("wrong user name or password")

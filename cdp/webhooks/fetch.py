@@ -1,6 +1,6 @@
-"""The network edge of webhooks: the certificate that signs a request, and the URL that confirms a subscription.
+"""Network access of webhooks: fetch the certificate that signs a request, and confirm a subscription.
 
-Which URLs may be asked at all is for the schemes to say; this asks them, and follows no redirect.
+The schemes decide which URLs are allowed. Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _CERTIFICATES_KEPT = 16
 
 
 def fetch(url: str) -> bytes:
-    """What stands at `url`.
+    """The content at `url`.
 
     Raises:
-        Unavailable: it cannot be had, or not in time, or it is larger than 64 KB.
+        Unavailable: the URL cannot be fetched in time, or its content is larger than 64 KB.
     """
     content = b""
     try:
@@ -32,9 +32,9 @@ def fetch(url: str) -> bytes:
             for part in response.iter_bytes():
                 content += part
                 if len(content) > _MAX_BYTES:
-                    raise Unavailable("the webhook's provider answers with more than can be right")
+                    raise Unavailable(f"the response of the webhook's provider is larger than {_MAX_BYTES // 1024} KB")
     except httpx.HTTPError as error:
-        raise Unavailable(f"the webhook's provider cannot be asked ({type(error).__name__})") from error
+        raise Unavailable(f"the webhook's provider cannot be reached ({type(error).__name__})") from error
     return content
 
 
@@ -50,7 +50,7 @@ class Certificates:
         """The certificate at `url` as PEM text.
 
         Raises:
-            Unavailable: it cannot be had.
+            Unavailable: the certificate cannot be fetched.
         """
         with self._lock:
             kept = self._kept.get(url)

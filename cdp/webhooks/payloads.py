@@ -1,4 +1,4 @@
-"""What bodies hold: JSON records or the fields of a form, and the items that they amount to."""
+"""Read request bodies (JSON records or form fields) and turn them into items."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def document(request: Request) -> Any:
 
 
 def records(request: Request, lists: Sequence[str] = ()) -> list[Any]:
-    """The records of a JSON body: a list's elements, those of a list wrapped under one of `lists`, or the value."""
+    """The records of a JSON body: the elements of a list, or of a list wrapped under one of `lists`, or the value."""
     value = document(request)
     if isinstance(value, dict):
         value = next((value[key] for key in lists if isinstance(value.get(key), list)), value)
@@ -40,7 +40,7 @@ def records(request: Request, lists: Sequence[str] = ()) -> list[Any]:
 
 
 def by_id(key: str | None = None, lists: Sequence[str] = ()) -> Callable[[Request], list[Item]]:
-    """A reader of JSON bodies whose records carry their id under `key`; one without is known by its content."""
+    """A reader of JSON bodies whose records have their id under `key`; records without an id get a content hash."""
 
     def items(request: Request) -> list[Item]:
         return [item(record, _value(record, key)) for record in records(request, lists)]
@@ -49,29 +49,29 @@ def by_id(key: str | None = None, lists: Sequence[str] = ()) -> Callable[[Reques
 
 
 def item(record: Any, message_id: object = None) -> Item:
-    """A record as an item, under `message_id` if that can be an id, else under the hash of its content.
+    """A record as an item. Its id is `message_id` if that is usable as one, else the hash of its content.
 
     Raises:
-        Unreadable: the record holds a number beyond all bounds, or is nested too deeply.
+        Unreadable: the record contains an infinite number or NaN, or is nested too deeply.
     """
     try:
         payload = json.dumps(record, separators=(",", ":"), allow_nan=False)
     except (ValueError, RecursionError):
-        raise Unreadable("the body holds a number beyond all bounds, or is nested too deeply") from None
-    known = isinstance(message_id, str) and is_id(message_id)
-    return Item(str(message_id) if known else hashlib.sha256(payload.encode()).hexdigest(), payload)
+        raise Unreadable("the body contains a non-finite number, or is nested too deeply") from None
+    is_usable = isinstance(message_id, str) and is_id(message_id)
+    return Item(str(message_id) if is_usable else hashlib.sha256(payload.encode()).hexdigest(), payload)
 
 
 def is_id(text: str) -> bool:
-    """Whether a text can be an id: something that can be printed, of a length that can be kept."""
+    """Whether a text is usable as an id: printable, and short enough to store."""
     return 0 < len(text) <= _MAX_ID_CHARACTERS and text.isprintable()
 
 
 def form_fields(request: Request) -> list[tuple[str, str]]:
-    """The fields of a form body, URL-encoded or multipart, in their order; files are left out.
+    """The fields of a form body, URL-encoded or multipart, in their order, without files.
 
     Raises:
-        Unreadable: it is no form, or one of more than a thousand fields.
+        Unreadable: the body is not a form, or has more than a thousand fields.
     """
     content_type = request.headers.get("content-type", "")
     if content_type.lower().startswith("multipart/form-data"):
@@ -80,7 +80,7 @@ def form_fields(request: Request) -> list[tuple[str, str]]:
         text = request.body.decode()
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FORM_FIELDS)
     except ValueError:  # not UTF-8, or too many
-        raise _no_form() from None
+        raise _invalid_form() from None
 
 
 def _multipart_fields(body: bytes, content_type: str) -> list[tuple[str, str]]:
@@ -88,17 +88,17 @@ def _multipart_fields(body: bytes, content_type: str) -> list[tuple[str, str]]:
 
     def keep(field: Field) -> None:
         if len(fields) == _MAX_FORM_FIELDS:
-            raise _no_form()
+            raise _invalid_form()
         fields.append(((field.field_name or b"").decode(), (field.value or b"").decode(errors="replace")))
 
     try:
         parse_form({"Content-Type": content_type.encode()}, io.BytesIO(body), keep, None)
     except (FormParserError, ValueError):  # ValueError: a name that is not UTF-8
-        raise _no_form() from None
+        raise _invalid_form() from None
     return fields
 
 
-def _no_form() -> Unreadable:
+def _invalid_form() -> Unreadable:
     return Unreadable("the body is not a form of at most a thousand fields")
 
 

@@ -1,7 +1,7 @@
 """Amazon SNS over HTTPS: RSA over canonical fields, version 1 with SHA-1 and version 2 with SHA-256.
 
-Format: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html. Three things are pinned, since
-anybody may own a topic at Amazon: the host of the certificate, the host that confirms a subscription, and the topics.
+Format: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html. Three things are pinned, because
+anyone can create a topic at Amazon: the host of the certificate, the host that confirms a subscription, and the topics.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _SIGNED = {
 _HASHES = {"1": SHA1, "2": SHA256}
 _HOST = re.compile(r"sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?")
 _CERTIFICATE_PATH = re.compile(r"/SimpleNotificationService-[0-9a-zA-Z]+\.pem")
-# The time is that of the publication; by default and at most SNS tries an HTTPS endpoint for an hour.
+# The timestamp is the time of publication. SNS retries an HTTPS endpoint for an hour, by default and at most.
 _MAX_AGE = timedelta(hours=1, minutes=5)
 
 
 def certificate_url(request: Request, secrets: Secrets, now: datetime) -> str:
-    """Where the certificate stands that signs the request, once all else about it is right.
+    """The URL of the certificate that signed the request, after all other checks.
 
     Raises:
-        Refused: the topic is not one of ours, the message is stale, or the URL is not Amazon's.
+        Refused: the topic is not configured, the message is stale, or the URL is not Amazon's.
     """
     message = _message(request)
     if message.get("TopicArn") not in {topic.strip() for topic in secrets["topic_arns"].split(",")}:
@@ -68,13 +68,13 @@ def verify(request: Request, secrets: Secrets, now: datetime) -> None:
 
 
 def items(request: Request) -> list[Item]:
-    """A notification, whole, under its id. What is said about the subscription itself is no item."""
+    """A whole notification as one item, under its id. Messages about the subscription itself have no item."""
     message = _message(request)
     return [item(message, message.get("MessageId"))] if message["Type"] == NOTIFICATION else []
 
 
 def confirm_url(request: Request) -> str | None:
-    """The URL that confirms the subscription, if the request asks for that.
+    """The URL that confirms the subscription, if the request asks for confirmation.
 
     Raises:
         Refused: the URL is not Amazon's.
@@ -91,7 +91,7 @@ def confirm_url(request: Request) -> str | None:
 def _message(request: Request) -> Mapping[str, Any]:
     message = document(request)
     if not isinstance(message, dict) or message.get("Type") not in _SIGNED:
-        raise Refused("the body is not a message of SNS")
+        raise Refused("the body is not an SNS message")
     return message
 
 
@@ -106,7 +106,7 @@ def _published_at(message: Mapping[str, Any]) -> datetime:
 
 
 def _is_amazons(url: str) -> bool:
-    """Whether the URL leads to SNS itself: over TLS, without another port or user."""
+    """Whether the URL is one of SNS: over TLS, without a port or a user."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -115,18 +115,18 @@ def _is_amazons(url: str) -> bool:
 
 
 def _signed_text(message: Mapping[str, Any]) -> bytes:
-    """The signed fields that the message has, each name and value on a line of its own."""
+    """The signed fields of the message, each name and each value on its own line."""
     names = (name for name in _SIGNED[message["Type"]] if message.get(name) is not None)
     return "".join(f"{name}\n{message[name]}\n" for name in names).encode(errors="replace")
 
 
 def _public_key(text: str, now: datetime) -> RSAPublicKey:
-    """The key of a certificate that is valid now. That Amazon issued it shows in where it came from, over TLS."""
+    """The key of a certificate that is valid now. Its origin is proved by the TLS connection to Amazon's host."""
     try:
         certificate = x509.load_pem_x509_certificate(text.encode())
         key = certificate.public_key()
     except ValueError:
-        raise Refused("SigningCertURL holds no certificate") from None
+        raise Refused("there is no certificate at SigningCertURL") from None
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise Refused("the certificate at SigningCertURL is not valid now")
     if not isinstance(key, RSAPublicKey):

@@ -1,4 +1,4 @@
-"""Standard Webhooks, for who has no scheme of their own: HMAC-SHA256 over id, time and raw body.
+"""Standard Webhooks, for senders without a scheme of their own: HMAC-SHA256 over id, time and raw body.
 
 Format: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md (symmetric, `v1`).
 """
@@ -20,7 +20,7 @@ _SECRET = Secret("secret", "the Standard Webhooks secret, whsec_…")
 
 
 def verify(request: Request, secrets: Secrets, now: datetime) -> None:
-    """Raise `Refused` unless one of the signatures is right and the time within five minutes."""
+    """Raise `Refused` unless one of the signatures is valid and the time is within five minutes."""
     message_id, timestamp = request.header(ID), request.header(TIMESTAMP)
     signed = b".".join([message_id.encode(), timestamp.encode(), request.body])
     expected = base64.b64encode(hmac.digest(_key(secrets["secret"]), signed, hashlib.sha256)).decode()
@@ -35,11 +35,11 @@ def _key(secret: str) -> bytes:
     try:
         return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except ValueError:
-        raise UnusableSecret("secret is not base64, with or without whsec_ before it") from None
+        raise UnusableSecret("secret is not base64, with or without the prefix whsec_") from None
 
 
 def _items(request: Request) -> list[Item]:
-    """The records of the body under the request's id, which is the same when it is sent again."""
+    """The records of the body, under the request's id, which is the same for a redelivery."""
     message_id = request.header(ID)
     if not is_id(message_id):
         raise Refused(f"{ID} is not an id")
@@ -50,7 +50,7 @@ def _items(request: Request) -> list[Item]:
 
 
 def webhook(items: Callable[[Request], Sequence[Item]] = _items) -> Webhook:
-    """A webhook by this scheme; `items` where the records have ids of their own."""
+    """A webhook with this scheme; `items` replaces the reader for records with their own ids."""
     return Webhook(provider="standard", secrets=(_SECRET,), verify=verify, items=items)
 
 

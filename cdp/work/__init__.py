@@ -1,7 +1,7 @@
-"""The queue of things to do, and the worker that does them.
+"""The work queue and its runner.
 
-Whoever causes work enqueues it in the same transaction (`enqueue`); a `Kind` says how work of its name is done; a
-`Runner` claims what is due and has it done. New work is a `Kind` in its own domain, entered in `cdp/worker`.
+Work is enqueued in the transaction that causes it (`enqueue`); a `Kind` defines how work of its name is handled; a
+`Runner` claims due items and has them handled. A new kind of work is declared in its domain, listed in `cdp/worker`.
 """
 
 from cdp.work.handling import Batch, Clock, Kind, Settling

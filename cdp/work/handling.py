@@ -1,16 +1,16 @@
-"""How a kind of work is done: its handler, and the batch of items that the handler is given.
+"""Kinds of work: their handlers, and the batches of items that handlers process.
 
-A handler is a function of a `Batch`. When it returns, the items are done; when it raises, they are tried again later.
-To commit what it does together with the end of the items, it uses `settling`:
+A handler is a function of a `Batch`. When it returns, the items are done; when it raises, they are retried later.
+To commit its effects together with the completion of the items, it uses `settling`:
 
     def handle(batch: Batch) -> None:
         with batch.settling() as settling:
             for item in settling.items:
                 write_something(settling.connection, item.key)
 
-What it writes there happens exactly once: an item whose lease was lost is not among `settling.items`, and a transaction
-that is not committed leaves the item open. What it does elsewhere, such as a call to a provider, happens at least once.
-No transaction is open outside of `settling`.
+These writes happen exactly once: an item whose lease was lost is not among `settling.items`, and a transaction that is
+not committed leaves the item open. Effects elsewhere, such as a call to a provider, happen at least once. No
+transaction is open outside of `settling`.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ DEFAULT_BACKOFF = doubling(timedelta(seconds=30), timedelta(hours=1), max_attemp
 class Kind:
     """A kind of work.
 
-    name: what its items are enqueued under.
-    batch_size: the most items that the handler is given at once.
-    lease: how long the handler may take for a batch, or until it renews; after that another worker takes over.
-    every: of recurring work, the time between two occurrences; a finished item is followed by the next occurrence.
+    name: the name that its items are enqueued under.
+    batch_size: the maximum number of items in a batch.
+    lease: how long the handler may take for a batch, or until it renews; then another worker takes over.
+    every: for recurring work, the time between two occurrences; finishing an item enqueues the next occurrence.
     """
 
     name: str
@@ -51,9 +51,9 @@ class Kind:
 
 
 class Settling:
-    """A transaction that settles items. What is not settled otherwise by its end is done.
+    """A transaction that settles items. Items without another outcome at its end are done.
 
-    items: those that the batch still holds; the others belong to another worker by now.
+    items: the items that the batch still holds; other workers have taken over the rest.
     """
 
     def __init__(self, connection: Connection, held: Sequence[Held]) -> None:
@@ -63,18 +63,18 @@ class Settling:
         self._outcomes: dict[int, Outcome] = {}
 
     def retry(self, item: Item, error: str, at: datetime | None = None) -> None:
-        """The attempt failed; the next one is at `at`, or when the backoff says.
+        """Record a failed attempt; the next one is at `at`, or after the kind's backoff.
 
-        error: a line without personal data.
+        error: one line without personal data.
         """
         self._outcomes[item.seq] = Retry(error, at)
 
     def fail(self, item: Item, error: str) -> None:
-        """The item can never be done. error: a line without personal data."""
+        """Give up the item for good. error: one line without personal data."""
         self._outcomes[item.seq] = Failed(error)
 
     def again(self, item: Item, at: datetime) -> None:
-        """Nothing went wrong, but there is more to do, or it is too early; no attempt is counted."""
+        """Put the item back, because there is more to do or it is too early. No attempt is counted."""
         self._outcomes[item.seq] = Again(at)
 
     def outcomes(self) -> Iterator[tuple[Held, Outcome]]:
@@ -86,8 +86,8 @@ class Batch:
     """Items of one kind that this worker has claimed, in the order in which they fell due.
 
     now: when they were claimed, UTC.
-    open: those that are not settled yet.
-    tally: how many were settled how: done, again, failed, or lost to another worker.
+    open: the items that are not settled yet.
+    tally: the number of items by outcome: done, again, failed, or lost to another worker.
     """
 
     kind: Kind
@@ -109,7 +109,7 @@ class Batch:
 
     @contextmanager
     def settling(self, items: Sequence[Item] | None = None) -> Iterator[Settling]:
-        """A write transaction of the store that settles `items`, by default all that are open, when it commits."""
+        """A write transaction of the store that settles `items`, by default all open ones, when it commits."""
         chosen = list(self.open if items is None else items)
         with self.store.write() as connection:
             held = queue.hold(connection, self.token, chosen)
@@ -122,13 +122,13 @@ class Batch:
         self.tally.update(type(to).__name__.lower() for _, to in written)
 
     def settle_rest(self) -> None:
-        """Settle as done what is still open."""
+        """Settle the items that are still open as done."""
         if self.open:
             with self.settling():
                 pass
 
     def renew(self) -> None:
-        """Let the lease of open items run from now on. An item that was lost already is no longer open."""
+        """Restart the lease of open items. Items that were already lost are no longer open."""
         with self.store.write() as connection:
             held = queue.renew(connection, self.token, self.open, self.kind.lease, self.clock())
         self.tally.update(["lost"] * (len(self.open) - len(held)))

@@ -1,6 +1,6 @@
-"""Housekeeping: recurring work that deletes rows nobody needs any more, a small part a transaction.
+"""Housekeeping: recurring work that deletes obsolete rows, in small transactions.
 
-SQLite has one writer at a time, and a request that waits for it must not wait long.
+SQLite has one writer at a time, and requests must not wait long for it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from cdp.store.bulk import delete_first
 from cdp.work.handling import Batch, Kind
 from cdp.work.tables import work_items
 
-# Deletes no more than so many rows that are out of date at a time; returns how many they were.
+# Takes the time and a maximum number of rows; deletes that many obsolete rows and returns the number deleted.
 DeletePart = Callable[[Connection, datetime, int], int]
 
 
 def housekeeping(name: str, delete: DeletePart, *, every: timedelta, rows_at_once: int) -> Kind:
-    """A recurring kind that deletes part after part, until there is nothing left to delete."""
+    """A recurring kind of work that deletes part after part until nothing is left to delete."""
 
     def handle(batch: Batch) -> None:
         with batch.settling() as settling:
@@ -36,7 +36,7 @@ DAYS_FAILED_KEPT = 90
 
 
 def forget_finished(connection: Connection, now: datetime, most: int) -> int:
-    """Delete items that were done or given up long ago; returns how many."""
+    """Delete items that were done or failed long ago; return the number deleted."""
     finished_at = work_items.c.finished_at
     is_old = sa.or_(
         sa.and_(work_items.c.outcome == "done", finished_at < now - timedelta(days=DAYS_DONE_KEPT)),

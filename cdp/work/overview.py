@@ -1,4 +1,4 @@
-"""The queue as an operator sees it: how much there is of each kind, what has failed, and failed items tried anew."""
+"""The queue for operators: counts by kind, failed items, and retries of failed items."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cdp.work.tables import is_open, work_items
 
 @dataclass(frozen=True)
 class KindStatus:
-    """How many items of a kind are in which state. oldest_due_at: since when the longest due one has been due."""
+    """The number of items of a kind by state. oldest_due_at: the time since which an item has been due."""
 
     kind: str
     waiting: int
@@ -26,7 +26,7 @@ class KindStatus:
 
 @dataclass(frozen=True)
 class FailedItem:
-    """An item that was given up, and why."""
+    """A failed item and its error."""
 
     kind: str
     key: str
@@ -39,7 +39,7 @@ _is_failed = work_items.c.outcome == "failed"
 
 
 def status_by_kind(connection: sa.Connection, now: datetime) -> Sequence[KindStatus]:
-    """The kinds of which anything is open or failed, by name."""
+    """The status of each kind with open or failed items, by name."""
     counted = (
         sa.select(
             work_items.c.kind,
@@ -61,7 +61,7 @@ def _count(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
 
 
 def failed_items(connection: sa.Connection, kind: str | None, limit: int) -> Sequence[FailedItem]:
-    """The items that were given up, the latest first; of one kind, if one is named."""
+    """The failed items, optionally of one kind, the latest first."""
     columns = (work_items.c[name] for name in ("kind", "key", "attempts", "error", "finished_at"))
     latest = (
         sa.select(*columns).where(_of_kind(kind)).order_by(work_items.c.finished_at.desc(), work_items.c.seq.desc())
@@ -70,9 +70,9 @@ def failed_items(connection: sa.Connection, kind: str | None, limit: int) -> Seq
 
 
 def retry_failed(connection: sa.Connection, kind: str | None, now: datetime) -> int:
-    """Have failed items tried anew, with all of their attempts; returns how many.
+    """Put failed items back into the queue with all their attempts; return the number of items.
 
-    Of several with one key it is the last, and none whose key is open again.
+    Of several items with one key, only the last is retried, and none if the key is open again.
     """
     others = work_items.alias("others")
     is_key_open = sa.exists(

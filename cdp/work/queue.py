@@ -1,8 +1,8 @@
-"""The queue: things to do are rows, written in the transaction of their cause and claimed in batches by workers.
+"""The queue: work items are rows, written in the transaction that causes them and claimed in batches by workers.
 
-An item belongs to the claim that holds its lease. When the lease runs out, the item is due again, and the claim that
-held it can no longer settle it. Every `enqueue` is followed by a whole attempt at the item: enqueued again while it
-waits, it is still one item; enqueued again while it is worked on, it is worked on once more.
+An item belongs to the claim that holds its lease. When the lease expires, the item is due again, and the former claim
+can no longer settle it. Every `enqueue` is followed by a complete attempt: an item enqueued again while it waits is
+still one item; an item enqueued again while it is being processed is processed once more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cdp.work.tables import is_open, work_items
 
 NOW = sa.bindparam("now", type_=work_items.c.not_before.type)
 _is_free = sa.or_(work_items.c.lease_until.is_(None), work_items.c.lease_until <= NOW)
-# The states of open items, as `states.state_at` tells them.
+# The states of open items, as in `states.state_at`.
 is_leased = sa.and_(is_open, work_items.c.lease_until > NOW)
 is_due = sa.and_(is_open, work_items.c.not_before <= NOW, _is_free)
 is_waiting = sa.and_(is_open, work_items.c.not_before > NOW, _is_free)
@@ -30,7 +30,7 @@ _NO_LEASE = {"lease_owner": sa.null(), "lease_until": sa.null(), "is_asked_again
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Items of one kind, in the order in which they fell due, and the token that their lease is under."""
+    """Items of one kind, in the order in which they fell due, and the token of their lease."""
 
     token: str
     items: Sequence[Item]
@@ -70,20 +70,20 @@ _ENQUEUE_MISSING = Prepared(_NEW.on_conflict_do_nothing())
 
 
 def enqueue(connection: sa.Connection, kind: str, tasks: Sequence[Task], now: datetime) -> None:
-    """Put tasks into the queue in the caller's transaction: they are there if, and only if, it commits.
+    """Enqueue tasks in the caller's transaction: they exist if, and only if, it commits.
 
-    A task whose key already waits changes nothing: the first payload and time stay.
+    A task whose key is already waiting is ignored: the first payload and time stay.
     """
     _ENQUEUE.write(connection, _new_rows(tasks, now), kind=kind, enqueued_at=now)
 
 
 def enqueue_missing(connection: sa.Connection, kind: str, tasks: Sequence[Task], now: datetime) -> None:
-    """As `enqueue`, for what must not happen twice: a task whose key is being worked on changes nothing either."""
+    """Like `enqueue`, for work that must not be repeated: a task whose key is being processed is ignored, too."""
     _ENQUEUE_MISSING.write(connection, _new_rows(tasks, now), kind=kind, enqueued_at=now)
 
 
 def _new_rows(tasks: Sequence[Task], now: datetime) -> Sequence[Mapping[str, Value]]:
-    """In one order, so that two transactions that enqueue the same keys do not wait for each other in a circle."""
+    """The rows in a fixed order, so that transactions that enqueue the same keys do not deadlock."""
     return [
         {"key": task.key, "payload": task.payload, "not_before": task.not_before or now}
         for task in sorted(tasks, key=lambda task: task.key)
@@ -97,7 +97,7 @@ _DUE_KINDS = Prepared(
 
 
 def due_kinds(connection: sa.Connection, kinds: Collection[str], now: datetime) -> Sequence[str]:
-    """Those of `kinds` of which something is due."""
+    """Those of `kinds` that have due items."""
     return [str(row[0]) for row in _DUE_KINDS.rows(connection, kinds=kinds, now=now)]
 
 
@@ -106,7 +106,7 @@ _FIRST_DUE = (
     .where(work_items.c.kind == sa.bindparam("kind"), is_due)
     .order_by(work_items.c.not_before, work_items.c.seq)
     .limit(sa.bindparam("limit"))
-    # What another worker is about to claim is passed over. SQLite has one writer at a time anyway.
+    # Rows that another worker is claiming are skipped. SQLite has one writer at a time anyway.
     .with_for_update(skip_locked=True)
     .cte("first_due")
 )
@@ -124,7 +124,7 @@ _CLAIM = Prepared(
 
 
 def claim(connection: sa.Connection, kind: str, limit: int, lease: timedelta, now: datetime) -> Claim:
-    """Claim the items that have been due longest, at most `limit`, until the lease runs out."""
+    """Claim at most `limit` items, those due longest first, until the lease expires."""
     token = secrets.token_hex(8)
     found = _CLAIM.rows(connection, kind=kind, limit=limit, token=token, until=now + lease, now=now)
     items = [Item(*row) for row in found]
@@ -149,7 +149,7 @@ _RENEW = Prepared(
 def renew(
     connection: sa.Connection, token: str, items: Sequence[Item], lease: timedelta, now: datetime
 ) -> Sequence[Item]:
-    """Let the lease of `items` run from now on; returns those that the claim still holds."""
+    """Restart the lease of `items`; return those that the claim still holds."""
     found = _RENEW.rows(connection, token=token, until=now + lease, numbers=[item.seq for item in items])
     held = {row[0] for row in found}
     return [item for item in items if item.seq in held]
@@ -181,7 +181,7 @@ _FAIL = Prepared(
 def write_settled(
     connection: sa.Connection, settled: Sequence[tuple[Held, Settled]], now: datetime
 ) -> Sequence[tuple[Item, Settled]]:
-    """Write what has become of items, in the transaction that holds them; returns it as it was written."""
+    """Write the outcomes of items in the transaction that holds them; return the outcomes as written."""
     final = [(held.item, asked_again(to, now) if held.is_asked_again else to) for held, to in settled]
     done = [item.seq for item, to in final if isinstance(to, Done)]
     _COMPLETE.write(connection, [{"numbers": done}] if done else [], now=now)

@@ -1,4 +1,4 @@
-"""The worker: claims what is due, kind by kind and batch by batch, and has it handled."""
+"""The runner: claims due items, kind by kind and batch by batch, and has them handled."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from cdp.work import queue, schedule
 from cdp.work.handling import Batch, Chance, Clock, Kind
 
 POLL_SECONDS = 0.2
-# After each batch on SQLite: a waiting writer polls, and would hardly ever find the store free between two batches.
+# The pause after each batch on SQLite: waiting writers poll, and would rarely find the store free between two batches.
 SECONDS_FOR_OTHERS = 0.005
-# While the store is out of reach, for one.
+# The pause after an error, such as an unreachable store.
 SECONDS_AFTER_AN_ERROR = 5.0
 
 Tally = Mapping[str, Counter[str]]
 
 
 class Runner:
-    """Works on items of `kinds`. It holds no state, so several threads may run one runner.
+    """Processes items of `kinds`. It is stateless, so several threads can share one runner.
 
-    clock: gives the current UTC time.
-    chance: gives numbers from 0 to 1, for what must not happen everywhere at the same moment.
+    clock: returns the current UTC time.
+    chance: returns random numbers from 0 to 1, for jitter.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Runner:
         self._chance = chance
 
     def run(self, stop: Event) -> None:
-        """Work until told to stop; the batch at hand is finished first."""
+        """Process items until `stop` is set; the current batch is finished first."""
         is_scheduled = False
         while not stop.is_set():
             try:
@@ -63,10 +63,10 @@ class Runner:
                     stop.wait(POLL_SECONDS * (0.5 + self._chance()))
 
     def drain(self, stop: Event | None = None) -> Tally:
-        """Work until nothing is due; returns what came of it, by kind.
+        """Process items until none is due; return the outcomes by kind.
 
         Raises:
-            Unavailable: the store is out of reach; what was settled by then stays so.
+            Unavailable: the store is out of reach; items settled before stay settled.
         """
         stop = stop or Event()
         self.schedule()
@@ -77,14 +77,14 @@ class Runner:
         return total
 
     def schedule(self) -> None:
-        """Make sure that each recurring kind has an occurrence to come."""
+        """Make sure that each recurring kind has an open occurrence."""
         recurring = [kind.name for kind in self._kinds.values() if kind.every]
         if recurring:
             with self._store.write() as connection:
                 schedule.enqueue_first(connection, recurring, self._clock())
 
     def turn(self, stop: Event) -> Tally:
-        """Work on one batch of each kind that has something due, so that no kind holds up the others."""
+        """Process one batch of each kind with due items, so that no kind holds up the others."""
         with self._store.read() as connection:
             due = queue.due_kinds(connection, self._kinds, self._clock())
         tally = {}
@@ -92,7 +92,7 @@ class Runner:
             if stop.is_set():
                 break
             batch = self._claim(self._kinds[name])
-            # Others may have been quicker.
+            # Another worker may have claimed the items first.
             if batch.items:
                 self._work_on(batch)
                 tally[name] = batch.tally
@@ -112,7 +112,7 @@ class Runner:
         self._handle(batch.part([item for item in batch.items if item.attempts <= allowed]))
 
     def _give_up(self, batch: Batch) -> None:
-        """Items without an attempt left: in the last one, too, the worker died or was too slow to settle them."""
+        """Fail items that have no attempts left: in each, the worker died or was too slow to settle them."""
         if batch.items:
             with batch.settling() as settling:
                 for item in settling.items:
@@ -131,7 +131,7 @@ class Runner:
 
     def _after_error(self, batch: Batch, error: Exception) -> None:
         if len(batch.open) > 1:
-            # One bad item does not sink the others.
+            # A bad item must not fail the others.
             for item in tuple(batch.open):
                 self._handle(batch.part([item]))
             return
@@ -139,13 +139,13 @@ class Runner:
         with batch.settling() as settling:
             for item in settling.items:
                 settling.retry(item, line)
-                # Neither key nor payload: these may name a person.
+                # Keys and payloads may identify a person, so they are not logged.
                 self._log.warning("attempt failed", kind=item.kind, item=item.seq, attempts=item.attempts, error=line)
 
 
 @contextmanager
 def running(runner: Runner) -> Iterator[None]:
-    """A thread runs the runner until the end of the block, and finishes its batch then."""
+    """Run the runner in a thread until the end of the block; the thread then finishes its batch."""
     stop = Event()
     thread = Thread(target=runner.run, args=(stop,), name="work")
     thread.start()
@@ -156,11 +156,11 @@ def running(runner: Runner) -> Iterator[None]:
         thread.join()
 
 
-_NEVER_SETTLED = "its worker ended, or took too long, in each of its attempts"
+_NEVER_SETTLED = "the worker died or exceeded the lease in each attempt"
 
 
 class _Attempt:
-    """What a handler raises, whatever it is, ends its attempt and not the worker."""
+    """Catches any exception of a handler: it ends the attempt, not the worker."""
 
     error: Exception | None = None
 
@@ -175,5 +175,5 @@ class _Attempt:
 
 
 def _line(error: Exception) -> str:
-    """An error as one line without personal data: the message of one that is not ours may quote a value."""
-    return error.line() if isinstance(error, CdpError) else f"a defect: {type(error).__name__}"
+    """An error as one line without personal data. Messages of foreign exceptions may quote values."""
+    return error.line() if isinstance(error, CdpError) else f"internal error: {type(error).__name__}"

@@ -1,6 +1,6 @@
 """Recurring work: each occurrence is an item, and the transaction that finishes it enqueues the next one.
 
-So there is exactly one open occurrence at any time, however many workers there are and wherever one of them dies.
+Therefore exactly one occurrence is open at any time, with any number of workers and wherever one of them dies.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def next_occurrence(now: datetime, every: timedelta) -> datetime:
-    """The first moment after `now` that is a whole number of `every` since 1970. Missed occurrences become one."""
+    """The first multiple of `every` since 1970 that is after `now`. Missed occurrences collapse into one."""
     return _EPOCH + ((now - _EPOCH) // every + 1) * every
 
 
 def enqueue_first(connection: Connection, kinds: Sequence[str], now: datetime) -> None:
-    """Enqueue an occurrence, due at once, of each recurring kind that has none open."""
+    """Enqueue an occurrence, due at once, of each recurring kind without an open one."""
     for kind in kinds:
         enqueue_missing(connection, kind, [Task(key="")], now)
 

@@ -1,4 +1,4 @@
-"""What a thing to do is, and what becomes of it: pure functions of its row and the clock."""
+"""Work items, their states and outcomes: pure functions of a row and the clock."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ State = Literal["waiting", "due", "leased", "done", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A thing to do, for the queue.
+    """A task to enqueue.
 
-    key: what it is about. As long as an item of that kind and key is open, another one is the same.
-    payload: what the handler needs to know beyond the key, as text.
-    not_before: when it is due; at once where it is not given.
+    key: identifies the task within its kind. While an item of that kind and key is open, no second one is added.
+    payload: further data for the handler, as text.
+    not_before: when it is due; by default at once.
     """
 
     key: str
@@ -26,7 +26,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A thing to do that a worker has claimed. attempts: how often it has been claimed, this claim included."""
+    """A task that a worker has claimed. attempts: the number of claims, including this one."""
 
     seq: int
     kind: str
@@ -43,7 +43,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """The item goes back to the queue. attempts: those that count from here on."""
+    """The item goes back to the queue. attempts: the number of attempts counted so far."""
 
     at: datetime
     attempts: int = 0
@@ -52,14 +52,14 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The item is given up, and kept with one line that says why; the line holds no personal data."""
+    """The item is given up and kept with its error, one line without personal data."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The attempt failed. The next one is at `at`, or when the kind's backoff says; there is none after the last.
+    """The attempt failed. The next one, if any is left, is at `at` or after the kind's backoff.
 
     error: one line without personal data.
     """
@@ -74,9 +74,9 @@ Settled = Done | Again | Failed
 
 @dataclass(frozen=True)
 class Backoff:
-    """How long an item waits after each failed attempt. After the attempt that follows the last delay it has failed.
+    """The delays after failed attempts. If the attempt after the last delay fails, the item has failed.
 
-    jitter: the share of a delay that chance may take off, so that what failed together does not come back together.
+    jitter: the share of a delay that is random, so that items that failed together are not retried together.
     """
 
     delays: tuple[timedelta, ...]
@@ -105,7 +105,7 @@ def _doubled(delay: timedelta, longest: timedelta, count: int) -> Iterator[timed
 
 
 def state_at(now: datetime, not_before: datetime, lease_until: datetime | None, outcome: str | None) -> State:
-    """What a row is at a moment. A lease that has run out is none."""
+    """The state of a row at a time. An expired lease does not count."""
     if outcome is not None:
         return "done" if outcome == "done" else "failed"
     if lease_until is not None and lease_until > now:
@@ -114,7 +114,7 @@ def state_at(now: datetime, not_before: datetime, lease_until: datetime | None, 
 
 
 def settle(item: Item, outcome: Outcome, backoff: Backoff, now: datetime, chance: float) -> Settled:
-    """What an outcome comes to, retries counted."""
+    """The settled outcome: a retry becomes `Again`, or `Failed` if no attempt is left."""
     if not isinstance(outcome, Retry):
         return outcome
     delay = backoff.delay(item.attempts, chance)
@@ -124,8 +124,8 @@ def settle(item: Item, outcome: Outcome, backoff: Backoff, now: datetime, chance
 
 
 def asked_again(settled: Settled, now: datetime) -> Settled:
-    """What becomes of an item that was enqueued again while it was worked on.
+    """The outcome of an item that was enqueued again while it was being processed.
 
-    The worker may have read what was there before the new cause, so the item is worked on once more.
+    The worker may have read outdated data, so the item is processed once more.
     """
     return settled if isinstance(settled, Again) else Again(now)

@@ -15,13 +15,13 @@ work_items = sa.Table(
     sa.Column("payload", sa.Text, nullable=True),
     sa.Column("not_before", UtcTime, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
-    # Each claim has a token of its own, so that a worker whose lease ran out is told from the one that took over.
+    # Each claim has its own token, which distinguishes a worker whose lease expired from the one that took over.
     sa.Column("lease_owner", sa.Text, nullable=True),
     sa.Column("lease_until", UtcTime, nullable=True),
-    # The item was enqueued again while a worker had it, which may have read what was there before.
+    # Whether the item was enqueued again while a worker was processing it, possibly with outdated data.
     sa.Column("is_asked_again", sa.Boolean, nullable=False),
     sa.Column("outcome", sa.Text, nullable=True),
-    # One line on the last attempt that went wrong.
+    # The error of the last failed attempt, in one line.
     sa.Column("error", sa.Text, nullable=True),
     sa.Column("enqueued_at", UtcTime, nullable=False),
     sa.Column("finished_at", UtcTime, nullable=True),

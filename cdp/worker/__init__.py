@@ -1,7 +1,7 @@
-"""The worker of this product: all kinds of work that its domains declare, and the runner that works on them.
+"""The worker: all kinds of work that the domains declare, and the runner that processes them.
 
-A kind is declared in its domain and entered here, once. `cdp work` and `cdp serve` work on all kinds; a run ends with
-the housekeeping, for those who start neither.
+A kind is declared in its domain and listed here. `cdp work` and `cdp serve` process all kinds; a run ends with the
+housekeeping, for installations that use neither.
 """
 
 from __future__ import annotations

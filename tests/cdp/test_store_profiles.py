@@ -161,7 +161,7 @@ def test_a_failed_publish_leaves_the_previous_state(store: Store) -> None:
         profiles_delete=rows(EMPTY.profiles_delete, ("bob",)),
         members_upsert=rows(EMPTY.members_upsert, ("o1", "ann", "r2"), ("o2", None, "r2")),
     )
-    with pytest.raises(StatementFailed, match="a constraint of the store is broken"):
+    with pytest.raises(StatementFailed, match="a constraint of the store is violated"):
         publish(store, broken)
     with store.read() as connection:
         assert contents(connection) == before

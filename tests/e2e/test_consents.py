@@ -41,7 +41,7 @@ def _state(store: Store, state: str) -> None:
 def test_a_whole_ledger_is_told_so_with_its_head(store: Store, command: Command) -> None:
     shown = command("consents", "verify")
     assert shown.exit_code == 0
-    assert shown.stdout.startswith("The ledger holds: 2 entries")
+    assert shown.stdout.startswith("The ledger is intact: 2 entries")
     told = json.loads(command("consents", "verify", "--json").stdout)
     assert (told["entries"], told["broken"]) == (2, None)
     assert told["head"] in shown.stdout.replace("\n", "")

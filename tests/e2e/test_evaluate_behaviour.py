@@ -27,17 +27,17 @@ def test_scores_and_hours_beat_simple_rules_and_come_near_what_the_truth_allows(
     assert answer.stdout == cdp(sample_run.home, "evaluate", "behaviour", "--truth", str(SAMPLE), "--json").stdout
 
 
-def test_a_screen_for_the_eye(sample_run: SampleRun) -> None:
+def test_terminal_output(sample_run: SampleRun) -> None:
     answer = cdp(sample_run.home, "evaluate", "behaviour")
     assert answer.exit_code == 0, answer.stderr
     for words in ("Channel preference", "Best time", "last click", "reliability.html"):
         assert words in answer.stdout
 
 
-def test_too_little_data_is_no_evidence(small_home: Path) -> None:
+def test_too_little_data_is_reported(small_home: Path) -> None:
     answer = cdp(small_home, "evaluate", "behaviour")
     assert answer.exit_code == 0, answer.stderr
-    assert answer.stdout.count("No evidence") == 2
+    assert answer.stdout.count("Insufficient data") == 2
 
 
 def test_nothing_is_published(command: Command) -> None:

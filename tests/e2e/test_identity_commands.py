@@ -195,7 +195,7 @@ class TestReview:
         assert known("identity", "unlink", *ends, "--reason", "father and son").exit_code == 0
         assert json.loads(known("identity", "review", "--json").stdout) == {"waiting": 0, "pairs": []}
         run(known)
-        assert known("identity", "review").stdout == "Nothing waits for review.\n"
+        assert known("identity", "review").stdout == "There are no pairs to review.\n"
 
 
 class TestDecisions:
@@ -203,7 +203,7 @@ class TestDecisions:
         assert profiles_of(known, ANN) != profiles_of(known, MARRIED_ANN)
         answer = known("identity", "link", ANN, MARRIED_ANN, "--reason", "called her", "--author", "sue")
         assert answer.exit_code == 0, answer.stderr
-        assert "The next `cdp run` joins their profiles." in answer.stdout
+        assert "The next `cdp run` merges their profiles." in answer.stdout
         for _ in range(2):
             run(known)
             assert profiles_of(known, ANN) == profiles_of(known, MARRIED_ANN)
@@ -219,7 +219,7 @@ class TestDecisions:
         answer = known("identity", "unlink", *ends, "--reason", "namesakes", "--author", "sue")
         assert answer.exit_code == 0, answer.stderr
         shown = " ".join(known("identity", "explain", ANN, MARRIED_ANN).stdout.split())
-        assert "linked by a steward; the next run parts them: unlinked by sue" in shown
+        assert "linked by a steward; the next run splits them: unlinked by sue" in shown
         run(known)
         assert profiles_of(known, ANN).isdisjoint(profiles_of(known, MARRIED_ANN))
 
@@ -238,7 +238,7 @@ class TestDecisions:
         assert profiles_of(known, "till:T1") == profiles_of(known, ANN)
         answer = known("identity", "unlink", ANN, ANNS_PHONE, "--reason", "a friend's phone")
         assert answer.exit_code == 0, answer.stderr
-        assert "1 carry both" in answer.stdout
+        assert "match both: 1." in answer.stdout
         for arguments in ((), ("--full",)):
             assert known("run", *arguments).exit_code == 0
             assert profiles_of(known, "till:T1").isdisjoint(profiles_of(known, ANN))
@@ -391,7 +391,7 @@ class TestEvaluate:
     def test_either_records_or_what_is_published(self, command: Command, arguments: tuple[str, ...]) -> None:
         answer = command("identity", "evaluate", *arguments, "--truth", "truth.csv")
         assert answer.exit_code == 2
-        assert answer.error == "name either RECORDS or --published"
+        assert answer.error == "either RECORDS or --published is required, but not both"
 
     def test_what_is_published_is_held_against_the_truth_of_its_lines(self, known: Command, tmp_path: Path) -> None:
         lines = [("crm.csv", 2, "ann"), ("till.csv", 2, "ann"), ("till.csv", 3, "kim"), ("crm.csv", 3, "bob")]

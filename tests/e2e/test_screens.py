@@ -74,7 +74,7 @@ def test_rejects_can_be_narrowed_down(sample_run: SampleRun) -> None:
     assert shown.startswith("sendgrid no_identifier: email\n")
     assert "twilio" not in shown
     nothing = look(sample_run, "rejects", "--reason", "too_blue").stdout
-    assert "No refused row is like that" in nothing
+    assert "No refused row matches" in nothing
     assert "sendgrid no_identifier" in nothing
 
 
@@ -93,7 +93,7 @@ def test_settings_say_where_they_come_from_and_keep_secrets(
 
 
 def test_status_before_any_run_helps_and_makes_nothing(command: Command, home: Path) -> None:
-    assert "No run yet" in command("status").stdout
+    assert "no runs yet" in command("status").stdout
     assert json.loads(command("status", "--json").stdout)["runs"] == []
     assert not home.exists()
 
@@ -124,7 +124,7 @@ def test_a_replay_without_a_fix_resolves_nothing(command: Command, tmp_path: Pat
     log = jsonl(tmp_path / "logs" / "sendgrid.jsonl", [mail(number) for number in range(20)], broken_line=7)
     assert command("run", str(log)).exit_code == 0
     assert "0 of 1 refused rows are resolved" in command("replay").stdout
-    assert "nothing to do" in command("replay", "--reason", "too_blue").stdout
+    assert "No row was refused for this reason" in command("replay", "--reason", "too_blue").stdout
 
 
 def test_version_and_help(command: Command) -> None:

@@ -47,8 +47,8 @@ def test_failed_items_are_listed_and_tried_anew(command: Command, home: Path) ->
     assert "the address is gone" in command("work", "failed").stdout
     [one] = json.loads(command("work", "failed", "--kind", "send", "--limit", "1", "--json").stdout)
     assert (one["kind"], one["key"], one["attempts"]) == ("send", "message-2", 1)
-    assert command("work", "retry", "--kind", "sync").stdout == "Items due again: 0\n"
-    assert command("work", "retry").stdout == "Items due again: 2\n"
+    assert command("work", "retry", "--kind", "sync").stdout == "Requeued items: 0\n"
+    assert command("work", "retry").stdout == "Requeued items: 2\n"
     [status] = json.loads(command("work", "status", "--json").stdout)
     assert (status["due"], status["failed"]) == (2, 0)
     assert "send" in command("work", "status").stdout
@@ -56,7 +56,7 @@ def test_failed_items_are_listed_and_tried_anew(command: Command, home: Path) ->
 
 def test_json_needs_an_end(command: Command) -> None:
     answer = command("work", "--json")
-    assert (answer.exit_code, "needs --once" in answer.error) == (2, True)
+    assert (answer.exit_code, "requires --once" in answer.error) == (2, True)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -155,7 +155,7 @@ def test_what_raises_is_tried_again_after_a_while_and_given_up_in_the_end(worksh
         assert runner.drain() == {}
         workshop.clock.now += timedelta(seconds=1)
         assert runner.drain()
-    assert workshop.failures() == [("a", "a defect: ValueError")]
+    assert workshop.failures() == [("a", "internal error: ValueError")]
     assert [line["attempts"] for line in workshop.log.lines] == [1, 2, 3]
     assert "ann@" not in str(workshop.log.lines)
 
@@ -249,7 +249,7 @@ def test_an_item_that_ends_every_worker_is_given_up(workshop: Workshop) -> None:
             workshop.runner(kind).drain()
         workshop.clock.now += kind.lease
     assert workshop.runner(kind).drain() == {"send": {"failed": 1}}
-    assert workshop.failures() == [("poison", "its worker ended, or took too long, in each of its attempts")]
+    assert workshop.failures() == [("poison", "the worker died or exceeded the lease in each attempt")]
 
 
 def test_recurring_work_happens_once_an_occurrence_whoever_works(workshop: Workshop) -> None:
@@ -268,7 +268,7 @@ def test_recurring_work_happens_once_an_occurrence_whoever_works(workshop: Works
 def test_recurring_work_goes_on_after_it_has_failed(workshop: Workshop) -> None:
     kind = Kind("tidy", refuses(""), backoff=Backoff(()), every=timedelta(hours=1))
     workshop.runner(kind).drain()
-    assert workshop.failures() == [("", "a defect: ValueError")]
+    assert workshop.failures() == [("", "internal error: ValueError")]
     assert workshop.status() == {"tidy": (1, 0, 0, 1)}
 
 

@@ -16,7 +16,7 @@ TIME = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     _create_profiles()
-    _create_given_ids()
+    _create_issued_ids()
     _create_changes()
     _create_steward_decisions()
     _create_runs()
@@ -40,7 +40,7 @@ def _create_profiles() -> None:
     )
 
 
-def _create_given_ids() -> None:
+def _create_issued_ids() -> None:
     op.create_table(
         "members",
         sa.Column("observation_id", sa.Text, primary_key=True),

@@ -1,4 +1,4 @@
-"""What happens live: the inbox and its overlay, consents, suppressions, decisions, write keys, the request log."""
+"""Live data: the inbox and the live layer, consents, suppressions, decisions, write keys, the request log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIME = sa.DateTime(timezone=True)
 def upgrade() -> None:
     _create_write_keys()
     _create_inbox()
-    _create_overlay()
+    _create_live_layer()
     _create_consents()
     _create_decisions()
     _create_request_log()
@@ -50,7 +50,7 @@ def _create_inbox() -> None:
     )
 
 
-def _create_overlay() -> None:
+def _create_live_layer() -> None:
     op.create_table(
         "junk_identifiers",
         sa.Column("type", sa.Text, primary_key=True),

@@ -1,4 +1,4 @@
-"""What an event takes back of what its source has said of a person, until a run has taken it in."""
+"""The traits that a live event unsets, until a run has ingested the event."""
 
 from __future__ import annotations
 

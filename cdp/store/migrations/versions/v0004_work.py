@@ -1,4 +1,4 @@
-"""The queue of things to do, and an index that finds landed payloads by their age."""
+"""The work queue, and an index of landed payloads by age."""
 
 from __future__ import annotations
 
