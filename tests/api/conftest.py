@@ -1,3 +1,5 @@
+"""A service for each test, `service`, or one for all of a module, `lasting`, for requests that change nothing."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,3 +1,9 @@
+"""Homes in which `cdp` has run. Those of the sample, and the like, are made once for all workers (`homes`).
+
+A command runs in a process of its own (`cdp`) where that proves something, and in this one (`command`, `sample`) where
+it costs only its imports.
+"""
+
 from __future__ import annotations
 
 import fcntl
