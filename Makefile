@@ -10,7 +10,7 @@ demo: $(VENV)/.installed
 	$(BIN)/cdp demo
 
 test: $(VENV)/.dev-installed
-	$(BIN)/python -m pytest -n auto --dist loadfile --durations=20 --durations-min=5
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=20 --durations-min=5
 
 # On every save: neither end to end, nor what is marked slow, nor PostgreSQL.
 fast: $(VENV)/.dev-installed

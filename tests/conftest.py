@@ -38,10 +38,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    slow = [item for item in items if item.get_closest_marker("slow") or END_TO_END in item.path.parents]
     if config.getoption("fast"):
-        slow = [item for item in items if item.get_closest_marker("slow")]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
+    # Files that take long go first, so that no worker is left alone with one at the end.
+    slow_files = {item.path for item in slow}
+    items.sort(key=lambda item: item.path not in slow_files)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -49,9 +52,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     mark = metafunc.definition.get_closest_marker("backends")
     backends = mark.args if mark else BACKENDS[:1] if metafunc.config.getoption("fast") else BACKENDS
     chosen = [argument for one in metafunc.definition.iter_markers("parametrize") for argument in one.args[:1]]
-    for name, scope in (("store_url", "function"), ("lasting_store_url", "module")):
+    for name in ("store_url", "lasting_store_url"):
         if name in metafunc.fixturenames and name not in chosen:
-            metafunc.parametrize(name, backends, indirect=True, scope=scope)
+            metafunc.parametrize(name, backends, indirect=True, scope="module" if "lasting" in name else "function")
 
 
 @pytest.hookimpl(wrapper=True)

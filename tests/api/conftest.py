@@ -1,4 +1,4 @@
-"""Services for the API's tests, on each store backend."""
+"""A service for each test, `service`, or one for all of a module, `lasting`, for requests that change nothing."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from tests.e2e.command import SAMPLE, Command, cdp
@@ -27,15 +28,16 @@ def test_scores_and_hours_beat_simple_rules_and_come_near_what_the_truth_allows(
     assert answer.stdout == cdp(sample_run.home, "evaluate", "behaviour", "--truth", str(SAMPLE), "--json").stdout
 
 
-def test_terminal_output(sample_run: SampleRun) -> None:
-    answer = cdp(sample_run.home, "evaluate", "behaviour")
+def test_terminal_output(sample: Command) -> None:
+    answer = sample("evaluate", "behaviour")
     assert answer.exit_code == 0, answer.stderr
     for words in ("Channel preference", "Best time", "last click", "reliability.html"):
         assert words in answer.stdout
 
 
-def test_too_little_data_is_reported(small_home: Path) -> None:
-    answer = cdp(small_home, "evaluate", "behaviour")
+def test_too_little_data_is_reported(command: Command, small_home: Path, home: Path) -> None:
+    shutil.copytree(small_home, home)
+    answer = command("evaluate", "behaviour")
     assert answer.exit_code == 0, answer.stderr
     assert answer.stdout.count("Insufficient data") == 2
 
@@ -45,9 +47,9 @@ def test_nothing_is_published(command: Command) -> None:
     assert (answer.exit_code, "there is no warehouse yet" in answer.stderr) == (7, True)
 
 
-def test_no_truth(sample_run: SampleRun, tmp_path: Path) -> None:
-    answer = cdp(sample_run.home, "evaluate", "behaviour", "--truth", str(tmp_path))
+def test_no_truth(sample: Command, tmp_path: Path) -> None:
+    answer = sample("evaluate", "behaviour", "--truth", str(tmp_path))
     assert (answer.exit_code, "there is no truth" in answer.stderr) == (4, True)
     (tmp_path / "truth.csv").write_text("a,b\n1,2\n")
-    answer = cdp(sample_run.home, "evaluate", "behaviour", "--truth", str(tmp_path))
+    answer = sample("evaluate", "behaviour", "--truth", str(tmp_path))
     assert (answer.exit_code, "no column file" in answer.stderr) == (4, True)

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from tests.e2e.command import ROOT, Command, cdp
+from tests.e2e.conftest import Homes
 from tests.e2e.logs import jsonl, mail
 
 MAPPING = """
@@ -53,15 +54,15 @@ def contacts(folder: Path, source: str, rows: list[tuple[str, ...]]) -> None:
 
 
 @pytest.fixture(scope="module")
-def people_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def people_home(homes: Homes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home that holds the people above; for copies."""
     folder = tmp_path_factory.mktemp("people")
     contacts(folder / "crm", "crm", CRM)
     contacts(folder / "till", "till", TILL)
     log = jsonl(folder / "sendgrid.jsonl", [mail(1, email=ANN), mail(2, email=BOB)])
-    answer = cdp(folder / "var", "run", str(folder / "crm"), str(folder / "till"), str(log))
-    assert answer.exit_code == 0, answer.stderr
-    return folder / "var"
+    inputs = (str(folder / "crm"), str(folder / "till"), str(log))
+    home, _ = homes.made_once("people", lambda home: cdp(home, "run", *inputs))
+    return home
 
 
 @pytest.fixture

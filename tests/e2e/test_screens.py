@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.command import Answer, Command, cdp
+from tests.e2e.command import Answer, Command
 from tests.e2e.conftest import SampleRun
 from tests.e2e.logs import good_log, jsonl, mail
 
 
-def look(sample_run: SampleRun, *arguments: str) -> Answer:
-    answer = cdp(sample_run.home, *arguments, COLUMNS="80")
+def look(sample: Command, *arguments: str) -> Answer:
+    answer = sample(*arguments, COLUMNS="80")
     assert answer.exit_code == 0, answer.stderr
     return answer
 
@@ -33,47 +33,47 @@ def look(sample_run: SampleRun, *arguments: str) -> Answer:
     ],
     ids=" ".join,
 )
-def test_nothing_is_cut_off_on_eighty_columns(arguments: list[str], sample_run: SampleRun) -> None:
-    shown = look(sample_run, *arguments).stdout
+def test_nothing_is_cut_off_on_eighty_columns(arguments: list[str], sample: Command) -> None:
+    shown = look(sample, *arguments).stdout
     assert "…" not in shown
     assert max(map(len, shown.splitlines())) <= 80
 
 
-def test_a_wide_row_is_shown_as_a_record_with_all_its_values(sample_run: SampleRun) -> None:
+def test_a_wide_row_is_shown_as_a_record_with_all_its_values(sample: Command) -> None:
     query = "select * from profiles.profiles where email is not null order by profile_id limit 1"
-    shown = look(sample_run, "sql", query).stdout
-    row = json.loads(look(sample_run, "sql", query, "--format", "json").stdout)[0]
+    shown = look(sample, "sql", query).stdout
+    row = json.loads(look(sample, "sql", query, "--format", "json").stdout)[0]
     assert row["profile_id"] in shown
     assert row["email"] in shown.replace("\n", "")
 
 
-def test_csv_and_json_hold_the_same_rows(sample_run: SampleRun) -> None:
+def test_csv_and_json_hold_the_same_rows(sample: Command) -> None:
     query = (
         "select profile_id, channel, score, best_hours from segments.channel_preferences "
         "where best_hours is not null order by profile_id, channel limit 50"
     )
-    documents = json.loads(look(sample_run, "sql", query, "--format", "json").stdout)
-    lines = list(csv.DictReader(io.StringIO(look(sample_run, "sql", query, "--format", "csv").stdout)))
+    documents = json.loads(look(sample, "sql", query, "--format", "json").stdout)
+    lines = list(csv.DictReader(io.StringIO(look(sample, "sql", query, "--format", "csv").stdout)))
     assert len(documents) == len(lines) == 50
     assert [json.loads(line["best_hours"]) for line in lines] == [document["best_hours"] for document in documents]
 
 
-def test_a_long_answer_is_cut_and_says_so(sample_run: SampleRun) -> None:
-    shown = look(sample_run, "sql", "select profile_id from profiles.profiles").stdout
+def test_a_long_answer_is_cut_and_says_so(sample: Command, sample_run: SampleRun) -> None:
+    shown = look(sample, "sql", "select profile_id from profiles.profiles").stdout
     assert f"100 of {sample_run.report['profiles']:,} rows" in shown
 
 
-def test_segments_say_their_rules_and_who_came(sample_run: SampleRun) -> None:
-    shown = " ".join(look(sample_run, "segments").stdout.split())
+def test_segments_say_their_rules_and_who_came(sample: Command) -> None:
+    shown = " ".join(look(sample, "segments").stdout.split())
     assert "repeat_customer" in shown
     assert "Bought twice or more: order count is at least 2" in shown
 
 
-def test_rejects_can_be_narrowed_down(sample_run: SampleRun) -> None:
-    shown = look(sample_run, "rejects", "--source", "sendgrid", "--reason", "no_identifier").stdout
+def test_rejects_can_be_narrowed_down(sample: Command) -> None:
+    shown = look(sample, "rejects", "--source", "sendgrid", "--reason", "no_identifier").stdout
     assert shown.startswith("sendgrid no_identifier: email\n")
     assert "twilio" not in shown
-    nothing = look(sample_run, "rejects", "--reason", "too_blue").stdout
+    nothing = look(sample, "rejects", "--reason", "too_blue").stdout
     assert "No refused row matches" in nothing
     assert "sendgrid no_identifier" in nothing
 

@@ -10,17 +10,10 @@ import pytest
 import yaml
 
 from cdp.settings import DATA
-from tests.e2e.command import Command, cdp, in_this_process
-from tests.e2e.conftest import SampleRun
+from tests.e2e.command import Command
 
 SHIPPED = (DATA / "segments.yaml").read_text()
 NAMES = [segment["name"] for segment in yaml.safe_load(SHIPPED)["segments"]]
-
-
-@pytest.fixture
-def sample(sample_run: SampleRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs `cdp` in this process over the published sample."""
-    return in_this_process(monkeypatch, capsys, sample_run.home, {})
 
 
 def answer(command: Command, *arguments: str) -> Any:
@@ -115,22 +108,22 @@ BROKEN = {
 @pytest.mark.parametrize(("rule", "says"), BROKEN.values(), ids=BROKEN)
 @pytest.mark.parametrize("way", ["preview", "in force", "run"])
 def test_a_bad_catalogue_is_one_line_and_exit_3(
-    sample_run: SampleRun, tmp_path: Path, way: str, rule: str, says: str
+    sample: Command, tmp_path: Path, way: str, rule: str, says: str
 ) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(f"version: 1\nsegments:\n  - name: it\n    title: It\n    rule: {rule}\n")
     if way == "preview":
-        given = cdp(sample_run.home, "segments", "--preview", str(path))
+        given = sample("segments", "--preview", str(path))
     else:
-        given = cdp(sample_run.home, "run" if way == "run" else "segments", CDP_SEGMENTS=str(path))
+        given = sample("run" if way == "run" else "segments", CDP_SEGMENTS=str(path))
     assert given.exit_code == 3
     assert given.error.startswith(f"{path}:5: segment it: ")
     assert says in given.error
 
 
-def test_a_file_that_has_changed_since_the_run_is_told(sample_run: SampleRun, tmp_path: Path) -> None:
+def test_a_file_that_has_changed_since_the_run_is_told(sample: Command, tmp_path: Path) -> None:
     path = tmp_path / "none.yaml"
     path.write_text("version: 1\nsegments: []\n")
-    shown = cdp(sample_run.home, "segments", CDP_SEGMENTS=str(path)).stdout
+    shown = sample("segments", CDP_SEGMENTS=str(path)).stdout
     assert "big_spender" in shown
     assert "file has changed since the last run" in " ".join(shown.split())

@@ -19,7 +19,7 @@ import httpx
 import pytest
 from segment.analytics.client import Client
 
-from tests.e2e.command import CDP, ROOT, Command, environment, free_port
+from tests.e2e.command import CDP, ROOT, Command, environment, free_port, in_this_process
 
 PROGRAMS = Path(__file__).with_name("sdks")
 PACKAGES = (
@@ -69,9 +69,10 @@ class Server:
 
 @dataclass(frozen=True)
 class Site:
-    """A running server and a write key of the source `web`."""
+    """A running server and a write key of a source of its own."""
 
     server: Server
+    source: str
     write_key: str
     command: Command
 
@@ -79,7 +80,7 @@ class Site:
         """What the warehouse holds of the source, after a run."""
         run = self.command("run", "--json")
         assert run.exit_code == 0, run.stderr
-        return self.rows("select * from conformed.events where source = 'web'")
+        return self.rows(f"select * from conformed.events where source = '{self.source}'")
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         answer = self.command("sql", query, "--format", "json")
@@ -88,14 +89,41 @@ class Site:
         return found
 
 
-@pytest.fixture
-def site(home: Path, command: Command) -> Iterator[Site]:
-    added = command("clients", "add", "site", "--write-key", "--source", "web", "--json")
-    assert added.exit_code == 0, added.stderr
+@contextmanager
+def running(home: Path) -> Iterator[Server]:
+    home.mkdir()
     server = Server(home, free_port())
     server.start()
-    yield Site(server, json.loads(added.stdout)["write_key"], command)
-    server.end(signal.SIGTERM)
+    try:
+        yield server
+    finally:
+        server.end(signal.SIGTERM)
+
+
+def site_of(server: Server, source: str, command: Command) -> Site:
+    added = command("clients", "add", source, "--write-key", "--source", source, "--json")
+    assert added.exit_code == 0, added.stderr
+    return Site(server, source, json.loads(added.stdout)["write_key"], command)
+
+
+@pytest.fixture
+def site(home: Path, command: Command) -> Iterator[Site]:
+    with running(home) as server:
+        yield site_of(server, "web", command)
+
+
+@pytest.fixture(scope="module")
+def lasting_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all SDKs, each of which has it killed and started again."""
+    with running(tmp_path_factory.mktemp("sdks") / "var") as server:
+        yield server
+
+
+@pytest.fixture
+def site_of_sdk(
+    lasting_server: Server, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Site:
+    return site_of(lasting_server, name, in_this_process(monkeypatch, capsys, lasting_server.home, {}))
 
 
 @pytest.fixture(scope="session")
@@ -165,26 +193,32 @@ def assert_each_event_is_there_once(site: Site) -> None:
     assert len({event["event_id"] for event in events}) == len(events)
     assert site.rows("select count(*) as n from landing.rejects") == [{"n": 0}]
     # The traits that Rudder's SDKs put into the context are there as well, and alias has brought the browser in.
-    [person] = site.rows("select profile_id, email, first_name from profiles.profiles")
+    [person] = site.rows("select email, first_name from profiles.profiles")
     assert (person["email"], person["first_name"]) == ("ann@example.com", "Ann")
-    [known] = site.rows("select count(*) as n from identity.identifiers where value = 'browser-1'")
+    of_source = f"from conformed.observations where source = '{site.source}'"
+    [seen] = site.rows(f"select max(email) as email, max(first_name) as first_name {of_source}")
+    assert seen == person
+    [known] = site.rows(
+        f"select count(*) as n from identity.identifiers semi join ({of_source}) using (observation_id) "
+        "where value = 'browser-1'"
+    )
     assert known["n"] >= 1
     [identified] = [json.loads(event["properties"]) for event in events if event["event_type"] == "identified"]
     assert identified == {"city": None, "plan": ""}
 
 
 @pytest.mark.parametrize(("name", "while_down"), [("segment_python", True), ("rudder_python", False)])
-def test_python_sdks(site: Site, name: str, while_down: bool) -> None:
-    drive(site, [sys.executable, str(PROGRAMS / f"{name}.py")], while_down=while_down)
-    assert_each_event_is_there_once(site)
+def test_python_sdks(site_of_sdk: Site, name: str, while_down: bool) -> None:
+    drive(site_of_sdk, [sys.executable, str(PROGRAMS / f"{name}.py")], while_down=while_down)
+    assert_each_event_is_there_once(site_of_sdk)
 
 
 @pytest.mark.parametrize(
     ("name", "while_down"), [("segment_node", False), ("rudder_node", True), ("analytics_js", False)]
 )
-def test_node_sdks(site: Site, node_modules: Path, name: str, while_down: bool) -> None:
-    drive(site, ["node", str(PROGRAMS / f"{name}.js")], while_down=while_down, NODE_PATH=str(node_modules))
-    assert_each_event_is_there_once(site)
+def test_node_sdks(site_of_sdk: Site, node_modules: Path, name: str, while_down: bool) -> None:
+    drive(site_of_sdk, ["node", str(PROGRAMS / f"{name}.js")], while_down=while_down, NODE_PATH=str(node_modules))
+    assert_each_event_is_there_once(site_of_sdk)
 
 
 def test_a_server_killed_in_full_swing_loses_nothing(site: Site) -> None:

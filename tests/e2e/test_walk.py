@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.command import cdp, serving, started, token
+from tests.e2e.command import Command, cdp, serving, started, token
 from tests.e2e.conftest import SampleRun
 
 PERSON = """
@@ -42,22 +42,22 @@ def service(sample_run: SampleRun) -> Iterator[Service]:
         yield Service(http, token(url, client))
 
 
-def rows(home: Path, query: str) -> list[dict[str, Any]]:
-    answer = cdp(home, "sql", query, "--format", "json")
+def rows(command: Command, query: str) -> list[dict[str, Any]]:
+    answer = command("sql", query, "--format", "json")
     assert answer.exit_code == 0, answer.stderr
     found: list[dict[str, Any]] = json.loads(answer.stdout)
     return found
 
 
-def test_the_service_is_ready_with_the_run_that_was_published(sample_run: SampleRun, service: Service) -> None:
+def test_the_service_is_ready_with_the_run_that_was_published(service: Service) -> None:
     ready = service.http.get("/readyz")
     assert ready.status_code == 200
     assert ready.json()["status"] == "ready"
     assert ready.json()["run_id"].startswith("run_")
 
 
-def test_a_person_is_found_by_an_email_written_in_another_way(sample_run: SampleRun, service: Service) -> None:
-    person = rows(sample_run.home, PERSON)[0]
+def test_a_person_is_found_by_an_email_written_in_another_way(sample: Command, service: Service) -> None:
+    person = rows(sample, PERSON)[0]
     answer = service.call(
         "POST", "/v1/profiles/lookup", json={"identifiers": [{"type": "email", "value": f" {person['email'].upper()}"}]}
     )
@@ -66,8 +66,8 @@ def test_a_person_is_found_by_an_email_written_in_another_way(sample_run: Sample
     assert answer.json()["profile"]["traits"]["first_name"] == person["first_name"]
 
 
-def test_a_profile_read_by_its_id_says_what_the_warehouse_says(sample_run: SampleRun, service: Service) -> None:
-    person = rows(sample_run.home, PERSON)[0]
+def test_a_profile_read_by_its_id_says_what_the_warehouse_says(sample: Command, service: Service) -> None:
+    person = rows(sample, PERSON)[0]
     profile_id = person["profile_id"]
     answer = service.call(
         "GET", f"/v1/profiles/{profile_id}", params={"include": "traits,segments,preferences,metrics,identity"}
@@ -75,19 +75,19 @@ def test_a_profile_read_by_its_id_says_what_the_warehouse_says(sample_run: Sampl
     of_person = f"where profile_id = '{profile_id}'"
     assert answer["traits"]["email"] == person["email"]
     assert sorted(entry["segment"] for entry in answer["segments"]) == [
-        row["segment"] for row in rows(sample_run.home, f"from segments.memberships {of_person} order by segment")
+        row["segment"] for row in rows(sample, f"from segments.memberships {of_person} order by segment")
     ]
-    metrics = rows(sample_run.home, f"select order_count, email_sent_count from profiles.metrics {of_person}")[0]
+    metrics = rows(sample, f"select order_count, email_sent_count from profiles.metrics {of_person}")[0]
     assert {name: answer["metrics"][name] for name in metrics} == metrics
-    preferences = rows(sample_run.home, f"from segments.channel_preferences {of_person}")
+    preferences = rows(sample, f"from segments.channel_preferences {of_person}")
     assert {entry["channel"] for entry in answer["preferences"]} == {row["channel"] for row in preferences}
-    members = rows(sample_run.home, f"from identity.members {of_person} and valid_to_run is null")
+    members = rows(sample, f"from identity.members {of_person} and valid_to_run is null")
     assert len(answer["identity"]["members"]) == len(members)
     assert all(entry["file"] and entry["line_number"] for entry in answer["trait_evidence"])
 
 
-def test_without_a_token_nobody_reads_a_profile(sample_run: SampleRun, service: Service) -> None:
-    person = rows(sample_run.home, PERSON)[0]
+def test_without_a_token_nobody_reads_a_profile(sample: Command, service: Service) -> None:
+    person = rows(sample, PERSON)[0]
     answer = service.http.get(f"/v1/profiles/{person['profile_id']}")
     assert answer.status_code == 401
     assert person["email"] not in answer.text
@@ -103,11 +103,13 @@ STATE = (
 )
 
 
-def test_the_demo_on_top_of_the_sample_changes_nothing_and_says_how_right_it_is(sample_run: SampleRun) -> None:
-    before = rows(sample_run.home, STATE)
+def test_the_demo_on_top_of_the_sample_changes_nothing_and_says_how_right_it_is(
+    sample: Command, sample_run: SampleRun
+) -> None:
+    before = rows(sample, STATE)
     again = cdp(sample_run.home, "demo", "--json")
     assert again.exit_code == 0, again.stderr
-    assert rows(sample_run.home, STATE) == before
+    assert rows(sample, STATE) == before
     run, found = (json.loads(again.stdout)[part] for part in ("run", "findings"))
     assert (run["files"], run["files_known"], run["landed"]) == (0, sample_run.report["files"], 0)
     assert found["people"] == 2_000
@@ -119,21 +121,20 @@ def test_the_demo_on_top_of_the_sample_changes_nothing_and_says_how_right_it_is(
 
 
 def test_an_analyst_is_answered_while_a_run_is_in_progress_and_a_rebuild_is_the_same(
-    sample_run: SampleRun, tmp_path: Path
+    sample_run: SampleRun, command: Command, home: Path
 ) -> None:
-    home = tmp_path / "var"
     shutil.copytree(sample_run.home, home)
-    before = rows(home, STATE)
+    before = rows(command, STATE)
     with started(home, "run", "--full", "--json") as run:
         deadline = time.monotonic() + 60
         while not any((home / "work").glob("run_*")) and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert rows(home, STATE) == before
-        state = json.loads(cdp(home, "status", "--json").stdout)
+        assert rows(command, STATE) == before
+        state = json.loads(command("status", "--json").stdout)
         assert state["running"], "the run was over before anybody could ask"
-        refused = cdp(home, "run", "--full")
+        refused = command("run", "--full")
         assert (refused.exit_code, refused.error.count("another run is in progress")) == (7, 1)
         output, problems = run.communicate(timeout=240)
         assert run.returncode == 0, problems
     assert json.loads(output)["landed"] == sample_run.report["landed"]
-    assert rows(home, STATE) == before
+    assert rows(command, STATE) == before

@@ -39,6 +39,8 @@ from tests.pipelines.runs import (
     write_lines,
 )
 
+pytestmark = pytest.mark.slow
+
 LATER, LATER_STILL = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
 
 FIRST = [sendgrid("delivered"), sendgrid("open"), "broken", sendgrid("delivered", "ben@shop.example")]
@@ -107,6 +109,7 @@ def updated_at(settings: Settings) -> set[str]:
         store.close()
 
 
+@pytest.mark.usefixtures("ungated")
 def test_the_warehouse_can_be_deleted_and_made_again(settings: Settings, tmp_path: Path) -> None:
     run(settings, write_first(tmp_path))
     run(settings, write_second(tmp_path), now=LATER)
@@ -171,6 +174,7 @@ def test_a_home_with_an_odd_name(tmp_path: Path) -> None:
 OTHER_MAPPING = CONTACTS_MAPPING.replace("first_name: first, last_name: last, ", "full_name: first, ")
 
 
+@pytest.mark.usefixtures("ungated")
 def test_what_a_changed_mapping_says_takes_the_place_of_what_it_said(settings: Settings, tmp_path: Path) -> None:
     inputs = write_first(tmp_path)
     run(settings, inputs)
@@ -305,8 +309,6 @@ from pipelines import flow
 from tests.pipelines.runs import Told, settings_in
 from pathlib import Path
 
-pytestmark = pytest.mark.slow
-
 def killing(work, calls):
     left = [calls]
     def wrapped(*args, **kwargs):
@@ -439,6 +441,7 @@ def test_an_input_that_grows_lands_anew_and_counts_once(settings: Settings, tmp_
     assert published(settings, "select count(*) from conformed.observations where source = 'crm'") == [(4,)]
 
 
+@pytest.mark.usefixtures("ungated")
 def test_a_list_of_one_s_own_says_which_values_join_nobody(tmp_path: Path) -> None:
     content = "id,first,last,email,phone,updated,opt_in\n" + "".join(
         f"{number},,,till@shop.example,,2026-11-0{number}T10:00:00Z,\n" for number in (1, 2)

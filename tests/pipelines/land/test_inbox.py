@@ -44,6 +44,8 @@ from tests.pipelines.runs import (
     write_lines,
 )
 
+pytestmark = pytest.mark.slow
+
 STAGES = flow.STAGES
 LATER, LATER_STILL = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
 
@@ -370,8 +372,6 @@ from datetime import datetime
 from pathlib import Path
 from pipelines import flow
 from tests.pipelines.runs import Told, settings_in
-
-pytestmark = pytest.mark.slow
 
 module, name, folder, now = sys.argv[1:]
 place = sys.modules[module]

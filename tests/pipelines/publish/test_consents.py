@@ -18,6 +18,8 @@ from cdp.warehouse import open_published
 from pipelines.publish.consents import record_consents
 from tests.pipelines.runs import NOW, run, sendgrid, settings_in, write_contacts, write_lines
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ungated")]
+
 ANN, BEN = (contact_point_id("email", f"{name}@shop.example") for name in ("ann", "ben"))
 
 
@@ -145,8 +147,6 @@ select coalesce(e.source, c.source) as source, e.event_id, e.channel, e.event_ty
     c.basis as consent_basis, c.method as consent_method, c.occurred_at as consent_at,
     o.email, o.phone, o.device_token, o.customer_id, o.anonymous_id
 from conformed.events e
-
-pytestmark = pytest.mark.slow
 full join conformed.consents c on c.source = e.source and c.observation_id = e.observation_id
     and c.channel = e.channel and c.occurred_at = e.occurred_at
 join conformed.observations o on o.observation_id = coalesce(e.observation_id, c.observation_id)
