@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from api.consents.unsubscribing import UnsubscribeLinks, load_unsubscribe_keys
@@ -35,7 +34,6 @@ from api.routes import (
     webhooks,
 )
 from api.schemas import Problem
-from api.security.basic_auth import VerifiedSecrets
 from api.security.issuer import ExternalIssuer
 from api.security.keys import load_signing_keys
 from api.security.rate_limit import RateLimit
@@ -49,9 +47,6 @@ from cdp.sources import load_sources
 from cdp.store import open_store
 from cdp.webhooks.fetch import Fetch, fetch
 from cdp.webhooks.verifier import Verifier
-
-# A secret's hash takes 19 MB and a core to check: who floods the token endpoint shall wait, nobody else.
-HASHES_AT_ONCE = 2
 
 # A router that stands early is matched early: what is asked most comes first.
 RESOURCES = (
@@ -116,7 +111,6 @@ def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), 
 
 def _context(settings: Settings, clock: Clock, fetch: Fetch) -> Context:
     public_url = settings.public_url.rstrip("/")
-    hashing = CapacityLimiter(HASHES_AT_ONCE)
     store, metrics = open_store(settings.effective_store_url), Metrics()
     receiver, policy = Receiver(settings, store), load_policy(settings.policy)
     return Context(
@@ -131,8 +125,6 @@ def _context(settings: Settings, clock: Clock, fetch: Fetch) -> Context:
         tokens=TokenService(load_signing_keys(settings.home), public_url, clock),
         issuer=ExternalIssuer(settings.oidc_issuer, public_url, clock) if settings.oidc_issuer else None,
         clock=clock,
-        hashing=hashing,
-        secrets=VerifiedSecrets(hashing),
         warehouse=PublishedWarehouse(settings),
         limit=RateLimit(settings.rate_limit),
         metrics=metrics,

@@ -40,8 +40,8 @@ def make_log() -> Logger:
 class AccessLog:
     """Gives each request an id, and notes its end.
 
-    Others tell it what it cannot know in `request.state`: `client_id`, the `error_code` of a problem, and `headers`
-    that the answer shall have.
+    Others tell it what it cannot know in `request.state`: `client_id`, the `error_code` of a problem, the `reason` of a
+    refusal that the answer does not give, and `headers` that the answer shall have.
     """
 
     def __init__(self, app: ASGIApp, log: Logger, requests: RequestLog, metrics: Metrics, clock: Clock) -> None:
@@ -94,6 +94,7 @@ class AccessLog:
             ms=request.milliseconds,
             code=request.error_code,
             id=state["request_id"],
+            **({"reason": state["reason"]} if "reason" in state else {}),
         )
 
 

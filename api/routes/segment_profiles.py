@@ -15,7 +15,7 @@ from fastapi.security import SecurityScopes
 from pydantic_core import from_json
 from starlette.responses import Response
 
-from api.context import Context, ContextOf, context_of
+from api.context import Context, ContextOf
 from api.errors import Unauthorised, problems
 from api.profiles.history import EVENT_CURSORS, EventFilter, EventPage, events_of
 from api.profiles.identifiers import normalised
@@ -32,11 +32,10 @@ from api.responses import answer
 from api.routes.profiles import stored_profile
 from api.schemas import Identifier, SpaceList, SpaceMetadata, SpaceTraits
 from api.security.auth import Authorise, admit, authorise, bearer_token
-from api.security.basic_auth import basic_credentials
+from api.security.basic_auth import basic_credentials, client_by_secret
 from api.security.tokens import Caller
 from cdp.errors import NotFound
 from cdp.fields import IDENTIFIER_TYPES
-from cdp.store.clients import credentials_of
 from cdp.store.profiles import lookup
 
 PATHS = "/v1/spaces/"
@@ -56,15 +55,15 @@ class AuthoriseSpace(Authorise):
         user, password = basic_credentials(request.headers["authorization"]) or ("", "")
         if not password:
             return await authorise(request, user, required.scopes)
-        caller = await _client(context_of(request), user, password.removesuffix(":"))
+        caller = await _client(request, user, password.removesuffix(":"))
         admit(request, caller, required.scopes)
         return caller
 
 
-async def _client(context: Context, client_id: str, secret: str) -> Caller:
+async def _client(request: Request, client_id: str, secret: str) -> Caller:
     """The client with this secret. `id:secret` given as if it were a token ends with one more colon."""
-    known = await context.ask(lambda store: credentials_of(store, client_id)) if "\0" not in client_id else None
-    if known is None or not await context.secrets.match(known, secret):
+    known = await client_by_secret(request, client_id, secret)
+    if known is None:
         raise Unauthorised("The token is not known", headers={"WWW-Authenticate": 'Basic realm="cdp", charset="UTF-8"'})
     return Caller(known.client_id, frozenset(known.scopes))
 

@@ -1,20 +1,18 @@
 """Write keys: what tracking clients send events with. A key names the source that its events are landed under.
 
-A key is 256 random bits, so its plain SHA-256 gives nothing away and takes a microsecond to look up, unlike a client's
-secret. It is shown once.
+A key is shown once; its hash finds its owner.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from cdp.errors import NotFound, UsageError
+from cdp.store.credentials import hash_of, new_secret
 from cdp.store.engine import Store
 from cdp.store.prepared import Prepared
 from cdp.store.schema import write_keys
@@ -88,7 +86,7 @@ def remove_write_key(connection: sa.Connection, name: str, now: datetime) -> Non
 
 def owner_of(store: Store, key: str) -> KeyOwner | None:
     """Whose key this is, if it is one in force."""
-    row = store.first(_OWNER, key_hash=_hash(key))
+    row = store.first(_OWNER, key_hash=hash_of(key))
     return KeyOwner(*row) if row is not None else None
 
 
@@ -110,10 +108,6 @@ def _existing(connection: sa.Connection, name: str) -> WriteKey:
 
 
 def _insert(connection: sa.Connection, name: str, source: str, now: datetime) -> str:
-    key = f"wk_{secrets.token_urlsafe(32)}"
-    connection.execute(write_keys.insert().values(key_hash=_hash(key), name=name, source=source, created_at=now))
+    key = new_secret("wk_")
+    connection.execute(write_keys.insert().values(key_hash=hash_of(key), name=name, source=source, created_at=now))
     return key
-
-
-def _hash(key: str) -> str:
-    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
