@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from api.access import routes as access
@@ -29,7 +28,6 @@ from api.people import history
 from api.people import routes as people
 from api.published import PublishedWarehouse
 from api.schemas import Problem
-from api.security.basic_auth import VerifiedSecrets
 from api.security.issuer import ExternalIssuer
 from api.security.rate_limit import RateLimit
 from api.security.tokens import TokenService
@@ -48,9 +46,6 @@ from cdp.store import open_store
 from cdp.webhooks.fetch import Fetch, fetch
 from cdp.work import Runner, running
 from cdp.worker import make_runner
-
-# A secret's hash takes 19 MB and a core to check: who floods the token endpoint shall wait, nobody else.
-HASHES_AT_ONCE = 2
 
 # A router that stands early is matched early: what is asked most comes first.
 ROUTERS = (
@@ -115,7 +110,6 @@ def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), 
 
 def _context(settings: Settings, clock: Clock, fetch: Fetch) -> Context:
     public_url = settings.public_url.rstrip("/")
-    hashing = CapacityLimiter(HASHES_AT_ONCE)
     store, metrics = open_store(settings.effective_store_url), Metrics()
     receiver, policy = Receiver(settings, store), load_policy(settings.policy)
     return Context(
@@ -130,8 +124,6 @@ def _context(settings: Settings, clock: Clock, fetch: Fetch) -> Context:
         tokens=TokenService(load_signing_keys(settings.home), public_url, clock),
         issuer=ExternalIssuer(settings.oidc_issuer, public_url, clock) if settings.oidc_issuer else None,
         clock=clock,
-        hashing=hashing,
-        secrets=VerifiedSecrets(hashing),
         warehouse=PublishedWarehouse(settings),
         limit=RateLimit(settings.rate_limit),
         metrics=metrics,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, TypeVar
 
-from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
@@ -16,7 +15,6 @@ from api.decision.desk import DecisionDesk
 from api.intake import Intake
 from api.operations.metrics import Metrics
 from api.published import PublishedWarehouse
-from api.security.basic_auth import VerifiedSecrets
 from api.security.issuer import ExternalIssuer
 from api.security.rate_limit import RateLimit
 from api.security.tokens import TokenService
@@ -44,8 +42,6 @@ class Context:
     tokens: TokenService
     issuer: ExternalIssuer | None
     clock: Clock
-    hashing: CapacityLimiter
-    secrets: VerifiedSecrets
     warehouse: PublishedWarehouse
     limit: RateLimit
     metrics: Metrics

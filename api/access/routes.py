@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
-from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
 from api.access.schemas import KeySet, OAuthProblem, ServerMetadata, Token
-from api.context import Context, ContextOf
+from api.context import ContextOf
 from api.errors import OAuthError, problems
-from api.security.basic_auth import basic_credentials
+from api.security.basic_auth import basic_credentials, client_by_secret
 from api.security.body_limit import bounded
 from api.security.tokens import LIFETIME
-from cdp.access.clients import SCOPES, Client, authenticate
+from cdp.access.clients import SCOPES, KnownClient
 
 router = APIRouter(tags=["oauth"], route_class=bounded(16_384))
 
@@ -46,8 +44,9 @@ async def token(request: Request, response: Response, context: ContextOf) -> Tok
     """Issue an access token to a client, which authenticates by HTTP Basic or with its secret in the form."""
     form = await _form(request)
     _check_grant_type(form)
-    client_id, secret = _credentials(request, form)
-    client = await to_thread.run_sync(partial(_authenticate, context, client_id, secret), limiter=context.hashing)
+    client = await client_by_secret(request, *_credentials(request, form))
+    if client is None:
+        raise _invalid_client()
     request.state.client_id = client.client_id
     scopes = _granted(client, form.get("scope"))
     response.headers.update({"Cache-Control": "no-store", "Pragma": "no-cache"})
@@ -118,16 +117,6 @@ def _basic_credentials(header: str) -> tuple[str, str]:
     return unquote_plus(client_id), unquote_plus(secret)
 
 
-def _authenticate(context: Context, client_id: str, secret: str) -> Client:
-    if "\0" in client_id:  # PostgreSQL cannot store NUL
-        raise _invalid_client()
-    with context.store.read() as connection:
-        client = authenticate(connection, client_id, secret)
-    if client is None:
-        raise _invalid_client()
-    return client
-
-
 def _invalid_client() -> OAuthError:
     return OAuthError(
         "invalid_client",
@@ -136,7 +125,7 @@ def _invalid_client() -> OAuthError:
     )
 
 
-def _granted(client: Client, requested: str | None) -> list[str]:
+def _granted(client: KnownClient, requested: str | None) -> list[str]:
     wanted = requested.split() if requested else client.scopes
     if not set(wanted) <= set(client.scopes):
         raise OAuthError("invalid_scope", "The client does not have all requested scopes")

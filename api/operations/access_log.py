@@ -40,8 +40,8 @@ def make_log() -> Logger:
 class AccessLog:
     """Middleware that gives each request an id and logs its end.
 
-    Handlers pass further details in `request.state`: `client_id`, the `error_code` of a problem, and `headers` to add
-    to the response.
+    Handlers pass further details in `request.state`: `client_id`, the `error_code` of a problem, the `reason` of a
+    refusal that the response does not give, and `headers` to add to the response.
     """
 
     def __init__(self, app: ASGIApp, log: Logger, requests: RequestLog, metrics: Metrics, clock: Clock) -> None:
@@ -94,6 +94,7 @@ class AccessLog:
             ms=request.milliseconds,
             code=request.error_code,
             id=state["request_id"],
+            **({"reason": state["reason"]} if "reason" in state else {}),
         )
 
 

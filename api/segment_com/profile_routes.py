@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Query, Request, Security
 from fastapi.security import SecurityScopes
 from starlette.responses import Response
 
-from api.context import Context, ContextOf, context_of
+from api.context import Context, ContextOf
 from api.errors import Unauthorised, problems
 from api.people.identifiers import normalised
 from api.people.queries import EVENT_CURSORS, EventFilter, EventPage, events_of
@@ -22,11 +22,10 @@ from api.people.routes import known_person
 from api.responses import answer
 from api.schemas import Identifier
 from api.security.auth import Authorise, admit, authorise, bearer_token
-from api.security.basic_auth import basic_credentials
+from api.security.basic_auth import basic_credentials, client_by_secret
 from api.security.tokens import Caller
 from api.segment_com.schemas import SpaceList, SpaceMetadata, SpaceTraits
 from api.segment_com.shapes import ID_TYPES, event_of, external_ids_of, metadata_of, own_identifiers, page_of, traits_of
-from cdp.access.clients import credentials_of
 from cdp.errors import NotFound
 from cdp.fields import IDENTIFIER_TYPES
 from cdp.people.document import ProfileDocument
@@ -49,15 +48,15 @@ class AuthoriseSpace(Authorise):
         user, password = basic_credentials(request.headers["authorization"]) or ("", "")
         if not password:
             return await authorise(request, user, required.scopes)
-        caller = await _client(context_of(request), user, password.removesuffix(":"))
+        caller = await _client(request, user, password.removesuffix(":"))
         admit(request, caller, required.scopes)
         return caller
 
 
-async def _client(context: Context, client_id: str, secret: str) -> Caller:
-    """The client with this secret. If `id:secret` is configured as a token, the secret ends with an extra colon."""
-    known = await context.ask(lambda store: credentials_of(store, client_id)) if "\0" not in client_id else None
-    if known is None or not await context.secrets.match(known, secret):
+async def _client(request: Request, client_id: str, secret: str) -> Caller:
+    """The client with this secret. `id:secret` configured as a token ends with an extra colon."""
+    known = await client_by_secret(request, client_id, secret)
+    if known is None:
         raise Unauthorised("Unknown token", headers={"WWW-Authenticate": 'Basic realm="cdp", charset="UTF-8"'})
     return Caller(known.client_id, frozenset(known.scopes))
 

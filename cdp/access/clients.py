@@ -1,20 +1,19 @@
-"""API clients. A secret is shown once and kept as an argon2id hash."""
+"""API clients, and the secrets that they authenticate with."""
 
 from __future__ import annotations
 
 import secrets
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from argon2 import PasswordHasher
-from argon2.exceptions import VerifyMismatchError
 
+from cdp.access.credentials import hash_of, is_outdated, matches, new_secret
 from cdp.access.tables import clients
-from cdp.errors import NotFound, UsageError
+from cdp.errors import CdpError, NotFound, UsageError
 from cdp.store.engine import Store
 from cdp.store.prepared import Prepared
 
@@ -27,9 +26,17 @@ SCOPES = {
     "consents:write": "record consents",
 }
 
-# OWASP's least for argon2id. A secret is 256 random bits, so nobody guesses it; more memory would only help
-# those who flood the token endpoint.
-_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+_PREFIX = "cdp_secret_"
+# No secret has this hash.
+_NOBODYS_HASH = "0" * 64
+
+
+class OutdatedSecret(CdpError):
+    """An earlier version made the client's secret, and its hash cannot be checked any more."""
+
+    def __init__(self, name: str) -> None:
+        problem = f"client {name!r} has a secret of an earlier version, which is refused"
+        super().__init__(problem, hint=f"Give it a new one: `cdp clients rotate {shlex.quote(name)}`")
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ class Client:
     scopes: tuple[str, ...]
     created_at: datetime
     rotated_at: datetime | None
+    # Its secret was made by an earlier version and is refused.
+    needs_rotation: bool
 
 
 @dataclass(frozen=True)
@@ -60,12 +69,12 @@ def add_client(connection: sa.Connection, name: str, scopes: Iterable[str], now:
     granted = _known_scopes(scopes)
     if connection.scalar(sa.select(_is_current(name).exists())):
         raise UsageError(f"there is already a client named {name!r}", hint="Choose another name, or rotate it")
-    new = NewClient(f"client_{secrets.token_hex(12)}", _new_secret())
+    new = NewClient(f"client_{secrets.token_hex(12)}", new_secret(_PREFIX))
     connection.execute(
         clients.insert().values(
             client_id=new.client_id,
             name=name,
-            secret_hash=_HASHER.hash(new.client_secret),
+            secret_hash=hash_of(new.client_secret),
             scopes=" ".join(granted),
             created_at=now,
         )
@@ -87,8 +96,8 @@ def rotate_client(connection: sa.Connection, client: str, now: datetime) -> NewC
         NotFound: there is no such client.
     """
     client_id = _find(connection, client)
-    new = NewClient(client_id, _new_secret())
-    _update(connection, client_id, secret_hash=_HASHER.hash(new.client_secret), rotated_at=now)
+    new = NewClient(client_id, new_secret(_PREFIX))
+    _update(connection, client_id, secret_hash=hash_of(new.client_secret), rotated_at=now)
     return new
 
 
@@ -101,42 +110,32 @@ def remove_client(connection: sa.Connection, client: str, now: datetime) -> None
     _update(connection, _find(connection, client), disabled_at=now)
 
 
-def authenticate(connection: sa.Connection, client_id: str, secret: str) -> Client | None:
-    """The client, if the secret is its own and it is not removed. Takes as long for an unknown id."""
-    current = sa.select(clients).where(clients.c.client_id == client_id, clients.c.disabled_at.is_(None))
-    row = connection.execute(current).first()
-    try:
-        _HASHER.verify(row.secret_hash if row is not None else _nobodys_hash(), secret)
-    except VerifyMismatchError:
-        return None
-    return _client(row) if row is not None else None
-
-
 @dataclass(frozen=True)
-class Credentials:
-    """What a client's secret is checked against."""
+class KnownClient:
+    """A client that has shown its secret, and what it may do."""
 
     client_id: str
-    secret_hash: str
     scopes: tuple[str, ...]
-
-    def match(self, secret: str) -> bool:
-        """Whether it is the secret; takes some 20 ms and 19 MB."""
-        try:
-            return _HASHER.verify(self.secret_hash, secret)
-        except VerifyMismatchError:
-            return False
 
 
 _CURRENT = sa.and_(clients.c.client_id == sa.bindparam("client_id"), clients.c.disabled_at.is_(None))
-_CREDENTIALS = Prepared(sa.select(clients.c.client_id, clients.c.secret_hash, clients.c.scopes).where(_CURRENT))
+_CREDENTIALS = Prepared(sa.select(clients.c.name, clients.c.secret_hash, clients.c.scopes).where(_CURRENT))
 _ACTIVE = Prepared(sa.select(clients.c.client_id).where(_CURRENT))
 
 
-def credentials_of(store: Store, client_id: str) -> Credentials | None:
-    """The credentials of a client that is not removed."""
+def authenticate(store: Store, client_id: str, secret: str) -> KnownClient | None:
+    """The client, if the secret is its own and it is not removed. An unknown id takes as long as a wrong secret.
+
+    Raises:
+        OutdatedSecret: the client needs a new secret.
+    """
     row = store.first(_CREDENTIALS, client_id=client_id)
-    return Credentials(row[0], row[1], tuple(row[2].split())) if row else None
+    name, kept, scopes = row or ("", _NOBODYS_HASH, "")
+    if matches(secret, kept):
+        return KnownClient(client_id, tuple(scopes.split()))
+    if is_outdated(kept):
+        raise OutdatedSecret(name)
+    return None
 
 
 def is_active(store: Store, client_id: str) -> bool:
@@ -169,15 +168,6 @@ def _update(connection: sa.Connection, client_id: str, **values: object) -> None
     connection.execute(clients.update().where(clients.c.client_id == client_id).values(**values))
 
 
-def _new_secret() -> str:
-    return f"cdp_secret_{secrets.token_urlsafe(32)}"
-
-
-@cache
-def _nobodys_hash() -> str:
-    return _HASHER.hash(_new_secret())
-
-
 def _client(row: sa.Row[Any]) -> Client:
     return Client(
         client_id=row.client_id,
@@ -185,4 +175,5 @@ def _client(row: sa.Row[Any]) -> Client:
         scopes=tuple(row.scopes.split()),
         created_at=row.created_at,
         rotated_at=row.rotated_at,
+        needs_rotation=is_outdated(row.secret_hash),
     )

@@ -1,19 +1,17 @@
 """Write keys: the credentials of tracking clients. A key belongs to the source that its events are landed under.
 
-A key is 256 random bits, so its plain SHA-256 does not reveal it and is looked up in a microsecond, unlike the hash of
-a client's secret. A key is shown once.
+A key is shown once; its hash finds its owner.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from cdp.access.credentials import hash_of, new_secret
 from cdp.access.tables import write_keys
 from cdp.errors import NotFound, UsageError
 from cdp.store.engine import Store
@@ -88,7 +86,7 @@ def remove_write_key(connection: sa.Connection, name: str, now: datetime) -> Non
 
 def owner_of(store: Store, key: str) -> KeyOwner | None:
     """The owner of a key; None unless the key is in force."""
-    row = store.first(_OWNER, key_hash=_hash(key))
+    row = store.first(_OWNER, key_hash=hash_of(key))
     return KeyOwner(*row) if row is not None else None
 
 
@@ -110,10 +108,6 @@ def _existing(connection: sa.Connection, name: str) -> WriteKey:
 
 
 def _insert(connection: sa.Connection, name: str, source: str, now: datetime) -> str:
-    key = f"wk_{secrets.token_urlsafe(32)}"
-    connection.execute(write_keys.insert().values(key_hash=_hash(key), name=name, source=source, created_at=now))
+    key = new_secret("wk_")
+    connection.execute(write_keys.insert().values(key_hash=hash_of(key), name=name, source=source, created_at=now))
     return key
-
-
-def _hash(key: str) -> str:
-    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()

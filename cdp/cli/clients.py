@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,9 +65,7 @@ def list_clients_command(as_json: AsJson = False) -> None:
     if as_json:
         print_json([*map(_client_document, found), *map(_write_key_document, keys)])
     elif found or keys:
-        rows = [[c.name, c.client_id, " ".join(c.scopes), terminal.minute(c.created_at)] for c in found]
-        rows += [[key.name, "write key", f"events of {key.source}", terminal.minute(key.created_at)] for key in keys]
-        terminal.out.print(terminal.table(["name", "client_id", "scopes", "since"], rows))
+        _show_clients(found, keys)
     else:
         terminal.say("No client yet. Try `cdp clients add NAME --scope profiles:read`.")
 
@@ -120,10 +119,21 @@ def _added_write_key(connection: Connection, name: str, source: str) -> str:
     return add_write_key(connection, name, source, datetime.now(UTC))
 
 
+def _show_clients(found: Sequence[Client], keys: Sequence[WriteKey]) -> None:
+    from cdp.access.clients import OutdatedSecret
+
+    rows = [[c.name, c.client_id, " ".join(c.scopes), terminal.minute(c.created_at)] for c in found]
+    rows += [[key.name, "write key", f"events of {key.source}", terminal.minute(key.created_at)] for key in keys]
+    terminal.out.print(terminal.table(["name", "client_id", "scopes", "since"], rows))
+    for client in found:
+        if client.needs_rotation:
+            terminal.say(OutdatedSecret(client.name).line())
+
+
 def _client_document(client: Client) -> dict[str, Any]:
     return {
         **{"client_id": client.client_id, "name": client.name, "scopes": client.scopes},
-        **{"created_at": client.created_at.isoformat()},
+        **{"created_at": client.created_at.isoformat(), "needs_rotation": client.needs_rotation},
     }
 
 

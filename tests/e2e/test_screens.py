@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from cdp.access.tables import clients
+from cdp.cli.common import opened_store
+from cdp.settings import Settings
 from tests.e2e.command import Answer, Command
 from tests.e2e.conftest import SampleRun
 from tests.e2e.logs import good_log, jsonl, mail
@@ -109,6 +112,17 @@ def test_clients_come_and_go(command: Command) -> None:
     assert added["client_secret"] not in command("clients", "list").stdout
     assert command("clients", "remove", "sender").exit_code == 0
     assert json.loads(command("clients", "list", "--json").stdout) == []
+
+
+def test_a_client_with_a_secret_of_an_earlier_version_is_listed_as_one_to_rotate(command: Command, home: Path) -> None:
+    assert command("clients", "add", "sender", "--scope", "profiles:read").exit_code == 0
+    assert "earlier version" not in command("clients", "list").stdout
+    with opened_store(Settings(home=home)) as store, store.write() as connection:
+        connection.execute(clients.update().values(secret_hash="$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"))
+    assert "Give it a new one: `cdp clients rotate sender`" in " ".join(command("clients", "list").stdout.split())
+    assert [client["needs_rotation"] for client in json.loads(command("clients", "list", "--json").stdout)] == [True]
+    assert command("clients", "rotate", "sender").exit_code == 0
+    assert "earlier version" not in command("clients", "list").stdout
 
 
 def test_a_taken_port_is_one_line(command: Command) -> None:

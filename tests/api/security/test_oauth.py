@@ -17,6 +17,7 @@ from joserfc.jwk import ECKey, KeySet, OctKey
 from api.app import create_app
 from cdp.access.clients import remove_client, rotate_client
 from cdp.access.keys import load_signing_keys
+from cdp.access.tables import clients
 from cdp.errors import ConfigurationError
 from tests.api.service import ANN, NOW, Service, assert_problem
 from tests.cdp.store_urls import on_sqlite
@@ -135,6 +136,33 @@ def test_a_rotated_secret_is_void(service: Service) -> None:
         new = rotate_client(connection, "reader", NOW)
     assert service.ask_token(old).status_code == 401
     assert service.ask_token(new).status_code == 200
+
+
+def test_a_secret_of_an_earlier_version_is_refused_and_the_log_says_why(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reader = service.reader
+    wrong = service.http.post("/oauth/token", data=FORM, auth=(reader.client_id, "wrong"))
+    with service.store.write() as connection:
+        earlier = clients.update().where(clients.c.client_id == reader.client_id).values(secret_hash="$argon2id$v=19$x")
+        connection.execute(earlier)
+    capsys.readouterr()
+    service.http = TestClient(create_app(service.settings, clock=service.clock))
+    refused = service.ask_token(reader)
+    space = service.http.get(
+        "/v1/spaces/s/collections/users/profiles/email:a@b.example/traits",
+        auth=(reader.client_id, reader.client_secret),
+    )
+    assert (refused.status_code, refused.json()) == (wrong.status_code, wrong.json())
+    assert space.status_code == 401
+    assert "earlier" not in space.text
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    reasons = [line["reason"] for line in logged if line["event"] == "request"]
+    assert len(reasons) == 2
+    for reason in reasons:
+        assert reason.startswith("client 'reader' has a secret of an earlier version")
+        assert "`cdp clients rotate reader`" in reason
+        assert reader.client_secret not in reason
 
 
 def _read(service: Service, token: str) -> int:
