@@ -1,11 +1,9 @@
-"""The mapping files of a real public log: its columns by a few invented rows, and the whole of it where it is at hand.
-
-`CDP_TEST_JOURNEY` names the folder with the files of The Complete Journey.
+"""The mapping files of a real public log, The Complete Journey: its columns by a few invented rows, and the whole of it
+where it is at hand.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from decimal import Decimal
 from pathlib import Path
@@ -14,11 +12,11 @@ from typing import Any
 import pytest
 
 from cdp.settings import DATA
+from tests.cdp.test_columns import BEHAVIOUR
 from tests.pipelines.runs import published, run, settings_in
 
 pytestmark = pytest.mark.slow
 
-JOURNEY = os.environ.get("CDP_TEST_JOURNEY")
 FILES = ("transactions_sample.csv.gz", "campaigns.csv", "coupon_redemptions.csv", "demographics.csv")
 ROWS = {
     "transactions_sample.csv": [
@@ -63,12 +61,12 @@ def test_baskets_mailings_and_redemptions_become_metrics(tmp_path: Path) -> None
     ]
 
 
-@pytest.mark.skipif(JOURNEY is None, reason="CDP_TEST_JOURNEY is not set: the whole log was not taken in")
+@pytest.mark.skipif(not BEHAVIOUR.exists(), reason="the public log is not on this machine")
 def test_the_whole_log_adds_up(tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()
     for name in FILES:
-        (folder / name).symlink_to(Path(str(JOURNEY)) / name)
+        (folder / name).symlink_to(BEHAVIOUR / name)
     rows = taken_in(tmp_path / "var", folder)
     assert len(rows) == 2_379
     assert sum(row[1] for row in rows) == 47_243, "baskets"
