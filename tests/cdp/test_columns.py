@@ -259,13 +259,13 @@ def test_a_mapping_file_keeps_words_as_written(tmp_path: Path) -> None:
             "kind: contacts",
             "kind: events\nconstants: {event_type: sold, channel: store}",
             1,
-            "events need a column for occurred_at",
+            "events require a column for occurred_at",
         ),
         (
             "kind: contacts\nfiles: crm*.csv\ncolumns:",
             "kind: events\nfiles: crm*.csv\nconstants: {event_type: sold, channel: store}\ncolumns:\n  occurred_at: T",
             1,
-            "the constant event_type is one of queued",
+            "the constant event_type must be one of queued",
         ),
     ],
 )

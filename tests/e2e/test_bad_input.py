@@ -221,7 +221,7 @@ CATALOGUES = {
         "version: 1\nsegments: [{name: a, title: A, rule: {field: shoe_size, at_least: 7}}]",
         "shoe_size",
     ),
-    "no comparison": ("version: 1\nsegments: [{name: a, title: A, rule: {field: order_count}}]", "comparison"),
+    "no comparison": ("version: 1\nsegments: [{name: a, title: A, rule: {field: order_count}}]", "is required"),
 }
 
 
@@ -290,7 +290,7 @@ def test_before_the_first_run_there_is_no_warehouse(arguments: list[str], comman
         ("select * from conformed.evens", "does not exist"),
         ("delete from conformed.events", "read-only"),
         ("create table mine (a int)", "read-only"),
-        ("  ", "no statement"),
+        ("  ", "the statement is empty"),
         ("select cast(email as integer) from conformed.observations", "the statement failed: Conversion"),
     ],
 )

@@ -33,7 +33,7 @@ EMAIL = ("email", "ann@example.com")
 def store(tmp_path: Path) -> Any:
     opened = open_store(f"sqlite:///{tmp_path / 'store.sqlite'}")
     identifier = {"type": EMAIL[0], "value": EMAIL[1], "quality": "unique", "last_seen_at": "2026-06-30T08:00:00.000Z"}
-    document = json.dumps({"profile_id": ANN, "identifiers": [identifier]})
+    document = json.dumps({"profile_id": ANN, "identifiers": [identifier], "traits": {"timezone": None}})
     rows = pl.DataFrame({"profile_id": [ANN], "document": [document], "document_hash": ["h"]})
     granted = Statement(contact_point_id(*EMAIL), "email", "email", "marketing", "granted", NOW, "test", "person")
     with opened.write() as connection:
