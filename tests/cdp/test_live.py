@@ -159,9 +159,9 @@ def test_text_that_a_database_cannot_hold(receiver: Receiver, store: Store) -> N
 
 
 def test_who_sends_must_be_told_apart(receiver: Receiver) -> None:
-    with pytest.raises(UsageError, match="nothing reads"):
+    with pytest.raises(UsageError, match="unknown format"):
         receive(receiver, {}, format="nothing")
-    with pytest.raises(UsageError, match="nothing reads"):
+    with pytest.raises(UsageError, match="unknown format"):
         receive(receiver, {}, format="contacts")
     with pytest.raises(UsageError, match="lower-case"):
         receive(receiver, {}, source="it's")
