@@ -54,7 +54,7 @@ def warehouse() -> Iterator[Warehouse]:
 
 
 def violations(warehouse: Warehouse, table: Table) -> dict[str, int]:
-    """What is broken: meaning -> rows that the violations SQL returns."""
+    """Violated expectations: meaning → number of rows returned by the violations SQL."""
     counts = {one.meaning: warehouse.scalar(f"select count(*) from ({one.violations})") for one in table.expectations()}
     return {meaning: count for meaning, count in counts.items() if count}
 
@@ -99,7 +99,7 @@ def test_violations_of_compound_key_reference_and_rule(warehouse: Warehouse, row
     assert violations(warehouse, VISITS) == broken
 
 
-def test_expectations_say_what_they_concern() -> None:
+def test_expectations_name_their_columns() -> None:
     assert [(one.kind, one.columns) for one in VISITS.expectations()] == [
         ("pattern", ("id",)),
         ("unique", ("id", "day")),

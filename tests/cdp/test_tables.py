@@ -56,13 +56,13 @@ def test_a_full_row_goes_in_and_out_unchanged(warehouse: Warehouse, table: Table
 
 
 @every()
-def test_every_expectation_runs_and_holds_when_nothing_is_there(warehouse: Warehouse, table: Table) -> None:
+def test_every_expectation_runs_and_holds_on_empty_tables(warehouse: Warehouse, table: Table) -> None:
     for expectation in table.expectations():
         assert warehouse.scalar(f"select count(*) from ({expectation.violations})") == 0, expectation.meaning
 
 
 @every()
-def test_expectations_can_be_told_apart_by_their_words(table: Table) -> None:
+def test_expectations_have_distinct_texts(table: Table) -> None:
     meanings = [expectation.meaning for expectation in table.expectations()]
     assert sorted(set(meanings)) == sorted(meanings)
 
@@ -126,14 +126,14 @@ FILE_ROW = (
         ([("shop", 10, 9, "r1"), ("mail", 100, 0, "r1")], 1),
     ],
 )
-def test_a_source_mostly_refused_breaks_the_gate(
+def test_a_mostly_refused_source_fails_the_gate(
     warehouse: Warehouse, files: list[tuple[str, int, int, str]], broken: int
 ) -> None:
     for row in files:
         warehouse.run(FILE_ROW, row)
     (rule,) = FILES.rules
     assert len(warehouse.query(rule.violations)) == broken
-    # Whoever sends over HTTP must not be able to stop runs.
+    # Senders over HTTP must not be able to stop runs.
     warehouse.run("update landing.files set path = 'inbox:shop:1-100'")
     assert warehouse.query(rule.violations).is_empty()
 

@@ -16,7 +16,7 @@ from tests.e2e.logs import good_log
 
 @dataclass(frozen=True)
 class SampleRun:
-    """A home in which `cdp run data/sample --json` has run, and what that printed."""
+    """A home in which `cdp run data/sample --json` has run, and its output."""
 
     home: Path
     report: dict[str, Any]
@@ -24,7 +24,7 @@ class SampleRun:
 
 @pytest.fixture(scope="session")
 def sample_run(tmp_path_factory: pytest.TempPathFactory) -> SampleRun:
-    """Made once for all workers, of which each has a copy; who uses it leaves its profiles as they are."""
+    """Created once for all workers, each of which has a copy. Tests must not change its profiles."""
     own = tmp_path_factory.getbasetemp()
     made = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "sample"
     made.mkdir(exist_ok=True)
@@ -42,7 +42,7 @@ def sample_run(tmp_path_factory: pytest.TempPathFactory) -> SampleRun:
 
 @pytest.fixture(scope="session")
 def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home that holds a log of ten events; for copies."""
+    """A home with a log of ten events, to be copied."""
     folder = tmp_path_factory.mktemp("small")
     answer = cdp(folder / "var", "run", str(good_log(folder / "logs")))
     assert answer.exit_code == 0, answer.stderr
@@ -56,5 +56,5 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def command(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs `cdp` in this process, with a home of its own."""
+    """Runs `cdp` in this process, with its own home."""
     return in_this_process(monkeypatch, capsys, home, {})

@@ -9,7 +9,7 @@ from tests.e2e.command import SAMPLE, Command, cdp
 from tests.e2e.conftest import SampleRun
 
 
-def test_scores_and_hours_beat_simple_rules_and_come_near_what_the_truth_allows(sample_run: SampleRun) -> None:
+def test_scores_and_hours_beat_simple_rules_and_come_near_the_upper_bound(sample_run: SampleRun) -> None:
     answer = cdp(sample_run.home, "evaluate", "behaviour", "--truth", str(SAMPLE), "--json")
     assert answer.exit_code == 0, answer.stderr
     found = json.loads(answer.stdout)
@@ -40,12 +40,12 @@ def test_too_little_data_is_reported(small_home: Path) -> None:
     assert answer.stdout.count("Insufficient data") == 2
 
 
-def test_nothing_is_published(command: Command) -> None:
+def test_no_published_warehouse(command: Command) -> None:
     answer = command("evaluate", "behaviour")
     assert (answer.exit_code, "there is no warehouse yet" in answer.stderr) == (7, True)
 
 
-def test_no_truth(sample_run: SampleRun, tmp_path: Path) -> None:
+def test_missing_truth(sample_run: SampleRun, tmp_path: Path) -> None:
     answer = cdp(sample_run.home, "evaluate", "behaviour", "--truth", str(tmp_path))
     assert (answer.exit_code, "there is no truth" in answer.stderr) == (4, True)
     (tmp_path / "truth.csv").write_text("a,b\n1,2\n")

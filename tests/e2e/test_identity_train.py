@@ -19,7 +19,7 @@ def known(command: Command, sample_run: SampleRun, home: Path) -> Command:
     return command
 
 
-def test_it_learns_the_same_twice_and_is_used_from_then_on(known: Command, home: Path) -> None:
+def test_training_is_deterministic_and_the_model_is_used_from_then_on(known: Command, home: Path) -> None:
     first, again = (json.loads(known("identity", "train", "--json").stdout) for _ in range(2))
     assert first == again
     assert (home / "models" / "current").read_text().strip() == first["version"]
@@ -29,7 +29,7 @@ def test_it_learns_the_same_twice_and_is_used_from_then_on(known: Command, home:
     assert used.stdout.split() == ["model_version", first["version"]]
 
 
-def test_the_report_opens_without_a_network_and_names_nobody(known: Command, home: Path) -> None:
+def test_the_report_opens_offline_and_has_no_personal_data(known: Command, home: Path) -> None:
     version = json.loads(known("identity", "train", "--json").stdout)["version"]
     page = (home / "models" / version / "report.html").read_text()
     assert "given_name" in page
@@ -38,7 +38,7 @@ def test_the_report_opens_without_a_network_and_names_nobody(known: Command, hom
 
 
 @pytest.mark.parametrize("broken", ["current", "model"])
-def test_a_broken_model_stops_a_run_in_a_line(known: Command, home: Path, broken: str) -> None:
+def test_a_broken_model_stops_a_run_with_one_line(known: Command, home: Path, broken: str) -> None:
     version = json.loads(known("identity", "train", "--json").stdout)["version"]
     spoilt = home / "models" / ("current" if broken == "current" else f"{version}/model.json")
     spoilt.write_text("?")

@@ -58,18 +58,18 @@ def test_csv_and_json_hold_the_same_rows(sample_run: SampleRun) -> None:
     assert [json.loads(line["best_hours"]) for line in lines] == [document["best_hours"] for document in documents]
 
 
-def test_a_long_answer_is_cut_and_says_so(sample_run: SampleRun) -> None:
+def test_a_long_result_is_truncated_with_a_note(sample_run: SampleRun) -> None:
     shown = look(sample_run, "sql", "select profile_id from profiles.profiles").stdout
     assert f"100 of {sample_run.report['profiles']:,} rows" in shown
 
 
-def test_segments_say_their_rules_and_who_came(sample_run: SampleRun) -> None:
+def test_segments_show_their_rules(sample_run: SampleRun) -> None:
     shown = " ".join(look(sample_run, "segments").stdout.split())
     assert "repeat_customer" in shown
     assert "Bought twice or more: order count is at least 2" in shown
 
 
-def test_rejects_can_be_narrowed_down(sample_run: SampleRun) -> None:
+def test_rejects_can_be_filtered(sample_run: SampleRun) -> None:
     shown = look(sample_run, "rejects", "--source", "sendgrid", "--reason", "no_identifier").stdout
     assert shown.startswith("sendgrid no_identifier: email\n")
     assert "twilio" not in shown
@@ -78,7 +78,7 @@ def test_rejects_can_be_narrowed_down(sample_run: SampleRun) -> None:
     assert "sendgrid no_identifier" in nothing
 
 
-def test_settings_say_where_they_come_from_and_keep_secrets(
+def test_settings_show_their_origin_and_mask_secrets(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cdp.toml").write_text('default_region = "DE"\n')
@@ -92,13 +92,13 @@ def test_settings_say_where_they_come_from_and_keep_secrets(
     assert "hush" not in shown
 
 
-def test_status_before_any_run_helps_and_makes_nothing(command: Command, home: Path) -> None:
+def test_status_before_any_run_gives_a_hint_and_creates_nothing(command: Command, home: Path) -> None:
     assert "no runs yet" in command("status").stdout
     assert json.loads(command("status", "--json").stdout)["runs"] == []
     assert not home.exists()
 
 
-def test_clients_come_and_go(command: Command) -> None:
+def test_clients_are_added_and_removed(command: Command) -> None:
     added = json.loads(command("clients", "add", "sender", "--scope", "profiles:read", "--json").stdout)
     assert added.keys() == {"client_id", "client_secret"}
     rotated = json.loads(command("clients", "rotate", "sender", "--json").stdout)
@@ -111,7 +111,7 @@ def test_clients_come_and_go(command: Command) -> None:
     assert json.loads(command("clients", "list", "--json").stdout) == []
 
 
-def test_a_taken_port_is_one_line(command: Command) -> None:
+def test_a_port_in_use_is_reported_in_one_line(command: Command) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -132,7 +132,7 @@ def test_version_and_help(command: Command) -> None:
     assert "demo" in command().stdout
 
 
-def test_a_traceback_is_shown_when_asked_for(command: Command, tmp_path: Path) -> None:
+def test_debug_shows_the_traceback(command: Command, tmp_path: Path) -> None:
     good_log(tmp_path / "logs")
     answer = command("run", str(tmp_path / "nowhere"), "--debug")
     assert answer.exit_code == 4

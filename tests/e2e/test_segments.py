@@ -51,7 +51,7 @@ def test_the_same_catalogue_changes_nothing(sample: Command) -> None:
     assert all(segment["entering"] == segment["leaving"] == 0 for segment in found)
 
 
-def test_a_preview_says_who_would_enter_and_leave(sample: Command, tmp_path: Path) -> None:
+def test_a_preview_shows_the_profiles_that_would_enter_and_leave(sample: Command, tmp_path: Path) -> None:
     changed = yaml.safe_load(SHIPPED)
     by_name = {segment["name"]: segment for segment in changed["segments"]}
     by_name["big_spender"]["rule"] = {"field": "order_value", "at_least": 400}
@@ -74,7 +74,7 @@ def test_a_preview_says_who_would_enter_and_leave(sample: Command, tmp_path: Pat
     assert f"would enter: {spender['entering_profiles'][0]}" in " ".join(shown.split())
 
 
-def test_why_somebody_is_in_agrees_with_who_is_in(sample: Command) -> None:
+def test_explained_memberships_agree_with_the_published_ones(sample: Command) -> None:
     for segment in ("big_spender", "cart_abandoned", "won_back_customer", "consent_gap"):
         profile_id = member_of(sample, segment)
         (found,) = answer(sample, "--profile", profile_id)["profiles"]
@@ -86,7 +86,7 @@ def test_why_somebody_is_in_agrees_with_who_is_in(sample: Command) -> None:
         assert all(bool(one["entered_at"]) == one["is_in"] == one["why"]["held"] for one in found["segments"])
 
 
-def test_why_names_the_condition_and_its_value(sample: Command) -> None:
+def test_an_explanation_shows_the_condition_and_its_value(sample: Command) -> None:
     profile_id = member_of(sample, "big_spender")
     (found,) = answer(sample, "--profile", profile_id)["profiles"]
     why = next(one["why"] for one in found["segments"] if one["segment"] == "big_spender")
@@ -97,7 +97,7 @@ def test_why_names_the_condition_and_its_value(sample: Command) -> None:
     assert f"✓ order value is at least 500: {why['value']:,.10g}" in shown
 
 
-def test_somebody_unknown_is_not_found(sample: Command) -> None:
+def test_an_unknown_person_is_not_found(sample: Command) -> None:
     unknown = sample("segments", "--profile", "nobody@nowhere.example")
     assert unknown.exit_code == 2
     assert "nobody@" not in unknown.error
@@ -128,7 +128,7 @@ def test_a_bad_catalogue_is_one_line_and_exit_3(
     assert says in given.error
 
 
-def test_a_file_that_has_changed_since_the_run_is_told(sample_run: SampleRun, tmp_path: Path) -> None:
+def test_a_changed_catalogue_file_is_reported(sample_run: SampleRun, tmp_path: Path) -> None:
     path = tmp_path / "none.yaml"
     path.write_text("version: 1\nsegments: []\n")
     shown = cdp(sample_run.home, "segments", CDP_SEGMENTS=str(path)).stdout

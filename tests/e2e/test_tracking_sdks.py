@@ -187,7 +187,7 @@ def test_node_sdks(site: Site, node_modules: Path, name: str, while_down: bool) 
     assert_each_event_is_there_once(site)
 
 
-def test_a_server_killed_in_full_swing_loses_nothing(site: Site) -> None:
+def test_a_server_killed_under_load_loses_nothing(site: Site) -> None:
     client = Client(site.write_key, host=site.server.url, upload_size=20, upload_interval=0.01, thread=4)
     for number in range(4_000):
         client.track(f"user-{number % 50}", "Song Played", {"number": number})
@@ -201,7 +201,7 @@ def test_a_server_killed_in_full_swing_loses_nothing(site: Site) -> None:
     assert sorted(numbers) == list(range(4_000))
 
 
-def test_what_a_run_makes_of_what_was_sent(site: Site) -> None:
+def test_a_run_processes_the_events_sent(site: Site) -> None:
     def send(path: str, body: dict[str, Any], **arguments: Any) -> None:
         answer = httpx.post(f"{site.server.url}{path}", content=json.dumps(body), **arguments)
         assert (answer.status_code, answer.json()) == (200, {"success": True})

@@ -56,7 +56,7 @@ def test_the_service_is_ready_with_the_run_that_was_published(sample_run: Sample
     assert ready.json()["run_id"].startswith("run_")
 
 
-def test_a_person_is_found_by_an_email_written_in_another_way(sample_run: SampleRun, service: Service) -> None:
+def test_a_person_is_found_by_another_spelling_of_their_email(sample_run: SampleRun, service: Service) -> None:
     person = rows(sample_run.home, PERSON)[0]
     answer = service.call(
         "POST", "/v1/profiles/lookup", json={"identifiers": [{"type": "email", "value": f" {person['email'].upper()}"}]}
@@ -66,7 +66,7 @@ def test_a_person_is_found_by_an_email_written_in_another_way(sample_run: Sample
     assert answer.json()["profile"]["traits"]["first_name"] == person["first_name"]
 
 
-def test_a_profile_read_by_its_id_says_what_the_warehouse_says(sample_run: SampleRun, service: Service) -> None:
+def test_a_profile_read_by_its_id_equals_that_of_the_warehouse(sample_run: SampleRun, service: Service) -> None:
     person = rows(sample_run.home, PERSON)[0]
     profile_id = person["profile_id"]
     answer = service.call(
@@ -86,7 +86,7 @@ def test_a_profile_read_by_its_id_says_what_the_warehouse_says(sample_run: Sampl
     assert all(entry["file"] and entry["line_number"] for entry in answer["trait_evidence"])
 
 
-def test_without_a_token_nobody_reads_a_profile(sample_run: SampleRun, service: Service) -> None:
+def test_profiles_cannot_be_read_without_a_token(sample_run: SampleRun, service: Service) -> None:
     person = rows(sample_run.home, PERSON)[0]
     answer = service.http.get(f"/v1/profiles/{person['profile_id']}")
     assert answer.status_code == 401
@@ -103,7 +103,7 @@ STATE = (
 )
 
 
-def test_the_demo_on_top_of_the_sample_changes_nothing_and_says_how_right_it_is(sample_run: SampleRun) -> None:
+def test_the_demo_on_top_of_the_sample_changes_nothing_and_shows_its_accuracy(sample_run: SampleRun) -> None:
     before = rows(sample_run.home, STATE)
     again = cdp(sample_run.home, "demo", "--json")
     assert again.exit_code == 0, again.stderr
@@ -118,7 +118,7 @@ def test_the_demo_on_top_of_the_sample_changes_nothing_and_says_how_right_it_is(
     assert len(found["segments"]) >= 16
 
 
-def test_an_analyst_is_answered_while_a_run_is_in_progress_and_a_rebuild_is_the_same(
+def test_queries_are_answered_during_a_run_and_a_rebuild_gives_the_same_result(
     sample_run: SampleRun, tmp_path: Path
 ) -> None:
     home = tmp_path / "var"
