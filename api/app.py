@@ -47,7 +47,7 @@ from cdp.webhooks.fetch import Fetch, fetch
 from cdp.work import Runner, running
 from cdp.worker import make_runner
 
-# A router that stands early is matched early: what is asked most comes first.
+# Routers are matched in this order, so the most frequently used ones come first.
 ROUTERS = (
     people.router,
     decision.router,
@@ -72,20 +72,20 @@ def app_factory() -> FastAPI:
 
 
 def _keep_from_garbage_collection() -> None:
-    """Settle what is loaded by now: to look through it holds up all requests for a tenth of a second."""
-    # An application that was made before, to see whether it can be, goes.
+    """Exclude the objects loaded so far from garbage collection, which would block all requests for 0.1 s."""
+    # An application created earlier, to check the configuration, can be collected.
     gc.unfreeze()
     gc.collect()
     gc.freeze()
-    # A request makes many thousand objects, few of them in circles.
+    # A request creates thousands of objects, few of them in reference cycles.
     gc.set_threshold(20_000, 20, 20)
 
 
 def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), fetch: Fetch = fetch) -> FastAPI:
-    """The API over the store that `settings` name; `clock` gives the current UTC time, `fetch` what stands at a URL.
+    """The API over the configured store; `clock` returns the current UTC time, `fetch` the content at a URL.
 
     Raises:
-        ConfigurationError: the store's URL or the signing key is wrong.
+        ConfigurationError: the store's URL or the signing key is invalid.
         Unavailable: the store or the home folder is out of reach.
     """
     log = make_log()
@@ -136,7 +136,7 @@ def _while_serving(context: Context, requests: RequestLog, runner: Runner) -> An
         writing = asyncio.create_task(requests.run())
         with running(runner):
             yield
-        # The server has answered what was under way by now.
+        # The server has answered all open requests by now.
         writing.cancel()
         with suppress(asyncio.CancelledError):
             await writing
@@ -149,7 +149,7 @@ def _while_serving(context: Context, requests: RequestLog, runner: Runner) -> An
 
 
 def _complete_documentation(app: FastAPI) -> None:
-    """Put into the OpenAPI document what routes do not say: the schema of problems, and who takes HTTP Basic."""
+    """Add to the OpenAPI document what routes do not declare: the schema of problems, and routes with HTTP Basic."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:

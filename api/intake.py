@@ -1,7 +1,7 @@
-"""Where tracking requests wait for the store: not too many at a time, and those that wait share a transaction.
+"""A bounded queue of tracking requests in front of the store. Waiting requests share a transaction (group commit).
 
-To take in one event costs almost as much as a hundred: statements to plan, a transaction to make durable. So whoever's
-turn it is takes in what has come together by then (group commit).
+Storing one event costs almost as much as storing a hundred: statements are planned and a transaction is made durable.
+So the request whose turn it is stores the events of all requests waiting by then.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from cdp.errors import Unavailable
 from cdp.live import LiveItem, Receipt, Receiver
 
 FORMAT = "segment"
-# In bytes or characters: what can be stored within some seconds, which is as long as SDKs wait for an answer.
+# In bytes or characters: the amount that can be stored within a few seconds, before SDKs time out.
 MAX_WAITING_SIZE = 32 * 1024 * 1024
 
 Result = TypeVar("Result")
 
 
 class Overloaded(ApiError):
-    """More comes in than can be stored."""
+    """Events arrive faster than they can be stored."""
 
     http_status = 429
     code = "overloaded"
 
     def __init__(self) -> None:
-        super().__init__("More comes in than can be stored; send it again later", headers={"Retry-After": "2"})
+        super().__init__("Too many events are waiting to be stored; retry later", headers={"Retry-After": "2"})
 
 
 @dataclass(eq=False)
@@ -48,7 +48,7 @@ class _Request:
 
 
 class Intake:
-    """Bounds what waits, and hands items on to a `Receiver`, those of one source together. For one event loop."""
+    """Bounds the waiting requests, and passes items to a `Receiver`, grouped by source. For one event loop."""
 
     def __init__(self, receiver: Receiver, metrics: Metrics) -> None:
         self._receiver = receiver
@@ -58,19 +58,19 @@ class Intake:
         self._turn = asyncio.Lock()
 
     async def run(self, size: int, work: Callable[[], Result]) -> Result:
-        """What `work`, in a thread, makes of a body of `size` bytes.
+        """Run `work`, which reads a body of `size` bytes, in a thread.
 
         Raises:
-            Overloaded: too much waits already.
+            Overloaded: too much data is waiting.
         """
         with self._admitted(size):
             return await to_thread.run_sync(work)
 
     async def receive(self, source: str, items: Sequence[LiveItem], received_at: datetime) -> None:
-        """Take in `items`; once this returns they are durable.
+        """Store `items`; they are durable when this returns.
 
         Raises:
-            Overloaded: too much waits already.
+            Overloaded: too much data is waiting.
             Unavailable: the store is locked or out of reach.
         """
         mine = _Request(source, items, received_at)
@@ -93,12 +93,12 @@ class Intake:
             self._waiting_size -= size
 
     async def _lead(self, mine: _Request) -> None:
-        """Take in `mine` and what waits with it. Should that meet a defect, each of the others leads itself."""
+        """Store `mine` and the requests waiting with it. If that fails by a defect, each of the others leads itself."""
         group = [mine, *self._taken_with(mine)]
         items = [item for request in group for item in request.items]
-        take_in = partial(self._receiver.receive, mine.source, items, mine.received_at, format=FORMAT)
+        store_group = partial(self._receiver.receive, mine.source, items, mine.received_at, format=FORMAT)
         try:
-            receipt = await to_thread.run_sync(take_in)
+            receipt = await to_thread.run_sync(store_group)
         except Unavailable as error:
             for request in group:
                 request.error = error
@@ -114,5 +114,5 @@ class Intake:
 
     def _count(self, source: str, receipt: Receipt) -> None:
         refused = len(receipt.rejected)
-        taken = receipt.accepted - refused
-        self._metrics.events(source, accepted=taken, duplicates=receipt.duplicates, refused=refused)
+        accepted = receipt.accepted - refused
+        self._metrics.events(source, accepted=accepted, duplicates=receipt.duplicates, refused=refused)

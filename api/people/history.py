@@ -1,4 +1,4 @@
-"""A profile's history, from the published warehouse: its events, and what it is made of."""
+"""A profile's history from the published warehouse: its events, its observations and their links."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ async def read_events(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
-    """The profile's events as of the last run, newest first.
+    """Get a profile's events as of the last run, newest first.
 
-    Pages are stable: an event is on one of them, whatever is published while you turn them.
+    Pages are stable: each event is on exactly one page, even if a run is published in between.
     """
     person = await known_person(context, profile_id)
     after = EVENT_CURSORS.position(cursor) if cursor else None
@@ -56,9 +56,9 @@ async def read_identity(
     left_observation: ObservationId = None,
     right_observation: ObservationId = None,
 ) -> Response:
-    """What the profile is made of and, for two of its observations, the chain of evidence that joins them."""
+    """Get a profile's observations and, for two of them, the chain of evidence that links them."""
     if (left_observation is None) != (right_observation is None):
-        raise UsageError("a path needs two observations", hint="Give left_observation and right_observation")
+        raise UsageError("a path requires two observations", hint="Set left_observation and right_observation")
     person = await known_person(context, profile_id)
 
     def ask(warehouse: Warehouse) -> dict[str, Any]:
@@ -74,7 +74,7 @@ async def read_identity(
 
 @router.post("/identity", response_model=IdentityAnswer, responses=problems(400, 401, 403, 404, 413, 422, 429, 503))
 async def explain_identity(_caller: ProfileReader, profile_id: str, asked: PathRequest, context: ContextOf) -> Response:
-    """The chain of evidence between two identifiers, which stand in a body because a URL ends up in logs."""
+    """Get the chain of evidence between two identifiers. They are in the body because URLs end up in logs."""
     person = await known_person(context, profile_id)
 
     def ask(warehouse: Warehouse) -> dict[str, Any]:

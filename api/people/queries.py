@@ -1,4 +1,4 @@
-"""Questions to the published warehouse about one profile: its events, its observations."""
+"""Queries on the published warehouse for one profile: its events and its observations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EVENT_CURSORS: Cursors[EventPosition] = Cursors(EventPosition)
 
 @dataclass(frozen=True)
 class EventFilter:
-    """Which events: from `start` on, before `end`, named as one of `only` and as none of `but`."""
+    """A filter of events: from `start` on, before `end`, with a name in `only` and not in `but`."""
 
     start: datetime | None = None
     end: datetime | None = None
@@ -33,7 +33,7 @@ class EventFilter:
 
 @dataclass(frozen=True)
 class EventPage:
-    """events: JSON texts. next_cursor: where the next page begins, if there is one."""
+    """A page of events. events: JSON texts. next_cursor: the start of the next page, if there is one."""
 
     events: list[str]
     next_cursor: str | None
@@ -75,7 +75,7 @@ def events_of(
     order: str = "desc",
     wanted: EventFilter = EventFilter(),
 ) -> EventPage:
-    """A page of a profile's events by time, newest first or oldest first (`order`: desc, asc)."""
+    """A page of a profile's events by time; `order`: desc (newest first) or asc."""
     rows = warehouse.query(
         _EVENTS_BY_ORDER[order],
         {
@@ -116,6 +116,6 @@ def members_of(warehouse: Warehouse, profile_id: str) -> list[dict[str, Any]]:
 
 
 def holders(warehouse: Warehouse, profile_id: str, identifier: tuple[str, str]) -> list[str]:
-    """Those of a profile's observations that an identifier means, given as (type, normalised value)."""
+    """The observations of a profile that match an identifier, given as (type, normalised value)."""
     meant = observations_meant(warehouse, Reference(*identifier, position="identifier"))
     return [observation for observation, profile in meant.iter_rows() if profile == profile_id]

@@ -1,8 +1,8 @@
-"""The providers: one folder each, found by itself.
+"""The providers: one folder each, found automatically.
 
-A folder holds all that is known of a provider. `source.py` defines `SOURCE`, whose name is the folder's: what the
-provider's payloads look like and the SELECT that maps them. `webhook.py` defines `WEBHOOK`, which `SOURCE` names, where
-requests are not signed by Standard Webhooks or are opened in a way of their own.
+A folder contains everything about a provider. `source.py` defines `SOURCE`, which has the folder's name: the format of
+the provider's payloads and the SELECT that maps them. `webhook.py` defines `WEBHOOK`, used by `SOURCE`, for providers
+that do not sign with Standard Webhooks or whose requests need their own reader.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def load_providers() -> Mapping[str, Provider]:
     """All providers by name: every folder of this package.
 
     Raises:
-        ConfigurationError: a source is not named as its folder.
+        ConfigurationError: a source's name differs from its folder's.
     """
     folders = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
     return {name: Provider(name, _source_of(name)) for name in sorted(folders)}
@@ -39,7 +39,7 @@ def load_sources() -> Mapping[str, Source]:
     """All sources by name: the generic formats of `cdp/sources/` and those of the providers.
 
     Raises:
-        ConfigurationError: two sources have one name, or one of a provider is not named as its folder.
+        ConfigurationError: two sources have the same name, or a provider's source is not named as its folder.
     """
     found: dict[str, Source] = {}
     for place, source in (*_generic_sources(), *_provided_sources()):
@@ -65,7 +65,7 @@ def _provided_sources() -> Iterator[tuple[str, Source]]:
 def _source_of(name: str) -> Source:
     source: Source = importlib.import_module(f"{__name__}.{name}.source").SOURCE
     if source.name != name:
-        raise ConfigurationError(f"the source is named {source.name}, and its folder {name}", where=_file_of(name))
+        raise ConfigurationError(f"the source is named {source.name}, but its folder {name}", where=_file_of(name))
     return source
 
 

@@ -1,4 +1,4 @@
-"""Webhook secrets: the webhooks declare which there are, the settings say what they are."""
+"""Webhook secrets: declared by the webhooks, configured in the settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cdp.webhooks import Secret
 
 
 def declared_secrets(sources: Iterable[Source]) -> Mapping[str, tuple[Secret, ...]]:
-    """The secrets of the sources' webhooks, by the provider's name in the settings, in alphabetical order of it."""
+    """The secrets of the sources' webhooks by the provider's name in the settings, in alphabetical order."""
     found: dict[str, dict[str, Secret]] = {}
     for webhook in (source.webhook for source in sources if source.webhook):
         found.setdefault(webhook.provider, {}).update({secret.name: secret for secret in webhook.all_secrets()})
@@ -26,10 +26,10 @@ def configured_secrets(webhooks: WebhookSecrets, provider: str) -> Mapping[str, 
 
 
 def check_secrets(webhooks: WebhookSecrets, sources: Iterable[Source]) -> None:
-    """Refuse settings that no webhook declares: they are misspelt, and the secret that was meant is not set.
+    """Refuse settings that no webhook declares: a misspelt name would leave the intended secret unset.
 
     Raises:
-        ConfigurationError: names the variable.
+        ConfigurationError: a setting is unknown; the message names its variable.
     """
     declared = declared_secrets(sources)
     for provider, secrets in webhooks.items():
@@ -44,5 +44,5 @@ def _refuse_unknown(parent: str, names: Iterable[str], known: Iterable[str]) -> 
             raise ConfigurationError(
                 f"unknown setting {setting}",
                 where=f"{variable_of(setting)} or cdp.toml",
-                hint=f"Below {parent} there are: {', '.join(known)}",
+                hint=f"Settings under {parent}: {', '.join(known)}",
             )

@@ -1,9 +1,9 @@
-"""What a source is, and the sources that belong to no provider: tables of contacts and of events by a mapping file.
+"""The definition of a source, and the generic sources: tables of contacts and of events with a mapping file.
 
-A module that defines `SOURCE`, a `Source`, is found by itself: here a generic format, in `cdp/providers/<name>/` a
-provider's. It says what payloads look like and has one SELECT that maps them. The SELECT reads the relation `raw`
-(file_id, line_number, item_number, payload JSON, received_at) and returns any of the columns of `MAPPED`, by name;
-columns that it leaves out are NULL. The same text maps a log of millions of lines and a single webhook.
+A module that defines `SOURCE`, a `Source`, is found automatically: a generic format in this package, a provider's in
+`cdp/providers/<name>/`. It describes the payloads and has one SELECT that maps them. The SELECT reads the relation
+`raw` (file_id, line_number, item_number, payload JSON, received_at) and returns any of the columns of `MAPPED`, by
+name; omitted columns are NULL. The same SELECT maps a log of millions of lines and a single webhook.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cdp.webhooks.standard import STANDARD
 MAPPED = Table(
     "conformed",
     "mapped",
-    "what a source's SELECT says of a raw item: an event, a description of a person, a consent, or a refusal",
+    "a mapped raw item: an event, a description of a person, a consent, or a refusal",
     (
         Column("file_id", f.FileId, True),
         Column("line_number", f.LineNumber, True),
@@ -69,17 +69,17 @@ MAPPED = Table(
 )
 
 
-# A property of an event, and what it says: a word in lower case.
+# The name of an event's property, and its value in lower case.
 Word = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class FailureWords:
-    """Words that say why an event failed: what a provider writes into the properties of a bounce, failure or rejection.
+    """A provider's words for the reasons of failures, in the properties of a bounce, failure or rejection.
 
     permanent: the address will never work.
-    complained: the person has marked earlier mail as spam.
-    stopped: the person has answered STOP.
+    complained: the person has marked an earlier message as spam.
+    stopped: the person has replied STOP.
     """
 
     permanent: tuple[Word, ...] = ()
@@ -91,16 +91,16 @@ class FailureWords:
 class Source:
     """A provider's log or webhook.
 
-    name: word by which the source is known, in tables and in `/webhooks/{name}`.
-    title: what a person calls it.
-    files: globs over a file's name that are this source's without a look inside.
-    keys: sets of keys; a record that has all keys of one of the sets is this source's.
+    name: the name in tables and in `/webhooks/{name}`, one lower-case word.
+    title: the display name.
+    files: globs over file names; the source of a matching file is detected from its name alone.
+    keys: sets of keys; a record with all keys of one of the sets belongs to this source.
     lists: keys under which a document wraps its list of records, such as `{"orders": […]}`.
-    select: the mapping, SQL.
-    csv_columns: columns that a CSV file of this source must have.
-    needs_mapping: the SELECT is made from a mapping file (`cdp/sources/columns.py`).
-    webhook: how `/webhooks/{name}` verifies and opens a request; None where nothing can come over HTTP.
-    failures: its words for the failures that last.
+    select: the mapping, in SQL.
+    csv_columns: the columns that a CSV file of this source must have.
+    needs_mapping: the SELECT is generated from a mapping file (`cdp/sources/columns.py`).
+    webhook: how `/webhooks/{name}` verifies and reads a request; None if the source has no webhook.
+    failures: its words for lasting failures.
     """
 
     name: str
@@ -124,5 +124,5 @@ class Source:
         return any(fnmatch(file_name.lower(), pattern) for pattern in self.files)
 
     def claims_keys(self, found: Iterable[frozenset[str]]) -> int:
-        """How many keys identify the records as this source's; 0 where none of its key sets is there."""
+        """The size of the largest matching key set of this source; 0 if none matches."""
         return max((len(keys) for record in found for keys in self.keys if keys <= record), default=0)

@@ -1,7 +1,7 @@
-"""Who opened a mail: a person's program, or a machine that fetches every picture and follows every link.
+"""Machine opens: user agents that fetch every picture and follow every link, as opposed to a person's mail client.
 
-Apple's Mail Privacy Protection calls itself `Mozilla/5.0` and nothing else; scanners and libraries name themselves.
-Gmail's picture proxy does not count as one: it fetches when a person looks.
+Apple's Mail Privacy Protection sends exactly `Mozilla/5.0`; scanners and libraries name themselves. Gmail's image proxy
+does not count as a machine, because it fetches pictures when a person opens the message.
 """
 
 from __future__ import annotations
@@ -13,6 +13,6 @@ _SCANNERS = (
 
 
 def is_machine(agent: str) -> str:
-    """SQL that is true of a user agent (a SQL expression) that no person uses; false where there is none."""
+    """SQL that is true if a user agent (a SQL expression) is a machine's, and false if it is NULL."""
     return f"""(coalesce(trim({agent}), '') in ('Mozilla/5.0', 'Mozilla/5.0 (compatible)')
             or coalesce(regexp_matches(lower({agent}), '{"|".join(_SCANNERS)}'), false))"""

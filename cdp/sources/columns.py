@@ -1,16 +1,16 @@
-"""Mapping files: how the columns of a file become the fields of contacts and events.
+"""Mapping files: they map the columns of a file to the fields of contacts and events.
 
-A mapping is YAML, named `<anything>.mapping.yaml`, beside the data:
+A mapping is a YAML file named `<anything>.mapping.yaml`, next to the data:
 
-    source: crm               # the name that observations carry
+    source: crm               # the source of the observations
     kind: contacts            # contacts | events
     files: crm_contacts*.csv  # glob over file names in the mapping file's folder
     columns:                  # field: column; a.b reaches into nested JSON
       customer_id: Contact ID
       updated_at: Last Modified
-    codes:                    # field: what a column's codes stand for; other codes are empty cells
+    codes:                    # field: the meanings of a column's codes; other codes count as empty cells
       occurred_at: {column: Campaign, values: {"17": 2026-03-03, "18": 2026-04-19}}
-    constants: {channel: store, event_type: ordered}   # where there is no column, or its cell is empty
+    constants: {channel: store, event_type: ordered}   # used if there is no column or its cell is empty
     consents:
       - {channel: email, column: Email Opt In, granted: ["yes"], denied: ["no"]}
 """
@@ -37,7 +37,7 @@ PERSON_FIELDS = (
     "full_name",
 )
 CONTACT_FIELDS = (*PERSON_FIELDS, "updated_at")
-# Kept as properties of the event. Rows of one order with an `order_line` each add up to it.
+# Kept as properties of the event. Rows of one order with different `order_line` values add up to the order.
 ORDER_FIELDS = ("order_id", "order_line", "discount")
 EVENT_FIELDS = (
     *("occurred_at", "channel", "event_type", "event_name", "event_key", "message_ref", "campaign_ref"),
@@ -48,13 +48,13 @@ FIELDS = tuple(dict.fromkeys((*EVENT_FIELDS, *CONTACT_FIELDS)))
 
 _FLAGS = ("is_machine", "is_verified")
 
-# NUL cannot stand in SQL text.
+# SQL text cannot contain NUL.
 ColumnName = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]+$")]
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
 class ConsentColumn(BaseModel):
-    """A column that states a consent: which texts mean what, in any case. An empty cell states nothing."""
+    """A column of consents: the texts for each state, case-insensitive. An empty cell states nothing."""
 
     model_config = _STRICT
 
@@ -68,14 +68,14 @@ class ConsentColumn(BaseModel):
     topic: str | None = None
 
     def words(self) -> Iterable[tuple[str, str]]:
-        """Pairs of state and the lower-case text that means it."""
+        """Pairs of a state and a lower-case text that stands for it."""
         for state in ("granted", "denied", "withdrawn", "pending"):
             for word in getattr(self, state):
                 yield state, word.strip().lower()
 
 
 class Codes(BaseModel):
-    """A column of codes, and what each stands for."""
+    """A column of codes and their meanings."""
 
     model_config = _STRICT
 
@@ -84,7 +84,7 @@ class Codes(BaseModel):
 
 
 class ColumnMapping(BaseModel):
-    """What a mapping file says."""
+    """The contents of a mapping file."""
 
     model_config = _STRICT
 
@@ -111,12 +111,12 @@ class ColumnMapping(BaseModel):
         if self.kind == "contacts":
             return self
         if not {"occurred_at"} & (self.columns.keys() | self.codes.keys()):
-            raise ValueError("events need a column for occurred_at")
+            raise ValueError("events require a column for occurred_at")
         for name, words in (("event_type", EVENT_TYPES), ("channel", CHANNEL_NAMES)):
             if name not in self.columns | self.codes | self.constants:
-                raise ValueError(f"events need {name}, by a column or a constant")
+                raise ValueError(f"events require {name}, as a column or a constant")
             if name in self.constants and self.constants[name] not in words:
-                raise ValueError(f"the constant {name} is one of {', '.join(words)}")
+                raise ValueError(f"the constant {name} must be one of {', '.join(words)}")
         return self
 
 
@@ -124,11 +124,11 @@ def load_mapping(path: Path) -> ColumnMapping:
     """Read a mapping file.
 
     Raises:
-        ConfigurationError: it is not YAML, or not a mapping that holds together; names the line or the field.
+        ConfigurationError: the file is not YAML or not a valid mapping; the message names the line or the field.
     """
     try:
         text = path.read_text(encoding="utf-8")
-        # BaseLoader keeps `yes` and `1` as they are written.
+        # BaseLoader keeps `yes` and `1` as text.
         content = yaml.load(text, Loader=yaml.BaseLoader)
         tree = yaml.compose(text, Loader=yaml.BaseLoader)
     except (OSError, UnicodeDecodeError) as error:
@@ -137,16 +137,18 @@ def load_mapping(path: Path) -> ColumnMapping:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigurationError(f"the mapping is not YAML: {error.problem}", where=f"{path}:{line}") from None
     except yaml.YAMLError:
-        raise ConfigurationError("the mapping is not YAML: it holds control characters", where=str(path)) from None
+        raise ConfigurationError("the mapping is not YAML: it contains control characters", where=str(path)) from None
     if not isinstance(content, dict):
-        raise ConfigurationError("a mapping is `key: value` lines", where=f"{path}:1", hint=_HINT)
+        raise ConfigurationError(
+            "the mapping is not a YAML mapping of `key: value` lines", where=f"{path}:1", hint=_HINT
+        )
     try:
         return ColumnMapping.model_validate(content)
     except ValidationError as error:
         raise _mapping_error(path, tree, error) from None
 
 
-_HINT = "It needs source, kind, files and columns"
+_HINT = "Required: source, kind, files and columns"
 
 
 def _mapping_error(path: Path, tree: yaml.Node | None, error: ValidationError) -> ConfigurationError:
@@ -158,7 +160,7 @@ def _mapping_error(path: Path, tree: yaml.Node | None, error: ValidationError) -
 
 
 def _line_of(node: yaml.Node | None, loc: Sequence[int | str]) -> int:
-    """The 1-based line of what `loc` leads to, or of the innermost part of it that is there."""
+    """The 1-based line of the node at `loc`, or of its innermost existing ancestor."""
     if node is None:
         return 1
     if not loc:
@@ -173,12 +175,12 @@ def _line_of(node: yaml.Node | None, loc: Sequence[int | str]) -> int:
 
 
 def guess_mapping(columns: Sequence[str], source: str, sample: pl.DataFrame | None = None) -> ColumnMapping | None:
-    """A mapping made from usual headers, or None where no column identifies a person.
+    """A mapping inferred from common headers, or None if no column identifies a person.
 
     Args:
         columns: the file's headers.
-        source: the file's name or what else the source may be called.
-        sample: some rows; a column whose cells cannot be what its header says is left out.
+        source: the file's name, or another name for the source.
+        sample: some rows; columns whose cells do not fit their header are left out.
     """
     found = headers.recognise(columns, sample)
     if not found.keys() & set(IDENTIFIER_TYPES):
@@ -207,7 +209,7 @@ def describe(mapping: ColumnMapping) -> str:
 
 
 def select_for(mapping: ColumnMapping) -> str:
-    """The SELECT over `raw` that a mapping amounts to; it returns columns of `MAPPED`."""
+    """The SELECT over `raw` for a mapping; it returns columns of `MAPPED`."""
     source_select = contacts.SELECT if mapping.kind == "contacts" else events.SELECT
     time = "updated_at" if mapping.kind == "contacts" else "occurred_at"
     return f"""
@@ -243,7 +245,7 @@ judged as (
         end as refusal
     from worded
 ),
--- A statement that cannot be read is refused by itself: the item's own row always comes first.
+-- An unreadable consent is refused on its own: the item's own row always comes first.
 statement as (
     select * exclude (found), unnest(found) as consent, generate_subscripts(found, 1) as position
     from (select * replace (
@@ -255,7 +257,7 @@ statement as (
 {source_select}"""
 
 
-# ISO, or as spreadsheets write it, or Unix seconds (below 10^11) or milliseconds. Without a zone it is UTC.
+# ISO 8601, spreadsheet formats, Unix seconds (below 10^11) or milliseconds. Times without a zone are UTC.
 _TIME = r"""coalesce(
             from_iso({text}),
             from_unix(try_cast({text} as decimal(14, 3))),
@@ -264,7 +266,7 @@ _TIME = r"""coalesce(
                 '%m/%d/%Y %I:%M:%S %p', '%m/%d/%Y %I:%M %p', '%m/%d/%Y %H:%M:%S', '%m/%d/%Y %H:%M',
                 '%m/%d/%Y']))))"""
 
-# A comma with one or two digits after it is the decimal sign, as in 1.234,50; elsewhere it parts thousands.
+# A comma followed by one or two final digits is a decimal comma, as in 1.234,50; otherwise it separates thousands.
 _MONEY = r"""coalesce(
             try_cast({text} as decimal(18, 2)),
             if({text} like '%-%' or {text} like '(%', -1, 1) * try_cast(list_transform(
@@ -279,7 +281,7 @@ _MONEY = r"""coalesce(
 
 _WORD = "trim(regexp_replace(lower({text}), '[^a-z0-9]+', '_', 'g'), '_')"
 
-_NOBODY = f"coalesce({', '.join(IDENTIFIER_TYPES)}) is null and (given_name is null or family_name is null)"
+_NO_PERSON = f"coalesce({', '.join(IDENTIFIER_TYPES)}) is null and (given_name is null or family_name is null)"
 
 
 def _flag(name: str) -> str:
@@ -289,12 +291,12 @@ def _flag(name: str) -> str:
 def _refusals(mapping: ColumnMapping) -> str:
     late = "isfinite(happened_at) is not true"
     rules = (
-        [(_NOBODY, "no_identifier"), (f"updated_at is not null and {late}", "bad_time")]
+        [(_NO_PERSON, "no_identifier"), (f"updated_at is not null and {late}", "bad_time")]
         if mapping.kind == "contacts"
         else [
             ("kind is null", "unknown_event"),
             ("way is null", "unknown_channel"),
-            (_NOBODY, "no_identifier"),
+            (_NO_PERSON, "no_identifier"),
             (late, "bad_time"),
             ("money is null and regexp_matches(amount, '[0-9]')", "bad_amount"),
         ]
@@ -308,7 +310,7 @@ def _column_names(mapping: ColumnMapping) -> list[str]:
 
 
 def _pointers(column: str) -> list[str]:
-    """JSON pointers (RFC 6901) that a column's name may mean: the key itself, or a path of keys."""
+    """The JSON pointers (RFC 6901) that a column's name can stand for: the key itself, or a path of keys."""
     whole = column.replace("~", "~0").replace("/", "~1")
     return [f"/{whole}"] if "." not in column else [f"/{whole}", "/" + whole.replace(".", "/")]
 
@@ -318,7 +320,7 @@ def _paths(mapping: ColumnMapping) -> str:
 
 
 def _cell(mapping: ColumnMapping, column: str) -> str:
-    """SQL of the trimmed text of a column, null where it is empty."""
+    """SQL of the trimmed text of a column; NULL if it is empty."""
     every_path = [path for name in _column_names(mapping) for path in _pointers(name)]
     cells = ", ".join(f"cells[{every_path.index(path) + 1}]" for path in _pointers(column))
     return f"nullif(trim(coalesce({cells})), '')"
@@ -345,7 +347,7 @@ def _decoded(mapping: ColumnMapping, codes: Codes) -> str:
 
 
 def _consents(mapping: ColumnMapping) -> str:
-    """SQL of the list of consent statements in a row; a text of no known meaning has the state null."""
+    """SQL of the list of consents in a row; the state of an unknown text is NULL."""
     structs = ", ".join(
         f"{{'channel': '{consent.channel}', 'purpose': '{consent.purpose}', "
         f"'topic': {_literal(consent.topic) if consent.topic else 'null'}::varchar, "
@@ -366,8 +368,8 @@ def _state(mapping: ColumnMapping, consent: ConsentColumn) -> str:
 def _properties(mapping: ColumnMapping) -> str:
     """SQL of the payload without the columns that the mapping names (RFC 7396: null removes)."""
     removed = dict.fromkeys(_column_names(mapping))
-    told = ", ".join(f"'{name}', {name}" for name in ORDER_FIELDS if name in mapping.columns)
-    order = f"json_object({told})"
+    stated = ", ".join(f"'{name}', {name}" for name in ORDER_FIELDS if name in mapping.columns)
+    order = f"json_object({stated})"
     patch = _literal(json.dumps(removed))
     return f"json_merge_patch('{{}}'::json, payload, {patch}::json, {order})"
 

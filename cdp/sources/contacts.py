@@ -1,6 +1,6 @@
-"""Any table of people: a CSV, Parquet or JSON-lines file with a mapping file (`cdp/sources/columns.py`).
+"""Tables of people: CSV, Parquet or JSON-lines files with a mapping file (`cdp/sources/columns.py`).
 
-A row describes a person as of `updated_at`, or as of its landing where the file does not say.
+A row describes a person as of `updated_at`, or else as of the time it was landed.
 """
 
 from __future__ import annotations

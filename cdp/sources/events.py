@@ -1,6 +1,6 @@
-"""Any log of events: a CSV, Parquet or JSON-lines file with a mapping file (`cdp/sources/columns.py`).
+"""Logs of events: CSV, Parquet or JSON-lines files with a mapping file (`cdp/sources/columns.py`).
 
-Columns that the mapping does not name are kept as the event's properties.
+Unmapped columns are kept as the event's properties.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SOURCE = Source(
     webhook=None,
 )
 
-# How other systems call what we call by the key; lower case, words joined by `_`.
+# Event type → its names in other systems, in lower case, words joined by `_`.
 EVENT_WORDS: Mapping[str, tuple[str, ...]] = {
     "queued": ("accepted", "scheduled"),
     "sent": ("send", "processed", "email_sent", "sms_sent", "push_sent", "dispatched"),
@@ -69,7 +69,7 @@ CHANNEL_WORDS = {channel.name: channel.words for channel in CHANNELS}
 
 
 def _word_case(column: str, words: Mapping[str, tuple[str, ...]], known: tuple[str, ...]) -> str:
-    """CASE that turns the word in `column` into one of the `known` words; null where it is none of them."""
+    """CASE that turns the word in `column` into one of the `known` words, or NULL."""
     branches = (
         f"when {column} in ({', '.join(repr(word) for word in (ours, *words.get(ours, ())))}) then '{ours}'"
         for ours in known
@@ -80,7 +80,7 @@ def _word_case(column: str, words: Mapping[str, tuple[str, ...]], known: tuple[s
 KIND = f"coalesce({_word_case('event_word', EVENT_WORDS, EVENT_TYPES)}, if(event_type is null, null, 'custom'))"
 WAY = _word_case("channel_word", CHANNEL_WORDS, CHANNEL_NAMES)
 
-# Reads `statement`, which `select_for` puts before it. The event rides on the item's first row only.
+# Reads `statement`, which `select_for` puts before it. Only the item's first row has the event.
 SELECT = r"""
 select
     file_id, line_number, received_at,

@@ -1,7 +1,7 @@
-"""Usual headers of contact and event files, in several spellings and languages.
+"""Common headers of contact and event files, in several spellings and languages.
 
-A header is compared by its letters and digits only, lower-cased and without accents: `E-Mail`, `e_mail` and
-`EMAIL` are one. Of several headers for a field the first listed wins.
+Headers are compared by letters and digits only, lower-cased and without accents: `E-Mail`, `e_mail` and `EMAIL` are
+equal. Of several headers for a field, the first listed wins.
 """
 
 from __future__ import annotations
@@ -75,14 +75,14 @@ _SPELLINGS: Mapping[str, str] = {
 }
 _SPELLED = {field: spellings.split() for field, spellings in _SPELLINGS.items()}
 
-# Say when something happened only where the file says what happened.
+# Headers of the event time, only if the file also has a column for the kind of event.
 _WEAK_TIMES = ("date", "datum", "day", "time", "createdat", "created", "sentat", "sentdate")
 _LOOKS_RIGHT = {"email": r"@", "phone": r"\d{3}", "occurred_at": r"\d{4}", "amount": r"\d"}
 _STORE = {"store", "storeid", "storename", "shopid", "branch", "branchid", "till", "register", "filiale"}
 
 
 def recognise(columns: Sequence[str], sample: pl.DataFrame | None = None) -> dict[str, str]:
-    """The fields that `columns` are the usual headers of: field to column, each column once."""
+    """The fields recognised by their headers: field to column, each column once."""
     by_plain: dict[str, str] = {}
     for column in columns:
         by_plain.setdefault(_plain(column), column)
@@ -95,7 +95,7 @@ def recognise(columns: Sequence[str], sample: pl.DataFrame | None = None) -> dic
 
 
 def source_name(text: str) -> str:
-    """A file's name as a source's: lower-case words joined by `_`, without a date or a counter at its end."""
+    """A source's name made from a file's: lower-case words joined by `_`, without a trailing date or counter."""
     words = re.sub(r"[^a-z0-9]+", "_", _folded(text)).strip("_")
     return re.sub(r"(_\d+)+$", "", words) or "file"
 

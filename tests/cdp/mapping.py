@@ -1,4 +1,4 @@
-"""What a SELECT makes of payloads: the rows that a test looks at."""
+"""The rows that a source's SELECT returns for payloads, for tests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GRANTED = {"consent_channel": "email", "consent_state": "granted", "consent_scop
 
 @cache
 def scratch() -> Warehouse:
-    """One warehouse for all tests: opening it costs more than a mapping. Each use makes its tables anew."""
+    """One warehouse for all tests: opening it costs more than a mapping. Each use recreates its tables."""
     return open_memory()
 
 
@@ -67,7 +67,7 @@ def mapped(source: str, *items: Any) -> list[Row]:
 
 
 def seen(row: Row, expected: Row) -> Row:
-    """The part of `row` that `expected` speaks of."""
+    """The part of `row` with the columns of `expected`."""
     return {name: row[name] for name in expected}
 
 
@@ -89,7 +89,7 @@ def has_an_outcome(row: Row) -> bool:
 
 
 def rows_with_outcomes(select: str, items: list[Any]) -> list[Row]:
-    """The rows that `select` makes of `items`; fails where an item, or a row, has no outcome."""
+    """The rows that `select` makes of `items`; fails if an item, or a row, has no outcome."""
     rows = map_items(select, items)
     assert {row["line_number"] for row in rows} == set(range(1, len(items) + 1))
     assert all(map(has_an_outcome, rows))
@@ -97,6 +97,6 @@ def rows_with_outcomes(select: str, items: list[Any]) -> list[Row]:
 
 
 def suppressed(source: str, payload: Item) -> list[str]:
-    """Why the address that a payload is about is suppressed."""
+    """The reasons why the address of a payload is suppressed."""
     rows = [{**row, "source": source, "event_id": "e"} for row in mapped(source, payload)]
     return [suppression.reason for suppression in effects_of(rows).suppressions]

@@ -30,7 +30,7 @@ on_sqlite = pytest.mark.backends("sqlite")
 
 @contextmanager
 def empty_store_url(backend: str, folder: Path) -> Iterator[str]:
-    """The URL of a store that holds nothing yet, no table either: a new file, or a schema that is dropped afterwards.
+    """The URL of an empty store, without tables: a new file, or a schema that is dropped afterwards.
 
     For whom the tables do not matter, `MigratedStores` has cheaper ones.
     """
@@ -43,7 +43,7 @@ def empty_store_url(backend: str, folder: Path) -> Iterator[str]:
     engine = sa.create_engine(POSTGRES_URL)
     with engine.begin() as connection:
         connection.execute(sa.schema.CreateSchema(schema))
-    # No test cuts the power: none has to wait for the disk.
+    # No test cuts the power, so none needs to wait for the disk.
     options = f"-csearch_path={schema} -csynchronous_commit=off"
     url = sa.make_url(POSTGRES_URL).update_query_dict({"options": options})
     try:
@@ -70,7 +70,7 @@ class MigratedStores:
 
     @contextmanager
     def url(self, backend: str, folder: Path) -> Iterator[str]:
-        """The URL of an empty store that nobody else uses."""
+        """The URL of an empty store for exclusive use."""
         if backend == "sqlite":
             shutil.copy(self._sqlite_file, folder / "store.sqlite")
             yield _sqlite_url(folder)
@@ -110,10 +110,10 @@ class _Schema:
             }
 
     def empty(self) -> None:
-        """Bring it back to that: to delete a few rows costs a hundredth of what it costs to make the tables."""
+        """Restore that state: deleting a few rows takes a hundredth of the time of creating the tables."""
         deletes = "; ".join(f'delete from "{table.name}"' for table in reversed(self._tables))
         with self._engine.begin() as connection:
-            # Who still holds a transaction open fails here, and does not hang.
+            # A transaction that is still open fails here instead of blocking.
             connection.exec_driver_sql("set local lock_timeout = '10s'")
             connection.exec_driver_sql(deletes)
             for table, rows in self._rows.items():

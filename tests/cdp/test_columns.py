@@ -1,4 +1,4 @@
-"""Mapping files: what they may say, what is guessed, and the SELECT that they amount to."""
+"""Mapping files: validation, inference from headers, and the generated SELECT."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ WITH_CONSENTS = CONTACTS.model_copy(
         ({"Mail OK": "YES"}, [(None, "email", "granted")]),
         ({"Mail OK": "1", "SMS OK": "stopped"}, [(None, "email", "granted"), (None, "sms", "withdrawn")]),
         ({"Mail OK": "no", "SMS OK": ""}, [(None, "email", "denied")]),
-        # What cannot be read is refused by itself, the person is not.
+        # An unreadable consent is refused on its own, the person is not.
         ({"Mail OK": "maybe"}, [(None, None, None), ("unknown_consent", "email", None)]),
         ({"Contact ID": "", "Mail OK": "yes"}, [("no_identifier", None, None)]),
     ],
@@ -134,7 +134,7 @@ def test_times(text: Any, time: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", None, "soon", "2024-13-45", "31/12/2023 25:00", "infinity", "1e300", "-1e15"])
-def test_times_that_are_none(text: Any) -> None:
+def test_invalid_times(text: Any) -> None:
     row = sale(time=text)
     assert (row["refused"], row["refused_detail"]) == ("bad_time", "occurred_at") or row["occurred_at"] is None
 
@@ -196,7 +196,7 @@ def test_columns_that_are_not_mapped_become_properties() -> None:
     assert json.loads(row["properties"]) == {"store": "Rome 1", "lines": [{"sku": 1}], "order_id": "r1"}
 
 
-# --- names that want to be SQL ------------------------------------------------------------------------------
+# --- SQL injection ------------------------------------------------------------------------------
 
 NASTY = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=12)
 WICKED = st.sampled_from(["'; drop table raw; --", '"', "$", "$.a", "/", "~", "~1", "a'b\"c", "*", "[0]", "{}", "\\"])
@@ -205,7 +205,7 @@ WICKED = st.sampled_from(["'; drop table raw; --", '"', "$", "$.a", "/", "~", "~
 @pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(column=NASTY | WICKED, constant=NASTY | WICKED)
-def test_no_name_escapes_its_quotes(column: str, constant: str) -> None:
+def test_names_cannot_inject_sql(column: str, constant: str) -> None:
     mapping = ColumnMapping(
         source="crm",
         kind="contacts",
@@ -259,17 +259,17 @@ def test_a_mapping_file_keeps_words_as_written(tmp_path: Path) -> None:
             "kind: contacts",
             "kind: events\nconstants: {event_type: sold, channel: store}",
             1,
-            "events need a column for occurred_at",
+            "events require a column for occurred_at",
         ),
         (
             "kind: contacts\nfiles: crm*.csv\ncolumns:",
             "kind: events\nfiles: crm*.csv\nconstants: {event_type: sold, channel: store}\ncolumns:\n  occurred_at: T",
             1,
-            "the constant event_type is one of queued",
+            "the constant event_type must be one of queued",
         ),
     ],
 )
-def test_a_wrong_mapping_file_names_its_line(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:
+def test_an_invalid_mapping_file_names_its_line(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         loaded(tmp_path, WRITTEN.replace(old, new))
     assert f"crm.mapping.yaml:{line}: " in str(caught.value)
@@ -281,7 +281,7 @@ def test_a_missing_mapping_file_is_named(tmp_path: Path) -> None:
         load_mapping(tmp_path / "none.mapping.yaml")
 
 
-# --- guesses ------------------------------------------------------------------------------------------------
+# --- inferred mappings ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_a_missing_mapping_file_is_named(tmp_path: Path) -> None:
         (["Customer ID", "Date", "Total"], "events", {"occurred_at": "Date", "amount": "Total"}),
     ],
 )
-def test_usual_headers_are_recognised(headers: list[str], kind: str, fields: dict[str, str]) -> None:
+def test_common_headers_are_recognised(headers: list[str], kind: str, fields: dict[str, str]) -> None:
     mapping = guess_mapping(headers, "Export 2024-01-02")
     assert mapping is not None
     assert (mapping.source, mapping.kind) == ("export", kind)
@@ -332,17 +332,17 @@ def test_usual_headers_are_recognised(headers: list[str], kind: str, fields: dic
 
 
 @pytest.mark.parametrize("headers", [[], ["campaign_id", "start_date"], ["first name", "city"]])
-def test_a_file_of_nobody_is_not_guessed(headers: list[str]) -> None:
+def test_no_mapping_is_inferred_without_an_identifier(headers: list[str]) -> None:
     assert guess_mapping(headers, "x") is None
 
 
-def test_a_sample_outweighs_a_header() -> None:
+def test_sample_cells_outweigh_a_header() -> None:
     sample = pl.DataFrame({"id": ["1"], "mail": ["yes"]})
     mapping = guess_mapping(["id", "mail"], "x", sample)
     assert mapping is not None and "email" not in mapping.columns
 
 
-def test_a_mapping_is_described_a_line_a_field() -> None:
+def test_a_mapping_is_described_with_one_line_per_field() -> None:
     assert describe(WITH_CONSENTS).splitlines() == [
         "contacts of crm, files *.csv",
         "  customer_id ← Contact ID",
@@ -413,7 +413,7 @@ JOURNEY = {
 
 
 @pytest.mark.parametrize("file_name", JOURNEY)
-def test_the_complete_journey_needs_mapping_files_only(tmp_path: Path, file_name: str) -> None:
+def test_the_complete_journey_loads_with_mapping_files_only(tmp_path: Path, file_name: str) -> None:
     if not BEHAVIOUR.exists():
         pytest.skip("the public log is not on this machine")
     mapping = loaded(tmp_path, JOURNEY[file_name])

@@ -1,4 +1,4 @@
-"""What comes in live is durable, counted once, and tells at once who somebody is."""
+"""Live payloads are durable, counted once, and resolved to people at once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def receiver(store: Store, tmp_path: Path) -> Iterator[Receiver]:
 
 
 def call(kind: str = "page", **fields: Any) -> dict[str, Any]:
-    """A call as a tracking SDK makes it."""
+    """A call as sent by a tracking SDK."""
     return {
         "type": kind,
         "timestamp": "2026-11-19T10:00:00Z",
@@ -55,7 +55,7 @@ def mail(event: str, email: str, message: str = "m1", at: datetime = NOW, **more
 def receive(
     receiver: Receiver, *payloads: Any, source: str = "web", format: str = "segment", first: int = 0
 ) -> Receipt:
-    """Payloads, each with a message id of its own."""
+    """Payloads, each with its own message id."""
     items = [LiveItem(f"m{number}", payload) for number, payload in enumerate(payloads, first)]
     return receiver.receive(source, items, NOW, format=format)
 
@@ -66,7 +66,7 @@ def rows(store: Store, query: str) -> list[tuple[Any, ...]]:
 
 
 def publish(store: Store, *identifiers: tuple[str, str, str], **more: pl.DataFrame) -> None:
-    """Profiles and what identifies them, as if a run had found them."""
+    """Profiles and their identifiers, as if published by a run."""
     owners = sorted({owner for _, _, owner in identifiers})
     document = {
         "traits": {"first_name": "Ann", "email": None, "city": None},
@@ -102,13 +102,13 @@ def publish(store: Store, *identifiers: tuple[str, str, str], **more: pl.DataFra
 
 
 def owner_of(store: Store, receiver: Receiver, payload: Any, first: int = 100) -> str:
-    """Whom a payload is found to speak of."""
+    """The profile that a payload is resolved to."""
     receipt = receive(receiver, payload, first=first)
     assert (receipt.accepted, receipt.rejected) == (1, [])
     return str(rows(store, f"select profile_id from inbox where message_id = 'm{first}'")[0][0])
 
 
-def test_what_is_new_is_taken_in_once(receiver: Receiver, store: Store) -> None:
+def test_new_payloads_are_accepted_once(receiver: Receiver, store: Store) -> None:
     first, second = call(anonymousId="a", messageId="1"), call(anonymousId="b", messageId="2")
     assert receive(receiver, first, second) == Receipt(2, 0, [])
     before = rows(store, "select * from live_engagement order by event_id")
@@ -120,7 +120,7 @@ def test_what_is_new_is_taken_in_once(receiver: Receiver, store: Store) -> None:
     assert receiver.receive("app", [LiveItem("m1", second)], NOW, format="segment").accepted == 1
 
 
-def test_one_bad_item_does_not_sink_the_others(receiver: Receiver, store: Store) -> None:
+def test_one_bad_item_does_not_fail_the_others(receiver: Receiver, store: Store) -> None:
     payloads = [
         *("{", "5", call(anonymousId="a"), call("nonsense", anonymousId="a"), call(), call(userId="u", timestamp="?")),
         *("[]", call(anonymousId="b", timestamp="2026-11-22T00:00:00Z")),
@@ -149,7 +149,7 @@ def test_payloads_of_any_form(receiver: Receiver, store: Store) -> None:
     ]
 
 
-def test_text_that_a_database_cannot_hold(receiver: Receiver, store: Store) -> None:
+def test_text_that_databases_do_not_accept(receiver: Receiver, store: Store) -> None:
     odd = {"event": "Email Opened\0", "userId": "u\0", "properties": {"message_id": "m\0", "\ud800": "\0"}}
     receipt = receiver.receive("web", [LiveItem("id\0\ud800", call("track", **odd))], NOW, format="segment")
     assert (receipt.accepted, receipt.rejected) == (1, [])
@@ -158,10 +158,10 @@ def test_text_that_a_database_cannot_hold(receiver: Receiver, store: Store) -> N
     assert rows(store, "select value from live_identifiers") == [("web:u",)]
 
 
-def test_who_sends_must_be_told_apart(receiver: Receiver) -> None:
-    with pytest.raises(UsageError, match="nothing reads"):
+def test_format_and_source_name_are_checked(receiver: Receiver) -> None:
+    with pytest.raises(UsageError, match="unknown format"):
         receive(receiver, {}, format="nothing")
-    with pytest.raises(UsageError, match="nothing reads"):
+    with pytest.raises(UsageError, match="unknown format"):
         receive(receiver, {}, format="contacts")
     with pytest.raises(UsageError, match="lower-case"):
         receive(receiver, {}, source="it's")
@@ -192,7 +192,7 @@ def test_the_strongest_identifier_wins(receiver: Receiver, store: Store) -> None
     assert owner_of(store, receiver, call("identify", **said), first=101) == BEN
 
 
-def test_a_value_of_several_people_tells_nothing(receiver: Receiver, store: Store) -> None:
+def test_a_value_of_several_people_is_ignored(receiver: Receiver, store: Store) -> None:
     publish(store, ("email", "f@shop.example", ANN), ("email", "f@shop.example", BEN), ("anonymous_id", "x", CAT))
     family = {"email": "f@shop.example"}
     assert owner_of(store, receiver, call("identify", anonymousId="x", traits=family)) == CAT
@@ -208,7 +208,7 @@ JUNK = [
 
 
 @pytest.mark.parametrize("payload", JUNK, ids=lambda one: json.dumps(one["traits"]))
-def test_nobodys_values_lead_to_nobody(receiver: Receiver, store: Store, payload: dict[str, Any]) -> None:
+def test_junk_values_are_ignored(receiver: Receiver, store: Store, payload: dict[str, Any]) -> None:
     junk = pl.DataFrame({"type": ["email"], "value": ["crowd@shop.example"]})
     publish(store, ("email", "info@shop.example", ANN), ("email", "test@test.com", ANN), junk_insert=junk)
     found = [owner_of(store, receiver, {**payload, "userId": f"u{n}"}, first=n) for n in range(3)]
@@ -216,7 +216,7 @@ def test_nobodys_values_lead_to_nobody(receiver: Receiver, store: Store, payload
     assert rows(store, "select distinct type from live_identifiers") == [("customer_id",)]
 
 
-def test_another_customer_on_the_same_device_is_somebody_else(receiver: Receiver, store: Store) -> None:
+def test_another_customer_on_the_same_device_is_another_person(receiver: Receiver, store: Store) -> None:
     publish(store, ("customer_id", "web:u1", ANN), ("anonymous_id", "x", ANN))
     assert owner_of(store, receiver, call("identify", anonymousId="x", userId="u2")) != ANN
     assert owner_of(store, receiver, call(anonymousId="x", userId="u1"), first=101) == ANN
@@ -224,7 +224,7 @@ def test_another_customer_on_the_same_device_is_somebody_else(receiver: Receiver
     assert owner_of(store, receiver, call("identify", anonymousId="y", userId="u3"), first=102) == BEN
 
 
-def test_an_observation_stays_where_a_run_has_put_it(receiver: Receiver, store: Store) -> None:
+def test_an_observation_keeps_the_profile_assigned_by_a_run(receiver: Receiver, store: Store) -> None:
     payload = call("identify", userId="u1", traits={"email": "ann@shop.example"})
     owner_of(store, receiver, payload)
     observation_id = rows(store, "select observation_id from live_members")[0][0]
@@ -233,7 +233,7 @@ def test_an_observation_stays_where_a_run_has_put_it(receiver: Receiver, store: 
     assert owner_of(store, receiver, payload, first=101) == CAT
 
 
-def test_what_one_item_says_serves_the_next(receiver: Receiver, store: Store) -> None:
+def test_one_item_helps_to_resolve_the_next(receiver: Receiver, store: Store) -> None:
     receive(
         receiver,
         call("identify", userId="u1", anonymousId="x"),
@@ -245,7 +245,7 @@ def test_what_one_item_says_serves_the_next(receiver: Receiver, store: Store) ->
     assert rows(store, "select count(distinct profile_id) from inbox") == [(1,)]
 
 
-def test_ids_are_those_that_a_run_would_give(receiver: Receiver, store: Store) -> None:
+def test_ids_are_those_that_a_run_would_issue(receiver: Receiver, store: Store) -> None:
     profile_id = owner_of(store, receiver, call("identify", userId="u1"))
     observation_id = rows(store, "select observation_id from live_members")[0][0]
     candidates = open_memory().scalar(
@@ -256,7 +256,7 @@ def test_ids_are_those_that_a_run_would_give(receiver: Receiver, store: Store) -
     assert profile_id == candidates[0]
 
 
-def test_an_id_that_was_given_out_is_not_given_again(receiver: Receiver, store: Store) -> None:
+def test_an_issued_id_is_not_issued_again(receiver: Receiver, store: Store) -> None:
     first = founded_by(observation_of(receiver, store, call("identify", userId="u1")))
     with store.write() as connection:
         connection.exec_driver_sql("delete from live_members")
@@ -270,7 +270,7 @@ def observation_of(receiver: Receiver, store: Store, payload: Any) -> str:
     return str(rows(store, "select observation_id from live_members")[0][0])
 
 
-def test_somebody_new_can_be_read_at_once(receiver: Receiver, store: Store) -> None:
+def test_a_new_person_can_be_read_at_once(receiver: Receiver, store: Store) -> None:
     receive(
         receiver,
         call("identify", userId="u1", anonymousId="x", traits={"email": "ann@shop.example", "firstName": "ann"}),
@@ -306,7 +306,7 @@ def test_somebody_new_can_be_read_at_once(receiver: Receiver, store: Store) -> N
     assert (shown["is_current"], shown["file"], shown["line_number"]) == (True, "inbox:web", 1)
 
 
-def test_a_published_profile_shows_what_has_come_in_since(receiver: Receiver, store: Store) -> None:
+def test_a_published_profile_shows_later_live_events(receiver: Receiver, store: Store) -> None:
     publish(store, ("email", "ann@shop.example", ANN), ("email", "ben@shop.example", BEN))
     untouched = read_person(store, BEN)
     receive(
@@ -333,14 +333,14 @@ def test_a_published_profile_shows_what_has_come_in_since(receiver: Receiver, st
     assert read_person(store, CAT) is None
 
 
-def test_an_opt_out_holds_at_once(receiver: Receiver, store: Store) -> None:
+def test_an_opt_out_is_in_force_at_once(receiver: Receiver, store: Store) -> None:
     receive(receiver, mail("unsubscribe", "ann@shop.example"), source="sendgrid", format="sendgrid")
     receive(receiver, mail("spamreport", "ben@shop.example"), source="sendgrid", format="sendgrid", first=10)
     assert rows(store, "select channel, state from consent_ledger order by seq") == [("email", "withdrawn")] * 2
     assert rows(store, "select channel, reason from suppressions") == [("email", "complaint")]
 
 
-def test_a_store_that_is_locked_takes_nothing_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_store_accepts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cdp.store.engine._BUSY_SECONDS", 0.05)
     settings = Settings(home=tmp_path)
     store, other = open_store(settings.effective_store_url), open_store(settings.effective_store_url)
@@ -353,7 +353,7 @@ def test_a_store_that_is_locked_takes_nothing_in(tmp_path: Path, monkeypatch: py
     other.close()
 
 
-def test_many_at_a_time_lose_and_double_nothing(
+def test_concurrent_requests_lose_and_duplicate_nothing(
     receiver: Receiver, store_url: str, store: Store, tmp_path: Path
 ) -> None:
     other_store = open_store(store_url)
@@ -374,7 +374,7 @@ def test_many_at_a_time_lose_and_double_nothing(
     assert rows(store, "select count(*) from live_members") == [(7,)]
 
 
-def test_what_was_landed_leaves_and_what_came_since_stays(receiver: Receiver, store: Store) -> None:
+def test_landed_live_data_is_removed_and_later_data_stays(receiver: Receiver, store: Store) -> None:
     receive(receiver, call(anonymousId="a"), call(anonymousId="b"))
     with store.read() as connection:
         [batch] = inbox.unlanded(connection)

@@ -1,4 +1,4 @@
-"""Settings: where values come from, and what a wrong one is told."""
+"""Settings: the origins of values, and the errors of invalid ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(monkey
 
 
 @pytest.mark.parametrize(("text", "expected"), [("crm", ("crm",)), ("crm, shopify", ("crm", "shopify")), ("", ())])
-def test_sources_are_parted_by_commas(text: str, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_are_comma_separated(text: str, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CDP_SOURCE_PRIORITY", text)
     assert load_settings().source_priority == expected
 
@@ -37,7 +37,7 @@ def test_a_list_in_the_file_is_a_list() -> None:
 
 
 @pytest.mark.parametrize("content", ["home = ", "unknown_key = 1", 'default_region = "Germany"', "threads = 0"])
-def test_a_wrong_file_is_one_line(content: str) -> None:
+def test_an_invalid_file_is_reported_in_one_line(content: str) -> None:
     Path("cdp.toml").write_text(content + "\n")
     with pytest.raises(ConfigurationError) as caught:
         load_settings()
@@ -58,13 +58,13 @@ def test_secrets_of_webhooks_come_from_either_place_and_are_never_shown(monkeypa
 
 
 @pytest.mark.parametrize("empty", ["", " ", "\n"])
-def test_an_empty_secret_is_none(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_secret_counts_as_unset(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CDP_WEBHOOKS__WHATSAPP__APP_SECRET", empty)
     assert load_settings().webhooks == {"whatsapp": {"app_secret": None}}
 
 
 @pytest.mark.parametrize("text", ["true", "null", "1.5", '["a", "b"]', '{"a": "b"}', '"quoted"'])
-def test_a_secret_in_the_environment_is_taken_as_it_is_written(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_in_the_environment_is_taken_literally(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CDP_WEBHOOKS__TWILIO__AUTH_TOKEN", text)
     assert _values(load_settings().webhooks) == {"twilio": {"auth_token": text}}
 

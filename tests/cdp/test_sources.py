@@ -1,4 +1,4 @@
-"""Sources together: what belongs to no provider, and what machines look like."""
+"""Sources as a whole, and the detection of machine user agents."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ def test_every_line_of_the_sample_has_an_outcome(mapping: ColumnMapping, path: P
         *((agent, True) for agent in (APPLE, f" {APPLE} ", "Googlebot/2.1", "Barracuda Sentinel (EE)", "curl/8.0")),
     ],
 )
-def test_who_looks_like_a_machine(agent: str | None, expected: bool) -> None:
+def test_machine_user_agents_are_detected(agent: str | None, expected: bool) -> None:
     assert open_memory().scalar(f"select {is_machine('$1::varchar')}", [agent]) is expected

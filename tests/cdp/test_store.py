@@ -1,4 +1,4 @@
-"""Opening the store: made once, migrated once, and clear about why it cannot be had."""
+"""Opening the store: it is created once, migrated once, and reports why it is unavailable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.cdp.store_urls import empty_store_url, on_sqlite
 
 @pytest.fixture
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Of a store without tables: here it is told how they are made."""
+    """The URL of a store without tables: these tests create them."""
     with empty_store_url(request.param, tmp_path) as url:
         yield url
 
@@ -34,7 +34,7 @@ def _open(url: str) -> bool:
     return current
 
 
-def test_migrations_make_the_tables_that_the_code_declares(store: Store) -> None:
+def test_migrations_create_the_declared_tables(store: Store) -> None:
     with store.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata()) == []
 
@@ -50,7 +50,7 @@ def test_processes_that_open_a_new_store_at_once_all_get_it(store_url: str) -> N
         assert pool.map(_open, [store_url] * 6, chunksize=1) == [True] * 6
 
 
-def test_a_sqlite_store_is_its_owners_alone_and_leaves_no_drafts(tmp_path: Path) -> None:
+def test_a_sqlite_store_is_private_and_leaves_no_drafts(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'new' / 'store.sqlite'}")
     with store.write() as connection:
         modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "new").iterdir()}
@@ -83,11 +83,11 @@ def test_a_reader_sees_one_state_while_others_write(store: Store) -> None:
 def test_a_store_from_a_newer_version_is_refused(store: Store, store_url: str) -> None:
     with store.write() as connection:
         connection.execute(sa.text("update alembic_version set version_num = '9999'"))
-    with pytest.raises(Unavailable, match=r"newer than this version of cdp knows\. Upgrade cdp"):
+    with pytest.raises(Unavailable, match=r"newer than this version of cdp\. Upgrade cdp"):
         open_store(store_url)
 
 
-def test_a_broken_constraint_names_no_values(store: Store) -> None:
+def test_a_violated_constraint_is_reported_without_values(store: Store) -> None:
     with pytest.raises(StatementFailed) as caught, store.write() as connection:
         connection.execute(sa.text("insert into identifiers (type, value) values ('email', 'ann@example.com')"))
     assert "ann@example.com" not in caught.value.line()
@@ -104,7 +104,7 @@ def test_a_locked_file_is_unavailable(tmp_path: Path, monkeypatch: pytest.Monkey
     store.close()
 
 
-def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "store.sqlite").write_text("surname,forename\n" * 100)
     with pytest.raises(Unavailable, match="file is not a database"):
         open_store(f"sqlite:///{tmp_path / 'store.sqlite'}")
@@ -122,7 +122,7 @@ def test_an_unreachable_server_is_named_without_its_password() -> None:
 @pytest.mark.parametrize(
     "url", ["sqlite://", "sqlite:///:memory:", "mysql://me:s3cret@host/db", "not a url: s3cret", ""]
 )
-def test_a_url_of_another_kind_is_a_wrong_setting(url: str) -> None:
+def test_an_unsupported_url_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigurationError, match="CDP_STORE_URL") as caught:
         open_store(url)
     assert "s3cret" not in caught.value.line()

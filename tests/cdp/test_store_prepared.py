@@ -1,4 +1,4 @@
-"""Prepared statements: what went in through SQLAlchemy comes out the same, on both databases."""
+"""Prepared statements return the rows written through SQLAlchemy, on both databases."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_times_of_other_zones_are_the_same_moment(store: Store) -> None:
         assert not EVENTS.rows(connection, ids=["a"], since=elsewhere)
 
 
-def test_among_none_there_is_nothing(store: Store) -> None:
+def test_among_no_values_matches_nothing(store: Store) -> None:
     with store.read() as connection:
         assert EVENTS.rows(connection, ids=[], since=NOW) == []
 
@@ -75,7 +75,7 @@ def test_all_reads_of_a_block_see_one_state(store: Store) -> None:
         assert EVENTS.rows(reading, ids=["a"], since=NOW - timedelta(days=1)) == []
 
 
-def test_what_fails_is_undone_and_says_no_value(store: Store) -> None:
+def test_a_failed_statement_is_rolled_back_and_reported_without_values(store: Store) -> None:
     with pytest.raises(StatementFailed, match="constraint") as failed, store.write() as connection:
         ADD.write(connection, [event("a", channel="ann@example.com"), event("a")])
     assert "ann@" not in str(failed.value)

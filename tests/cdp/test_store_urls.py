@@ -1,4 +1,4 @@
-"""The stores that tests get: nobody finds anything of the test before."""
+"""The stores for tests contain nothing of earlier tests."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ def fill(url: str) -> int:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_store_that_was_used_is_as_new_for_the_next_test(
-    migrated_stores: MigratedStores, backend: str, tmp_path: Path
-) -> None:
+def test_a_used_store_is_reset_for_the_next_test(migrated_stores: MigratedStores, backend: str, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     with empty_store_url(backend, tmp_path / "new") as new:
         open_store(new).close()

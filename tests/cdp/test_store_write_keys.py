@@ -21,7 +21,7 @@ from cdp.store import Store
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
-def test_a_key_names_its_source_and_is_not_kept(store: Store) -> None:
+def test_a_key_has_its_source_and_is_not_stored(store: Store) -> None:
     with store.write() as connection:
         key = add_write_key(connection, "site", "web", NOW)
         other = add_write_key(connection, "app", "web", NOW)
@@ -33,7 +33,7 @@ def test_a_key_names_its_source_and_is_not_kept(store: Store) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "wk_", "site", "\ud800", "\0", "k" * 100_000])
-def test_what_is_no_key(store: Store, key: str) -> None:
+def test_invalid_keys(store: Store, key: str) -> None:
     with store.write() as connection:
         add_write_key(connection, "site", "web", NOW)
     assert owner_of(store, key) is None
@@ -59,7 +59,7 @@ def test_sources_are_one_lower_case_word(store: Store, source: str) -> None:
         add_write_key(connection, "site", source, NOW)
 
 
-def test_names_are_taken_once_and_must_be_there(store: Store) -> None:
+def test_names_are_unique_and_must_exist(store: Store) -> None:
     with store.write() as connection:
         add_write_key(connection, "site", "web", NOW)
     with store.write() as connection, pytest.raises(UsageError):

@@ -1,4 +1,4 @@
-"""Who may call a webhook: published vectors, and one flipped byte in any place."""
+"""Authentication of webhooks: published vectors, and one flipped byte in any place."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_vector_of_standard_webhooks_among_other_signatures(header: str, is_
 
 
 @pytest.mark.parametrize("source", SENDERS)
-def test_a_signed_request_is_opened(source: str) -> None:
+def test_a_signed_request_is_accepted(source: str) -> None:
     [(message_id, payload)] = opened(source, SENDERS[source](PAYLOADS[source], NOW))
     expected = PAYLOADS[source]
     if source == "mailgun":
@@ -75,7 +75,7 @@ def test_a_signed_request_is_opened(source: str) -> None:
 
 
 @pytest.mark.parametrize("source", SENDERS)
-def test_a_request_sent_again_has_the_same_ids(source: str) -> None:
+def test_a_redelivered_request_has_the_same_ids(source: str) -> None:
     first, second = (opened(source, SENDERS[source](PAYLOADS[source], NOW + timedelta(seconds=n))) for n in (0, 1))
     assert [message_id for message_id, _ in first] == [message_id for message_id, _ in second]
 
@@ -98,7 +98,7 @@ def test_one_flipped_bit_of_the_body_is_refused(source: str, data: st.DataObject
 
 
 def _says_the_same(source: str, body: bytes, flipped: bytes) -> bool:
-    """SNS signs what some fields hold, Twilio what a form holds; neither signs how it is written."""
+    """SNS signs the values of some fields, Twilio those of a form; neither signs their encoding."""
     if source == "ses":
         signed = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type", "Signature", "SigningCertURL")
         try:
@@ -151,7 +151,7 @@ def test_one_flipped_byte_of_a_signature_in_the_body_is_refused(source: str) -> 
         ("mailgun", timedelta(hours=8, minutes=5)),
     ],
 )
-def test_a_request_keeps_for_a_while(source: str, old: timedelta) -> None:
+def test_a_request_is_valid_for_a_limited_time(source: str, old: timedelta) -> None:
     request = SENDERS[source](PAYLOADS[source], NOW)
     assert opened(source, request, now=NOW + old)
     assert opened(source, request, now=NOW - timedelta(minutes=5))
@@ -162,7 +162,7 @@ def test_a_request_keeps_for_a_while(source: str, old: timedelta) -> None:
 
 
 @pytest.mark.parametrize("timestamp", ["soon", "", "-1", "1782907200.5", "9" * 30, "\u0661\u0662", " 1782907200"])
-def test_a_time_that_is_none_is_refused_however_well_it_is_signed(timestamp: str) -> None:
+def test_an_invalid_time_is_refused_even_if_signed(timestamp: str) -> None:
     with pytest.raises(Refused):
         standard.verify(_signed_at(timestamp), {"secret": SECRETS["standard"]["secret"].get_secret_value()}, NOW)
 
@@ -211,7 +211,7 @@ def _all_empty() -> WebhookSecrets:
         *(("segment", {"standard": {"secret": secret}}) for secret in ("whsec_no base64", "\u00e4")),
     ],
 )
-def test_a_secret_of_the_wrong_kind_is_said_to_be_one(source: str, secrets: dict[str, Any]) -> None:
+def test_a_secret_of_the_wrong_kind_is_reported(source: str, secrets: dict[str, Any]) -> None:
     with pytest.raises(UnusableSecret):
         opened(
             source,
@@ -220,7 +220,7 @@ def test_a_secret_of_the_wrong_kind_is_said_to_be_one(source: str, secrets: dict
         )
 
 
-# --- what bodies open into -----------------------------------------------------------------------------------
+# --- items of bodies -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -252,18 +252,18 @@ def test_a_secret_of_the_wrong_kind_is_said_to_be_one(source: str, secrets: dict
         ),
     ],
 )
-def test_a_body_opens_into_items(source: str, payload: Any, ids: list[str]) -> None:
+def test_a_body_is_split_into_items(source: str, payload: Any, ids: list[str]) -> None:
     assert [message_id for message_id, _ in opened(source, SENDERS[source](payload, NOW))] == ids
 
 
 @pytest.mark.parametrize("odd", [None, 7, "", "x" * 300, "a\u0000b", ["e1"]])
-def test_a_record_without_a_usable_id_is_known_by_its_content(odd: Any) -> None:
+def test_a_record_without_a_usable_id_gets_a_content_hash(odd: Any) -> None:
     events = [{"sg_event_id": odd, "event": "open"}, {"sg_event_id": odd, "event": "click"}]
     ids = [message_id for message_id, _ in opened("sendgrid", senders.sendgrid(events, NOW))]
     assert len(set(ids)) == 2 and all(len(message_id) == 64 for message_id in ids)
 
 
-def test_any_source_takes_standard_webhooks() -> None:
+def test_any_source_accepts_standard_webhooks() -> None:
     two = [{"message_id": "m", "instance_id": "i"}, {"message_id": "n", "instance_id": "i"}]
     [(first, _), (second, _)] = opened("fcm", senders.standard(two, NOW, source="fcm", message_id="msg_9"))
     assert (first, second) == ("msg_9:1", "msg_9:2")
@@ -272,7 +272,7 @@ def test_any_source_takes_standard_webhooks() -> None:
 
 
 @pytest.mark.parametrize("source", ["contacts", "events", "nobody"])
-def test_what_needs_a_mapping_file_has_no_webhook(source: str) -> None:
+def test_sources_with_a_mapping_file_have_no_webhook(source: str) -> None:
     with pytest.raises(NotFound):
         verifier().webhook_of(source)
 
@@ -308,14 +308,14 @@ def test_sns_signs_with_sha1_or_sha256(version: str) -> None:
         ),
     ],
 )
-def test_a_message_that_is_not_amazons_or_not_for_us_asks_nobody(more: dict[str, str]) -> None:
+def test_a_foreign_message_causes_no_fetch(more: dict[str, str]) -> None:
     amazon = Amazon()
     with pytest.raises(Refused):
         opened("ses", senders.ses(PAYLOADS["ses"], NOW, **more), checker=verifier(amazon=amazon))
     assert amazon.asked == [] or more == {"SignatureVersion": "3"}
 
 
-def test_a_subscription_is_confirmed_once_it_is_proved() -> None:
+def test_an_authentic_subscription_is_confirmed() -> None:
     amazon = Amazon()
     assert opened("ses", senders.ses_confirmation(NOW), checker=verifier(amazon=amazon)) == []
     assert amazon.asked == [senders.CERTIFICATE_URL, senders.CONFIRM_URL]
@@ -347,7 +347,7 @@ def test_a_certificate_is_fetched_once() -> None:
 
 
 @pytest.mark.parametrize("certificate", [b"", b"\xff", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"])
-def test_what_is_not_a_certificate_refuses(certificate: bytes) -> None:
+def test_an_invalid_certificate_is_refused(certificate: bytes) -> None:
     with pytest.raises(Refused):
         opened("ses", senders.ses(PAYLOADS["ses"], NOW), checker=verifier(amazon=Amazon(certificate)))
 
@@ -355,7 +355,7 @@ def test_what_is_not_a_certificate_refuses(certificate: bytes) -> None:
 @pytest.mark.parametrize(
     "now", [datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(2027, 1, 1, 0, 0, 1, tzinfo=UTC)]
 )
-def test_a_certificate_is_good_in_its_time_alone(now: datetime) -> None:
+def test_a_certificate_is_accepted_only_while_it_is_valid(now: datetime) -> None:
     checker = verifier()
     with pytest.raises(Refused, match="not valid now"):
         checker.open(checker.webhook_of("ses"), senders.ses(PAYLOADS["ses"], now), now)
@@ -380,7 +380,7 @@ def test_few_certificates_are_kept_and_nothing_else() -> None:
 
 
 class _Provider(BaseHTTPRequestHandler):
-    """Answers by what the path asks for."""
+    """Responds according to the path."""
 
     def do_GET(self) -> None:
         body = b"x" * (70_000 if self.path == "/large" else 10)
@@ -402,7 +402,7 @@ def provider() -> Iterator[str]:
         server.shutdown()
 
 
-def test_what_stands_at_a_url_is_fetched(provider: str) -> None:
+def test_a_url_is_fetched(provider: str) -> None:
     assert fetch(f"{provider}/here") == b"x" * 10
 
 
@@ -412,6 +412,6 @@ def test_a_redirect_an_error_and_a_flood_are_not_followed(provider: str, path: s
         fetch(f"{provider}{path}")
 
 
-def test_nobody_there() -> None:
+def test_an_unreachable_provider() -> None:
     with pytest.raises(Unavailable):
         fetch("http://127.0.0.1:1/")

@@ -56,7 +56,7 @@ def as_request(found: dict[str, Any]) -> Request:
 
 
 def outcome(source: str, request: Request, secrets: dict[str, str], now: datetime = NOW) -> str:
-    """Why a request is refused, or how many items it has."""
+    """The reason why a request is refused, or the number of its items."""
     checker = verifier(secrets_of({source: secrets}))
     try:
         return f"{len(checker.open(checker.webhook_of(source), request, now))} items"

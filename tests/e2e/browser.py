@@ -47,7 +47,7 @@ class Page:
             self._tell("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def submit(self, selector: str) -> None:
-        """Click on what sends a form, and wait for the page that answers."""
+        """Click on a submit button, and wait for the next page."""
         self.press(selector)
         self._wait_for(lambda message: message.get("method") == "Page.loadEventFired")
 

@@ -1,4 +1,4 @@
-"""`cdp` as a user runs it: in a process of its own, or in this one where starting a process proves nothing more."""
+"""`cdp` as a user runs it: in its own process, or in this one if another process would prove nothing more."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CDP = Path(sys.executable).with_name("cdp")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command printed, and its exit code."""
+    """The output and the exit code of a command."""
 
     exit_code: int
     stdout: str
@@ -34,7 +34,7 @@ class Answer:
 
     @property
     def error(self) -> str:
-        """The one line that a refused command leaves on standard error, after its stages and logs."""
+        """The one line of a refused command on standard error, after its stages and logs."""
         lines = [line for line in self.stderr.splitlines() if line.startswith("cdp: ")]
         assert len(lines) == 1, self.stderr
         assert self.stderr.splitlines()[-1] == lines[0], self.stderr
@@ -43,13 +43,13 @@ class Answer:
 
 
 def environment(home: Path, **settings: str) -> dict[str, str]:
-    """This process's environment with no CDP_ variable but those given."""
+    """This process's environment, with only the given CDP_ variables."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("CDP_")}
     return {**inherited, "CDP_HOME": str(home), **settings}
 
 
 def cdp(home: Path, *arguments: str, cwd: Path = ROOT, **settings: str) -> Answer:
-    """Run a command in a process of its own, to its end."""
+    """Run a command in its own process, to its end."""
     done = subprocess.run(
         [CDP, *arguments],
         cwd=cwd,
@@ -66,7 +66,7 @@ def cdp(home: Path, *arguments: str, cwd: Path = ROOT, **settings: str) -> Answe
 def started(
     home: Path, *arguments: str, log: int | IO[str] = subprocess.PIPE, **settings: str
 ) -> Iterator[subprocess.Popen[str]]:
-    """A command that runs beside the test, ended with it; `log` takes its standard error."""
+    """A command that runs during the test; `log` receives its standard error."""
     with subprocess.Popen(
         [CDP, *arguments], cwd=ROOT, env=environment(home, **settings), stdout=subprocess.PIPE, stderr=log, text=True
     ) as process:
@@ -79,17 +79,17 @@ def started(
 
 @contextmanager
 def serving(home: Path, *arguments: str, **settings: str) -> Iterator[str]:
-    """`cdp serve` on a free port, alive: its base URL."""
+    """The base URL of a running `cdp serve` on a free port."""
     with service(home, *arguments, **settings) as (url, _):
         yield url
 
 
 @contextmanager
 def service(home: Path, *arguments: str, **settings: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """As `serving`, with its process."""
+    """Like `serving`, with its process."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    # A file, because nobody would empty a pipe, and a full one stops the service.
+    # A file, because a full pipe that is not read would block the service.
     log = home / "serve.log"
     command = ("serve", "--port", str(port), *arguments)
     with log.open("w") as stream, started(home, *command, log=stream, **settings) as process:

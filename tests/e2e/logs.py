@@ -1,4 +1,4 @@
-"""Small logs with a known content, in the providers' real formats."""
+"""Small logs with known contents, in the providers' real formats."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def mail(number: int, event: str = "delivered", **fields: Any) -> dict[str, Any]:
-    """A SendGrid event; the address is left out where `email` is None."""
+    """A SendGrid event; without an address if `email` is None."""
     item = {
         "email": f"person{number % 5}@example.com",
         "timestamp": 1_780_000_000 + number,

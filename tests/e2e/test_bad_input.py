@@ -1,4 +1,4 @@
-"""What goes wrong, and what a user then sees: one line, an exit code, and nothing lost."""
+"""Errors as a user sees them: one line, an exit code, and nothing lost."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_mostly_refused_rows_trip_the_gate(command: Command, tmp_path: Path) -> 
     runs = json.loads(command("status", "--json").stdout)["runs"]
     assert [run["published"] for run in runs] == [False, True]
     assert runs[0]["quality"][0]["failed"][0]["violation_count"] == 1
-    # The next good file goes in as if nothing had happened.
+    # The next good file is ingested as usual.
     assert command("run", str(good_log(tmp_path / "good", first=200))).exit_code == 0
     assert events(command) == IN_PUBLISHED + 10
 
@@ -221,7 +221,7 @@ CATALOGUES = {
         "version: 1\nsegments: [{name: a, title: A, rule: {field: shoe_size, at_least: 7}}]",
         "shoe_size",
     ),
-    "no comparison": ("version: 1\nsegments: [{name: a, title: A, rule: {field: order_count}}]", "comparison"),
+    "no comparison": ("version: 1\nsegments: [{name: a, title: A, rule: {field: order_count}}]", "is required"),
 }
 
 
@@ -268,7 +268,7 @@ def test_wrong_use(case: str, command: Command) -> None:
     assert answer.stdout == ""
 
 
-def test_a_name_is_given_to_one_client_at_a_time(command: Command) -> None:
+def test_client_names_are_unique(command: Command) -> None:
     added = ("clients", "add", "sender", "--scope", "profiles:read")
     assert command(*added).exit_code == 0
     answer = command(*added)
@@ -290,7 +290,7 @@ def test_before_the_first_run_there_is_no_warehouse(arguments: list[str], comman
         ("select * from conformed.evens", "does not exist"),
         ("delete from conformed.events", "read-only"),
         ("create table mine (a int)", "read-only"),
-        ("  ", "no statement"),
+        ("  ", "the statement is empty"),
         ("select cast(email as integer) from conformed.observations", "the statement failed: Conversion"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`cdp consents verify`, on ledgers that are whole and on others."""
+"""`cdp consents verify`, on intact and on broken ledgers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _state(store: Store, state: str) -> None:
         record(connection, [Statement(point, "email", "email", "marketing", state, NOW, "test", "person")], NOW)
 
 
-def test_a_whole_ledger_is_told_so_with_its_head(store: Store, command: Command) -> None:
+def test_an_intact_ledger_is_reported_with_its_head(store: Store, command: Command) -> None:
     shown = command("consents", "verify")
     assert shown.exit_code == 0
     assert shown.stdout.startswith("The ledger is intact: 2 entries")
@@ -49,7 +49,7 @@ def test_a_whole_ledger_is_told_so_with_its_head(store: Store, command: Command)
     assert command("consents", "verify", "--head", told["head"]).exit_code == 0
 
 
-def test_a_broken_ledger_is_told_by_the_first_entry(store: Store, command: Command) -> None:
+def test_the_first_broken_entry_is_reported(store: Store, command: Command) -> None:
     with store.write() as connection:
         connection.execute(sa.text("update consent_ledger set state = 'granted' where seq = 2"))
     shown = command("consents", "verify")
@@ -58,7 +58,7 @@ def test_a_broken_ledger_is_told_by_the_first_entry(store: Store, command: Comma
     assert (told.exit_code, json.loads(told.stdout)["broken"]["seq"]) == (1, 2)
 
 
-def test_a_chain_that_was_made_anew_lacks_the_hash_that_was_kept(store: Store, command: Command) -> None:
+def test_a_rebuilt_chain_lacks_the_kept_hash(store: Store, command: Command) -> None:
     head = json.loads(command("consents", "verify", "--json").stdout)["head"]
     with store.write() as connection:
         connection.execute(sa.text("delete from consent_ledger"))
@@ -82,5 +82,5 @@ def test_a_steward_lifts_a_complaint(store: Store, command: Command) -> None:
     assert (again.exit_code, again.error) == (2, problem)
 
 
-def test_an_empty_ledger_holds(tmp_path: Path, command: Command) -> None:
+def test_an_empty_ledger_is_intact(tmp_path: Path, command: Command) -> None:
     assert json.loads(command("consents", "verify", "--json").stdout) == {"entries": 0, "head": None, "broken": None}

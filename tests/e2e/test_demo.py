@@ -1,4 +1,4 @@
-"""The demo's figures: what can be found of the truth at all."""
+"""The demo's figures: the pairs of the truth that can be found."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ EVIDENCE = pl.DataFrame(
 )
 
 
-def test_a_person_is_findable_as_far_as_evidence_chains_their_own_records() -> None:
+def test_findable_pairs_are_linked_by_a_chain_of_evidence() -> None:
     parts = as_findable(PEOPLE, EVIDENCE).sort("record_id")
     assert parts["entity_id"].to_list() == ["a1", "a1", "a1", "a4", "b1", "b2"]
     assert parts["cluster_id"].to_list() == PEOPLE["cluster_id"].to_list()
 
 
-def test_recall_is_told_of_all_pairs_and_of_the_findable_ones() -> None:
+def test_recall_of_all_pairs_and_of_the_findable_ones() -> None:
     # Of the seven true pairs three can be found (a1 a2, a1 a3, a2 a3); one of these is (a1 a2).
     assert pairwise(PEOPLE).recall == 1 / 7
     assert pairwise(as_findable(PEOPLE, EVIDENCE)).recall == 1 / 3

@@ -1,4 +1,4 @@
-"""Documentation that cannot lie: the README's examples run, and what it names is there.
+"""Verified documentation: the README's examples run, and the commands that it names exist.
 
 In the README, a fenced block marked `console` holds commands after `$ ` and, below each, what it prints. Commands that
 begin with `cdp` are run, in order, in one fresh CDP_HOME. Output may be left out, whole or by a line `…`; what varies
@@ -77,7 +77,7 @@ def missing(shown: tuple[str, ...], printed: str) -> str | None:
     return None
 
 
-def test_the_examples_of_the_readme_print_what_it_shows(tmp_path: Path) -> None:
+def test_the_examples_in_the_readme_print_the_output_shown(tmp_path: Path) -> None:
     (tmp_path / "data").symlink_to(ROOT / "data")
     variables = {**environment(tmp_path / "var"), "COLUMNS": "80"}
     variables["PATH"] = f"{CDP.parent}:{variables['PATH']}"
@@ -130,7 +130,7 @@ def test_output_is_compared_line_by_line(shown: tuple[str, ...], lost: str | Non
     assert missing(shown, "one\n\ntwo\nthree\n  four  \n") == lost
 
 
-def test_what_varies_is_no_difference() -> None:
+def test_varying_output_is_ignored() -> None:
     assert (
         missing(
             ("run_20260101T000000_abcdef", "land  55", "as of 2026-01-01 10:00 UTC"),

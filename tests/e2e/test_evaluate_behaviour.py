@@ -10,7 +10,7 @@ from tests.e2e.command import SAMPLE, Command, cdp
 from tests.e2e.conftest import SampleRun
 
 
-def test_scores_and_hours_beat_simple_rules_and_come_near_what_the_truth_allows(sample_run: SampleRun) -> None:
+def test_scores_and_hours_beat_simple_rules_and_come_near_the_upper_bound(sample_run: SampleRun) -> None:
     answer = cdp(sample_run.home, "evaluate", "behaviour", "--truth", str(SAMPLE), "--json")
     assert answer.exit_code == 0, answer.stderr
     found = json.loads(answer.stdout)
@@ -42,7 +42,7 @@ def test_too_little_data_is_reported(command: Command, small_home: Path, home: P
     assert answer.stdout.count("Insufficient data") == 2
 
 
-def test_nothing_is_published(command: Command) -> None:
+def test_no_published_warehouse(command: Command) -> None:
     answer = command("evaluate", "behaviour")
     assert (answer.exit_code, "there is no warehouse yet" in answer.stderr) == (7, True)
 

@@ -1,4 +1,4 @@
-"""The command line and the API tell the same chain of evidence, over people of the sample.
+"""The command line and the API show the same chain of evidence, for people of the sample.
 
 Both are asked in this process: `cdp identity explain` by the function behind it, the API by its application.
 """
@@ -118,7 +118,7 @@ def told_by_api(path: list[dict[str, Any]]) -> Told:
     return [tuple(step[name] for name in names) for step in path]
 
 
-def test_both_tell_the_same_of_every_two_observations_of_a_profile(both: Both) -> None:
+def test_both_show_the_same_chain_for_any_two_observations_of_a_profile(both: Both) -> None:
     rules = set()
     for profile_id in both.column(PROFILES, 8):
         for left, right in combinations(both.column(OBSERVATIONS, profile_id), 2):
@@ -129,7 +129,7 @@ def test_both_tell_the_same_of_every_two_observations_of_a_profile(both: Both) -
     assert len(rules) >= 5
 
 
-def test_both_tell_the_same_of_every_two_identifiers_of_a_profile(both: Both) -> None:
+def test_both_show_the_same_chain_for_any_two_identifiers_of_a_profile(both: Both) -> None:
     for profile_id in both.column(PROFILES, 3):
         for left, right in combinations(both.column(IDENTIFIERS, profile_id), 2):
             document = both.explained(":".join(left), ":".join(right))

@@ -1,4 +1,4 @@
-"""`cdp identity`, on the contacts and messages of a few invented people."""
+"""`cdp identity`, on the contacts and messages of a few fictitious people."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def run(command: Command) -> None:
 
 
 class TestExplain:
-    def test_two_identifiers_of_one_person_are_joined_by_a_chain_down_to_the_lines(self, known: Command) -> None:
+    def test_two_identifiers_of_one_person_are_linked_by_a_chain_down_to_the_lines(self, known: Command) -> None:
         document = explained(known, "Ann@Example.com", "customer_id:till:T1")
         assert document["same_profile"]
         assert [(link["kind"], link["type"], link["value"]) for link in document["chain"]] == [
@@ -114,18 +114,18 @@ class TestExplain:
         assert (Path(till["path"]).name, till["line_number"]) == ("till.csv", 2)
         assert till["payload"]["phone"] == ANNS_PHONE
 
-    def test_the_terminal_names_files_lines_and_the_value_shared(self, known: Command) -> None:
+    def test_the_terminal_shows_files_lines_and_the_shared_value(self, known: Command) -> None:
         shown = known("identity", "explain", ANN, "customer_id:till:T1").stdout
         assert "crm.csv:2" in shown
         assert "till.csv:2" in shown
         assert f"phone: {ANNS_PHONE}" in shown
 
-    def test_one_record_may_say_both(self, known: Command) -> None:
+    def test_one_record_can_match_both(self, known: Command) -> None:
         document = explained(known, ANN, ANNS_PHONE)
         assert document["chain"] == []
         assert [row["source"] for row in document["observations"]] == ["crm"]
 
-    def test_of_two_people_it_is_told_what_speaks_for_and_against(self, known: Command) -> None:
+    def test_two_people_are_explained_by_the_evidence_for_and_against(self, known: Command) -> None:
         document = explained(known, ANN, BOB)
         assert not document["same_profile"]
         fields = {field["name"]: field for field in document["comparison"]["fields"]}
@@ -135,20 +135,20 @@ class TestExplain:
         weights = [field["weight"] for field in fields.values()]
         assert document["comparison"]["prior"] + sum(weights) == pytest.approx(document["comparison"]["weight"])
 
-    def test_a_value_that_joins_nobody_says_why(self, known: Command) -> None:
+    def test_a_value_of_low_quality_is_shown_with_its_reason(self, known: Command) -> None:
         document = explained(known, "customer_id:till:T4", "customer_id:till:T5")
         (value,) = document["shared_values"]
         assert (value["value"], value["quality"]) == ("test@test.com", "junk")
         assert value["reason"]
 
-    def test_a_forbidden_merge_names_its_constraint(self, known: Command) -> None:
+    def test_a_refused_merge_shows_its_constraint(self, known: Command) -> None:
         document = explained(known, "customer_id:crm:C4", "customer_id:crm:C5")
         assert {refusal["constraint"] for refusal in document["refusals"]} == {"suffix"}
         shown = known("identity", "explain", "customer_id:crm:C4", "customer_id:crm:C5").stdout
         assert "their suffixes (jr, sr) conflict" in shown
 
     @pytest.mark.parametrize("other", [BOB, "customer_id:till:T3"])
-    def test_the_chart_opens_without_a_network(self, known: Command, tmp_path: Path, other: str) -> None:
+    def test_the_chart_opens_offline(self, known: Command, tmp_path: Path, other: str) -> None:
         chart = tmp_path / "why.html"
         answer = known(
             "identity", "explain", "customer_id:crm:C2" if other != BOB else ANN, other, "--chart", str(chart)
@@ -160,7 +160,7 @@ class TestExplain:
         assert "vegaEmbed" in page
 
     @pytest.mark.parametrize("pair", [("customer_id:till:T1", "customer_id:till:T2"), (ANN, ANNS_PHONE)])
-    def test_a_chart_of_what_the_model_cannot_weigh_is_refused(
+    def test_a_chart_without_a_comparison_is_refused(
         self, known: Command, tmp_path: Path, pair: tuple[str, str]
     ) -> None:
         answer = known("identity", "explain", *pair, "--chart", str(tmp_path / "no.html"))
@@ -178,7 +178,7 @@ class TestExplain:
             ("somebody", "A: neither an id nor an identifier"),
         ],
     )
-    def test_who_is_not_found_is_named_without_the_address(self, known: Command, a: str, says: str) -> None:
+    def test_an_unknown_person_is_reported_without_the_address(self, known: Command, a: str, says: str) -> None:
         answer = known("identity", "explain", a, BOB)
         assert answer.exit_code == 2
         assert answer.error.startswith(says)
@@ -186,7 +186,7 @@ class TestExplain:
 
 
 class TestReview:
-    def test_what_a_constraint_refused_waits_until_a_steward_has_spoken(self, known: Command) -> None:
+    def test_a_refused_pair_is_in_review_until_a_steward_decides(self, known: Command) -> None:
         answer = known("identity", "review", "--json")
         queue = json.loads(answer.stdout)
         assert [(pair["queue"], pair["reason"]) for pair in queue["pairs"]] == [("refused", "suffix")]
@@ -200,7 +200,7 @@ class TestReview:
 
 
 class TestDecisions:
-    def test_a_link_joins_from_the_next_run_on_and_says_who_decided(self, known: Command) -> None:
+    def test_a_link_applies_from_the_next_run_on_and_shows_its_author(self, known: Command) -> None:
         assert profiles_of(known, ANN) != profiles_of(known, MARRIED_ANN)
         answer = known("identity", "link", ANN, MARRIED_ANN, "--reason", "called her", "--author", "sue")
         assert answer.exit_code == 0, answer.stderr
@@ -212,7 +212,7 @@ class TestDecisions:
         assert link["kind"] == "steward"
         assert (link["decision"]["author"], link["decision"]["reason"]) == ("sue", "called her")
 
-    def test_an_unlink_of_the_same_two_takes_a_link_back(self, known: Command) -> None:
+    def test_an_unlink_of_the_same_two_overrides_a_link(self, known: Command) -> None:
         ends = sorted([*profiles_of(known, ANN), *profiles_of(known, MARRIED_ANN)])
         known("identity", "link", *ends, "--reason", "one name")
         run(known)
@@ -224,7 +224,7 @@ class TestDecisions:
         run(known)
         assert profiles_of(known, ANN).isdisjoint(profiles_of(known, MARRIED_ANN))
 
-    def test_an_unlink_by_other_names_takes_a_link_back_too(self, known: Command) -> None:
+    def test_an_unlink_by_other_identifiers_overrides_a_link_too(self, known: Command) -> None:
         known("identity", "link", "customer_id:till:T1", MARRIED_ANN, "--reason", "one name")
         run(known)
         assert profiles_of(known, ANN) == profiles_of(known, MARRIED_ANN)
@@ -233,7 +233,7 @@ class TestDecisions:
         assert profiles_of(known, ANN).isdisjoint(profiles_of(known, MARRIED_ANN))
         assert profiles_of(known, "till:T1") == profiles_of(known, ANN)
 
-    def test_an_unlink_parts_all_that_carry_the_two_and_what_says_both_stays_with_the_first(
+    def test_an_unlink_separates_all_matching_observations_and_those_that_match_both_stay_with_the_first(
         self, known: Command
     ) -> None:
         assert profiles_of(known, "till:T1") == profiles_of(known, ANN)
@@ -247,7 +247,7 @@ class TestDecisions:
             assert profiles_of(known, "crm:C1") == profiles_of(known, ANN)
             assert len(profiles_of(known, ANN)) == 1
 
-    def test_an_unlink_of_two_observations_parts_those_two(self, known: Command) -> None:
+    def test_an_unlink_of_two_observations_separates_these_two(self, known: Command) -> None:
         ends = (observation(known, "C2"), observation(known, "T3"))
         assert profiles_of(known, "crm:C2") == profiles_of(known, "till:T3")
         assert known("identity", "unlink", *ends, "--reason", "two men").exit_code == 0
@@ -262,7 +262,7 @@ class TestDecisions:
             ("unlink", (MARRIED_ANN, "customer_id:crm:C3"), 6, "A and B: every observation with the one"),
         ],
     )
-    def test_what_cannot_be_decided_is_said_in_a_line(
+    def test_an_impossible_decision_is_refused_in_one_line(
         self, known: Command, verb: str, ends: tuple[str, str], exit_code: int, says: str
     ) -> None:
         answer = known("identity", verb, *ends, "--reason", "because")
@@ -277,9 +277,7 @@ class TestPreview:
         assert (document["merged"], document["split"], document["observations_moved"]) == (0, 0, 0)
         assert document["profiles"]["before"] == document["profiles"]["after"]
 
-    def test_a_model_that_finds_everyone_alike_merges_and_nothing_is_published(
-        self, known: Command, tmp_path: Path
-    ) -> None:
+    def test_a_model_that_links_everyone_merges_in_the_preview_only(self, known: Command, tmp_path: Path) -> None:
         before = {value: profiles_of(known, value) for value in ("crm:C6", "till:T6")}
         eager = tmp_path / "eager.json"
         eager.write_text(json.dumps(made_eager(json.loads((ROOT / "identity" / "model.json").read_text()))))
@@ -323,7 +321,7 @@ class TestEvaluate:
         assert document["exact_clusters"] == 0.5
         assert document["entities"] == {"predicted": 3, "true": 2}
 
-    def test_the_worst_errors_are_shown_by_example(self, command: Command, tmp_path: Path) -> None:
+    def test_examples_of_the_worst_errors_are_shown(self, command: Command, tmp_path: Path) -> None:
         truth = self.TRUTH.replace("3,ann", "3,kim")
         shown = command(
             "identity",
@@ -367,7 +365,7 @@ class TestEvaluate:
             (RECORDS + ROWS, TRUTH + "6,\n", 6, "truth.csv:7: entity_id is missing"),
         ],
     )
-    def test_files_that_do_not_fit_are_refused_in_a_line(
+    def test_invalid_files_are_refused_in_one_line(
         self, command: Command, tmp_path: Path, records: str, truth: str, exit_code: int, says: str
     ) -> None:
         paths = self.files(tmp_path, records, truth)
@@ -383,18 +381,18 @@ class TestEvaluate:
         assert answer.exit_code == 6
         assert "model.json: not a linkage model" in answer.error
 
-    def test_files_that_are_not_there_are_named(self, command: Command, tmp_path: Path) -> None:
+    def test_missing_files_are_named(self, command: Command, tmp_path: Path) -> None:
         answer = command("identity", "evaluate", "nowhere.csv", "--truth", "no-truth.csv")
         assert answer.exit_code == 4
         assert answer.error.startswith("nowhere.csv: cannot be read")
 
     @pytest.mark.parametrize("arguments", [(), ("records.csv", "--published")])
-    def test_either_records_or_what_is_published(self, command: Command, arguments: tuple[str, ...]) -> None:
+    def test_records_and_published_exclude_each_other(self, command: Command, arguments: tuple[str, ...]) -> None:
         answer = command("identity", "evaluate", *arguments, "--truth", "truth.csv")
         assert answer.exit_code == 2
         assert answer.error == "either RECORDS or --published is required, but not both"
 
-    def test_what_is_published_is_held_against_the_truth_of_its_lines(self, known: Command, tmp_path: Path) -> None:
+    def test_published_profiles_are_evaluated_against_their_truth(self, known: Command, tmp_path: Path) -> None:
         lines = [("crm.csv", 2, "ann"), ("till.csv", 2, "ann"), ("till.csv", 3, "kim"), ("crm.csv", 3, "bob")]
         truth = tmp_path / "truth.csv"
         truth.write_text("file,line_number,person_id\n" + "".join(f"{f},{n},{p}\n" for f, n, p in lines))

@@ -47,9 +47,7 @@ with context.store.write() as connection:
     keep_contact_points(connection, [point])
 url = context.unsubscribing.url(Link(point.id, "voice", "marketing"))
 page = TestClient(app).get("/u/" + url.rpartition("/")[2]).text
-(home / "own.yaml").write_text(
-    "version: 1\\nsegments:\\n  - name: called\\n    title: Can be called\\n    rule: {channel: voice, reachable: true}\\n"
-)
+(home / "own.yaml").write_text(sys.argv[2])
 schemas = app.openapi()["components"]["schemas"]
 print(json.dumps({
     "candidates": schemas["DecisionRequest"]["properties"]["candidates"]["items"]["enum"],
@@ -57,6 +55,13 @@ print(json.dumps({
     "page": "Phone calls" in page,
     "segments": [segment.name for segment in load_catalogue(home / "own.yaml").segments],
 }))
+"""
+
+SEGMENTS = """version: 1
+segments:
+  - name: called
+    title: Can be called
+    rule: {channel: voice, reachable: true}
 """
 
 CALLS = """customer,phone,what,way,when
@@ -115,7 +120,7 @@ def test_one_row_makes_a_channel_known_everywhere(tree: Path) -> None:
         {"channel": "voice", "people": 2},
     ]
 
-    seen = json.loads(python(tree, "-c", PROBE, str(tree / "home")).splitlines()[-1])
+    seen = json.loads(python(tree, "-c", PROBE, str(tree / "home"), SEGMENTS).splitlines()[-1])
     assert "voice" in seen["candidates"]
     assert "voice" in seen["consents"]
     assert seen["page"]

@@ -117,13 +117,13 @@ def test_one_folder_takes_a_signed_request_from_its_webhook_to_profile(command: 
 
 
 @pytest.mark.usefixtures("pigeons")
-def test_nothing_is_taken_before_the_secret_is_set(home: Path) -> None:
+def test_requests_are_refused_until_the_secret_is_set(home: Path) -> None:
     with TestClient(create_app(Settings(home=home)), raise_server_exceptions=False) as http:
         refused = post(http, FLIGHTS, seal="wax")
     assert refused.status_code == 503 and "CDP_WEBHOOKS__PIGEON__SEAL" in refused.text
 
 
-def test_without_the_folder_nobody_knows_pigeons(command: Command) -> None:
+def test_without_the_folder_the_provider_is_unknown(command: Command) -> None:
     assert "pigeon" not in command("sources").stdout
     refused = command("sources", **SEAL)
     assert refused.exit_code == 3 and "CDP_WEBHOOKS__PIGEON" in refused.error

@@ -46,7 +46,7 @@ def said(home: Path) -> list[tuple[str, str]]:
     return found
 
 
-def test_one_press_unsubscribes(page: Page, home: Path) -> None:
+def test_one_click_unsubscribes(page: Page, home: Path) -> None:
     assert "checked" in page.html()
     assert EMAIL.value not in page.html()
     page.submit("button[value=unsubscribe]")
@@ -55,7 +55,7 @@ def test_one_press_unsubscribes(page: Page, home: Path) -> None:
     assert page.html("[role=status]")
 
 
-def test_choices_are_saved_and_everything_is_everything(page: Page, home: Path) -> None:
+def test_choices_are_saved_and_unsubscribing_from_all_covers_all(page: Page, home: Path) -> None:
     page.press("input[type=checkbox]")
     page.submit("button[value=save]")
     assert "checked" not in page.html()
@@ -67,5 +67,5 @@ def test_choices_are_saved_and_everything_is_everything(page: Page, home: Path) 
     assert said(home)[1:] == [("withdrawn", "channel"), ("granted", "channel"), ("withdrawn", "all")]
 
 
-def test_its_policy_of_contents_lets_its_own_style_pass(page: Page) -> None:
+def test_the_content_security_policy_allows_the_pages_own_style(page: Page) -> None:
     assert page.style("label")["display"] == "flex"

@@ -53,7 +53,7 @@ def is_log(path: Path) -> bool:
     return "truth" not in path.name and path.suffix != ".yaml"
 
 
-def test_files_with_a_known_content_are_counted_to_the_line(command: Command, tmp_path: Path) -> None:
+def test_files_with_known_contents_are_counted_to_the_line(command: Command, tmp_path: Path) -> None:
     odd = [mail(1), mail(3, email=None), mail(4, "open"), mail(5, timestamp="soon"), mail(6)]
     items = [mail(1), mail(2), *odd, *(mail(number) for number in range(10, 20))]
     log = jsonl(tmp_path / "logs" / "sendgrid.jsonl", items, broken_line=7)
@@ -73,9 +73,7 @@ def test_files_with_a_known_content_are_counted_to_the_line(command: Command, tm
     ]
 
 
-def test_the_same_file_again_is_passed_over_and_a_later_delivery_is_a_duplicate(
-    command: Command, tmp_path: Path
-) -> None:
+def test_a_known_file_is_skipped_and_a_redelivery_is_a_duplicate(command: Command, tmp_path: Path) -> None:
     log = jsonl(tmp_path / "logs" / "sendgrid.jsonl", [mail(1), mail(2)])
     first = run(command, str(log))
     again = run(command, str(log))

@@ -81,7 +81,7 @@ def test_rejects_can_be_narrowed_down(sample: Command) -> None:
     assert "sendgrid no_identifier" in nothing
 
 
-def test_settings_say_where_they_come_from_and_keep_secrets(
+def test_settings_show_their_origin_and_mask_secrets(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cdp.toml").write_text('default_region = "DE"\n')
@@ -95,13 +95,13 @@ def test_settings_say_where_they_come_from_and_keep_secrets(
     assert "hush" not in shown
 
 
-def test_status_before_any_run_helps_and_makes_nothing(command: Command, home: Path) -> None:
+def test_status_before_any_run_gives_a_hint_and_creates_nothing(command: Command, home: Path) -> None:
     assert "no runs yet" in command("status").stdout
     assert json.loads(command("status", "--json").stdout)["runs"] == []
     assert not home.exists()
 
 
-def test_clients_come_and_go(command: Command) -> None:
+def test_clients_are_added_and_removed(command: Command) -> None:
     added = json.loads(command("clients", "add", "sender", "--scope", "profiles:read", "--json").stdout)
     assert added.keys() == {"client_id", "client_secret"}
     rotated = json.loads(command("clients", "rotate", "sender", "--json").stdout)
@@ -146,7 +146,7 @@ def test_version_and_help(command: Command) -> None:
     assert "demo" in command().stdout
 
 
-def test_a_traceback_is_shown_when_asked_for(command: Command, tmp_path: Path) -> None:
+def test_debug_shows_the_traceback(command: Command, tmp_path: Path) -> None:
     good_log(tmp_path / "logs")
     answer = command("run", str(tmp_path / "nowhere"), "--debug")
     assert answer.exit_code == 4

@@ -48,7 +48,7 @@ def send_until_it_ends(url: str, key: str, sender: int, acknowledged: list[str])
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_what_was_acknowledged_is_there_after_the_end(backend: str, tmp_path: Path) -> None:
+def test_acknowledged_events_survive_a_shutdown(backend: str, tmp_path: Path) -> None:
     home = tmp_path / "var"
     home.mkdir()
     with empty_store_url(backend, tmp_path) as store_url:
@@ -78,7 +78,7 @@ def test_what_was_acknowledged_is_there_after_the_end(backend: str, tmp_path: Pa
     assert len(logged) >= len(acknowledged)
 
 
-def test_each_worker_counts_for_all(tmp_path: Path) -> None:
+def test_metrics_cover_all_workers(tmp_path: Path) -> None:
     home = tmp_path / "var"
     home.mkdir()
     with serving(home, "--workers", "2") as url:
@@ -134,7 +134,7 @@ ROUTES = ("/v1/profiles/lookup", "/v1/decisions", "/v1/consents", "/v1/batch", "
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("name", BODIES)
-def test_bad_input_is_refused_in_words_and_harms_nobody(busy: httpx.Client, route: str, name: str) -> None:
+def test_bad_input_is_refused_and_harmless(busy: httpx.Client, route: str, name: str) -> None:
     body, headers = BODIES[name]
     try:
         answer = busy.post(route, content=body, headers={"Content-Type": "application/json", **headers})

@@ -221,7 +221,7 @@ def test_node_sdks(site_of_sdk: Site, node_modules: Path, name: str, while_down:
     assert_each_event_is_there_once(site_of_sdk)
 
 
-def test_a_server_killed_in_full_swing_loses_nothing(site: Site) -> None:
+def test_a_server_killed_under_load_loses_nothing(site: Site) -> None:
     client = Client(site.write_key, host=site.server.url, upload_size=20, upload_interval=0.01, thread=4)
     for number in range(4_000):
         client.track(f"user-{number % 50}", "Song Played", {"number": number})
@@ -235,7 +235,7 @@ def test_a_server_killed_in_full_swing_loses_nothing(site: Site) -> None:
     assert sorted(numbers) == list(range(4_000))
 
 
-def test_what_a_run_makes_of_what_was_sent(site: Site) -> None:
+def test_a_run_processes_the_events_sent(site: Site) -> None:
     def send(path: str, body: dict[str, Any], **arguments: Any) -> None:
         answer = httpx.post(f"{site.server.url}{path}", content=json.dumps(body), **arguments)
         assert (answer.status_code, answer.json()) == (200, {"success": True})

@@ -42,7 +42,7 @@ LOGS = {
 }
 
 
-def test_sources_say_where_webhooks_go_and_which_secrets_are_missing(command: Command) -> None:
+def test_sources_list_webhooks_and_missing_secrets(command: Command) -> None:
     answer = command("sources", CDP_WEBHOOKS__TWILIO__AUTH_TOKEN=TOKEN, CDP_WEBHOOKS__POSTMARK__USERNAME="user")
     rows = [line.split(maxsplit=2) for line in answer.stdout.splitlines() if line.startswith("/webhooks/")]
     secrets = {(path, variable): state.strip() for path, variable, state in rows}
@@ -71,7 +71,7 @@ def test_a_misspelt_secret_stops_any_command(command: Command, arguments: tuple[
     assert "CDP_WEBHOOKS__TWILIO__TOKEN" in answer.error and "auth_token" in answer.error and TOKEN not in answer.error
 
 
-def test_logs_of_mailgun_postmark_and_amazon_are_known_by_their_keys(command: Command, tmp_path: Path) -> None:
+def test_logs_of_mailgun_postmark_and_amazon_are_detected_by_their_keys(command: Command, tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()
     for name, content in LOGS.items():

@@ -32,7 +32,7 @@ def fail(home: Path, *keys: str) -> None:
     store.close()
 
 
-def test_once_does_what_is_due_and_ends(command: Command) -> None:
+def test_once_processes_due_items_and_exits(command: Command) -> None:
     assert command("work", "status").stdout == "The queue is empty.\n"
     first = command("work", "--once", "--json")
     assert first.exit_code == 0
@@ -41,7 +41,7 @@ def test_once_does_what_is_due_and_ends(command: Command) -> None:
     assert {one["kind"]: (one["waiting"], one["due"]) for one in status} == dict.fromkeys(HOUSEKEEPING, (1, 0))
 
 
-def test_failed_items_are_listed_and_tried_anew(command: Command, home: Path) -> None:
+def test_failed_items_are_listed_and_retried(command: Command, home: Path) -> None:
     assert command("work", "failed").stdout == "No item has failed.\n"
     fail(home, "message-1", "message-2")
     assert "the address is gone" in command("work", "failed").stdout
@@ -54,13 +54,13 @@ def test_failed_items_are_listed_and_tried_anew(command: Command, home: Path) ->
     assert "send" in command("work", "status").stdout
 
 
-def test_json_needs_an_end(command: Command) -> None:
+def test_json_requires_once(command: Command) -> None:
     answer = command("work", "--json")
     assert (answer.exit_code, "requires --once" in answer.error) == (2, True)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_worker_works_until_it_is_stopped(backend: str, tmp_path: Path) -> None:
+def test_a_worker_runs_until_it_is_stopped(backend: str, tmp_path: Path) -> None:
     with empty_store_url(backend, tmp_path) as url:
         store = open_store(url)
         with started(tmp_path, "work", "--workers", "2", CDP_STORE_URL=url) as process:

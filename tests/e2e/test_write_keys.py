@@ -50,7 +50,7 @@ def test_wrong_use(command: Command, arguments: str, error: str) -> None:
 
 @pytest.mark.parametrize("first", ["--write-key --source web", "--scope profiles:read"])
 @pytest.mark.parametrize("second", ["--write-key --source web", "--scope profiles:read"])
-def test_a_name_is_taken_once(command: Command, first: str, second: str) -> None:
+def test_write_key_names_are_unique(command: Command, first: str, second: str) -> None:
     assert command("clients", "add", "site", *first.split()).exit_code == 0
     again = command("clients", "add", "site", *second.split())
     assert (again.exit_code, "already a client named 'site'" in again.error) == (2, True)

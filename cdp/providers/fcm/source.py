@@ -1,7 +1,7 @@
 """Firebase Cloud Messaging's delivery export to BigQuery, as JSON lines.
 
 Format: https://firebase.google.com/docs/cloud-messaging/understand-delivery (BigQuery data export). The
-export leaves out fields that are null: a message to a topic has no `instance_id` until a device receives it.
+export omits null fields: a message to a topic has no `instance_id` until a device receives it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""Mailgun's events: webhook bodies, the Events API's pages, and the flat forms of its webhooks of old.
+"""Mailgun's events: webhook bodies, pages of the Events API, and the flat forms of its legacy webhooks.
 
 Formats: https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-payloads and
-https://documentation.mailgun.com/docs/mailgun/user-manual/events/event-structure. A temporary failure is tried again;
-a permanent one is a bounce, unless Mailgun did not even try (`suppress-…`) or gave up trying (`old`). Opens and
-clicks that Mailgun takes for a machine's carry `client-info.bot`. An unsubscribe does not say from which list, so it
-holds for the channel.
+https://documentation.mailgun.com/docs/mailgun/user-manual/events/event-structure. A temporary failure is retried;
+a permanent one is a bounce, unless Mailgun did not try (`suppress-…`) or gave up (`old`). Opens and clicks that Mailgun
+attributes to a machine have `client-info.bot`. An unsubscribe does not name a list, so it applies to the channel.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ told as (
             when word in ('failed', 'bounced') then 'bounced'
             when word = 'dropped' then 'rejected'
         end as kind,
-        -- Not what is permanent of this message alone.
+        -- Excludes failures that are permanent for this message only.
         case
             when word = 'bounced' then 'permanent'
             when why in ('old', 'suppress-unsubscribe', 'suppress-complaint') then null

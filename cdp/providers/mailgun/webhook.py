@@ -1,7 +1,7 @@
 """Mailgun's webhooks: HMAC-SHA256 over a timestamp and a random token.
 
 Format: https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks. The body is not signed,
-so whoever has seen one request could put another body beside its signature: a token is good for one request.
+so an attacker who has seen a request could reuse its signature with another body: a token is valid for one request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from cdp.webhooks import Item, Refused, Request, Secret, Secrets, Webhook, at_unix, check_age, same
 from cdp.webhooks.payloads import document, form_fields, is_id, item
 
-# Mailgun sends again for eight hours, with the signature of the first time.
+# Mailgun retries for eight hours, with the signature of the first attempt.
 _MAX_AGE = timedelta(hours=8, minutes=5)
 
 
@@ -29,13 +29,13 @@ def verify(request: Request, secrets: Secrets, now: datetime) -> None:
 
 
 def items(request: Request) -> list[Item]:
-    """One event a request, known by the token. What the signature needs is left out of it."""
+    """The one event of a request, without the fields of the signature. Its id is derived from the token."""
     _, token, _ = _signed(request)
     return [item(_event(request), hashlib.sha256(token.encode()).hexdigest())]
 
 
 def _signed(request: Request) -> tuple[str, str, str]:
-    """timestamp, token and signature: an object of a JSON body, fields of the forms of old."""
+    """Timestamp, token and signature: an object in a JSON body, or fields of a legacy form."""
     content = _content(request)
     block = content.get("signature")
     holder: Mapping[str, Any] = block if isinstance(block, dict) else content

@@ -1,9 +1,9 @@
-"""Postmark's webhooks: deliveries, bounces, complaints, opens, clicks, changes of subscription.
+"""Postmark's webhooks: deliveries, bounces, complaints, opens, clicks, subscription changes.
 
 Format: https://postmarkapp.com/developer/webhooks/webhooks-overview; the types of bounces:
-https://postmarkapp.com/developer/api/bounce-api#bounce-types. A message that will be tried again (`Transient`) is
-deferred; an automatic reply is no bounce. A suppression that the sender lifts says nothing of what the person wants:
-only the person's own change is a new consent. Postmark does not mark what machines open, so the user agent decides.
+https://postmarkapp.com/developer/api/bounce-api#bounce-types. A message that will be retried (`Transient`) is
+deferred; an automatic reply is not a bounce. If the sender lifts a suppression, this is no consent: only the person's
+own change is. Postmark does not mark machine opens, so the user agent decides.
 """
 
 from __future__ import annotations

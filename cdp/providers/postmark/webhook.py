@@ -1,4 +1,4 @@
-"""Postmark's webhooks: they are not signed, but can be given a user name and a password.
+"""Postmark's webhooks: they are not signed, but can use HTTP Basic authentication.
 
 Format: https://postmarkapp.com/developer/webhooks/webhooks-overview.
 """

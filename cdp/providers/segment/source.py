@@ -1,11 +1,11 @@
-"""Segment's calls, as the tracking API takes them or an archive holds them; Rudder's are the same.
+"""Segment's calls, from the tracking API or an archive. RudderStack's calls are the same.
 
 Format: https://www.twilio.com/docs/segment/connections/spec (common fields, and the e-commerce, e-mail and
-mobile specs). `timestamp` is the server's: receivedAt − (sentAt − originalTimestamp); where only the
-client's clock told the time, the same correction is made here. Rudder's SDKs say `originalTimestamp` alone, and
-give the traits of a person in `context.traits`.
+mobile specs). `timestamp` is in server time: receivedAt − (sentAt − originalTimestamp); if there
+is only the client's time, the same correction is made here. RudderStack's SDKs send `originalTimestamp` only, and the
+traits of a person in `context.traits`.
 
-A trait that is null is one to remove: it stays null in the properties of the identify call.
+A null trait unsets the trait: it stays null in the properties of the identify call.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ _TRAITS = """{"email": "VARCHAR", "phone": "VARCHAR", "name": "VARCHAR", "firstN
             "address": {"street": "VARCHAR", "city": "VARCHAR", "state": "VARCHAR", "postalCode": "VARCHAR",
                 "postal_code": "VARCHAR", "zip": "VARCHAR", "country": "VARCHAR"}}"""
 
-# Columns of the person stand in the observation; the other traits of an identify call are its properties.
+# These traits are columns of the observation; the other traits of an identify call are its properties.
 _PERSON_TRAITS = """['email', 'phone', 'name', 'firstName', 'first_name', 'lastName', 'last_name', 'birthday',
             'address', 'city', 'country']"""
 
-# As long as the API's identifiers may be. PostgreSQL's index entries end at 2,704 bytes.
+# The maximum length of the API's identifiers. PostgreSQL limits index entries to 2,704 bytes.
 _MAX_ID = 512
 
 
 def _id_text(key: str) -> str:
-    """SQL of an id, null for what careless clients send in place of one."""
+    """SQL of an id; NULL for placeholders that clients send instead of an id."""
     return f"""if(regexp_matches(lower(trim("{key}")), '^(|null|undefined|none|nan|true|false|0|[{{\\[].*)$'),
             null, trim("{key}"))"""
 
 
 def _is_date(text: str) -> str:
-    """SQL that is true of a date with a year of four digits: what can be added and subtracted."""
+    """SQL that is true for a date with a four-digit year, which can be added and subtracted."""
     column = text if text.startswith("coalesce") else f'"{text}"'
     return f"coalesce({column} like '____-__-__%', false)"
 
@@ -109,7 +109,7 @@ call as (
         from_iso("originalTimestamp") as client_time,
         list_filter(list_concat(context."externalId", context."externalIds"),
             lambda other: other.id is not null and other."type" is not null) as other_ids,
-        -- Rudder gives all traits in the context; root traits are empty then.
+        -- RudderStack sends all traits in the context; root traits are empty then.
         if(json_type(traits) = 'OBJECT' and traits::varchar <> '{{}}', traits, context.traits) as all_traits
     from item
 ),

@@ -1,4 +1,4 @@
-"""Segment's calls as Standard Webhooks: one call, a list of calls or a batch, each known by its `messageId`."""
+"""Segment's calls as Standard Webhooks: one call, a list of calls or a batch, each identified by its `messageId`."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """SendGrid's Event Webhook, as JSON arrays (one POST body) or as lines.
 
-Format: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event. Opens that Apple Mail
-Privacy Protection made carry `sg_machine_open`; bounces may lack the custom arguments; `category` is a text
-or a list of texts.
+Format: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event. Opens by Apple Mail
+Privacy Protection have `sg_machine_open`; bounces may lack the custom arguments; `category` is a string or a list of
+strings.
 
-Which events are about one message: `sg_message_id` is the message's id and then where it was filtered. A bounce that
-comes late lacks it, and clicks lack `smtp-id`, which is `<id@host>` with the same id where SendGrid made it itself.
+The message of an event: `sg_message_id` is the message's id followed by the name of the filter server. Late bounces
+lack it, and clicks lack `smtp-id`, which is `<id@host>` with the same id if SendGrid generated it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SOURCE = Source(
     keys=(frozenset({"sg_event_id"}), frozenset({"sg_message_id", "event", "timestamp"})),
     webhook=WEBHOOK,
     failures=FailureWords(
-        # The other type of a bounce is `blocked`; the reasons are those of messages that SendGrid dropped.
+        # The other type of bounce is `blocked`; the reasons are those of messages dropped by SendGrid.
         permanent=(("type", "bounce"), ("reason", "bounced address")),
         complained=(("reason", "spam reporting address"),),
     ),

@@ -22,7 +22,7 @@ TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
 
 
 def verify(request: Request, secrets: Secrets, now: datetime) -> None:
-    """Raise `Refused` unless the body and its time are signed with the key."""
+    """Raise `Refused` unless the body and the timestamp are signed with the key."""
     key = _public_key(secrets["public_key"])
     signature = from_base64(request.header(SIGNATURE), SIGNATURE)
     timestamp = request.header(TIMESTAMP)
@@ -34,7 +34,7 @@ def verify(request: Request, secrets: Secrets, now: datetime) -> None:
 
 
 def _public_key(text: str) -> EllipticCurvePublicKey:
-    """The key that the text holds: base64 of DER, with or without the frame and the line breaks of PEM."""
+    """The key in a text: base64 of DER, with or without the frame and the line breaks of PEM."""
     lines = [line.strip() for line in text.split("\n")]
     der = "".join(line for line in lines if not line.startswith("-----"))
     try:

@@ -1,1 +1,1 @@
-"""Amazon SES: e-mail; its events come through SNS."""
+"""Amazon SES: e-mail. Its events are delivered through SNS."""

@@ -1,10 +1,10 @@
-"""Amazon SES: what happened to mails, in SNS's envelope (a webhook) or bare (a log that Firehose or S3 keeps).
+"""Amazon SES: events of e-mails, in an SNS envelope (webhooks) or bare (logs in Firehose or S3).
 
 Formats: https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html (`eventType`) and
-https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html (`notificationType`). A record may be about
-several recipients: each is a row. Two things it does not say. Who opened or clicked, of several recipients: such a
-record is refused. Who complained, where the provider keeps that to itself: `complainedRecipients` then lists everybody
-at that domain to whom the mail went, and nobody of several is taken to have complained.
+https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html (`notificationType`). A record may have several
+recipients: each becomes a row. Two facts can be missing. An open or click does not name the recipient, so a record with
+several recipients is refused. If the mailbox provider does not disclose the complainant, `complainedRecipients` lists
+all recipients at that domain; a complaint with several recipients is therefore attributed to none of them.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ told as (
             when 'Open' then "open"."timestamp" when 'Click' then click."timestamp"
             when 'Subscription' then subscription."timestamp"
         end, mail."timestamp", published_at) as stated_time,
-        -- What has changed: everything, under no topic's name, or some topics. Back from "nothing at all", each
-        -- topic is said anew.
+        -- The changes: a global one, without a topic's name, or some topics. When a global opt-out ends, all topics
+        -- are stated again.
         case
             when word is distinct from 'Subscription' then [null]
             when new."unsubscribeAll" and old."unsubscribeAll" is not true then

@@ -1,4 +1,4 @@
-"""Amazon SES publishes its events to topics of SNS, which signs them with certificates of its own."""
+"""Amazon SES publishes its events to SNS topics, and SNS signs them with its own certificates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from cdp.webhooks import Secret, Webhook, sns
 
 WEBHOOK = Webhook(
     provider="ses",
-    secrets=(Secret("topic_arns", "the SNS topics that may call; parted by commas"),),
+    secrets=(Secret("topic_arns", "the ARNs of the accepted SNS topics, comma-separated"),),
     verify=sns.verify,
     items=sns.items,
     certificate_url=sns.certificate_url,

@@ -1,1 +1,1 @@
-"""Shopify: orders, customers and checkouts of a shop."""
+"""Shopify: a shop's orders, customers and checkouts."""

@@ -1,8 +1,8 @@
-"""Shopify's Admin REST objects: orders, customers and abandoned checkouts, listed, wrapped or bare.
+"""Shopify's Admin REST objects: orders, customers and abandoned checkouts, in lists, wrapped or bare.
 
 Format: https://shopify.dev/docs/api/admin-rest/latest/resources/order (and customer, abandoned-checkouts,
-refund). The person of an order is its customer, never whom it is shipped to. An order cancelled is an order
-refunded: what its refunds have not paid back yet goes back on the day it was cancelled.
+refund). The person of an order is its customer, never the recipient of the shipment. A cancelled order is refunded: the
+amount not yet covered by its refunds counts as refunded on the day of the cancellation.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ fact as (
                 'method': c.sms_marketing_consent.opt_in_level,
                 'at': c.sms_marketing_consent.consent_updated_at}},
             {{'channel': 'email', 'method': 'accepts_marketing', 'at': c.accepts_marketing_updated_at,
-                -- False without a change after the account was made was never asked: no statement.
+                -- If it is false and unchanged since the account was created, the customer was never asked.
                 'state': case
                     when c.email_marketing_consent.state is not null then null
                     when c.accepts_marketing then 'subscribed'

@@ -3,8 +3,8 @@
 Formats: https://www.twilio.com/docs/messaging/api/message-resource (the log and the list),
 https://www.twilio.com/docs/messaging/guides/webhook-request (inbound),
 https://www.twilio.com/docs/messaging/guides/track-outbound-message-status (callbacks). The log and the list
-hold the last status of a message only. Keywords: https://help.twilio.com/articles/223134027, whole message
-and any case; `OptOutType` says what Advanced Opt-Out made of a keyword of one's own.
+have the last status of a message only. Keywords: https://help.twilio.com/articles/223134027, whole message
+and case-insensitive; `OptOutType` is the interpretation of a custom keyword by Advanced Opt-Out.
 """
 
 from __future__ import annotations

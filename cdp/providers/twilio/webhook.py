@@ -1,7 +1,8 @@
 """Twilio's requests: HMAC-SHA1 over the public URL and the sorted parameters, or over a URL with the body's hash.
 
-Format: https://www.twilio.com/docs/usage/security#validating-requests. Twilio signs the URL as its console has it,
-sometimes with the port and sometimes without, so both are tried, as Twilio's own libraries do. The scheme has no time.
+Format: https://www.twilio.com/docs/usage/security#validating-requests. Twilio signs the URL configured in its
+console, sometimes with the port and sometimes without, so both are tried, as in Twilio's libraries. The scheme has no
+timestamp.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ def verify(request: Request, secrets: Secrets, now: datetime) -> None:
     matches = [same(given, _signature(key, url + parameters)) for url in _spellings(request.url)]
     if not any(matches):
         raise Refused(
-            "the signature does not match", hint="CDP_PUBLIC_URL must be the address that Twilio's console has"
+            "the signature does not match", hint="CDP_PUBLIC_URL must match the URL configured in Twilio's console"
         )
 
 
 def items(request: Request) -> list[Item]:
-    """A form is one item, known by its message and that message's status; JSON is taken as it comes."""
+    """A form is one item, identified by the message and its status; each JSON record is an item."""
     if _body_hash(request) is not None:
         return [item(record) for record in records(request)]
     form = dict(form_fields(request))
@@ -48,7 +49,7 @@ def items(request: Request) -> list[Item]:
 
 
 def answer(request: Request) -> Answer:
-    """An inbound message is answered with TwiML that says nothing; a status callback wants no content."""
+    """Answer an inbound message with empty TwiML, and a status callback with no content."""
     is_message = _body_hash(request) is None and "MessageStatus" not in dict(form_fields(request))
     return Answer(200, "text/xml", _EMPTY_REPLY) if is_message else Answer(204)
 
@@ -59,7 +60,7 @@ def _body_hash(request: Request) -> str | None:
 
 
 def _signed_parameters(fields: Sequence[tuple[str, str]]) -> str:
-    """Names and values, sorted, with nothing between them; a pair that stands twice counts once."""
+    """Names and values, sorted and concatenated; duplicate pairs count once."""
     return "".join(name + value for name, value in sorted(set(fields)))
 
 
@@ -68,7 +69,7 @@ def _signature(key: bytes, text: str) -> str:
 
 
 def _spellings(url: str) -> Iterator[str]:
-    """The URL with its port named and without."""
+    """The URL without and with an explicit port."""
     parts = urlsplit(url)
     yield _with_port(parts, None)
     yield _with_port(parts, parts.port or _PORTS.get(parts.scheme))

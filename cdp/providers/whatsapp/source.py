@@ -1,8 +1,8 @@
-"""WhatsApp Cloud API webhook bodies: statuses of our messages, people's messages, marketing preferences.
+"""WhatsApp Cloud API webhook bodies: statuses of sent messages, inbound messages, marketing preferences.
 
-Format: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples. A body holds
-entries, an entry changes, a change any number of statuses, messages or preferences. `wa_id` is a number
-without its plus sign. What a person's message says is read for keywords only and not kept.
+Format: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples. A body contains
+entries, an entry contains changes, a change contains any number of statuses, messages or preferences. `wa_id` is a
+phone number without the plus sign. The text of inbound messages is only checked for keywords and not stored.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ read as (
         case
             when part = 'message' and word in ('STOP', 'STOPALL', 'UNSUBSCRIBE', 'CANCEL', 'END', 'QUIT',
                 'STOP PROMOTIONS') or part = 'preference' and word = 'stop' then 'withdrawn'
-            -- Not YES, which here answers any question.
+            -- Without YES, which is a common answer to other questions here.
             when part = 'message' and word in ('START', 'UNSTOP')
                 or part = 'preference' and word in ('resume', 'signup') then 'granted'
         end as stated,

@@ -1,6 +1,6 @@
-"""Meta's webhooks (WhatsApp): HMAC-SHA256 of the raw body with the app's secret, and a challenge by GET before.
+"""Meta's webhooks (WhatsApp): HMAC-SHA256 of the raw body with the app's secret, and an initial GET challenge.
 
-Format: https://developers.facebook.com/docs/graph-api/webhooks/getting-started. The scheme has no time.
+Format: https://developers.facebook.com/docs/graph-api/webhooks/getting-started. The scheme has no timestamp.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cdp.webhooks.payloads import document, item
 
 SIGNATURE = "X-Hub-Signature-256"
 
-# The lists of a change whose elements are each about one person, and what tells two of them apart.
+# The lists of a change whose elements are each about one person, and the keys that identify an element.
 _PARTS = {"statuses": ("id", "status"), "messages": ("id",), "user_preferences": ()}
 
 
@@ -28,7 +28,7 @@ def verify(request: Request, secrets: Secrets, now: datetime) -> None:
 
 
 def items(request: Request) -> list[Item]:
-    """One item a status, message or preference, each in a body of its own; what holds none of them stays whole."""
+    """One item per status, message or preference, each in its own body; other changes and bodies stay whole."""
     body = document(request)
     found = [part for entry, change in _changes(body) for part in _parts(body, entry, change)]
     return found or [item(body)]
@@ -74,5 +74,5 @@ WEBHOOK = Webhook(
     secrets=(Secret("app_secret", "the Meta app's secret"),),
     verify=verify,
     items=items,
-    challenge=Challenge((Secret("verify_token", "what Meta must say to subscribe"),), _echo),
+    challenge=Challenge((Secret("verify_token", "the verify token of the webhook subscription"),), _echo),
 )

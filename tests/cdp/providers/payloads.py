@@ -1,4 +1,4 @@
-"""Payloads of the providers: the shipped sample, and files that nobody here wrote, where they are on this machine."""
+"""Payloads of the providers: the shipped sample, and third-party files, if they are on this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAMPLE = ROOT / "data" / "sample"
 
 
 def foreign_text(name: str) -> str:
-    """A file that nobody here wrote; the test is skipped where it is not on this machine."""
+    """A third-party file; the test is skipped if it is not on this machine."""
     if not FOREIGN.exists():
         pytest.skip("the providers' payloads are not on this machine")
     return (FOREIGN / name).read_text()
@@ -47,7 +47,7 @@ def foreign_items(source: str) -> list[Any]:
 
 
 def opened(source: str, document: Any) -> list[Any]:
-    """The items of a document: a list's elements, or those of a list that it wraps."""
+    """The items of a document: the elements of a list, or of a wrapped list."""
     if isinstance(document, list):
         return document
     wrapped = [document[key] for key in SOURCES[source].lists if isinstance(document.get(key), list)]

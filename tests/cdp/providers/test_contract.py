@@ -1,4 +1,4 @@
-"""What holds for every provider: its folder is found, its SELECT maps, its webhook needs what it declares."""
+"""The contract of every provider: its folder is found, its SELECT maps, its webhook uses its declared secrets."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ FIRST_RECORDS = [
 
 
 @pytest.mark.parametrize(("name", "record"), FIRST_RECORDS)
-def test_keys_tell_the_sources_apart(name: str, record: Item) -> None:
+def test_keys_distinguish_the_sources(name: str, record: Item) -> None:
     claims = {source.name: source.claims_keys([frozenset(record)]) for source in SOURCES.values()}
     strongest = claims.pop(name)
     assert strongest > max(claims.values())
@@ -144,11 +144,11 @@ def test_keys_tell_the_sources_apart(name: str, record: Item) -> None:
         *(("ses_events.jsonl", "ses"), ("amazon_ses-2026.json.gz", "ses")),
     ],
 )
-def test_file_names_tell_the_sources_apart(file_name: str, name: str) -> None:
+def test_file_names_distinguish_the_sources(file_name: str, name: str) -> None:
     assert [source.name for source in READY if source.claims_name(file_name)] == [name]
 
 
-# --- words for failures that last ---------------------------------------------------------------------------
+# --- words for lasting failures ---------------------------------------------------------------------------
 
 WORDS = [
     (source, reason, *word)

@@ -1,4 +1,4 @@
-"""Firebase Cloud Messaging's export: what its rows are taken for."""
+"""Firebase Cloud Messaging's export: the mapping of its rows."""
 
 from __future__ import annotations
 

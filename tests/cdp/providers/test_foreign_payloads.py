@@ -1,4 +1,4 @@
-"""Payloads that nobody here wrote: each has an outcome, and few are refused."""
+"""Third-party payloads: each has an outcome, and few are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told to somebody who adds a provider and gets a name wrong."""
+"""Loading of providers, and the errors for wrong names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mailgun: what its events are taken for, and which requests are its own."""
+"""Mailgun: the mapping of its events, and the authentication of its requests."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_mailgun(payload: Item, expected: Row) -> None:
         ({"event": "opened", "tag": "spring", "user-agent": APPLE}, {"is_machine": True, "campaign_ref": "spring"}),
     ],
 )
-def test_mailguns_forms_of_old(fields: Item, expected: Row) -> None:
+def test_mailguns_legacy_forms(fields: Item, expected: Row) -> None:
     form = {"recipient": "ann@example.com", "timestamp": "1534108637", "Message-Id": "<1@example.com>", **fields}
     [row] = mapped("mailgun", form)
     assert seen(row, expected) == expected
@@ -85,7 +85,7 @@ def test_mailguns_forms_of_old(fields: Item, expected: Row) -> None:
         ({**MAILGUN, "event": "complained"}, ["complaint"]),
     ],
 )
-def test_what_lasts_is_suppressed(payload: Item, reasons: list[str]) -> None:
+def test_lasting_failures_suppress_the_address(payload: Item, reasons: list[str]) -> None:
     assert suppressed("mailgun", payload) == reasons
 
 

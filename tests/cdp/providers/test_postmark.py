@@ -1,4 +1,4 @@
-"""Postmark: what its records are taken for, and which requests are its own."""
+"""Postmark: the mapping of its records, and the authentication of its requests."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ POSTMARK: dict[str, Item] = {
             {"SuppressSending": False, "SuppressionReason": None},
             {"event_type": "resubscribed", **GRANTED},
         ),
-        # The sender has lifted it: that is no consent.
+        # The sender lifted it, which is no consent.
         (
             "SubscriptionChange",
             {"SuppressSending": False, "SuppressionReason": None, "Origin": "Customer"},
@@ -94,7 +94,7 @@ def test_two_clicks_in_a_postmark_mail_are_two_events() -> None:
         ({"RecordType": "SpamComplaint", **POSTMARK["SpamComplaint"]}, ["complaint"]),
     ],
 )
-def test_what_lasts_is_suppressed(payload: Item, reasons: list[str]) -> None:
+def test_lasting_failures_suppress_the_address(payload: Item, reasons: list[str]) -> None:
     assert suppressed("postmark", payload) == reasons
 
 

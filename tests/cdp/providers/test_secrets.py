@@ -1,4 +1,4 @@
-"""Webhook secrets: the webhooks declare which there are; what is set under another name is refused."""
+"""Webhook secrets: declared by the webhooks; settings with other names are refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_secrets_of_a_provider_are_those_of_its_webhook_and_its_challenge() 
     }
 
 
-def test_secrets_that_are_declared_are_taken_whether_set_or_empty() -> None:
+def test_declared_secrets_are_accepted_whether_set_or_empty() -> None:
     check_secrets(SECRETS, SOURCES.values())
     half = secrets_of({"postmark": {"username": "user", "password": " "}})
     check_secrets(half, SOURCES.values())
@@ -44,7 +44,7 @@ def test_secrets_that_are_declared_are_taken_whether_set_or_empty() -> None:
         ("CDP_WEBHOOKS__SHOPIFY__SECRET", "CDP_WEBHOOKS__SHOPIFY or", "standard"),
     ],
 )
-def test_a_misspelt_variable_is_named_beside_those_that_there_are(
+def test_a_misspelt_variable_is_reported_with_the_known_ones(
     variable: str, named: str, known: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -61,6 +61,6 @@ def test_a_misspelt_key_of_the_file_is_named(tmp_path: Path, monkeypatch: pytest
         check_secrets(load_settings().webhooks, SOURCES.values())
 
 
-def test_nothing_is_verified_beside_a_misspelt_secret() -> None:
+def test_a_misspelt_secret_prevents_verification() -> None:
     with pytest.raises(ConfigurationError, match="CDP_WEBHOOKS__TWILIO__TOKEN"):
         verifier({**SECRETS, **secrets_of({"twilio": {"token": "12345"}})})

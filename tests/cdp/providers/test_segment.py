@@ -1,4 +1,4 @@
-"""Segment's calls: what they are taken for."""
+"""Segment's calls: their mapping."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ TRACK = {"type": "track", "event": "Song Played", "userId": "u1", "timestamp": "
             {"type": "identify", "traits": {}, "context": {"traits": {"email": "ann@example.com", "plan": "pro"}}},
             {"email": "ann@example.com", "properties": '{"plan":"pro"}'},
         ),
-        # Null removes, an empty text does not.
+        # Null unsets a trait, an empty text does not.
         (
             {"type": "identify", "traits": {"city": None, "plan": None, "phone": "", "seat": ""}},
             {"city": None, "phone": None, "properties": '{"city":null,"plan":null,"seat":""}'},
@@ -103,7 +103,7 @@ def test_segment(payload: Item, expected: Row) -> None:
 
 
 @pytest.mark.parametrize("item", ['{"type": "track", "value": NaN}', "", 1, None, ["track"]])
-def test_segment_refuses_what_is_no_object(item: Any) -> None:
+def test_segment_refuses_non_objects(item: Any) -> None:
     [row] = mapped("segment", item)
     assert row["refused"] == "malformed"
 

@@ -1,4 +1,4 @@
-"""SendGrid: what its events are taken for, and which requests are its own."""
+"""SendGrid: the mapping of its events, and the authentication of its requests."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_sendgrid(payload: Item, expected: Row) -> None:
     assert seen(row, expected) == expected
 
 
-# --- which events are about one message ----------------------------------------------------------------------
+# --- events of one message ----------------------------------------------------------------------
 
 FILTERED = "wrfRRvF7Q0GgwUo2CvDmEA.filter0425p1mdw1.13037.57168B4A1D.0"
 SMTP_ID = "<wrfRRvF7Q0GgwUo2CvDmEA@ismtpd0006p1sjc2.sendgrid.net>"
@@ -119,7 +119,7 @@ def test_recorded_requests_of_sendgrid() -> None:
         for found in recorded("sendgrid")
         if key in found["settings"]["ANYMAIL"]
     ]
-    # The two that were accepted are signed rightly, over a time that is none.
+    # The two accepted ones are validly signed, with an invalid time.
     no_time, no_match = f"{TIMESTAMP} is not a time", "the signature does not match"
     assert [why for accepted, why in outcomes if accepted] == [no_time, no_time]
     refused = [why for accepted, why in outcomes if not accepted]

@@ -1,4 +1,4 @@
-"""Amazon SES: what its events are taken for."""
+"""Amazon SES: the mapping of its events."""
 
 from __future__ import annotations
 
@@ -97,14 +97,14 @@ def test_each_recipient_of_an_ses_mail_is_a_row() -> None:
     assert len({row["event_key"] for row in rows}) == 2
 
 
-def test_nobody_of_several_has_complained() -> None:
+def test_a_complaint_with_several_recipients_is_attributed_to_none() -> None:
     rows = mapped("ses", complaint("ann@example.com", "bob@example.com"))
     assert [(row["event_type"], row["event_name"], row["consent_channel"]) for row in rows] == [
         ("custom", "Complaint of one of several", None)
     ] * 2
 
 
-def test_who_of_several_has_opened_is_not_known() -> None:
+def test_an_open_with_several_recipients_is_refused() -> None:
     rows = mapped("ses", opened(PERSON, "ann@example.com", "bob@example.com"))
     assert {row["refused"] for row in rows} == {"no_identifier"}
 
@@ -156,7 +156,7 @@ def test_changes_of_ses_subscriptions(old: Item | None, new: Item, expected: lis
         (complaint("ann@example.com", "bob@example.com"), []),
     ],
 )
-def test_what_lasts_is_suppressed(payload: Item, reasons: list[str]) -> None:
+def test_lasting_failures_suppress_the_address(payload: Item, reasons: list[str]) -> None:
     assert suppressed("ses", payload) == reasons
 
 

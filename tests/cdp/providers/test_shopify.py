@@ -1,4 +1,4 @@
-"""Shopify: what its orders, customers and checkouts are taken for."""
+"""Shopify: the mapping of its orders, customers and checkouts."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_refund_counts_what_was_paid_back() -> None:
     assert (refunded["amount"], refunded["event_key"]) == (Decimal("30.00"), "refund:77")
 
 
-def test_a_cancelled_order_comes_to_nothing() -> None:
+def test_a_cancelled_order_nets_to_zero() -> None:
     rows = mapped("shopify", {**ORDER, "refunds": [REFUND], "cancelled_at": "2024-01-06T00:00:00Z"})
     amounts = {row["event_key"]: row["amount"] for row in rows}
     assert amounts == {"order:9": Decimal(100), "refund:77": Decimal(30), "cancellation:9": Decimal(70)}

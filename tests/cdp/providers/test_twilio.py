@@ -1,4 +1,4 @@
-"""Twilio: what its messages are taken for, and which requests are its own."""
+"""Twilio: the mapping of its messages, and the authentication of its requests."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_twilio_export_and_callback_of_one_delivery_are_one_event() -> None:
         *((word, None, "unsubscribed", "withdrawn") for word in ("STOP", "optout", "Revoke", "unsubscribe", " end ")),
         *((word, None, "resubscribed", "granted") for word in ("START", "unstop", "Yes")),
         *((word, None, "replied", None) for word in ("HELP", "INFO", "stop it", "")),
-        # What Advanced Opt-Out made of the words counts, and not the words.
+        # The interpretation by Advanced Opt-Out counts, not the text.
         *(("arrêt", "STOP", "unsubscribed", "withdrawn"), ("hola", "START", "resubscribed", "granted")),
         *(("aide", "HELP", "replied", None), ("END", "HELP", "replied", None)),
     ],

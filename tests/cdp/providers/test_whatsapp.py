@@ -1,4 +1,4 @@
-"""WhatsApp: what its bodies are taken for, and how a webhook is subscribed."""
+"""WhatsApp: the mapping of its bodies, and the subscription of a webhook."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_each_part_of_a_whatsapp_body_is_a_body_of_its_own() -> None:
 SUBSCRIBE = {"hub.mode": "subscribe", "hub.verify_token": "verify me", "hub.challenge": "1158201444"}
 
 
-def test_metas_challenge_is_echoed_to_who_knows_the_token() -> None:
+def test_metas_challenge_is_echoed_if_the_token_matches() -> None:
     checker = verifier()
     assert checker.answer_challenge(checker.webhook_of("whatsapp"), SUBSCRIBE) == "1158201444"
     for wrong in ({**SUBSCRIBE, "hub.verify_token": "me"}, {**SUBSCRIBE, "hub.mode": "unsubscribe"}, {}):

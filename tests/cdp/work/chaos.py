@@ -1,4 +1,4 @@
-"""Processes that cause work and do it, killed at random: for the tests, and for the benchmark `chaos`.
+"""Processes that enqueue and process work, killed at random, for the tests and the benchmark `chaos`.
 
 A cause is a row that commits with the item that it enqueues; an effect is a row that commits with the end of the item.
 At the end there must be one effect for each cause, whoever died in between.
@@ -29,7 +29,7 @@ from cdp.work.tables import work_items
 KIND = "chaos"
 WORKERS, CAUSERS = 3, 2
 LEASE = timedelta(seconds=1)
-# One in so many items raises, and is tried again.
+# One in this many items raises, and is retried.
 RARELY = 20
 SECONDS_TO_FINISH = 120
 
@@ -44,7 +44,7 @@ context.set_forkserver_preload([__name__])
 
 @dataclass(frozen=True)
 class Result:
-    """What was left in the end. repeated: items that had more than one attempt."""
+    """The final counts. repeated: items with more than one attempt."""
 
     kills: int
     causes: int
@@ -55,7 +55,7 @@ class Result:
 
 
 def survive(url: str, kills: int, seed: int) -> Result:
-    """Kill so many processes of those that cause work and do it, then finish the work and count."""
+    """Kill this many of the processes, then finish the work and count."""
     store, chance = open_store(url), random.Random(seed)
     with store.write() as connection:
         _tables.create_all(connection)
@@ -108,7 +108,7 @@ def utc_now() -> datetime:
 def _runner(store: Store) -> Runner:
     backoff = Backoff((timedelta(milliseconds=50),) * 100)
     kind = Kind(KIND, _leave_effects, batch_size=20, lease=LEASE, backoff=backoff)
-    # What raises here is part of the play.
+    # Errors raised here are intended.
     log = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger("CRITICAL"))
     return Runner(store, [kind], utc_now, log)
 
@@ -122,12 +122,12 @@ def _leave_effects(batch: Batch) -> None:
 
 
 def work(url: str) -> None:
-    """Do what is due, for ever."""
+    """Process due items, forever."""
     _runner(open_store(url)).run(Event())
 
 
 def cause(url: str) -> None:
-    """Write causes and enqueue what follows from them, for ever."""
+    """Write causes and enqueue their work, forever."""
     store = open_store(url)
     for number in itertools.count():
         keys = [f"{os.getpid()}-{time.time_ns()}-{number}-{part}" for part in range(5)]
@@ -138,7 +138,7 @@ def cause(url: str) -> None:
 
 
 def _finish(store: Store) -> None:
-    """Do what is left. What the killed had in hand is due when its lease has run out."""
+    """Process the remaining items. Items of killed processes are due when their leases expire."""
     runner, deadline = _runner(store), time.monotonic() + SECONDS_TO_FINISH
     is_open = sa.select(work_items.c.seq).where(work_items.c.finished_at.is_(None)).limit(1)
     while time.monotonic() < deadline:
@@ -165,7 +165,7 @@ def _count(store: Store, kills: int) -> Result:
 
 
 def claim_until_none(url: str) -> list[str]:
-    """The keys that a process claims while others claim as well."""
+    """The keys that a process claims while others claim, too."""
     store, claimed = open_store(url), list[str]()
     while True:
         with store.write() as connection:

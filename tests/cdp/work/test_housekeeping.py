@@ -1,4 +1,4 @@
-"""Housekeeping of the store: what is old goes, part by part, and nothing else."""
+"""Housekeeping of the store: only old rows are deleted, part by part."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def column(store: Store, of: sa.Column[Any]) -> list[Any]:
         return list(connection.scalars(sa.select(of).order_by(of)))
 
 
-def test_landed_payloads_go_after_thirty_days(store: Store) -> None:
+def test_landed_payloads_are_deleted_after_thirty_days(store: Store) -> None:
     ages = {"waits": (40, None), "old": (30.1, "run_1"), "young": (29.9, "run_1")}
     with store.write() as connection:
         for name, (age, run_id) in ages.items():
@@ -54,7 +54,7 @@ def test_the_newest_requests_are_kept(store: Store, monkeypatch: pytest.MonkeyPa
         assert [request.client_id for request in recent_requests(connection, 9)] == ["3", "3", "2"]
 
 
-def test_finished_items_go_after_a_while_and_failed_ones_later(store: Store) -> None:
+def test_finished_items_are_deleted_after_a_while_and_failed_ones_later(store: Store) -> None:
     ages = {"done": (7.1, "done"), "just done": (6.9, "done"), "given up": (90.1, "failed"), "failed": (89.9, "failed")}
     with store.write() as connection:
         for key, (age, outcome) in {**ages, "waits": (400, None)}.items():
@@ -67,11 +67,11 @@ def test_finished_items_go_after_a_while_and_failed_ones_later(store: Store) -> 
 
 
 def deleting(counts: list[int]) -> Callable[..., int]:
-    """Has so many rows to delete in each of its parts."""
+    """Deletes the given numbers of rows, part by part."""
     return lambda _connection, _now, _most: counts.pop(0)
 
 
-def test_a_part_that_is_full_is_followed_by_another_one_at_once(store: Store) -> None:
+def test_a_full_part_is_followed_by_another_one_at_once(store: Store) -> None:
     counts = [5, 5, 3, 5]
     kind = housekeeping("tidy", deleting(counts), every=days(1), rows_at_once=5)
     assert keep_house(store, kind) == {"tidy": {"again": 2, "done": 1}}

@@ -1,4 +1,4 @@
-"""Several processes on one queue, some of which are killed in the middle of their work.
+"""Several processes on one queue, some of which are killed during their work.
 
 The long form, of a hundred kills, is `make bench NAME=chaos`.
 """
@@ -13,7 +13,7 @@ PROCESSES = 4
 KILLS = 8
 
 
-def test_processes_that_claim_at_once_claim_nothing_twice(store: Store, store_url: str) -> None:
+def test_concurrent_processes_claim_nothing_twice(store: Store, store_url: str) -> None:
     keys = [f"{number:04}" for number in range(1_000)]
     with store.write() as connection:
         enqueue(connection, KIND, [Task(key) for key in keys], utc_now())
@@ -22,7 +22,7 @@ def test_processes_that_claim_at_once_claim_nothing_twice(store: Store, store_ur
     assert sorted(key for one in claimed for key in one) == keys
 
 
-def test_kills_lose_nothing_and_double_nothing(store_url: str) -> None:
+def test_kills_lose_nothing_and_duplicate_nothing(store_url: str) -> None:
     result = survive(store_url, KILLS, seed=1)
     assert result.causes > 0
     assert (result.lost, result.doubled, result.unasked) == (0, 0, 0)

@@ -1,4 +1,4 @@
-"""The queue: nothing is lost, nothing is claimed twice while it is leased, and what is due longest comes first."""
+"""The queue: nothing is lost, leased items are not claimed twice, and the items due longest come first."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def take(store: Store, limit: int = 100, *, kind: str = "send", now: datetime = 
 
 
 def settle_all(store: Store, taken: Claim, to: Settled, now: datetime = NOW) -> list[Item]:
-    """Settle the items of a claim; returns those that it still held."""
+    """Settle the items of a claim; return those that it still held."""
     with store.write() as connection:
         held = hold(connection, taken.token, taken.items)
         write_settled(connection, [(one, to) for one in held], now)
@@ -54,14 +54,14 @@ def keys(items: Collection[Item]) -> list[str]:
     return [item.key for item in items]
 
 
-def test_what_is_rolled_back_was_never_enqueued(store: Store) -> None:
+def test_a_rolled_back_task_was_never_enqueued(store: Store) -> None:
     with suppress(ZeroDivisionError), store.write() as connection:
         enqueue(connection, "send", [Task("a")], NOW)
         raise ZeroDivisionError
     assert take(store).items == []
 
 
-def test_what_is_due_longest_comes_first_and_nothing_before_its_time(store: Store) -> None:
+def test_items_are_claimed_in_order_of_due_time_and_never_early(store: Store) -> None:
     put(store, Task("late", not_before=NOW + FAR), Task("now"), Task("early", not_before=NOW - FAR))
     put(store, Task("other"), kind="sync")
     assert keys(take(store, 1).items) == ["early"]
@@ -69,7 +69,7 @@ def test_what_is_due_longest_comes_first_and_nothing_before_its_time(store: Stor
     assert keys(take(store, now=NOW + FAR).items) == ["early", "now", "late"]
 
 
-def test_an_item_carries_what_it_was_enqueued_with(store: Store) -> None:
+def test_a_claimed_item_has_the_fields_of_its_task(store: Store) -> None:
     in_madrid = NOW.astimezone(tz=None)
     put(store, Task("Zoë 🦊", '{"a": "%s"}', in_madrid))
     [item] = take(store).items
@@ -77,7 +77,7 @@ def test_an_item_carries_what_it_was_enqueued_with(store: Store) -> None:
     assert item.not_before == NOW
 
 
-def test_a_key_that_waits_is_one_item_and_one_that_is_done_may_come_again(store: Store) -> None:
+def test_a_waiting_key_is_one_item_and_a_done_key_can_be_enqueued_again(store: Store) -> None:
     put(store, Task("a", "first"))
     put(store, Task("a", "second"), Task("a", "third"))
     taken = take(store)
@@ -87,7 +87,7 @@ def test_a_key_that_waits_is_one_item_and_one_that_is_done_may_come_again(store:
     assert [item.payload for item in take(store).items] == ["fourth"]
 
 
-def test_a_lease_that_ran_out_is_claimed_again_and_its_first_holder_settles_nothing(store: Store) -> None:
+def test_an_expired_lease_is_claimed_again_and_its_first_holder_settles_nothing(store: Store) -> None:
     put(store, Task("a"))
     slow = take(store)
     assert take(store, now=NOW + LEASE - seconds(1)).items == []
@@ -110,7 +110,7 @@ def test_a_lease_can_be_renewed_until_it_is_lost(store: Store) -> None:
         assert renew(connection, "another", taken.items, LEASE, soon) == []
 
 
-def test_what_is_enqueued_while_it_is_worked_on_is_worked_on_once_more(store: Store) -> None:
+def test_an_item_enqueued_while_in_progress_is_processed_once_more(store: Store) -> None:
     put(store, Task("a"))
     taken = take(store)
     put(store, Task("a"))
@@ -121,7 +121,7 @@ def test_what_is_enqueued_while_it_is_worked_on_is_worked_on_once_more(store: St
     assert take(store, now=NOW + FAR).items == []
 
 
-def test_the_claim_that_follows_a_lost_lease_answers_what_was_asked_again(store: Store) -> None:
+def test_the_claim_after_a_lost_lease_covers_what_was_enqueued_again(store: Store) -> None:
     put(store, Task("a"))
     take(store)
     put(store, Task("a"))
@@ -129,7 +129,7 @@ def test_the_claim_that_follows_a_lost_lease_answers_what_was_asked_again(store:
     assert take(store, now=NOW + FAR).items == []
 
 
-def test_what_must_not_happen_twice_is_not_asked_for_again(store: Store) -> None:
+def test_enqueue_missing_ignores_items_in_progress(store: Store) -> None:
     put(store, Task("a"))
     taken = take(store)
     with store.write() as connection:
@@ -138,7 +138,7 @@ def test_what_must_not_happen_twice_is_not_asked_for_again(store: Store) -> None
     assert keys(take(store).items) == ["b"]
 
 
-def test_failed_items_are_kept_with_their_reason_and_tried_anew_on_request(store: Store) -> None:
+def test_failed_items_are_kept_with_their_error_and_retried_on_request(store: Store) -> None:
     for reason in ("no answer", "the address is gone"):
         put(store, Task("a"))
         settle_all(store, take(store), Failed(reason), NOW)
@@ -153,7 +153,7 @@ def test_failed_items_are_kept_with_their_reason_and_tried_anew_on_request(store
         assert failed_items(connection, "sync", 2) == []
     with store.write() as connection:
         assert retry_failed(connection, "sync", NOW) == 0
-        # Of two with one key one is tried, and none whose key waits already.
+        # Of two items with one key, one is retried, and none whose key is already waiting.
         assert retry_failed(connection, None, NOW) == 1
     assert [(item.key, item.attempts) for item in take(store).items] == [("a", 1), ("b", 1)]
 
@@ -173,7 +173,7 @@ def test_status_counts_by_kind_and_state(store: Store) -> None:
         ]
 
 
-def test_two_who_claim_at_once_get_different_items(store: Store) -> None:
+def test_concurrent_claims_get_different_items(store: Store) -> None:
     put(store, *(Task(f"{number:03}") for number in range(200)))
     with ThreadPoolExecutor(4) as pool:
         claims = list(pool.map(lambda _: take(store, 7), range(40)))
@@ -186,7 +186,7 @@ on_postgresql = pytest.mark.parametrize("store_url", BACKENDS[1:], indirect=True
 
 
 @on_postgresql
-def test_nobody_waits_for_a_claim_that_is_not_committed(store: Store) -> None:
+def test_an_uncommitted_claim_blocks_no_other_claim(store: Store) -> None:
     put(store, Task("a"), Task("b"))
     with store.write() as connection:
         first = claim(connection, "send", 1, LEASE, NOW)
@@ -195,8 +195,8 @@ def test_nobody_waits_for_a_claim_that_is_not_committed(store: Store) -> None:
 
 
 @on_postgresql
-def test_a_cause_that_is_not_committed_holds_its_item_back(store: Store) -> None:
-    """Otherwise a worker could read what was there before the cause, and finish the item that stands for it."""
+def test_an_uncommitted_cause_blocks_completion_of_its_item(store: Store) -> None:
+    """Otherwise a worker could read the data before the cause, and finish the item of the cause."""
     put(store, Task("a"))
     with store.write() as connection:
         enqueue(connection, "send", [Task("a")], NOW)
@@ -206,7 +206,7 @@ def test_a_cause_that_is_not_committed_holds_its_item_back(store: Store) -> None
 
 @dataclass
 class Known:
-    """What the model knows of an open item."""
+    """An open item in the model."""
 
     not_before: datetime
     number: int
@@ -227,7 +227,7 @@ DELAYS = st.integers(-20, 60).map(seconds)
 
 @dataclass
 class Model:
-    """The queue in plain words: open items by kind and key."""
+    """A simple model of the queue: open items by kind and key."""
 
     now: datetime = NOW
     open: dict[tuple[str, str], Known] = field(default_factory=dict)
@@ -265,7 +265,7 @@ class Model:
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """Causes, workers that live and die, and a clock, in any order; the queue must do what the model says."""
+    """Causes, workers that live and die, and a clock, in any order; the queue must behave like the model."""
 
     claims = Bundle("claims")
 
@@ -355,7 +355,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert (outcomes.get("done", 0), outcomes.get("failed", 0)) == (self.model.done, self.model.failed)
 
     def teardown(self) -> None:
-        """However it went, whoever works on gets everything done."""
+        """In the end, a remaining worker completes everything."""
         self.model.now += FAR
         for kind in ("send", "sync"):
             left = {key for of, key in self.model.open if of == kind}
@@ -365,7 +365,7 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 def in_a_hurry(store: Store) -> None:
-    """Commits need not outlive a power cut."""
+    """Commits need not survive a power cut."""
 
     def _hurry(connection: Any, _record: object) -> None:
         statement = "pragma synchronous = off" if store.is_embedded else "set synchronous_commit = off"
@@ -376,7 +376,7 @@ def in_a_hurry(store: Store) -> None:
     sa.event.listen(store.engine, "connect", _hurry)
 
 
-def test_whatever_happens_nothing_is_lost_or_claimed_twice(store: Store) -> None:
+def test_nothing_is_lost_or_claimed_twice(store: Store) -> None:
     in_a_hurry(store)
     run_state_machine_as_test(
         lambda: QueueMachine(store), settings=settings(max_examples=30, stateful_step_count=30, deadline=None)

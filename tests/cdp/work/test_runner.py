@@ -1,4 +1,4 @@
-"""The worker: what handlers do is done once, what they raise is tried again, and nothing else is held up by it."""
+"""The worker: handlers take effect once, failed items are retried, and other items are not delayed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Clock:
 
 @dataclass
 class Log:
-    """Keeps what is logged."""
+    """Keeps the log entries."""
 
     lines: list[dict[str, Any]] = field(default_factory=list)
 
@@ -46,7 +46,7 @@ class Log:
 
 @dataclass
 class Workshop:
-    """A runner with its clock, and ways to ask what has become of things."""
+    """A runner with its clock, and queries of the outcomes."""
 
     store: Store
     clock: Clock = field(default_factory=Clock)
@@ -88,7 +88,7 @@ def write_each(batch: Batch) -> None:
 
 
 def refuses(*bad: str, error: Exception | None = None) -> Callable[[Batch], None]:
-    """As `write_each`, but raises for some keys, when it has written others."""
+    """Like `write_each`, but raises for some keys, after others were written."""
 
     def handle(batch: Batch) -> None:
         with batch.settling() as settling:
@@ -102,7 +102,7 @@ def refuses(*bad: str, error: Exception | None = None) -> Callable[[Batch], None
     return handle
 
 
-def test_a_handler_gets_batches_in_order_and_what_it_returns_from_is_done(workshop: Workshop) -> None:
+def test_a_handler_gets_batches_in_order_and_completes_them_by_returning(workshop: Workshop) -> None:
     seen: list[Sequence[str]] = []
     kind = Kind("send", lambda batch: seen.append([item.key for item in batch.items]), batch_size=2)
     workshop.enqueue("send", "b", "a", "c")
@@ -111,13 +111,13 @@ def test_a_handler_gets_batches_in_order_and_what_it_returns_from_is_done(worksh
     assert workshop.status() == {}
 
 
-def test_a_kind_that_is_not_known_waits_for_a_worker_that_knows_it(workshop: Workshop) -> None:
+def test_an_unknown_kind_waits_for_a_worker_that_knows_it(workshop: Workshop) -> None:
     workshop.enqueue("from_a_newer_version", "a")
     assert workshop.runner(Kind("send", write_each)).drain() == {}
     assert workshop.status() == {"from_a_newer_version": (0, 1, 0, 0)}
 
 
-def test_much_of_one_kind_does_not_hold_up_another(workshop: Workshop) -> None:
+def test_many_items_of_one_kind_do_not_delay_another(workshop: Workshop) -> None:
     order: list[str] = []
     kinds = [Kind(name, lambda batch: order.append(batch.kind.name), batch_size=1) for name in ("bulk", "urgent")]
     workshop.enqueue("bulk", "a", "b", "c")
@@ -127,7 +127,7 @@ def test_much_of_one_kind_does_not_hold_up_another(workshop: Workshop) -> None:
 
 
 @pytest.mark.parametrize("store_url", BACKENDS[1:], indirect=True)
-def test_a_worker_does_not_wait_for_what_another_transaction_holds(workshop: Workshop) -> None:
+def test_a_worker_does_not_wait_for_rows_locked_by_others(workshop: Workshop) -> None:
     """SQLite has one writer at a time."""
     runner = workshop.runner(Kind("send", write_each))
     workshop.enqueue("send", "a")
@@ -141,12 +141,12 @@ def test_effects_commit_with_their_item_or_not_at_all(workshop: Workshop) -> Non
     runner = workshop.runner(Kind("send", refuses("b")))
     workshop.enqueue("send", "a", "b", "c")
     runner.drain()
-    # All three were written, undone, and tried one by one.
+    # All three were written, rolled back, and retried one by one.
     assert workshop.written() == ["a", "c"]
     assert workshop.status() == {"send": (1, 0, 0, 0)}
 
 
-def test_what_raises_is_tried_again_after_a_while_and_given_up_in_the_end(workshop: Workshop) -> None:
+def test_a_raising_item_is_retried_later_and_finally_fails(workshop: Workshop) -> None:
     kind = Kind("send", refuses("a"), backoff=Backoff((MINUTE, 5 * MINUTE)))
     runner = workshop.runner(kind)
     workshop.enqueue("send", "a")
@@ -160,7 +160,7 @@ def test_what_raises_is_tried_again_after_a_while_and_given_up_in_the_end(worksh
     assert "ann@" not in str(workshop.log.lines)
 
 
-def test_an_error_of_ours_says_what_is_wrong(workshop: Workshop) -> None:
+def test_a_cdp_error_is_recorded_with_its_message(workshop: Workshop) -> None:
     error = ConfigurationError("no key is set", where="CDP_SENDER", hint="Set one")
     workshop.enqueue("send", "a")
     workshop.runner(Kind("send", refuses("a", error=error), backoff=Backoff(()))).drain()
@@ -189,7 +189,7 @@ def test_a_handler_settles_each_item_as_it_went(workshop: Workshop) -> None:
     ]
 
 
-def test_what_a_handler_settled_before_it_raised_stays_settled(workshop: Workshop) -> None:
+def test_items_settled_before_an_error_stay_settled(workshop: Workshop) -> None:
     calls: list[str] = []
 
     def handle(batch: Batch) -> None:
@@ -206,7 +206,7 @@ def test_what_a_handler_settled_before_it_raised_stays_settled(workshop: Worksho
 
 
 def test_a_worker_that_lost_its_lease_writes_nothing(workshop: Workshop) -> None:
-    """The slow worker has the item in hand while its lease runs out; a quick one takes over meanwhile."""
+    """The slow worker is processing the item when its lease expires, and a quick one takes over."""
     quick = workshop.runner(Kind("send", write_each))
 
     def dawdle(batch: Batch) -> None:
@@ -235,10 +235,10 @@ def test_a_worker_that_renews_keeps_its_items(workshop: Workshop) -> None:
 
 
 class Killed(BaseException):
-    """Stands for the end of a process in the middle of its work."""
+    """Simulates a process that dies during its work."""
 
 
-def test_an_item_that_ends_every_worker_is_given_up(workshop: Workshop) -> None:
+def test_an_item_that_kills_every_worker_fails(workshop: Workshop) -> None:
     def die(_batch: Batch) -> None:
         raise Killed
 
@@ -252,7 +252,7 @@ def test_an_item_that_ends_every_worker_is_given_up(workshop: Workshop) -> None:
     assert workshop.failures() == [("poison", "the worker died or exceeded the lease in each attempt")]
 
 
-def test_recurring_work_happens_once_an_occurrence_whoever_works(workshop: Workshop) -> None:
+def test_recurring_work_happens_once_per_occurrence_with_any_workers(workshop: Workshop) -> None:
     at: list[datetime] = []
     kind = Kind("tidy", lambda batch: at.append(batch.now), every=timedelta(hours=1))
     for minutes in (0, 10, 25, 30, 31, 100, 500):
@@ -260,7 +260,7 @@ def test_recurring_work_happens_once_an_occurrence_whoever_works(workshop: Works
         # Workers come and go: each makes sure of the schedule when it starts.
         workshop.runner(kind).drain()
         workshop.runner(kind).drain()
-    # At once, then on the hour; what was missed is made up for once.
+    # At once, then on the hour; missed occurrences become one.
     assert [int((moment - NOW) / MINUTE) for moment in at] == [0, 30, 100, 500]
     assert workshop.status() == {"tidy": (1, 0, 0, 0)}
 
@@ -272,7 +272,7 @@ def test_recurring_work_goes_on_after_it_has_failed(workshop: Workshop) -> None:
     assert workshop.status() == {"tidy": (1, 0, 0, 1)}
 
 
-def test_a_start_while_recurring_work_is_done_does_not_have_it_done_twice(workshop: Workshop) -> None:
+def test_a_worker_started_during_recurring_work_does_not_repeat_it(workshop: Workshop) -> None:
     count = [0]
 
     def handle(_batch: Batch) -> None:
@@ -284,7 +284,7 @@ def test_a_start_while_recurring_work_is_done_does_not_have_it_done_twice(worksh
     assert count == [1]
 
 
-def test_a_runner_in_a_thread_takes_up_what_comes_and_stops_when_its_batch_is_finished(workshop: Workshop) -> None:
+def test_a_runner_in_a_thread_processes_new_items_and_stops_after_its_batch(workshop: Workshop) -> None:
     started, go_on = Event(), Event()
 
     def handle(batch: Batch) -> None:

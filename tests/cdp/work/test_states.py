@@ -1,4 +1,4 @@
-"""What becomes of a thing to do, by its row and the clock alone."""
+"""The states and outcomes of work items: pure functions of the row and the clock."""
 
 from __future__ import annotations
 
@@ -51,16 +51,14 @@ def test_retries_wait_longer_and_longer_and_end() -> None:
     assert settled[-1] == Failed("no answer")
 
 
-def test_a_time_that_the_other_side_names_wins() -> None:
+def test_an_explicit_retry_time_wins() -> None:
     backoff = doubling(SECOND, SECOND, max_attempts=2)
     assert settle(item(), Retry("slow down", LATER), backoff, NOW, 0.5) == Again(LATER, 1, "slow down")
     assert settle(item(2), Retry("slow down", LATER), backoff, NOW, 0.5) == Failed("slow down")
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.integers(1, 5))
-def test_chance_only_shortens_a_delay_and_by_no_more_than_the_jitter(
-    chance: float, jitter: float, attempts: int
-) -> None:
+def test_randomness_only_shortens_a_delay_by_at_most_the_jitter(chance: float, jitter: float, attempts: int) -> None:
     delays = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 5, 30, 120))
     delay = Backoff(delays, jitter).delay(attempts, chance)
     assert delay is not None
