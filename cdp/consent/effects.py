@@ -1,9 +1,9 @@
 """How an event or a consent in a log changes the ledger and suppressions: one table for live payloads and for runs.
 
-Who lifts what: START (or a re-subscription on a channel of texts) lifts STOP; something that arrived lifts a hard
-bounce; nothing in a log lifts a complaint or an erasure: a steward does (`cdp consents lift`). A grant is given by an
-explicit statement alone: a purchase, an open or a click is no consent. The folder of a provider holds its words for an
-address that will never work, a person who has complained and one who has answered STOP.
+Lifts: START (or a re-subscription on a text channel) lifts STOP; an arrival lifts a hard bounce; nothing in a log lifts
+a complaint or an erasure, only a steward can (`cdp consents lift`). Only an explicit statement grants consent: a
+purchase, an open or a click does not. Each provider's folder declares the properties by which its failures indicate a
+permanent failure, an earlier complaint or an earlier STOP.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ Row = Mapping[str, Any]
 _FAILURES = ("bounced", "failed", "rejected")
 _ARRIVALS = ("delivered", "opened", "clicked", "replied")
 
-# What any log may say of an address that will never work.
+# Marks a permanent failure in the logs of any source.
 _ANY_LOG = FailureWords(permanent=(("bounce_type", "hard"),))
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What an event of one of the types does, on one of the channels.
+    """The effect of events of these types on these channels.
 
-    said: pairs of property and word, of which the event must say one; None where no word is asked for.
+    said: (property, value) pairs, of which the event must have at least one; None if there is no such condition.
     """
 
     event_types: tuple[str, ...]
@@ -48,7 +48,7 @@ class Effect:
 
 
 def effect_table(words: FailureWords) -> tuple[Effect, ...]:
-    """All effects, with the words by which events that failed say more than that."""
+    """All effects, with the properties that classify failures."""
     return (
         Effect(("unsubscribed", "complained"), states="withdrawn"),
         Effect(("resubscribed",), states="granted"),
@@ -64,7 +64,7 @@ def effect_table(words: FailureWords) -> tuple[Effect, ...]:
 
 
 def _every_word() -> FailureWords:
-    """The words of all providers together, and those of any log."""
+    """The failure properties of all providers combined, and those of any log."""
     said = [*(provider.source.failures for provider in load_providers().values()), _ANY_LOG]
     return FailureWords(
         permanent=tuple(word for words in said for word in words.permanent),

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode, checks
 
-from api.app import RESOURCES
+from api.app import ROUTERS
 from tests.api.service import Service
 from tests.cdp.store_urls import on_sqlite
 
@@ -32,8 +32,8 @@ CHECKS = [
 ]
 OPERATIONS = sorted(
     (method, route.path_format)
-    for resource in RESOURCES
-    for route in resource.router.routes
+    for router in ROUTERS
+    for route in router.routes
     if isinstance(route, APIRoute) and route.include_in_schema
     for method in route.methods
 )

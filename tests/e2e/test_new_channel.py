@@ -1,4 +1,4 @@
-"""Adding a channel is one row in `cdp/channels.py`: schemas, the preference page, segments, metrics and sources see it."""
+"""Adding a channel is one row of `cdp/channels.py`, seen by schemas, preference page, segments, metrics and sources."""
 
 from __future__ import annotations
 
