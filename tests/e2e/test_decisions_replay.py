@@ -19,6 +19,7 @@ from cdp.decision.log import decide_and_log, keep_policy
 from cdp.decision.policy import load_policy
 from cdp.decision.tables import decisions
 from cdp.ids import sortable_id
+from cdp.people.document import blank_document
 from cdp.people.published import PublishedChanges, apply_publish
 from cdp.settings import DATA
 from cdp.store import Store, open_store
@@ -33,7 +34,7 @@ EMAIL = ("email", "ann@example.com")
 def store(tmp_path: Path) -> Any:
     opened = open_store(f"sqlite:///{tmp_path / 'store.sqlite'}")
     identifier = {"type": EMAIL[0], "value": EMAIL[1], "quality": "unique", "last_seen_at": "2026-06-30T08:00:00.000Z"}
-    document = json.dumps({"profile_id": ANN, "identifiers": [identifier]})
+    document = json.dumps({**blank_document(ANN, identifier["last_seen_at"]), "identifiers": [identifier]})
     rows = pl.DataFrame({"profile_id": [ANN], "document": [document], "document_hash": ["h"]})
     granted = Statement(contact_point_id(*EMAIL), "email", "email", "marketing", "granted", NOW, "test", "person")
     with opened.write() as connection:
