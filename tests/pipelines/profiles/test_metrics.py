@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.channels import MESSAGE_CHANNELS
+from cdp.channels import BY_NAME, MESSAGE_CHANNELS
 from cdp.fields import LIFECYCLE_STAGES
-from cdp.metrics.catalogue import METRICS, OUTCOMES, WINDOWED_OUTCOMES, WINDOWS_DAYS
+from cdp.metrics.catalogue import METRICS, OUTCOMES, WINDOWS_DAYS
 from cdp.warehouse import Warehouse
 from pipelines.profiles.golden import build_profiles
 from pipelines.profiles.metrics import write_metrics
@@ -281,8 +281,8 @@ def counted_plainly(events: list[Event]) -> dict[str, Any]:
         suffix = f"_{days}d" if days else ""
         orders = [one for one in recent if one["event_type"] == "ordered"]
         found[f"order_count{suffix}"] = len(orders)
-        for channel, outcomes in WINDOWED_OUTCOMES.items():
-            for outcome in set(OUTCOMES if days is None else outcomes) - {"converted"}:
+        for channel in MESSAGE_CHANNELS:
+            for outcome in set(OUTCOMES if days is None else BY_NAME[channel].windowed_outcomes) - {"converted"}:
                 kinds = COUNTS_AS.get(outcome, {outcome})
                 found[f"{channel}_{outcome}_count{suffix}"] = len(
                     {

@@ -21,7 +21,7 @@ from cdp.warehouse import Warehouse
 from pipelines.profiles.golden import build_profiles
 from pipelines.profiles.metrics import write_metrics
 from pipelines.segments.channel_states import describe_channels, write_channel_states
-from tests.cdp.test_consent import said
+from tests.cdp.test_consent import stated
 from tests.pipelines.people import consent, event, observation, profile_id, warehouse_of
 from tests.pipelines.runs import NOW
 
@@ -257,7 +257,7 @@ def test_what_a_run_has_just_heard_counts_with_what_the_store_knows(store: Store
     write_metrics(warehouse, NOW)
     with store.write() as connection:
         keep_contact_points(connection, POINTS[:1])
-        record(connection, [said("email email granted", on=1)], NOW)
+        record(connection, [stated("email email granted", on=1)], NOW)
         suppress(connection, [Suppression(POINTS[0].id, "email", "complaint", "s", day(1))], NOW)
     # Nothing is recorded before the publish.
     for _ in range(2):
