@@ -85,7 +85,7 @@ def test_a_log_that_was_tampered_with_is_told(store: Store, command: Command) ->
         connection.execute(decisions.update().values(facts=sa.func.replace(decisions.c.facts, "granted", "withdrawn")))
     shown = command("decisions", "replay", decision_id)
     assert shown.exit_code == 1
-    assert "another answer" in shown.stdout
+    assert "a different answer" in shown.stdout
     document = json.loads(command("decisions", "replay", decision_id, "--json").stdout)
     assert document["same"] is False
     assert {"allowed", "reasons"} <= set(document["differing"])

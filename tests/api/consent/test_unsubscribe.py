@@ -1,4 +1,4 @@
-"""Unsubscribing by a link: in one click, and on the page of preferences."""
+"""Unsubscribing by a link: in one click, and on the preference page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from cdp.consent.ledger import entries_of, keep_contact_points, record, suppress
 from cdp.consent.links import Link, LinkNotValid, UnsubscribeLinks, load_unsubscribe_keys, one_click_headers
 from cdp.errors import ConfigurationError
 from tests.api.service import NOW, Service, assert_problem
-from tests.cdp.store_urls import on_sqlite
 
 EMAIL = ContactPoint("email", "ann@example.com")
 PHONE = ContactPoint("phone", "+14155550100")
@@ -29,14 +28,14 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml", "User-Agent": "Firefox"}
 
 @dataclass
 class Page(HTMLParser):
-    """What a person finds on a page: headings, text, forms with their fields."""
+    """The contents of a page: check boxes, buttons, labels, tags, and the status message."""
 
     html: str
     boxes: dict[str, bool] = field(default_factory=dict)
     buttons: dict[str, str] = field(default_factory=dict)
     labels: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
-    told: str = ""
+    message: str = ""
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -44,35 +43,35 @@ class Page(HTMLParser):
         self.feed(self.html)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        given = dict(attributes)
+        named = dict(attributes)
         self.tags.append(tag)
         if tag == "input":
             assert self._open[-1][0] == "label", "a box without a label"
-            self.boxes[str(given["value"])] = "checked" in given
+            self.boxes[str(named["value"])] = "checked" in named
         if tag not in ("meta", "input"):
-            self._open.append((tag, given))
+            self._open.append((tag, named))
 
     def handle_endtag(self, tag: str) -> None:
         assert self._open.pop()[0] == tag
 
     def handle_data(self, data: str) -> None:
-        tag, given = self._open[-1] if self._open else ("", {})
+        tag, attributes = self._open[-1] if self._open else ("", {})
         if tag == "label":
             self.labels.append(data.strip())
         if tag == "button":
-            self.buttons[str(given["value"])] = data.strip()
-        if given.get("role") == "status":
-            self.told += data.strip()
+            self.buttons[str(attributes["value"])] = data.strip()
+        if attributes.get("role") == "status":
+            self.message += data.strip()
 
 
 class Reader:
-    """Somebody who has got a message about `topic` by e-mail."""
+    """The recipient of a message with an unsubscribe link."""
 
     def __init__(self, service: Service, link: Link) -> None:
         self.service, self.link = service, link
         self.path = service.app.state.context.unsubscribing.url(link).removeprefix("https://cdp.example.com")
 
-    def look(self, **headers: str) -> httpx.Response:
+    def open(self, **headers: str) -> httpx.Response:
         return self.service.http.get(self.path, headers={**BROWSER, **headers})
 
     def send(self, data: dict[str, str | list[str]], **headers: str) -> httpx.Response:
@@ -139,12 +138,12 @@ def test_one_click_unsubscribes(reader: Reader, encoding: str) -> None:
     assert json.loads(entry.evidence or "") == {"message_id": "m1", "method": "one_click", "user_agent": "testclient"}
 
 
-def test_one_click_again_changes_nothing(reader: Reader) -> None:
+def test_repeating_one_click_changes_nothing(reader: Reader) -> None:
     assert [reader.send(dict(ONE_CLICK)).status_code for _ in range(3)] == [200, 200, 200]
     assert [entry.state for entry in reader.entries()] == ["granted", "withdrawn"]
 
 
-def test_one_click_works_again_after_somebody_has_come_back(reader: Reader) -> None:
+def test_one_click_works_again_after_a_new_opt_in(reader: Reader) -> None:
     for _ in range(2):
         reader.send(dict(ONE_CLICK))
         assert reader.state() == "withdrawn"
@@ -154,29 +153,28 @@ def test_one_click_works_again_after_somebody_has_come_back(reader: Reader) -> N
     assert reader.state() == "withdrawn"
 
 
-def test_one_click_on_a_topic_leaves_the_others(news_reader: Reader) -> None:
+def test_one_click_on_a_topic_leaves_other_topics(news_reader: Reader) -> None:
     news_reader.send(dict(ONE_CLICK))
     assert (news_reader.state(topic="news"), news_reader.state(topic="offers")) == ("withdrawn", "granted")
 
 
-def test_reading_the_page_changes_nothing(reader: Reader) -> None:
+def test_opening_the_page_changes_nothing(reader: Reader) -> None:
     before = reader.entries()
     for _ in range(3):
-        assert reader.look().status_code == 200
+        assert reader.open().status_code == 200
     assert reader.service.http.head(reader.path).status_code == 405
     assert reader.entries() == before
 
 
-@on_sqlite
-def test_the_page_is_for_people(news_reader: Reader) -> None:
-    response = news_reader.look()
+def test_the_page_shows_preferences_and_forms(news_reader: Reader) -> None:
+    response = news_reader.open()
     page = Page(response.text)
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert page.boxes == {"email/": True, "email/news": True}
     assert page.labels == ["E-mail", "E-mail: news"]
     assert page.buttons == {
         "unsubscribe": "Unsubscribe from E-mail: news",
-        "save": "Save these choices",
+        "save": "Save preferences",
         "everything": "Unsubscribe from everything",
     }
     assert '<html lang="en">' in response.text
@@ -185,9 +183,8 @@ def test_the_page_is_for_people(news_reader: Reader) -> None:
     assert EMAIL.value not in response.text
 
 
-@on_sqlite
-def test_the_page_holds_nothing_that_runs_or_comes_from_elsewhere(reader: Reader) -> None:
-    response = reader.look()
+def test_the_page_has_no_scripts_and_no_external_resources(reader: Reader) -> None:
+    response = reader.open()
     assert not {"script", "img", "link", "iframe", "object"} & set(Page(response.text).tags)
     assert "http" not in response.text.replace("<!doctype html>", "").replace("<html", "").replace("</html>", "")
     policy = response.headers["content-security-policy"]
@@ -199,11 +196,10 @@ def test_the_page_holds_nothing_that_runs_or_comes_from_elsewhere(reader: Reader
     assert "set-cookie" not in response.headers
 
 
-@on_sqlite
-def test_names_of_topics_are_text(service: Service) -> None:
+def test_topic_names_are_escaped(service: Service) -> None:
     topic = '"><script>alert(1)</script>'
     reader = Reader(service, Link(EMAIL.id, "email", "marketing", topic))
-    page = Page(reader.look().text)
+    page = Page(reader.open().text)
     assert "script" not in page.tags
     assert f"email/{topic}" in page.boxes
 
@@ -218,11 +214,11 @@ def test_names_of_topics_are_text(service: Service) -> None:
         (["email/", "email/news", "sms/", "email/other"], "granted", "granted", "granted"),
     ],
 )
-def test_choices_hold_as_they_are_saved(
+def test_saved_preferences_take_effect(
     news_reader: Reader, chosen: list[str], email: str, news: str, offers: str
 ) -> None:
     page = Page(news_reader.send({"action": "save", "choice": chosen}).text)
-    assert page.told == "Your choices are saved."
+    assert page.message == "Your preferences have been saved."
     assert page.boxes == {key: key in chosen for key in ("email/", "email/news")}
     assert [news_reader.state(topic=topic) for topic in (None, "news", "offers")] == [email, news, offers]
     count = len(news_reader.entries())
@@ -230,53 +226,53 @@ def test_choices_hold_as_they_are_saved(
     assert len(news_reader.entries()) == count
 
 
-def test_who_has_left_may_come_back(reader: Reader) -> None:
+def test_unsubscribing_can_be_undone_on_the_page(reader: Reader) -> None:
     page = Page(reader.send({"action": "unsubscribe"}).text)
-    assert (page.told, page.boxes, "unsubscribe" in page.buttons) == ("You are unsubscribed.", {"email/": False}, False)
+    assert (page.message, page.boxes) == ("You have been unsubscribed.", {"email/": False})
+    assert "unsubscribe" not in page.buttons
     reader.send({"action": "save", "choice": ["email/"]})
     assert reader.state() == "granted"
     evidence = json.loads(reader.entries()[-1].evidence or "")
     assert evidence == {"message_id": "m1", "method": "preference_page", "user_agent": "Firefox"}
 
 
-def test_everything_means_every_channel(reader: Reader) -> None:
-    """Ann's phone is Bob's as well, her device is her own."""
+def test_unsubscribing_from_everything_covers_every_channel(reader: Reader) -> None:
+    """Ann shares her phone with Bob; the device is only hers."""
     grant(reader.service, PHONE, "sms")
     grant(reader.service, DEVICE, "push")
     page = Page(reader.send({"action": "everything"}).text)
-    assert (page.told, page.boxes) == ("You are unsubscribed from everything.", {"email/": False})
+    assert (page.message, page.boxes) == ("You have been unsubscribed from everything.", {"email/": False})
     states = [reader.state(), reader.state("sms", point=PHONE), reader.state("push", point=DEVICE)]
     assert states == ["withdrawn"] * 3
 
 
-def test_a_link_shows_its_own_contact_point_alone(reader: Reader) -> None:
+def test_a_link_shows_only_its_own_contact_point(reader: Reader) -> None:
     grant(reader.service, PHONE, "sms")
-    assert list(Page(reader.look().text).boxes) == ["email/"]
+    assert list(Page(reader.open().text).boxes) == ["email/"]
 
 
-def test_a_number_has_a_choice_for_each_channel_that_was_spoken_of(service: Service) -> None:
+def test_a_number_has_a_choice_for_each_channel_with_a_statement(service: Service) -> None:
     grant(service, PHONE, "sms")
     grant(service, PHONE, "whatsapp")
     with service.store.write() as connection:
         suppress(connection, [Suppression(PHONE.id, "sms", "stop", "twilio", NOW)], NOW)
-    text = Reader(service, Link(PHONE.id, "sms", "marketing")).look().text
+    text = Reader(service, Link(PHONE.id, "sms", "marketing")).open().text
     assert Page(text).boxes == {"sms/": True, "whatsapp/": True}
     assert "Reply START" in text
     assert "•••00" in text
     assert "4155550100" not in text
 
 
-def test_a_link_to_an_address_that_nothing_is_known_of_works(empty_service: Service) -> None:
+def test_a_link_for_an_unknown_address_works(empty_service: Service) -> None:
     reader = Reader(empty_service, Link(EMAIL.id, "email", "marketing"))
-    assert Page(reader.look().text).boxes == {"email/": False}
+    assert Page(reader.open().text).boxes == {"email/": False}
     assert reader.send(dict(ONE_CLICK)).status_code == 200
     assert reader.state() == "withdrawn"
     assert reader.send({"action": "everything"}).status_code == 200
 
 
-@on_sqlite
 @pytest.mark.parametrize("body", [{}, {"List-Unsubscribe": "yes"}, {"action": "delete"}, {"choice": "email/"}])
-def test_a_form_of_another_kind_changes_nothing(reader: Reader, body: dict[str, str]) -> None:
+def test_an_unknown_form_changes_nothing(reader: Reader, body: dict[str, str]) -> None:
     before = reader.entries()
     assert_problem(reader.send(dict(body), Accept="*/*"), 400, "bad_request")
     assert reader.send(dict(body)).status_code == 400
@@ -299,26 +295,23 @@ def tampered(path: str) -> list[str]:
     ]
 
 
-@on_sqlite
-def test_a_link_that_is_none_of_ours_is_refused(reader: Reader) -> None:
+def test_a_forged_link_is_refused(reader: Reader) -> None:
     before = reader.entries()
     for token in tampered(reader.path):
         assert_problem(reader.service.http.get(f"/u/{token}"), 404, "link_not_valid")
         assert_problem(reader.service.http.post(f"/u/{token}", data=ONE_CLICK), 404, "link_not_valid")
         page = reader.service.http.get(f"/u/{token}", headers=BROWSER)
         assert page.status_code == 404
-        assert Page(page.text).told == "This link is invalid or no longer active"
+        assert Page(page.text).message == "This link is invalid or no longer active"
     assert reader.entries() == before
 
 
-@on_sqlite
-def test_an_access_token_is_no_link(service: Service) -> None:
+def test_an_access_token_is_not_a_link(service: Service) -> None:
     token = service.ask_token(service.reader).json()["access_token"]
     assert_problem(service.http.get(f"/u/{token}"), 404, "link_not_valid")
 
 
-@on_sqlite
-def test_a_link_holds_no_personal_data_and_mail_programs_find_it(reader: Reader) -> None:
+def test_a_link_has_no_personal_data_and_is_in_the_one_click_headers(reader: Reader) -> None:
     links: UnsubscribeLinks = reader.service.app.state.context.unsubscribing
     headers = one_click_headers(links.url(reader.link))
     url = headers["List-Unsubscribe"].removeprefix("<").removesuffix(">")
@@ -334,7 +327,7 @@ def links_of(home: Path) -> UnsubscribeLinks:
     return UnsubscribeLinks(load_unsubscribe_keys(home), "https://cdp.example.com", lambda: NOW)
 
 
-def test_links_outlive_a_rotation_until_the_old_key_is_deleted(tmp_path: Path) -> None:
+def test_links_survive_a_rotation_until_the_old_key_is_deleted(tmp_path: Path) -> None:
     link = Link(EMAIL.id, "email", "marketing")
     token = links_of(tmp_path).url(link).rpartition("/")[2]
     key = tmp_path / "keys" / "unsubscribe.jwk"
@@ -348,7 +341,7 @@ def test_links_outlive_a_rotation_until_the_old_key_is_deleted(tmp_path: Path) -
         links_of(tmp_path).read(token)
 
 
-def test_a_broken_key_is_named(tmp_path: Path) -> None:
+def test_an_invalid_key_is_named(tmp_path: Path) -> None:
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "unsubscribe.jwk").write_text("{}")
     with pytest.raises(ConfigurationError, match=r"unsubscribe\.jwk"):
