@@ -17,7 +17,7 @@ from api.consent import preference_routes
 from api.consent import routes as consent
 from api.context import Clock, Context
 from api.decision import routes as decision
-from api.decision.desk import DecisionDesk
+from api.decision.service import DecisionService
 from api.errors import handle_errors
 from api.intake import Intake
 from api.operations import routes as operations
@@ -119,7 +119,7 @@ def _context(settings: Settings, clock: Clock, fetch: Fetch) -> Context:
         intake=Intake(receiver, metrics),
         policy=policy,
         unsubscribing=UnsubscribeLinks(load_unsubscribe_keys(settings.home), public_url, clock),
-        desk=DecisionDesk(store, policy, settings.default_region, clock),
+        decisions=DecisionService(store, policy, settings.default_region, clock),
         webhooks=Verifier(load_sources(), settings.webhooks, fetch),
         tokens=TokenService(load_signing_keys(settings.home), public_url, clock),
         issuer=ExternalIssuer(settings.oidc_issuer, public_url, clock) if settings.oidc_issuer else None,
@@ -140,7 +140,7 @@ def _while_serving(context: Context, requests: RequestLog, runner: Runner) -> An
         writing.cancel()
         with suppress(asyncio.CancelledError):
             await writing
-        context.desk.close()
+        context.decisions.close()
         context.warehouse.close()
         context.receiver.close()
         context.store.close()

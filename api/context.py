@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from api.decision.desk import DecisionDesk
+from api.decision.service import DecisionService
 from api.intake import Intake
 from api.operations.metrics import Metrics
 from api.published import PublishedWarehouse
@@ -36,7 +36,7 @@ class Context:
     receiver: Receiver
     intake: Intake
     policy: Policy
-    desk: DecisionDesk
+    decisions: DecisionService
     unsubscribing: UnsubscribeLinks
     webhooks: Verifier
     tokens: TokenService

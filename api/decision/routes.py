@@ -34,7 +34,7 @@ async def decide(caller: DecisionReader, asked: AnyRequest, request: HttpRequest
     recorded before the request, such as an opt-out, is taken into account.
     """
     context, requests = context_of(request), _requests(asked)
-    decisions = await context.desk.ask(caller.client_id, requests)
+    decisions = await context.decisions.ask(caller.client_id, requests)
     for decision in decisions:
         context.metrics.decision(allowed=decision.allowed, channel=decision.channel)
     answers = [_view(context, *pair) for pair in zip(requests, decisions, strict=True)]

@@ -31,7 +31,7 @@ class _Request(NamedTuple):
     request: DecisionRequest
 
 
-class DecisionDesk:
+class DecisionService:
     """Answers requests under a policy; `clock` gives the current UTC time."""
 
     def __init__(self, store: Store, policy: Policy, default_region: str, clock: Callable[[], datetime]) -> None:
