@@ -113,7 +113,7 @@ def _show_truth(found: TruthEvaluation) -> None:
     rows = [[name, one.people, f"{one.named:.1%}", f"{one.allowed:.1%}"] for name, one in named.items() if one]
     _table(["prediction", "people", "correct", "upper bound"], rows)
     terminal.say(
-        "Upper bound: the share that is correct on the same messages if the true distribution of rates and hours is known."
+        "Upper bound: the share correct on the same messages if the true distribution of rates and hours is known."
     )
     if found.held is not None:
         terminal.say(
