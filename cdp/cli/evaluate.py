@@ -82,7 +82,9 @@ def _show_channels(found: ChannelEvaluation | None) -> None:
         share = f"{_share(found.top1)} of the people who responded and had a choice of channels"
         terminal.say(f"It predicted the best channel for {share}.")
     if found.policies:
-        policies = [[one.policy, one.messages, _share(one.answer_rate), _share(one.less_by)] for one in found.policies]
+        policies = [
+            [one.policy, one.messages, _share(one.answer_rate), _share(one.below_best_by)] for one in found.policies
+        ]
         _table(["policy", "messages", "responded", "below the best score's"], policies)
 
 
@@ -91,7 +93,7 @@ def _show_hours(found: HourEvaluation | None) -> None:
     if found is None:
         terminal.say("Insufficient data: too few opens in the last fifth of the period by people with earlier opens.")
         return
-    terminal.say(f"{found.looks:,} opens by {found.people:,} people, predicted from {found.earlier_looks:,}.")
+    terminal.say(f"{found.opens:,} opens by {found.people:,} people, predicted from {found.earlier_opens:,}.")
     rows = [
         [one.rule, _nats(one.log_loss), _above(one.worse_by), _share(one.hit_rate), _share(one.fewer_hits_by)]
         for one in found.rules
@@ -101,7 +103,7 @@ def _show_hours(found: HourEvaluation | None) -> None:
 
 
 def _show_deciles(deciles: list[Bin]) -> None:
-    rows = [[one.cases, f"{one.foretold:.2%}", f"{one.happened:.2%}", f"{100 * one.gap:+.2f}"] for one in deciles]
+    rows = [[one.cases, f"{one.predicted:.2%}", f"{one.happened:.2%}", f"{100 * one.gap:+.2f}"] for one in deciles]
     _table(["cases", "predicted", "observed", "gap, points"], rows)
 
 
@@ -110,7 +112,9 @@ def _show_truth(found: TruthEvaluation) -> None:
     named = {"best channel": found.channel, "best hour, within one": found.hour}
     rows = [[name, one.people, f"{one.named:.1%}", f"{one.allowed:.1%}"] for name, one in named.items() if one]
     _table(["prediction", "people", "correct", "upper bound"], rows)
-    terminal.say("Upper bound: the share that is correct if all true rates are known, on the same messages.")
+    terminal.say(
+        "Upper bound: the share correct on the same messages if the true distribution of rates and hours is known."
+    )
     if found.held is not None:
         terminal.say(
             f"The 90% interval covers the true rate for {found.held:.1%} of people and channels with messages."

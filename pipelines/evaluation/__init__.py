@@ -1,1 +1,1 @@
-"""Evaluation: how right what the stages derive turns out to be, on the published warehouse."""
+"""Evaluation: the accuracy of what the stages derive, measured on the published warehouse."""

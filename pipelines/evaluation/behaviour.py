@@ -1,4 +1,4 @@
-"""`cdp evaluate behaviour`: held-out by time, on the published warehouse."""
+"""`cdp evaluate behaviour`: a backtest, split by time, on the published warehouse."""
 
 from __future__ import annotations
 
@@ -17,10 +17,17 @@ from pipelines.evaluation.truth import TruthEvaluation, evaluate_truth
 from pipelines.profiles.activity import tell_activity
 from pipelines.statements import statement
 
-# The last fifth of the time is foretold from the rest.
+# The last fifth of the period is predicted from the rest.
 EARLIER_SHARE = 0.8
 SEED = 1
-LOOKS = """
+# The names in JSON of fields that have another name here.
+JSON_NAMES = {
+    "predicted": "foretold",
+    "earlier_opens": "earlier_looks",
+    "opens": "looks",
+    "below_best_by": "less_by",
+}
+OPENS = """
     select * replace (channel::varchar as channel) from looks
     order by profile_id, channel, looked_at, received_at
 """
@@ -28,7 +35,7 @@ LOOKS = """
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was held out, and how it was foretold; None: too little is known to tell."""
+    """The results of a backtest; None where the data is insufficient."""
 
     as_of: datetime
     since: datetime | None
@@ -38,21 +45,21 @@ class Evaluation:
     truth: TruthEvaluation | None
 
     def document(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The evaluation as JSON."""
         times = {name: time and time.isoformat() for name, time in (("since", self.since), ("cut", self.cut))}
-        document: dict[str, Any] = _rounded({**asdict(self), **times, "as_of": self.as_of.isoformat()})
+        document: dict[str, Any] = _json_value({**asdict(self), **times, "as_of": self.as_of.isoformat()})
         return document
 
 
-def _rounded(value: Any) -> Any:
-    """Without the last digits, in which sums differ by the order in which threads add."""
+def _json_value(value: Any) -> Any:
+    """The value with JSON names and rounded floats: a sum's last digits depend on the order in which threads add."""
     match value:
         case float():
             return round(value, 6)
         case dict():
-            return {name: _rounded(one) for name, one in value.items()}
+            return {JSON_NAMES.get(name, name): _json_value(one) for name, one in value.items()}
         case list():
-            return [_rounded(one) for one in value]
+            return [_json_value(one) for one in value]
         case _:
             return value
 
@@ -60,35 +67,35 @@ def _rounded(value: Any) -> Any:
 def evaluate(warehouse: Warehouse, rules: Scores, truth: Path | None, *, seed: int = SEED) -> Evaluation:
     """Evaluate channel scores and best hours on a published warehouse.
 
-    What identities, time zones and addresses the warehouse knows is taken as of now: only messages are held out.
+    Only messages are split by time; identities, time zones and addresses are those of the current warehouse.
 
     Args:
-        truth: a folder that `cdp simulate` has written.
+        truth: a folder written by `cdp simulate`.
 
     Raises:
-        InputRefused: the folder holds no truth, or that of other people.
+        InputRefused: the folder has no truth, or a truth about other people.
     """
     as_of = warehouse.scalar("select as_of from runs.runs order by started_at desc limit 1").astimezone(UTC)
     _gather(warehouse, as_of, rules)
     since = warehouse.scalar("select min(received_at) from deliveries")
-    told = evaluate_truth(warehouse, truth) if truth else None
+    against_truth = evaluate_truth(warehouse, truth) if truth else None
     if since is None:
-        return Evaluation(as_of, None, None, None, None, told)
+        return Evaluation(as_of, None, None, None, None, against_truth)
     since = since.astimezone(UTC)
     cut = since + (as_of - since) * EARLIER_SHARE
-    messages, looks = warehouse.query(statement("preferences/sampled_deliveries"), {"every": 1}), warehouse.query(LOOKS)
+    messages, opens = warehouse.query(statement("preferences/sampled_deliveries"), {"every": 1}), warehouse.query(OPENS)
     return Evaluation(
         as_of,
         since,
         cut,
         evaluate_channels(messages, cut, rules.half_life_days, seed),
-        evaluate_hours(looks.filter(pl.col("looked_at") <= cut), looks.filter(pl.col("received_at") > cut), seed),
-        told,
+        evaluate_hours(opens.filter(pl.col("looked_at") <= cut), opens.filter(pl.col("received_at") > cut), seed),
+        against_truth,
     )
 
 
 def _gather(warehouse: Warehouse, as_of: datetime, rules: Scores) -> None:
-    """The temporary table `deliveries` and the view `looks`, as a run makes them."""
+    """Make the temporary table `deliveries` and the view `looks`, as a run does."""
     warehouse.run(statement("link/people"), name="people")
     tell_activity(warehouse, as_of)
     warehouse.run(statement("preferences/deliveries"), {"reply_weight": rules.reply_weight}, name="deliveries")

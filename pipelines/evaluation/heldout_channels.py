@@ -1,4 +1,4 @@
-"""How well channel scores foretell answers that they have not seen, next to simpler rules."""
+"""Backtest of channel scores: how well they predict unseen answers, compared with simpler rules."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LEAST_SHARE = 0.01
 
 @dataclass(frozen=True)
 class RuleResult:
-    """How a rule foretold. `worse_by`: its log-loss less that of the score."""
+    """The accuracy of a rule. `worse_by`: its log-loss minus the score's."""
 
     rule: str
     log_loss: float
@@ -49,18 +49,19 @@ class RuleResult:
 
 @dataclass(frozen=True)
 class PolicyResult:
-    """What messages bring that went where a policy would have sent them; `less_by`: less than by the best score."""
+    """The answer rate of messages sent where a policy would have sent them. `below_best_by`: the best score's rate
+    minus the policy's."""
 
     policy: str
     messages: int
     answer_rate: Estimate
-    less_by: Estimate
+    below_best_by: Estimate
 
 
 @dataclass(frozen=True)
 class ChannelEvaluation:
-    """Messages and people are those of the test. `top1`: of people who answered then and have a choice, the share whose
-    channel with the best score is the one they answered best."""
+    """Messages and people are those of the test period. `top1`: of the people who answered in it and have a choice of
+    channels, the share whose best-scored channel is the one with their highest answer rate."""
 
     half_life_days: float
     earlier_messages: int
@@ -75,19 +76,19 @@ class ChannelEvaluation:
 def evaluate_channels(
     messages: pl.DataFrame, cut: datetime, half_life_days: float | None, seed: int
 ) -> ChannelEvaluation | None:
-    """Fit on the messages received up to `cut` as known then, foretell the answers to the later ones.
+    """Fit on the messages received up to `cut`, as known at that time, and predict the answers to the later ones.
 
-    None where there are too few later messages or answers to say anything.
+    None if there are too few later messages or answers.
 
     Args:
         messages: profile_id, channel, received_at, answered_at, answered.
-        half_life_days: None: chosen on the earlier messages alone.
+        half_life_days: None: chosen from the earlier messages alone.
     """
     earlier, later = split_at(messages, cut)
     if later.height < MIN_MESSAGES or later["answered"].sum() < MIN_ANSWERS or earlier.is_empty():
         return None
     half_life = half_life_days or choose_half_life(earlier)
-    cases = _foretold(earlier, later.rename({"answered": "happened"}), cut, half_life)
+    cases = _predicted(earlier, later.rename({"answered": "happened"}), cut, half_life)
     people = numbered(cases["profile_id"].to_list())
     return ChannelEvaluation(
         half_life,
@@ -101,8 +102,8 @@ def evaluate_channels(
     )
 
 
-def _foretold(earlier: pl.DataFrame, later: pl.DataFrame, cut: datetime, half_life_days: float) -> pl.DataFrame:
-    """The later messages with what each rule foretells, a column each."""
+def _predicted(earlier: pl.DataFrame, later: pl.DataFrame, cut: datetime, half_life_days: float) -> pl.DataFrame:
+    """The later messages with the chance predicted by each rule, one column per rule."""
     scored = chances(fit_spreads(earlier), counts_at(earlier, cut, half_life_days), later).drop("received", "answered")
     by_channel = earlier.group_by("channel").agg(pl.col("answered").mean().alias("channel rate"))
     raw = earlier.group_by(KEY).agg(pl.col("answered").mean().alias("raw rate"))
@@ -117,9 +118,11 @@ def _foretold(earlier: pl.DataFrame, later: pl.DataFrame, cut: datetime, half_li
 
 
 def _with_last_click(earlier: pl.DataFrame, later: pl.DataFrame, cut: datetime) -> pl.DataFrame:
-    """The rule's chances: rates on the channel clicked last, on others, and of people who have not clicked.
+    """Add the chances of the rule "last click": the answer rate on the channel clicked last, on other channels, and of
+    people who have not clicked.
 
-    They are those of the last quarter of the earlier messages after the rest, as the rule is used after `cut`.
+    The rates are measured on the last quarter of the earlier messages, given the rest: as the rule is applied after
+    `cut`.
     """
     before = earlier["received_at"].quantile(EARLIER_SHARE, "nearest")
     first, then = split_at(earlier, before if isinstance(before, datetime) else cut)
@@ -141,7 +144,7 @@ def _relation(asked: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
 
 
 def last_clicked(messages: pl.DataFrame) -> pl.DataFrame:
-    """profile_id, clicked: the channel on which each person has answered last."""
+    """profile_id, clicked: the channel of each person's last answer."""
     answered = messages.filter(pl.col("answered") > 0).sort("answered_at", "channel")
     return answered.group_by("profile_id").agg(pl.col("channel").last().alias("clicked"))
 
@@ -175,10 +178,11 @@ def _top1(cases: pl.DataFrame, seed: int) -> Estimate | None:
 def _policies(
     earlier: pl.DataFrame, cases: pl.DataFrame, cut: datetime, half_life_days: float, seed: int
 ) -> list[PolicyResult]:
-    """Off-policy: messages that happened to go by the channel that a policy would have chosen, weighed by the inverse
-    of the share of messages that went by it among people with the same choice (Hájek's estimator).
+    """Off-policy evaluation: the messages that were sent on the channel that a policy would have chosen, weighted by
+    the inverse of that channel's share of messages among people with the same choice (Hájek's estimator).
 
-    A person's choice is the channels on which messages reached them before the cut; who had one only is left out.
+    A person's choice is the channels on which messages reached them before the cut; people with a single channel are
+    left out.
     """
     known = earlier.select(KEY).unique()
     spreads, counts = fit_spreads(earlier), counts_at(earlier, cut, half_life_days)
@@ -190,7 +194,7 @@ def _policies(
     )
     rates = earlier.group_by("channel").agg(rate=pl.col("answered").mean()).sort("rate", "channel", descending=True)
     choice = choice.join(last_clicked(earlier).rename({"clicked": "last clicked"}), on="profile_id", how="left")
-    # One channel for all: the best on the whole that the person can be reached by.
+    # "one channel": of the channels that reach the person, the one with the highest overall rate.
     ranks = rates["channel"].to_list()
     for_all = scored.with_columns(rank=pl.col("channel").replace_strict({name: n for n, name in enumerate(ranks)}))
     one = for_all.group_by("profile_id").agg(pl.col("channel").sort_by("rank").first().alias("one channel"))
@@ -220,7 +224,8 @@ def _policies(
 
 
 def _difference(first: Numbers, second: Numbers, happened: Numbers, people: Groups, seed: int) -> Estimate:
-    """The first policy's rate less the second's. Linearised: Σ of each case's part in both, over people."""
+    """The first policy's rate minus the second's. The interval is linearised: it resamples, by person, the sums of each
+    case's contributions to both rates."""
     rates = [(weights * happened).sum() / weights.sum() for weights in (first, second)]
     parts = [weights * (happened - rate) / weights.mean() for weights, rate in zip((first, second), rates, strict=True)]
     centred = mean_by_person(parts[0] - parts[1], people, seed)

@@ -1,4 +1,4 @@
-"""How well best hours foretell when people will look at messages that they had not yet got, next to simpler rules."""
+"""Backtest of best hours: how well they predict when people open later messages, compared with simpler rules."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from pipelines.preferences.half_life import LEAST_CHANCE
 from pipelines.preferences.hours import HOURS, NO_ARRIVAL, WITHIN_HOURS, Habit, Ints, Numbers, apart, by_nearness
 
 RULES = ("person", "population", "last look", "raw counts")
-MIN_LOOKS = 500
+MIN_OPENS = 500
 NO_HABIT = Habit(0.0, np.full(HOURS, 1 / HOURS), np.full(HOURS, 1 / HOURS))
 
 
 @dataclass(frozen=True)
 class HourRuleResult:
-    """How a rule foretold the hours of looks. `worse_by`: its log-loss less that of the person's own hours; `hit_rate`:
-    the share of looks within an hour of the rule's best hour, `fewer_hits_by` that of the person's hours less this."""
+    """How well a rule predicted the hours of opens. `worse_by`: its log-loss minus that of the person's own hours;
+    `hit_rate`: the share of opens within an hour of the rule's best hour; `fewer_hits_by`: the hit rate of the person's
+    own hours minus the rule's."""
 
     rule: str
     log_loss: float
@@ -40,27 +41,29 @@ class HourRuleResult:
 
 @dataclass(frozen=True)
 class HourEvaluation:
-    """Of later looks of people with earlier ones. deciles: of the chances of all hours, 24 cases a look."""
+    """Results on the later opens of people with earlier ones. deciles: over the chances of all hours, 24 cases per
+    open."""
 
-    earlier_looks: int
-    looks: int
+    earlier_opens: int
+    opens: int
     people: int
     rules: list[HourRuleResult]
     deciles: list[Bin]
 
 
 def evaluate_hours(earlier: pl.DataFrame, later: pl.DataFrame, seed: int) -> HourEvaluation | None:
-    """Fit on `earlier` looks, foretell the hours of `later` ones of the same people; None where there are too few.
+    """Fit on `earlier` opens and predict the hours of `later` ones of the same people; None if there are too few.
 
     Args:
-        earlier, later: a look a row: profile_id, channel, is_local, is_weekend, received_hour, looked_hour, looked_at.
+        earlier, later: one open per row: profile_id, channel, is_local, is_weekend, received_hour, looked_hour,
+        looked_at.
     """
     known = later.join(earlier.select("profile_id", "is_weekend").unique(), on=["profile_id", "is_weekend"])
     kinds = product((True, False), (False, True))
-    if known.height < MIN_LOOKS:
+    if known.height < MIN_OPENS:
         return None
     parts = [
-        _foretold(*(looks.filter(is_local=is_local, is_weekend=is_weekend) for looks in (earlier, known)))
+        _predicted(*(opens.filter(is_local=is_local, is_weekend=is_weekend) for opens in (earlier, known)))
         for is_local, is_weekend in kinds
     ]
     hour = np.concatenate([part.hour for part in parts])
@@ -79,7 +82,7 @@ def evaluate_hours(earlier: pl.DataFrame, later: pl.DataFrame, seed: int) -> Hou
 
 @dataclass(frozen=True)
 class _Part:
-    """Later looks of one kind: each rule's 24 chances, and its best hour."""
+    """The later opens of one kind: each rule's 24 chances and best hour."""
 
     profile_ids: list[str]
     hour: Ints
@@ -87,7 +90,7 @@ class _Part:
     best: Mapping[str, Ints]
 
 
-def _foretold(earlier: pl.DataFrame, later: pl.DataFrame) -> _Part:
+def _predicted(earlier: pl.DataFrame, later: pl.DataFrame) -> _Part:
     known = counted(earlier)
     clock = fit_clock(known)
     habits = clock.habits
@@ -97,7 +100,7 @@ def _foretold(earlier: pl.DataFrame, later: pl.DataFrame) -> _Part:
     usual = {
         "person": np.concatenate([*clock.usual_hours(known, asked), np.empty((0, HOURS))]),
         "population": general,
-        "last look": _last_looks(earlier, asked, general),
+        "last look": _last_opens(earlier, asked, general),
         "raw counts": _raw_counts(earlier, asked, general),
     }
     arrived = later["received_hour"].fill_null(NO_ARRIVAL).to_numpy().astype(np.int64)
@@ -114,7 +117,8 @@ def _of(habits: Mapping[str, Habit], channel: str) -> Habit:
 
 
 def _chances(channel: pl.Series, habits: Mapping[str, Habit], arrived: Ints, usual: Numbers, rule: str) -> Numbers:
-    """What a rule gives each hour. Raw counts stand as they are; the others allow for looks that follow the arrival."""
+    """A rule's chance of each hour. Raw counts are used as they are; the other rules allow for opens prompted by the
+    arrival."""
     if rule == "raw counts":
         return usual
     chances = np.empty_like(usual)
@@ -124,8 +128,9 @@ def _chances(channel: pl.Series, habits: Mapping[str, Habit], arrived: Ints, usu
     return chances
 
 
-def _last_looks(earlier: pl.DataFrame, asked: pl.DataFrame, general: Numbers) -> Numbers:
-    """The channel's habit, and the hour of the person's last look by the share of looks that repeat the one before."""
+def _last_opens(earlier: pl.DataFrame, asked: pl.DataFrame, general: Numbers) -> Numbers:
+    """A mixture of the channel's habit and the hour of the person's last open. The last hour is weighted by the share
+    of opens that repeat the hour of the previous one."""
     ordered = earlier.sort("profile_id", "looked_at", "channel")
     before = ordered.with_columns(before=pl.col("looked_hour").shift(1).over("profile_id")).drop_nulls("before")
     repeats = float(before.select((pl.col("before") == pl.col("looked_hour")).mean()).item() or 0.0)
@@ -135,7 +140,7 @@ def _last_looks(earlier: pl.DataFrame, asked: pl.DataFrame, general: Numbers) ->
 
 
 def _raw_counts(earlier: pl.DataFrame, asked: pl.DataFrame, general: Numbers) -> Numbers:
-    """The shares of the person's own looks on the channel; the channel's habit where there are none."""
+    """The shares of the person's own opens on the channel; the channel's habit if there are none."""
     rows = earlier.join(asked.select(KEY).with_row_index("row"), on=KEY)
     places = rows["row"].to_numpy().astype(np.int64) * HOURS + rows["looked_hour"].to_numpy()
     counts = np.bincount(places, minlength=asked.height * HOURS).reshape(-1, HOURS).astype(np.float64)
@@ -143,10 +148,10 @@ def _raw_counts(earlier: pl.DataFrame, asked: pl.DataFrame, general: Numbers) ->
     return np.where(total > 0, counts / np.maximum(total, 1), general)
 
 
-def counted(looks: pl.DataFrame) -> pl.DataFrame:
-    """Looks that are alike as one row, with their number `looks`."""
+def counted(opens: pl.DataFrame) -> pl.DataFrame:
+    """Identical opens as one row, with their number `looks`."""
     alike = ["profile_id", "channel", "is_weekend", "received_hour", "looked_hour"]
-    return looks.group_by(alike, maintain_order=True).agg(looks=pl.len().cast(pl.Int64))
+    return opens.group_by(alike, maintain_order=True).agg(looks=pl.len().cast(pl.Int64))
 
 
 def _results(

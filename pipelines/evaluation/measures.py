@@ -1,4 +1,4 @@
-"""Measures of foretold chances against what happened. Pure functions over arrays, one case an element."""
+"""Measures of predicted chances against outcomes: pure functions over arrays with one element per case."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Bin:
-    """Cases of about one foretold chance: how many, the chance foretold on average, the share that happened."""
+    """Cases of about the same predicted chance: their number, the mean predicted chance, the observed share."""
 
     cases: int
-    foretold: float
+    predicted: float
     happened: float
 
     @property
     def gap(self) -> float:
-        return self.happened - self.foretold
+        return self.happened - self.predicted
 
 
 def brier_scores(p: Numbers, happened: Numbers) -> Numbers:
@@ -43,7 +43,7 @@ def brier_scores(p: Numbers, happened: Numbers) -> Numbers:
 
 
 def calibration(p: Numbers, happened: Numbers, bins: int = 10) -> list[Bin]:
-    """Foretold against happened by deciles of the foretold chance. Equal chances stay in one bin."""
+    """Predicted against observed, by deciles of the predicted chance. Equal chances stay in one bin."""
     order = np.argsort(p, kind="stable")
     at_edges = p[order][np.arange(1, bins) * len(p) // bins] if len(p) else p
     parts = np.split(order, np.unique(np.searchsorted(p[order], at_edges)))
@@ -51,7 +51,7 @@ def calibration(p: Numbers, happened: Numbers, bins: int = 10) -> list[Bin]:
 
 
 def ratio_of_sums(numerators: Numbers, denominators: Numbers, people: Groups, seed: int) -> Estimate:
-    """Σ numerators / Σ denominators over cases; the interval is by resampling people: a person's cases hang together.
+    """Σ numerators / Σ denominators over cases. The interval resamples people, because a person's cases are correlated.
 
     Args:
         people: 0-based number of the person behind each case.
@@ -67,7 +67,7 @@ def ratio_of_sums(numerators: Numbers, denominators: Numbers, people: Groups, se
 
 
 def mean_by_person(values: Numbers, people: Groups, seed: int) -> Estimate:
-    """The mean over cases, with its interval by resampling people."""
+    """The mean over cases, with an interval from resampling people."""
     return ratio_of_sums(values, np.ones(len(values)), people, seed)
 
 
@@ -78,5 +78,5 @@ def _resampled(sums: Numbers, seed: int) -> Numbers:
 
 
 def numbered(names: Sequence[str]) -> Groups:
-    """0-based numbers for names; equal names have equal numbers."""
+    """A 0-based number for each name; equal names have equal numbers."""
     return np.asarray(np.unique(np.asarray(names, dtype=object), return_inverse=True)[1], dtype=np.int64)

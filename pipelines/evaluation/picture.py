@@ -1,4 +1,4 @@
-"""The reliability curve: the chance foretold against the share that happened, drawn once, as SVG and as PNG."""
+"""The reliability curve: the predicted chance against the observed share, as shapes rendered to SVG or PNG."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 530, 50, 380
 _TICKS = 5
 # Standard errors to either side of a share.
 _BAND = 1.96
-# The PNG is drawn larger: for dense screens, and so that its edges are smooth.
+# The PNG is drawn larger: for high-density screens, and to smooth its edges.
 _SCALE = 2
 _SMOOTH = 2
 INK, QUIET, CURVE = "#1c1c1c", "#9a9a9a", "#0b63a8"
@@ -40,7 +40,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Words:
-    """Text; anchor: start, middle or end stands at `at`."""
+    """Text; anchor: which part of it is at `at`: start, middle or end."""
 
     at: tuple[float, float]
     text: str
@@ -52,21 +52,21 @@ Shape = Line | Dot | Words
 
 
 def reliability(bins: Sequence[Bin], title: str) -> list[Shape]:
-    """The curve's shapes, in pixels. A bin is a dot with its 95% interval; on the diagonal they would be perfect."""
-    top = max([0.1, *(max(one.foretold, one.happened + _error(one)) for one in bins)])
+    """The curve's shapes, in pixels. Each bin is a dot with its 95% interval; the diagonal is perfect calibration."""
+    top = max([0.1, *(max(one.predicted, one.happened + _error(one)) for one in bins)])
     top = min(1.0, ceil(top * 20) / 20)
 
-    def place(foretold: float, happened: float) -> tuple[float, float]:
-        across, up = foretold / top, max(0.0, min(happened / top, 1.0))
+    def place(predicted: float, happened: float) -> tuple[float, float]:
+        across, up = predicted / top, max(0.0, min(happened / top, 1.0))
         return _LEFT + across * (_RIGHT - _LEFT), _BOTTOM - up * (_BOTTOM - _TOP)
 
-    dots = [place(one.foretold, one.happened) for one in bins]
+    dots = [place(one.predicted, one.happened) for one in bins]
     return [
         Words((WIDTH / 2, 28), title, size=16),
         *_axes(top, place),
         Line((*place(0, 0), *place(top, top)), QUIET),
         *(
-            Line((*place(b.foretold, b.happened - _error(b)), *place(b.foretold, b.happened + _error(b))), CURVE)
+            Line((*place(b.predicted, b.happened - _error(b)), *place(b.predicted, b.happened + _error(b))), CURVE)
             for b in bins
         ),
         *(Line((*one, *next_one), CURVE, 2) for one, next_one in pairwise(dots)),
@@ -87,12 +87,12 @@ def _axes(top: float, place: Callable[[float, float], tuple[float, float]]) -> I
         across, up = place(value, 0), place(0, value)
         yield Words((across[0], across[1] + 20), label, size=12)
         yield Words((up[0] - 8, up[1] + 4), label, "end", 12)
-    yield Words(((_LEFT + _RIGHT) / 2, HEIGHT - 15), "foretold chance")
-    yield Words((_LEFT - 50, _TOP - 12), "happened", "start")
+    yield Words(((_LEFT + _RIGHT) / 2, HEIGHT - 15), "predicted chance")
+    yield Words((_LEFT - 50, _TOP - 12), "observed", "start")
 
 
 def as_svg(shapes: Sequence[Shape], label: str) -> str:
-    """The shapes as an <svg> element to stand in a page."""
+    """The shapes as an <svg> element for a page."""
     drawn = "".join(map(_element, shapes))
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" role="img" aria-label="{escape(label)}" '
@@ -114,7 +114,7 @@ def _element(shape: Shape) -> str:
 
 
 def as_png(shapes: Sequence[Shape]) -> bytes:
-    """The shapes as a PNG file of twice the size."""
+    """The shapes as a PNG file at twice the size."""
     scale = _SCALE * _SMOOTH
     image = Image.new("RGB", (WIDTH * scale, HEIGHT * scale), "white")
     draw = ImageDraw.Draw(image)

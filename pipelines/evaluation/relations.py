@@ -1,7 +1,7 @@
-"""Relations that Python makes for the SQL of this room; every other one is made by the file of its name in `sql/`."""
+"""Relations that Python provides to this folder's SQL; every other one is made by the file of its name in `sql/`."""
 
 from __future__ import annotations
 
 PROVIDED = {
-    "line_truth": "who is behind which line: file, line_number, person_id",
+    "line_truth": "the person of each line: file, line_number, person_id",
 }

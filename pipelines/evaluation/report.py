@@ -1,4 +1,4 @@
-"""An evaluation's report: an HTML page that opens offline, with its curves, and the curves as PNG files."""
+"""The evaluation report: an HTML page with its curves that opens offline, and the curves as PNG files."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _TEMPLATE = Environment(
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Write `reliability.html`, and a PNG file for each curve, into `folder`; return what was written, the page first.
+    """Write `reliability.html` and a PNG file for each curve to `folder`; return the paths, the page first.
 
     Raises:
-        Unavailable: the folder cannot be written to.
+        Unavailable: the folder is not writable.
     """
     curves = _curves(evaluation)
     files = {folder / "reliability.html": page(evaluation, curves).encode()}
@@ -37,16 +37,16 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
 
 
 def _curves(evaluation: Evaluation) -> dict[str, list[Shape]]:
-    """The shapes by the name of the file that they go to."""
+    """The shapes of each curve, by file name."""
     curves = {}
     if evaluation.channels:
         curves["reliability"] = reliability(evaluation.channels.deciles, "Will this message be answered?")
     if evaluation.hours:
-        curves["reliability-hours"] = reliability(evaluation.hours.deciles, "Will the look come in this hour?")
+        curves["reliability-hours"] = reliability(evaluation.hours.deciles, "Will the open come in this hour?")
     return curves
 
 
 def page(evaluation: Evaluation, curves: Mapping[str, list[Shape]]) -> str:
-    """The HTML page. It shows counts and shares only, and nobody."""
-    pictures = {name: Markup(as_svg(shapes, "foretold against happened")) for name, shapes in curves.items()}
+    """The HTML page. It shows counts and shares only, no personal data."""
+    pictures = {name: Markup(as_svg(shapes, "predicted against observed")) for name, shapes in curves.items()}
     return _TEMPLATE.render(evaluation=evaluation, pictures=pictures)

@@ -1,7 +1,7 @@
-"""Channel scores and best hours against the true ones of a simulation, next to what the truth allows.
+"""Channel scores and best hours against the true ones of a simulation, with an upper bound.
 
-What the truth allows: nobody who sees the same messages can name the best channel, or hour, more often than who also
-knows how rates (hours) are spread among all people and takes what is most probable: Bayes' rule with the true prior.
+The upper bound: on the same messages, no rule names the best channel (or hour) more often than one that knows the true
+distribution of rates (hours) over all people and takes the most probable: Bayes' rule with the true prior.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COLUMNS = ["file", "line_number", "person_id", "best_channel", "best_hour", *RAT
 
 @dataclass(frozen=True)
 class Top1:
-    """Of people who have a choice: the share for whom the best was named, and for how many that is possible."""
+    """Of people who have a choice: the share for whom the best was named, and the upper bound of that share."""
 
     people: int
     named: float
@@ -34,8 +34,9 @@ class Top1:
 
 @dataclass(frozen=True)
 class TruthEvaluation:
-    """channel: of those that both the truth and the profile call reachable, two at least. hour: of weekdays, of people
-    who looked at a message, within an hour of the true one. held: the share of true rates within the 90% interval."""
+    """channel: among at least two channels that are reachable in both the truth and the profile. hour: on weekdays,
+    within an hour of the true one, for people who opened a message. held: the share of true rates within the 90%
+    interval."""
 
     people: int
     channel: Top1 | None
@@ -47,16 +48,16 @@ def evaluate_truth(warehouse: Warehouse, folder: Path) -> TruthEvaluation:
     """Compare the published preferences with `truth.csv` in `folder`.
 
     Raises:
-        InputRefused: there is none, or it is about other people.
+        InputRefused: the file is missing, or is about other people.
     """
     truth = read_truth(folder / "truth.csv")
     with warehouse.frame("line_truth", truth.select("file", "line_number", "person_id")):
         pairs = warehouse.query(statement("evaluation/people_of_lines"))
     if pairs.is_empty():
         raise InputRefused(
-            "is about other files than the warehouse holds",
+            "no line of it is in the warehouse",
             where=str(folder / "truth.csv"),
-            hint="Run `cdp run` on them",
+            hint="Run `cdp run` on the files of this simulation",
         )
     people = truth.drop("file", "line_number").unique("person_id", maintain_order=True)
     known = pairs.join(people, on="person_id", maintain_order="left")
@@ -77,21 +78,25 @@ def evaluate_truth(warehouse: Warehouse, folder: Path) -> TruthEvaluation:
 
 
 def read_truth(path: Path) -> pl.DataFrame:
-    """A simulation's truth, a row a line: file, line_number, person_id, best_channel, best_hour, p_<channel>.
+    """A simulation's truth, one row per line: file, line_number, person_id, best_channel, best_hour, p_<channel>.
 
     Raises:
-        InputRefused: it is missing or no such table.
+        InputRefused: the file is missing or not such a table.
     """
     try:
         table = pl.read_csv(path, infer_schema=False)
     except OSError as error:
-        hint = "Name a folder that `cdp simulate` has written"
-        raise InputRefused("there is no truth", where=str(path), hint=hint) from error
+        hint = "Name a folder written by `cdp simulate`"
+        raise InputRefused("no such file", where=str(path), hint=hint) from error
     except pl.exceptions.PolarsError as error:
-        raise InputRefused("not a table", where=str(path), hint="It is no truth.csv of `cdp simulate`") from error
+        raise InputRefused(
+            "not a CSV table", where=str(path), hint="Expected the truth.csv of `cdp simulate`"
+        ) from error
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
-        raise InputRefused(f"no column {missing[0]}", where=str(path), hint="It is no truth.csv of `cdp simulate`")
+        raise InputRefused(
+            f"missing column {missing[0]}", where=str(path), hint="Expected the truth.csv of `cdp simulate`"
+        )
     return table.select(
         *COLUMNS[:1], pl.col("line_number").cast(pl.Int64, strict=False), "person_id", "best_channel",
         pl.col("best_hour").cast(pl.Int64, strict=False), pl.col(RATES).cast(pl.Float64, strict=False),
@@ -99,7 +104,7 @@ def read_truth(path: Path) -> pl.DataFrame:
 
 
 def _true_rates(known: pl.DataFrame) -> pl.DataFrame:
-    """profile_id, channel, rate: of the channels on which the person truly can be reached."""
+    """profile_id, channel, rate: of the channels that truly reach the person."""
     long = known.unpivot(RATES, index="profile_id", variable_name="channel", value_name="rate").drop_nulls("rate")
     return long.with_columns(pl.col("channel").str.strip_prefix("p_"))
 
@@ -134,7 +139,7 @@ def _channels(
 
 
 def _most_probable(received: Numbers, answered: Numbers, spread: Numbers) -> Ints:
-    """The channel that most probably is the best, given counts and all people's true rates on these channels."""
+    """The most probable best channel, given the counts and all people's true rates on these channels."""
     is_best = np.eye(spread.shape[1])[spread.argmax(axis=1)]
     log, log_rest = np.log(spread).T, np.log1p(-spread).T
     answered = np.minimum(answered, received)
@@ -147,7 +152,7 @@ def _most_probable(received: Numbers, answered: Numbers, spread: Numbers) -> Int
     return np.concatenate(parts)
 
 
-def _hours(known: pl.DataFrame, preferences: pl.DataFrame, looks: pl.DataFrame) -> Top1 | None:
+def _hours(known: pl.DataFrame, preferences: pl.DataFrame, opens: pl.DataFrame) -> Top1 | None:
     named = preferences.filter(pl.col("looked_count") > 0, pl.col("timezone").is_not_null())
     named = named.sort("looked_count", "channel", descending=[True, False]).unique("profile_id", maintain_order=True)
     people = named.join(known.drop_nulls("best_hour").select("profile_id", "best_hour"), on="profile_id")
@@ -157,16 +162,16 @@ def _hours(known: pl.DataFrame, preferences: pl.DataFrame, looks: pl.DataFrame) 
     true = people["best_hour"].to_numpy()
     first = people["best_hours"].list.first().to_numpy().astype(np.int64)
     hits = (apart(first, true) <= WITHIN_HOURS).mean()
-    probable = _most_probable_hour(looks.join(people.select("row", "profile_id"), on="profile_id"), true)
+    probable = _most_probable_hour(opens.join(people.select("row", "profile_id"), on="profile_id"), true)
     return Top1(people.height, float(hits), float((apart(probable, true) <= WITHIN_HOURS).mean()))
 
 
-def _most_probable_hour(looks: pl.DataFrame, true: Ints) -> Ints:
-    """The hour within an hour of which the true one most probably lies, given a person's looks and when the people of
-    each true hour look."""
-    row, looked = (looks[name].to_numpy().astype(np.int64) for name in ("row", "looked_hour"))
-    arrived = looks["received_hour"].fill_null(NO_ARRIVAL).to_numpy().astype(np.int64)
-    habit = fit_habit(looks.with_columns(looks=pl.lit(1, dtype=pl.Int64)))
+def _most_probable_hour(opens: pl.DataFrame, true: Ints) -> Ints:
+    """The hour that is most probably within an hour of the true one, given the person's opens and the hours at which
+    people of each true hour open messages."""
+    row, looked = (opens[name].to_numpy().astype(np.int64) for name in ("row", "looked_hour"))
+    arrived = opens["received_hour"].fill_null(NO_ARRIVAL).to_numpy().astype(np.int64)
+    habit = fit_habit(opens.with_columns(looks=pl.lit(1, dtype=pl.Int64)))
     own = habit.habitual(arrived, looked)
     counts = np.bincount(true[row] * HOURS + looked, own, HOURS * HOURS).reshape(HOURS, HOURS) + 0.01
     by_hour: Numbers = np.asarray(counts / counts.sum(axis=1, keepdims=True), dtype=np.float64)

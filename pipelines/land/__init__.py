@@ -1,4 +1,4 @@
-"""Landing: raw rows of the inputs and of the inbox, as they came, one immutable Parquet file a landed file."""
+"""Landing: raw rows of the inputs and the inbox, unchanged, in one immutable Parquet file per landed file."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Landing:
-    """What a run finds landed.
+    """The landed files of a run.
 
-    new: the landed files that the warehouse takes in now. superseded: those that were landed again under a changed
-    mapping. known_count: how many of the inputs were landed before. row_count: rows of the files that this run landed.
+    new: the landed files that the warehouse takes in now. superseded: those landed again with a changed mapping.
+    known_count: the number of inputs that were landed before. row_count: the rows of the files that this run landed.
     """
 
     new: Sequence[LandedFile]
@@ -52,10 +52,10 @@ def land(
 ) -> Landing:
     """Write raw rows of `inputs` and of the inbox to Parquet below `scratch`, and landing.files.
 
-    What is landed already, in `home`, is passed over.
+    Files already landed in `home` are skipped.
 
     Args:
-        advanced: is told how many of how many inputs are done.
+        advanced: called with the number of inputs done and their total.
 
     Raises:
         InputRefused: a file cannot be read to its end.
@@ -85,12 +85,12 @@ def land(
 def _not_taken_in(
     warehouse: Warehouse, current: Sequence[LandedFile], superseded: Collection[LandedFile]
 ) -> list[LandedFile]:
-    """The landed files that the warehouse does not hold. If it holds one that was landed again under a changed mapping,
-    what that file had said must go: it forgets everything and takes in all of them."""
+    """The landed files that are not in the warehouse. If the warehouse has one that was landed again with a changed
+    mapping, everything derived from it must go: the warehouse is emptied and takes in all landed files."""
     taken_in = set(warehouse.query("select file_id from landing.files")["file_id"])
     if taken_in.isdisjoint(file.file_id for file in superseded):
         return [file for file in current if file.file_id not in taken_in]
-    _log.info("a mapping has changed: everything is derived again from landing", files=len(superseded))
+    _log.info("a mapping has changed: deriving everything again from landing", files=len(superseded))
     for table in tables.TABLES:
         warehouse.run(f"delete from {table.full_name}", name=table.full_name)
     forget(warehouse)

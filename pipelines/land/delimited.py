@@ -1,8 +1,8 @@
-"""Delimited text (CSV, RFC 4180): lines to records as JSON objects, each with the line that it begins on.
+"""Delimited text (CSV, RFC 4180): lines to records as JSON objects, each with the number of its first line.
 
-A line without a quote is split by its delimiters, set-wise. Where there is a quote, the standard library's `csv.reader`
-reads the record and tells how many lines it takes. DuckDB's and Polars' own readers are not used: neither says on which
-line a record stands once there are blank lines, quoted line breaks or broken records before it.
+Lines without quotes are split by the delimiter, vectorised. Where there is a quote, the standard library's `csv.reader`
+reads the record and determines how many lines it spans. DuckDB's and Polars' own readers are not used: neither gives
+the line of a record after blank lines, quoted line breaks or broken records.
 """
 
 from __future__ import annotations
@@ -18,47 +18,47 @@ import polars as pl
 import pyarrow as pa
 
 DELIMITERS = ",;\t|"
-# A quote that is not closed within so many lines was never meant to open a field.
+# A quote that is not closed within this many lines is taken as a stray character, not as the start of a field.
 MAX_RECORD_LINES = 1000
 
-# `csv.reader` takes a carriage return for the end of a line, but the lines are split by now: one that is left is data.
-# While the reader is at work, a lone surrogate stands for it, which no decoded text holds.
+# `csv.reader` treats a carriage return as the end of a line, but the lines are already split: a remaining one is data.
+# During reading it is replaced by a lone surrogate, which cannot occur in decoded text.
 _RETURN = "\udc0d"
 
-# The reader's own limit of 128 KB guards against quotes that are left open; here that is done by the line.
+# The reader's own limit of 128 KB guards against unclosed quotes; here MAX_RECORD_LINES does.
 csv.field_size_limit(2**31 - 1)
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file's records are written: what parts the fields, and what the fields are called."""
+    """How a file's records are written: the delimiter and the names of the fields."""
 
     delimiter: str
     names: tuple[str, ...]
 
 
 def dialect_of(header: str) -> Dialect:
-    """The dialect that a header is written in. A name that is empty or repeated is made distinct."""
+    """The dialect of a header. Empty or repeated names are made distinct."""
     delimiter = _delimiter_of(header)
     cells = next(csv.reader(StringIO(header, newline=""), delimiter=delimiter))
     return Dialect(delimiter, tuple(_distinct([cell.strip() for cell in cells])))
 
 
 def header_of(lines: Sequence[str]) -> str:
-    """The header of a file that begins with these lines, the first of which is not blank."""
+    """The header of a file that begins with these lines; the first one must not be blank."""
     _, end = _RecordReader(lines, _delimiter_of(lines[0])).record_at(0)
     return lines[0] if end > len(lines) else "\n".join(lines[:end])
 
 
 def records(lines: pl.DataFrame, dialect: Dialect, *, is_last: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The records on `lines`, and the lines at their end that may go on in what follows.
+    """The records in `lines`, and the trailing lines of a record that may continue after them.
 
-    A record is line_number, payload (a JSON object by the header's names; empty fields are null), reject_reason,
-    reject_detail. One that does not fit the header is a reject, its payload the text as it came.
+    A record is line_number, payload (a JSON object keyed by the header's names; empty fields are null), reject_reason,
+    reject_detail. A record that does not fit the header is a reject with the original text as its payload.
 
     Args:
         lines: line_number, text, is_utf8.
-        is_last: nothing follows these lines.
+        is_last: no lines follow.
     """
     found = _quoted_records(lines, dialect.delimiter, is_last=is_last)
     plain = found.outside(lines).filter(pl.col("text") != "")
@@ -70,10 +70,10 @@ def records(lines: pl.DataFrame, dialect: Dialect, *, is_last: bool) -> tuple[pl
 
 @dataclass
 class _Lines(Iterator[str]):
-    """Lines for `csv.reader`, from any of them on."""
+    """Lines for `csv.reader`, starting at any of them."""
 
     text: Sequence[str]
-    # The line to come; one more than there are once too many are asked for.
+    # The next line; the number of lines plus one after reading past the end.
     at: int = 0
 
     def __next__(self) -> str:
@@ -84,7 +84,7 @@ class _Lines(Iterator[str]):
 
 
 class _RecordReader:
-    """Reads records from the lines that they begin on."""
+    """Reads the record that begins on a given line."""
 
     def __init__(self, text: Sequence[str], delimiter: str) -> None:
         self._lines = _Lines(text)
@@ -92,9 +92,10 @@ class _RecordReader:
         self._lenient = csv.reader(self._lines, delimiter=delimiter)
 
     def record_at(self, line: int) -> tuple[list[str], int]:
-        """The fields of the record that begins on a line, and the line after it; beyond the last if it goes on there.
+        """The fields of the record that begins on a line, and the line after it; past the last line if it is
+        incomplete.
 
-        There are no fields if a quote is out of place. Such a record ends where a lenient reader sees its end.
+        There are no fields if a quote is misplaced. Such a record ends where a lenient reader ends it.
         """
         self._lines.at = line
         try:
@@ -107,12 +108,12 @@ class _RecordReader:
 
 @dataclass
 class _QuotedRecords:
-    """The records that hold quotes: each takes the lines from one of `firsts` up to one of `ends`, and has `counts`
-    of the `fields`; none if a quote is out of place.
+    """The records with quotes: each spans the lines from its `firsts` up to (not including) its `ends`, and has as many
+    of the `fields` as its `counts`; 0 if a quote is misplaced.
     """
 
     text: Sequence[str]
-    # The lines up to this one are read; the record on those after it may go on.
+    # The lines before this one are complete; the record that begins on it may continue.
     complete: int
     firsts: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
@@ -126,7 +127,7 @@ class _QuotedRecords:
         self.fields += fields
 
     def outside(self, lines: pl.DataFrame) -> pl.DataFrame:
-        """The complete lines that none of the records takes."""
+        """The complete lines outside these records."""
         depth = np.zeros(self.complete + 1, dtype=np.int8)
         depth[self.firsts] += 1
         depth[self.ends] -= 1
@@ -145,7 +146,8 @@ class _QuotedRecords:
         )
 
     def _lists(self) -> pl.Series:
-        """The fields of each record as a list; Polars takes ten times as long to read lists of lists."""
+        """The fields of each record as a list, built in Arrow: Polars takes ten times as long to read lists of
+        lists."""
         fields = pl.Series(self._with_returns(), dtype=pl.String)
         offsets = pl.Series([0, *accumulate(self.counts)], dtype=pl.Int64)
         return pl.Series(pa.LargeListArray.from_arrays(offsets.to_arrow(), fields.to_arrow()))
@@ -169,7 +171,7 @@ def _quoted_records(lines: pl.DataFrame, delimiter: str, *, is_last: bool) -> _Q
             found.complete = first
             break
         if goes_on or end - first > MAX_RECORD_LINES:
-            # The quote was never meant: it costs its own line, not those after it.
+            # A stray quote: only its own line is rejected, not those after it.
             fields, end = [], first + 1
         found.add(first, end, fields)
     return found
@@ -182,7 +184,7 @@ def _payloads(rows: pl.DataFrame, dialect: Dialect) -> pl.DataFrame:
         pl.when(~pl.col("is_utf8"))
         .then(pl.lit("the bytes are not UTF-8"))
         .when(count == 0)
-        .then(pl.lit("a quote is out of place"))
+        .then(pl.lit("a quote is misplaced"))
         .when(count < width)
         .then(pl.lit("fewer fields than the header"))
         .when(count > width)

@@ -1,4 +1,4 @@
-"""Which files a run is given."""
+"""The input files of a run."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from cdp.sources import Source
 from pipelines.land.recognise import InputFile, recognise
 
 DATA_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".gz")
-# Written by the simulator beside its logs: what is true, not what was seen.
+# Written by the simulator next to its logs: the truth, not input.
 NOT_INPUT = ("truth.csv", "campaigns_truth.csv")
 
 
 def discover(inputs: Sequence[str], sources: Mapping[str, Source]) -> list[InputFile]:
-    """The input files below files, folders and globs, in the order of their paths.
+    """The input files in the given files, folders and globs, sorted by path.
 
     Raises:
-        InputRefused: nothing is there, or a file is nobody's.
+        InputRefused: nothing was found, or no source recognises a file.
     """
     paths = sorted({path for given in inputs for path in _expand(given)})
     return [recognise(path, sources) for path in paths]
@@ -30,19 +30,19 @@ def _expand(given: str) -> Iterator[Path]:
     if path.is_dir():
         found = list(_log_files(path))
         if not found:
-            raise InputRefused("the folder holds no log files", where=given, hint="See `cdp sources`")
+            raise InputRefused("the folder has no log files", where=given, hint="See `cdp sources`")
     elif path.exists():
-        # Named with the others where a shell expands `folder/*`.
+        # A shell that expands `folder/*` also names the side files.
         found = [] if _is_side_file(path) else [path]
     else:
         found = [file for name in glob(given, recursive=True) for file in _log_files(Path(name))]
         if not found:
-            raise InputRefused("there is no such file", where=given, hint="Name a file, a folder or a glob")
+            raise InputRefused("no such file", where=given, hint="Name a file, a folder or a glob")
     yield from found
 
 
 def _log_files(path: Path) -> Iterator[Path]:
-    """The path itself, or all below it, if it is a log file."""
+    """The log files at or below a path."""
     yield from filter(_is_input, path.rglob("*") if path.is_dir() else [path])
 
 

@@ -1,4 +1,4 @@
-"""The beginning of a file: how it is laid out, and what its first records are called by."""
+"""The beginning of a file: its layout and the keys of its first records."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Layout = Literal["lines", "document", "csv", "parquet"]
 
 LINE_SUFFIXES = {".jsonl", ".ndjson"}
 SNIFFED_BYTES = 256 * 1024
-# So few NULs at a file's beginning are dirt in a text; more of them are UTF-16 or no text at all.
+# Up to this many NULs at the beginning of a file are dirt in a text; more mean UTF-16 or a binary file.
 SNIFFED_TEXT, STRAY_NULS = 1024, 8
 SNIFFED_RECORDS = 50
 
 
 @dataclass(frozen=True)
 class Head:
-    """The first records of a file: enough to tell what it is."""
+    """The layout of a file and the keys of its first records, from which its source is detected."""
 
     layout: Layout
     records: tuple[frozenset[str], ...]
@@ -54,11 +54,11 @@ def _parquet_columns(path: Path) -> list[str]:
     try:
         return list(pl.read_parquet_schema(path))
     except pl.exceptions.PolarsError as error:
-        raise InputRefused("the Parquet file is damaged", where=str(path), hint="Fetch it again") from error
+        raise InputRefused("the Parquet file is damaged", where=str(path), hint="Download it again") from error
 
 
 def _text_layout(path: Path, text: str) -> Layout:
-    """Lines, if the file's name or most of its lines say so; a document, if its first character does; else CSV."""
+    """`lines` by the file's suffix or if most lines are JSON; `document` by its first character; otherwise `csv`."""
     if LINE_SUFFIXES & {suffix.lower() for suffix in path.suffixes}:
         return "lines"
     if text.lstrip()[0] not in "{[":
@@ -80,7 +80,7 @@ def _json_records(text: str, layout: Layout) -> Iterator[dict[str, Any]]:
 
 
 def _records_in(value: Any) -> Iterator[dict[str, Any]]:
-    """The records of a parsed value: itself, a list's elements, or the elements of a list that it wraps."""
+    """The records of a parsed value: the value itself, a list's elements, or the elements of a wrapped list."""
     if isinstance(value, list):
         yield from (element for element in value if isinstance(element, dict))
     elif isinstance(value, dict):
@@ -95,7 +95,7 @@ def _is_records(value: Any) -> bool:
 
 
 def _first_element(text: str) -> Iterator[Any]:
-    """The first record of a document of which `text` may be only the beginning."""
+    """The first record of a document; `text` may be only its beginning."""
     whole = _parsed(text)
     if whole is not None:
         yield whole
@@ -120,6 +120,6 @@ def _csv_names(path: Path, text: str) -> tuple[str, ...]:
     """The names in a CSV file's header."""
     lines = text.lstrip().replace("\r\n", "\n").split("\n", MAX_RECORD_LINES)
     if "\r" in lines[0].rstrip() and not any(lines[1:]):
-        problem = "the lines end with carriage returns alone"
+        problem = "the lines end with a carriage return only"
         raise InputRefused(problem, where=str(path), hint="Save it with Unix or Windows line endings")
     return dialect_of(header_of(lines)).names

@@ -1,7 +1,7 @@
-"""The inbox in a run: what came over HTTP is landed like a file, and let go once it is published.
+"""The inbox in a run: payloads received over HTTP are landed like a file, and released once they are published.
 
-Which rows of the inbox are landed is told by the landed files themselves; the store hears of it with the publish. So a
-run that is killed in between lands nothing twice: the next one finds the rows in the files that it adopts.
+The landed files themselves record which rows of the inbox are landed; the store is updated with the publish. So a
+killed run lands nothing twice: the next run finds the rows in the files that it adopts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cdp.warehouse import Warehouse
 from pipelines.land.landed import COLUMNS, INBOX, LandedFile, write_landed
 from pipelines.land.rows import checked_rows
 
-# Each payload of the inbox came at a time of its own.
+# Each payload of the inbox has its own time of receipt.
 INBOX_COLUMNS = COLUMNS.append(pa.field("received_at", pa.timestamp("us", "UTC")))
 
 ROWS = pl.Schema({"source": pl.String(), "seq": pl.Int64(), "received_at": pl.Datetime("us", "UTC")})
@@ -38,7 +38,7 @@ def land_waiting(
     landed_at: datetime,
     run_id: str,
 ) -> None:
-    """Land below `folder` what waits in the inbox and is in none of the files that are `landed`."""
+    """Land below `folder` the rows of the inbox that are in none of the `landed` files."""
     with store.read() as connection:
         known = rows_of(_unpublished(connection, [(file.run_id, file.parquet) for file in landed if file.is_inbox]))
         for batch in inbox.unlanded(connection):
@@ -48,9 +48,9 @@ def land_waiting(
 
 
 def land_inbox(batch: Batch, warehouse: Warehouse, *, folder: Path, landed_at: datetime, run_id: str) -> Path:
-    """Write payloads of the inbox below `folder`, each with the time at which it came; return the Parquet file.
+    """Write payloads of the inbox below `folder`, each with its time of receipt; return the Parquet file.
 
-    Their number in the inbox is their line number.
+    The line number is the payload's number in the inbox.
     """
     rows = batch.rows.select(
         "received_at",
@@ -86,7 +86,8 @@ def _digest_of(rows: pl.DataFrame) -> str:
 
 
 def landed_unnoted(warehouse: Warehouse, store: Store, landing: Path) -> pl.DataFrame:
-    """Rows of the inbox (source, seq, received_at) that a warehouse has taken in and the store may not know of."""
+    """Rows of the inbox (source, seq, received_at) that are in the warehouse and may not be marked as landed in the
+    store."""
     files = warehouse.query(f"select run_id, source, file_id from landing.files where starts_with(path, '{INBOX}')")
     with store.read() as connection:
         paths = [(run, landing / f"source={source}" / f"{file_id}.parquet") for run, source, file_id in files.rows()]
@@ -94,13 +95,13 @@ def landed_unnoted(warehouse: Warehouse, store: Store, landing: Path) -> pl.Data
 
 
 def let_go(connection: Connection, rows: pl.DataFrame, run_id: str) -> None:
-    """Note that `rows` are landed and published by a run, and drop what stood in for them until then."""
+    """Mark `rows` as landed and published by a run, and drop them from the live layer."""
     live_layer.drop(connection, inbox.mark_landed(connection, rows, run_id))
     live_layer.follow_publish(connection, run_id)
 
 
 def rows_of(files: Sequence[Path]) -> pl.DataFrame:
-    """source, seq, received_at of the rows in landed files of the inbox."""
+    """source, seq, received_at of the rows in landed inbox files."""
     return pl.concat([pl.DataFrame(schema=ROWS), *map(_rows_in, files)])
 
 
@@ -111,6 +112,6 @@ def _rows_in(file: Path) -> pl.DataFrame:
 
 
 def _unpublished(connection: Connection, files: Collection[tuple[str, Path]]) -> list[Path]:
-    """Of (run id, file): those files whose run the store does not know as published."""
+    """Of (run id, file): the files whose run is not recorded as published in the store."""
     published = published_run_ids(connection) if files else set()
     return [path for run_id, path in files if run_id not in published]

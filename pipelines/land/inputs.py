@@ -1,4 +1,4 @@
-"""Input files are landed, several at a time; those that are landed already are passed over."""
+"""Land input files, several at a time; already landed ones are skipped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipelines.land.reading import readable
 from pipelines.land.recognise import InputFile
 from pipelines.land.rows import rows_of
 
-# A block of each file that is landing is in memory, of a JSON document all of it.
+# Memory holds a block of each file being landed; of a JSON document, all of it.
 MAX_FILES_AT_ONCE = 4
 
 
@@ -30,10 +30,10 @@ def land_inputs(
     threads: int,
     advanced: Callable[[int, int], None],
 ) -> int:
-    """Write the rows of those `inputs` below `folder` whose file ids are not `known`; returns how many are.
+    """Write the rows of the `inputs` whose file ids are not `known` below `folder`; returns the number of known ones.
 
     Args:
-        advanced: is told how many of how many are done.
+        advanced: called with the number of inputs done and their total.
 
     Raises:
         InputRefused: a file cannot be read to its end.
@@ -89,7 +89,7 @@ def land_file(
 
 
 def file_id_of(input_file: InputFile, sha256: str) -> str:
-    """The file's id: the same content under another name has the same, under another mapping it has not."""
+    """The file's id: the same for the same content under another name, different for another mapping."""
     parts = [input_file.source_name, sha256]
     if input_file.mapping:
         parts.append(input_file.mapping.model_dump_json(exclude={"files"}))
@@ -97,6 +97,6 @@ def file_id_of(input_file: InputFile, sha256: str) -> str:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of the file's bytes, as they are on disk."""
+    """SHA-256 of the file's bytes on disk."""
     with readable(path), path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

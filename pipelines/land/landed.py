@@ -1,7 +1,7 @@
-"""Landed files: raw rows as they came, one immutable Parquet file a landed file.
+"""Landed files: raw rows, unchanged, in one immutable Parquet file per landed file.
 
-A landed file's name is the hash of its source, content and mapping, so the same file landed twice is landed once. Its
-metadata says all that `landing.files` says: the warehouse can be made again from the landing folder alone.
+The name of a landed file is the hash of its source, content and mapping, so landing the same file twice has no effect.
+Its metadata holds everything in `landing.files`: the warehouse can be rebuilt from the landing folder alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cdp.sources.columns import ColumnMapping
 from cdp.warehouse import Warehouse, disk_errors
 
 METADATA_KEY = b"landing"
-# What the path of a batch of the inbox starts with.
+# The prefix of the path of an inbox batch.
 INBOX = "inbox:"
 
 COLUMNS = pa.schema(
@@ -39,7 +39,7 @@ COLUMNS = pa.schema(
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A Parquet file of the landing folder, by its own metadata."""
+    """A Parquet file of the landing folder, described by its own metadata."""
 
     parquet: Path
     file_id: str
@@ -54,12 +54,12 @@ class LandedFile:
 
     @property
     def is_inbox(self) -> bool:
-        """Whether it holds payloads that came over HTTP; their line number is their number in the inbox."""
+        """Whether it holds payloads received over HTTP; their line number is their number in the inbox."""
         return self.path.startswith(INBOX)
 
 
 def write_landed(folder: Path, metadata: Mapping[str, Any], frames: Iterable[pl.DataFrame], columns: pa.Schema) -> Path:
-    """Write frames that have the `columns`, but for the file's id, to the Parquet file of a landed file."""
+    """Write frames with the `columns` (except the file id) to the Parquet file of a landed file."""
     file_id = metadata["file_id"]
     parquet = folder / f"source={metadata['source']}" / f"{file_id}.parquet"
     schema = columns.with_metadata({METADATA_KEY: json.dumps(metadata).encode()})
@@ -79,7 +79,7 @@ def landed_files(folder: Path) -> list[LandedFile]:
 
 
 def in_force(landed: Iterable[LandedFile]) -> list[LandedFile]:
-    """Without files that were landed again under a changed mapping: of the same content, the last one counts."""
+    """Without files that were landed again with a changed mapping: of the same content, the last one counts."""
     latest = {(file.source, file.sha256): file for file in sorted(landed, key=_landing_order)}
     return sorted(latest.values(), key=_landing_order)
 

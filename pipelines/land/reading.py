@@ -11,7 +11,7 @@ from cdp.errors import InputRefused
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """The file's bytes, inflated where it is gzipped."""
+    """The file's bytes, decompressed if it is gzipped."""
     with path.open("rb") as stream:
         gzipped = stream.read(2) == b"\x1f\x8b"
     return cast(IO[bytes], gzip.open(path)) if gzipped else path.open("rb")
@@ -35,4 +35,4 @@ class readable:
             problem = f"cannot read: {error.strerror or error}"
         else:
             return
-        raise InputRefused(problem, where=str(self.path), hint="Fetch it again; nothing of this run was taken in")
+        raise InputRefused(problem, where=str(self.path), hint="Download it again; nothing of this run was published")

@@ -1,4 +1,4 @@
-"""Whose log a file is: by a mapping file beside it, by its name, by the keys of its records."""
+"""Detects the source of a file: by a mapping file next to it, by its name, by the keys of its records."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cdp.sources import Source
 from cdp.sources.columns import ColumnMapping, guess_mapping, load_mapping
 from pipelines.land.head import Head, Layout
 
-# A file without a header shows a person's data where names of fields would stand.
+# In a file without a header, personal data appears in place of field names.
 PERSONAL = re.compile(r"@|\d{4}")
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to land: who made it (`source`), how it is laid out, and its mapping where it needs one."""
+    """A file to land: its source, its layout, and its mapping if it needs one."""
 
     path: Path
     source: Source
@@ -33,11 +33,11 @@ class InputFile:
 
 
 def recognise(path: Path, sources: Mapping[str, Source]) -> InputFile:
-    """Tell whose log `path` is: by a mapping file beside it, by its name, by the keys of its records.
+    """Detect the source of `path`: by a mapping file next to it, by its name, by the keys of its records.
 
     Raises:
         InputRefused: the file cannot be read, or no source claims it.
-        ConfigurationError: its mapping file is wrong.
+        ConfigurationError: its mapping file is invalid.
     """
     head = Head.of(path)
     mapping = _mapping_beside(path)
@@ -52,9 +52,9 @@ def recognise(path: Path, sources: Mapping[str, Source]) -> InputFile:
         return InputFile(path, sources[guess.kind], head.layout, guess, guessed=True)
     fields = [name for name in head.columns() if not PERSONAL.search(name)]
     raise InputRefused(
-        f"no source knows this file (its fields: {', '.join(fields[:12]) or 'none'})",
+        f"no source recognises this file (its fields: {', '.join(fields[:12]) or 'none'})",
         where=str(path),
-        hint="See `cdp sources`, or put a mapping file beside it",
+        hint="See `cdp sources`, or put a mapping file next to it",
     )
 
 
@@ -74,7 +74,7 @@ def _mapping_beside(path: Path) -> ColumnMapping | None:
     fitting = [file for file, mapping in mappings.items() if fnmatch(path.name.lower(), mapping.files.lower())]
     if len(fitting) > 1:
         names = " and ".join(file.name for file in fitting)
-        raise ConfigurationError(f"two mapping files claim this file: {names}", where=str(path))
+        raise ConfigurationError(f"two mapping files match this file: {names}", where=str(path))
     return mappings[fitting[0]] if fitting else None
 
 

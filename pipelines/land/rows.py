@@ -1,4 +1,5 @@
-"""The rows of an input file, block by block: payloads by line, each with its hash and whether it can be read."""
+"""The rows of an input file, in blocks: the payload of each line, its hash, and why it is rejected if it is
+unreadable."""
 
 from __future__ import annotations
 
@@ -37,13 +38,14 @@ def rows_of(warehouse: Warehouse, input_file: InputFile) -> Iterator[pl.DataFram
 
 
 def checked_rows(warehouse: Warehouse, rows: pl.DataFrame) -> pl.DataFrame:
-    """`rows` (line_number, payload, reject_reason, reject_detail) with payload_hash; what is not JSON is refused."""
+    """`rows` (line_number, payload, reject_reason, reject_detail) with payload_hash; rows that are not JSON are
+    rejected."""
     with warehouse.frame("incoming_rows", rows):
         return warehouse.query(CHECKED_ROWS)
 
 
 def _blocks(warehouse: Warehouse, layout: Layout, path: Path, lists: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """Frames of line_number, payload, reject_reason, reject_detail: what the layout alone can tell."""
+    """Frames of line_number, payload, reject_reason, reject_detail: what the layout alone determines."""
     match layout:
         case "lines":
             yield from map(_json_rows, _line_blocks(path))
@@ -56,7 +58,7 @@ def _blocks(warehouse: Warehouse, layout: Layout, path: Path, lists: Sequence[st
 
 
 def _line_blocks(path: Path) -> Iterator[pl.DataFrame]:
-    """Frames of line_number, text, is_utf8: every line of the file, blank ones too."""
+    """Frames of line_number, text, is_utf8: every line of the file, including blank ones."""
     first_number, rest = 1, b""
     with readable(path), open_bytes(path) as stream:
         while chunk := stream.read(BLOCK_BYTES):
@@ -84,7 +86,7 @@ def _numbered(block: bytes, first_number: int) -> pl.DataFrame:
 
 
 def _partly_unreadable(lines: list[bytes]) -> pl.DataFrame:
-    """text, is_utf8; bytes that are not UTF-8 are replaced by U+FFFD."""
+    """text, is_utf8; bytes that are not UTF-8 become U+FFFD."""
     text = [line.decode(errors="replace") for line in lines]
     is_utf8 = [read.encode() == line for read, line in zip(text, lines, strict=True)]
     return pl.DataFrame({"text": text, "is_utf8": is_utf8})
@@ -105,7 +107,7 @@ def _json_rows(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _csv_blocks(path: Path) -> Iterator[pl.DataFrame]:
-    """A CSV file's records as JSON objects by the names in its header."""
+    """A CSV file's records as JSON objects keyed by the names in its header."""
     dialect, carried = None, None
     for block, is_last in _with_last(_line_blocks(path)):
         lines = block if carried is None else pl.concat([carried, block])
@@ -122,7 +124,7 @@ def _header_taken(lines: pl.DataFrame) -> tuple[Dialect, pl.DataFrame]:
 
 
 def _with_last(blocks: Iterator[pl.DataFrame]) -> Iterator[tuple[pl.DataFrame, bool]]:
-    """The blocks, each with whether it is the last one."""
+    """Each block, and whether it is the last one."""
     held = next(blocks, None)
     for block in blocks:
         if held is not None:
@@ -138,7 +140,7 @@ def _document_rows(warehouse: Warehouse, path: Path, lists: Sequence[str]) -> pl
         content = stream.read(MAX_DOCUMENT_BYTES + 1)
     if len(content) > MAX_DOCUMENT_BYTES:
         raise InputRefused(
-            "a JSON document larger than 1 GB", where=str(path), hint="Split it, or write a record a line"
+            "a JSON document larger than 1 GB", where=str(path), hint="Split it, or write one record per line"
         )
     try:
         text = content.decode().removeprefix("\ufeff")

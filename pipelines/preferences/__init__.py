@@ -1,4 +1,4 @@
-"""Channel preferences: what share of a channel's messages a person answers, how sure that is, and the best hours."""
+"""Channel preferences: the share of a channel's messages that a person answers, its uncertainty, and the best hours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipelines.preferences.half_life import choose_half_life
 from pipelines.preferences.rates import Prior, fit_spread
 from pipelines.statements import statement
 
-# The half-life is chosen on the messages of about so many people.
+# The half-life is chosen on the messages of about this many people.
 SAMPLED_PEOPLE = 50_000
 
 LOOKS_COUNTED = """
@@ -29,12 +29,13 @@ LOOKS_COUNTED = """
     order by all
 """
 
-# What a score rests on.
+# The counts that determine a score.
 _COUNTS = ("decayed_received", "decayed_responses")
 
 
 def prefer(warehouse: Warehouse, as_of: datetime, rules: Scores) -> None:
-    """Write segments.channel_preferences as of a time. What the policy does not pin is fitted to the messages."""
+    """Write segments.channel_preferences as of a time. Parameters that the policy does not set are fitted to the
+    messages."""
     warehouse.run(statement("preferences/deliveries"), {"reply_weight": rules.reply_weight}, name="deliveries")
     half_life_days = rules.half_life_days or choose_half_life(sampled_messages(warehouse))
     evidence = warehouse.query(statement("preferences/evidence"), {"as_of": as_of, "half_life_days": half_life_days})
@@ -45,7 +46,8 @@ def prefer(warehouse: Warehouse, as_of: datetime, rules: Scores) -> None:
 
 
 def sampled_messages(warehouse: Warehouse) -> pl.DataFrame:
-    """Messages received, of the temporary table `deliveries`: of all people, or of a sample, the same in each run."""
+    """The received messages in the temporary table `deliveries`: of all people, or of a sample that is stable across
+    runs."""
     people = warehouse.scalar("select count(distinct person) from deliveries")
     every = max(1, ceil(people / SAMPLED_PEOPLE))
     return warehouse.query(statement("preferences/sampled_deliveries"), {"every": every})
@@ -56,8 +58,9 @@ def preferences(
 ) -> pl.DataFrame:
     """One row per profile and channel of the evidence.
 
-    The score is that of `cdp/decision/posterior.py`; its prior comes from the spread of rates on the channel over all
-    profiles, or is the channel's own rate with the weight `prior_weight`. Without an address there is no score.
+    The score is the posterior mean of `cdp/decision/posterior.py`. Its prior comes from the distribution of rates on
+    the channel over all profiles, or is the channel's overall rate with the weight `prior_weight`. Unreachable channels
+    have no score.
 
     Args:
         evidence: profile_id, channel, timezone, reachable, received_count, response_count, decayed_received,
@@ -79,7 +82,8 @@ def preferences(
 
 
 def _scored(rows: pl.DataFrame, prior_weight: float | None) -> pl.DataFrame:
-    """The rows of a channel with prior, prior_weight, score, low and high; who have the same counts share them."""
+    """The rows of a channel with prior, prior_weight, score, low and high, computed once per distinct pair of
+    counts."""
     spread = fit_spread(rows["received_count"].cast(pl.Float64).to_numpy(), rows["answered"].to_numpy())
     counts = rows.select(_COUNTS).unique()
     received, answered = (counts[name].to_numpy() for name in _COUNTS)
@@ -94,12 +98,12 @@ def _scored(rows: pl.DataFrame, prior_weight: float | None) -> pl.DataFrame:
 
 
 def _hours(looks: pl.DataFrame) -> pl.DataFrame:
-    """profile_id, channel and the best hours of weekdays and of weekends, with the looks that they rest on."""
+    """profile_id, channel, and the best hours of weekdays and of weekends with the number of opens behind them."""
     weekdays, weekends = (_best_hours(looks.filter(is_weekend=is_weekend)) for is_weekend in (False, True))
     names = {"best_hours": "weekend_best_hours", "looked_count": "weekend_looked_count"}
     return weekdays.join(weekends.rename(names), on=["profile_id", "channel"], how="full", coalesce=True)
 
 
 def _best_hours(looks: pl.DataFrame) -> pl.DataFrame:
-    """Hours in UTC tell nothing about local ones, so who has no time zone is apart."""
+    """Hours in UTC say nothing about local hours, so people without a time zone are fitted separately."""
     return pl.concat([best_hours(looks.filter(is_local=is_local)) for is_local in (True, False)])

@@ -1,12 +1,13 @@
-"""The hours of the day at which a person is most likely to look at messages of a channel of themselves.
+"""The hours of the day at which a person is most likely to open a channel's messages unprompted.
 
-Everybody is taken to have a usual hour, around which most of their looks fall. How usual hours are spread among people
-is estimated from all looks, without assuming a shape (as rates are, in `rates.py`); by Bayes' rule a person's looks on
-all channels then tell which hours theirs may be. That is the cohort to which the person's looks on the channel are
-drawn. Where these are many they prevail, smoothed around the clock, so that somebody may have several good hours.
+The model: each person has a usual hour, around which most of their opens fall. The distribution of usual hours over
+people is estimated from all opens, without assuming a shape (as for rates, in `rates.py`). By Bayes' rule, a person's
+opens on all channels give the probability of each usual hour: this is the cohort towards which the person's opens on
+the channel are shrunk. With many opens the person's own prevail, smoothed around the clock, so a person may have
+several good hours.
 
-Held-out looks were foretold worse by raw counts, by looks over those to be expected from the arrivals, and by a cohort
-of the people of one time zone.
+In backtests these predicted opens worse: raw counts; opens relative to those expected from the arrivals; a cohort of
+the people of one time zone.
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ from scipy.sparse import csr_matrix
 from pipelines.preferences.hours import HOURS, NO_ARRIVAL, Habit, Numbers, apart, by_nearness, fit_habits
 
 BEST = 3
-# Standard deviation of the looks around a usual hour.
+# Standard deviation of opens around the usual hour.
 SMOOTHING_HOURS = 0.8
-# The share of looks that have nothing to do with the usual hour.
+# The share of opens that are unrelated to the usual hour.
 STRAY = 0.1
-# Looks on the channel that the cohort is worth.
+# The weight of the cohort, in opens on the channel.
 COHORT_WEIGHT = 20.0
 ROUNDS = 300
 SAMPLED_PEOPLE = 20_000
 ROWS_AT_ONCE = 50_000
 KEY = ["profile_id", "channel"]
-# An arrival at one of 24 hours, or none known, and a look at one of 24.
+# 24 arrival hours or none known, times 24 hours of opening.
 _CELLS = (HOURS + 1) * HOURS
 
 
 def kernel() -> Numbers:
-    """24 × 24: the chance of a look in each hour (column) of somebody with that usual hour (row)."""
+    """24 × 24: the chance of an open in each hour (column), given the usual hour (row)."""
     hours = np.arange(HOURS)
     weights = np.exp(-0.5 * (apart(hours[:, None], hours) / SMOOTHING_HOURS) ** 2)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
@@ -45,13 +46,14 @@ def kernel() -> Numbers:
 
 @dataclass(frozen=True)
 class Clock:
-    """When people look, on weekdays or weekends: each channel's habit, and the share of people at each usual hour."""
+    """When people open messages, on weekdays or weekends: each channel's habit, and the share of people at each usual
+    hour."""
 
     habits: Mapping[str, Habit]
     spread: Numbers
 
     def usual_hours(self, looks: pl.DataFrame, asked: pl.DataFrame) -> Iterator[Numbers]:
-        """The usual hours of `asked` (profile_id, channel; distinct): 24 shares a row, some rows at a time."""
+        """The usual hours of `asked` (profile_id, channel; distinct): 24 shares per row, in batches of rows."""
         rows = asked.select(KEY).with_row_index("row")
         anywhere = looks.join(rows.select("row", "profile_id"), on="profile_id")
         on_channel = _with_weight(looks.join(rows, on=KEY), self.habits)
@@ -66,9 +68,9 @@ class Clock:
 
 
 def fit_clock(looks: pl.DataFrame) -> Clock:
-    """The clock behind looks, one row for those that are alike.
+    """Fit the clock to opens; identical ones are one row.
 
-    The spread is fitted to the looks of `SAMPLED_PEOPLE` people, drawn evenly from the order of their ids.
+    The spread is fitted to the opens of about `SAMPLED_PEOPLE` people, sampled at even steps of their sorted ids.
 
     Args:
         looks: profile_id, channel, received_hour (null: long ago or unknown), looked_hour, looks (their number).
@@ -85,8 +87,8 @@ def fit_clock(looks: pl.DataFrame) -> Clock:
 
 
 def log_chances(habits: Mapping[str, Habit]) -> Numbers:
-    """Log of the chance of a look: a row for each channel, arrival hour (the last: none) and look hour, a column for
-    each usual hour of the one who looks."""
+    """Log of the chance of an open: a row for each channel, arrival hour (the last: none) and hour of opening, a column
+    for each usual hour of the person."""
     looked, around = np.arange(HOURS), kernel().T
     parts = []
     for habit in habits.values():
@@ -97,13 +99,13 @@ def log_chances(habits: Mapping[str, Habit]) -> Numbers:
 
 
 def _likelihood(cells: csr_matrix, table: Numbers) -> Numbers:
-    """Of each row's looks under each usual hour, up to a factor a row."""
+    """The likelihood of each row's opens under each usual hour, up to a factor per row."""
     log = np.asarray(cells @ table)
     return np.asarray(np.exp(log - log.max(axis=1, keepdims=True)))
 
 
 def _cells(looks: pl.DataFrame, habits: Mapping[str, Habit], rows: int) -> csr_matrix:
-    """Numbers of looks: a column for each row of `log_chances`."""
+    """The number of opens, in a column for each row of `log_chances`."""
     channel = looks["channel"].cast(pl.Enum(list(habits))).to_physical().cast(pl.Int64)
     arrived = looks["received_hour"].cast(pl.Int64).fill_null(HOURS)
     cell = (channel * _CELLS + arrived * HOURS + looks["looked_hour"].cast(pl.Int64)).to_numpy()
@@ -111,7 +113,7 @@ def _cells(looks: pl.DataFrame, habits: Mapping[str, Habit], rows: int) -> csr_m
 
 
 def _with_weight(looks: pl.DataFrame, habits: Mapping[str, Habit]) -> pl.DataFrame:
-    """The looks with `weight`: how many of each row's are habitual."""
+    """The opens with `weight`: the expected number of habitual ones in each row."""
     parts = [looks.clear().with_columns(weight=pl.lit(0.0))]
     for (channel,), part in looks.group_by("channel", maintain_order=True):
         arrived = part["received_hour"].cast(pl.Int64).fill_null(NO_ARRIVAL).to_numpy()
@@ -126,10 +128,10 @@ def _by_hour(looks: pl.DataFrame, rows: int) -> csr_matrix:
 
 
 def best_hours(looks: pl.DataFrame) -> pl.DataFrame:
-    """profile_id, channel, looked_count, best_hours (best first) of everybody who looked at a message of a channel.
+    """profile_id, channel, looked_count, best_hours (best first), for each person and channel with an open.
 
     Args:
-        looks: of weekdays, or of weekends, as for `fit_clock`.
+        looks: opens on weekdays, or on weekends, as for `fit_clock`.
     """
     asked = looks.group_by(KEY, maintain_order=True).agg(looked_count=pl.col("looks").sum().cast(pl.Int64))
     best = [by_nearness(usual)[:, :BEST] for usual in fit_clock(looks).usual_hours(looks, asked)]

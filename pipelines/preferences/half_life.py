@@ -1,4 +1,4 @@
-"""How fast what people did loses its worth: the half-life that foretells the later part of what is known best."""
+"""How fast evidence ages: the half-life under which earlier messages best predict later ones."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cdp.decision.posterior import DEFAULT_HALF_LIFE_DAYS, posterior_mean
 from pipelines.preferences.rates import Numbers, Spread, fit_spread
 
 HALF_LIVES_DAYS = (15, 30, 60, 120, 240, 480, 960, 1920)
-# What is foretold: the last quarter of the messages.
+# The last quarter of the messages is predicted.
 EARLIER_SHARE = 0.75
 MIN_MESSAGES, MIN_ANSWERS = 1_000, 100
 KEY = ["profile_id", "channel"]
-# A rule that calls something impossible is not punished without bound when it happens.
+# Bounds the loss of a rule that gave an outcome no chance.
 LEAST_CHANCE = 0.001
 NOBODY = Spread(0.0)
 
@@ -25,9 +25,10 @@ Spreads = Mapping[str, Spread]
 
 
 def choose_half_life(messages: pl.DataFrame) -> float:
-    """The half-life among `HALF_LIVES_DAYS` under which the earlier messages give the later ones the least log-loss.
+    """The half-life among `HALF_LIVES_DAYS` under which the earlier messages predict the later ones with the least
+    log-loss.
 
-    With too few later messages or answers to tell, the default.
+    The default if there are too few later messages or answers.
 
     Args:
         messages: profile_id, channel, received_at, answered_at (null: not answered), answered (0 to 1).
@@ -44,14 +45,14 @@ def choose_half_life(messages: pl.DataFrame) -> float:
 
 
 def split_at(messages: pl.DataFrame, cut: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(the messages received up to `cut`, as they were known then; the later ones)."""
+    """(the messages received up to `cut`, as known at that time; the later ones)."""
     known = pl.when(pl.col("answered_at") <= cut).then("answered").otherwise(0.0)
     is_earlier = pl.col("received_at") <= cut
     return messages.filter(is_earlier).with_columns(answered=known), messages.filter(~is_earlier)
 
 
 def fit_spreads(messages: pl.DataFrame) -> Spreads:
-    """The spread of people's rates on each channel."""
+    """The distribution of people's rates on each channel."""
     counts = messages.group_by(KEY, maintain_order=True).agg(
         received=pl.len().cast(pl.Float64), answered=pl.col("answered").sum()
     )
@@ -71,7 +72,7 @@ def counts_at(messages: pl.DataFrame, at: datetime, half_life_days: float) -> pl
 
 
 def chances(spreads: Spreads, counts: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
-    """`asked` (profile_id, channel, …) with `p`, the chance of an answer that decayed counts give it."""
+    """`asked` (profile_id, channel, …) with `p`, the chance of an answer given the decayed counts."""
     joined = asked.join(counts.select(*KEY, "received", "answered"), on=KEY, how="left", maintain_order="left")
     joined = joined.with_columns(pl.col("received", "answered").fill_null(0))
     parts = [
@@ -87,11 +88,11 @@ def _means(spread: Spread, counts: pl.DataFrame) -> Numbers:
 
 
 def log_losses(p: Numbers, happened: Numbers) -> Numbers:
-    """−log of the chance given to what happened, in nats; `happened` may be a share."""
+    """−log of the predicted chance of the outcome, in nats; `happened` may be a share."""
     p = np.clip(p, LEAST_CHANCE, 1 - LEAST_CHANCE)
     return np.asarray(-(happened * np.log(p) + (1 - happened) * np.log1p(-p)))
 
 
 def _loss(spreads: Spreads, counts: pl.DataFrame, later: pl.DataFrame) -> float:
-    foretold = chances(spreads, counts, later.rename({"answered": "happened"}))
-    return float(log_losses(foretold["p"].to_numpy(), foretold["happened"].to_numpy()).mean())
+    predicted = chances(spreads, counts, later.rename({"answered": "happened"}))
+    return float(log_losses(predicted["p"].to_numpy(), predicted["happened"].to_numpy()).mean())

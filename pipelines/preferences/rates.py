@@ -1,8 +1,9 @@
-"""How people's rates of answering are spread on a channel, and what that says of one person: empirical Bayes.
+"""The distribution of people's answer rates on a channel, and the prior it gives each person: empirical Bayes.
 
 The spread is estimated without assuming a shape: the maximum-likelihood mixing distribution over a grid of rates
-(Kiefer and Wolfowitz 1956; Koenker and Mizera 2014), by EM. A Beta distribution fitted to the same counts calls people
-who answer much too low, by 3 points in the top decile of held-out messages, because most people hardly answer at all.
+(Kiefer and Wolfowitz 1956; Koenker and Mizera 2014), by EM. A Beta distribution fitted to the same counts
+underestimates people who answer often, by 3 points in the top decile of a backtest, because most people hardly answer
+at all.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Numbers = NDArray[np.float64]
 GRID: Numbers = 1 / (1 + np.exp(-np.linspace(-6, 3, 37)))
 _LOG, _LOG_REST = np.log(GRID), np.log1p(-GRID)
 ROUNDS = 1_000
-# With fewer people, or answers, the spread cannot be told from chance.
+# With fewer people or answers, the spread is indistinguishable from chance.
 MIN_PEOPLE, MIN_ANSWERS = 50, 30
 _LEAST_RATE = 0.0001
 _LEAST_WEIGHT = 0.5
@@ -29,7 +30,7 @@ _ROWS_AT_ONCE = 100_000
 
 
 class Prior(NamedTuple):
-    """Beta priors, one a row: a rate, and how many messages' worth of trust it has."""
+    """Beta priors, one per row: a rate, and its weight in messages."""
 
     rate: Numbers
     weight: Numbers
@@ -37,7 +38,7 @@ class Prior(NamedTuple):
 
 @dataclass(frozen=True)
 class Spread:
-    """The shares of a channel's people at each rate of `GRID`; `shares` is None where too little is known to tell."""
+    """The shares of a channel's people at each rate of `GRID`; `shares` is None if the data is insufficient."""
 
     rate: float
     shares: Numbers | None = None
@@ -45,8 +46,8 @@ class Spread:
     def priors(self, received: Numbers, answered: Numbers) -> Prior:
         """The Beta priors whose update by each person's counts has the mean and the variance of the true posterior.
 
-        So `cdp.decision.posterior.posterior` gives what the spread implies, in a form that later evidence can be added
-        to. With no counts it is the channel's own rate; with some, that of its people who answer as this one does.
+        So `cdp.decision.posterior.posterior` gives what the spread implies, in a form to which later evidence can be
+        added. Without counts the prior is the channel's overall rate; with counts, that of people with similar counts.
         """
         if self.shares is None:
             return Prior(np.full(len(received), self.rate), np.full(len(received), DEFAULT_PRIOR_WEIGHT))
@@ -63,7 +64,7 @@ class Spread:
         mean = at_rates @ GRID
         variance = at_rates @ GRID**2 - mean**2
         weight = mean * (1 - mean) / np.maximum(variance, 1e-12) - 1 - received
-        # Where the posterior has two humps, the variance is no Beta's: the mean comes first, and rates stay in bounds.
+        # No Beta has the variance of a bimodal posterior: the mean takes precedence, and rates stay in bounds.
         excess = answered - mean * received
         weight = np.maximum.reduce(
             [
@@ -77,7 +78,7 @@ class Spread:
 
 
 def fit_spread(received: Numbers, answered: Numbers) -> Spread:
-    """The spread behind people's counts: messages received, and answered of these, undecayed; one person a row."""
+    """Fit the spread to people's counts: messages received and answered, undecayed, one row per person."""
     reached = received > 0
     received, answered = received[reached], np.minimum(answered, received)[reached]
     total, total_answered = float(received.sum()), float(answered.sum())
@@ -95,6 +96,6 @@ def fit_spread(received: Numbers, answered: Numbers) -> Spread:
 
 
 def _likelihood(received: Numbers, answered: Numbers) -> Numbers:
-    """Of each row's counts at each rate, up to a factor a row."""
+    """The likelihood of each row's counts at each rate, up to a factor per row."""
     log = np.outer(answered, _LOG) + np.outer(received - answered, _LOG_REST)
     return np.asarray(np.exp(log - log.max(axis=1, keepdims=True)))

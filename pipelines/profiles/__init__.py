@@ -1,4 +1,4 @@
-"""Profiles: the golden record of each person, and what the person has done."""
+"""Profiles: each person's golden record and metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def describe_people(warehouse: Warehouse, source_priority: Sequence[str], *, as_
     """Write the tables of `profiles`; returns the number of profiles.
 
     Args:
-        source_priority: sources whose values win over more recent ones, most trusted first.
+        source_priority: sources whose values take precedence over more recent ones, most trusted first.
     """
     build_profiles(warehouse, source_priority)
     write_metrics(warehouse, as_of)

@@ -1,4 +1,4 @@
-"""What happened to whom, in the narrow form that metrics, segments and preferences read."""
+"""Events by person, in a narrow form for metrics, segments and preferences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipelines.statements import statement
 
 
 def tell_activity(warehouse: Warehouse, as_of: datetime) -> None:
-    """Make the temporary tables `numbered` and `activity` (see `sql/`), which preferences and segments read, too."""
+    """Make the temporary tables `numbered` and `activity` (see `sql/`), which preferences and segments also read."""
     for name, words in (("channel_word", CHANNEL_NAMES), ("event_word", fields.EVENT_TYPES)):
         warehouse.run(f"create temp type if not exists {name} as enum ({', '.join(map(repr, words))})", name=name)
     warehouse.run(statement("profiles/numbered"), name="numbered")

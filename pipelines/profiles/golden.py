@@ -1,4 +1,4 @@
-"""Profiles: the golden record of each person, its traits with their lineage, and what the person has done."""
+"""Profiles: each person's golden record, and its traits with their lineage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def build_profiles(warehouse: Warehouse, source_priority: Sequence[str]) -> None
     """Write profiles.traits and profiles.profiles.
 
     Args:
-        source_priority: sources whose values win over more recent ones, most trusted first.
+        source_priority: sources whose values take precedence over more recent ones, most trusted first.
     """
     priority = pl.DataFrame(
         {"source": list(source_priority), "rank": range(len(source_priority))},
@@ -33,5 +33,5 @@ def build_profiles(warehouse: Warehouse, source_priority: Sequence[str]) -> None
 
 
 def core_traits() -> pl.DataFrame:
-    """trait: those that have a column of their own."""
+    """trait: the traits with a column of their own."""
     return pl.DataFrame({"trait": fields.CORE_TRAITS})

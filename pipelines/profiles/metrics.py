@@ -1,4 +1,4 @@
-"""What each person has done: `profiles.metrics`, built from the declarations in `cdp/metrics/catalogue.py`."""
+"""Each person's metrics: `profiles.metrics`, built from the declarations in `cdp/metrics/catalogue.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines.profiles.activity import tell_activity
 from pipelines.profiles.relations import aggregated
 from pipelines.statements import statement
 
-# In the order in which they are made: each may read those before it, and `numbered` and `activity`.
+# In build order: each may read the ones before it, and `numbered` and `activity`.
 RELATIONS = ("active_days", "purchases", "conversions", "messages", "scores")
 
 
@@ -33,7 +33,7 @@ def write_metrics(warehouse: Warehouse, as_of: datetime) -> None:
 
 
 def _aggregation(relation: Relation) -> str:
-    """SQL of the temporary table of a relation's metrics, a row per person that it has rows of."""
+    """SQL of the temporary table of a relation's metrics: a row for each person with rows in the relation."""
     mine = [metric for metric in METRICS if metric.relation == relation]
     columns = ",\n    ".join(f"{_typed(metric)} as {metric.name}" for metric in mine)
     return (
@@ -43,7 +43,7 @@ def _aggregation(relation: Relation) -> str:
 
 
 def _collection() -> str:
-    """SQL of profiles.metrics: a row for everybody, with what was aggregated and what follows from it."""
+    """SQL of profiles.metrics: a row for each profile, with aggregated and derived metrics."""
     joins = "\n".join(
         f"    left join {aggregated(relation)} on {aggregated(relation)}.person = p.rowid" for relation in relations()
     )

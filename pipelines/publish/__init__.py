@@ -1,7 +1,8 @@
-"""Publishing: a run's results become what everybody reads, in an order that a kill at any point leaves sound.
+"""Publishing: make a run's results visible to readers, in an order that stays consistent if the run is killed at any
+point.
 
-First the landing files move into place, then the warehouse by rename, then the store. Killed after the first,
-the next run adopts the files; killed after the second, the next run brings the store up to date.
+First the landing files move into place, then the warehouse by rename, then the store. After a kill between the first
+two steps, the next run adopts the files; between the last two, the next run brings the store up to date.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ def publish(
     settings: Settings,
     scratch: Path,
 ) -> int:
-    """Publish landing, warehouse and store, in this order; returns the number of profiles. The warehouse is closed.
+    """Publish landing, warehouse and store, in this order, and close the warehouse. Returns the number of profiles.
 
     Args:
-        report: of the run that ends with this.
-        superseded: landed files to remove: they were landed again under a changed mapping.
-        scratch: the run's folder, with its landed files and its working copy.
+        report: the report of this run.
+        superseded: landed files to remove, because they were landed again with a changed mapping.
+        scratch: the run's folder, with its landed files and working copy.
     """
     home = settings.home
     write_history(warehouse, [*published_reports(store), report])

@@ -1,4 +1,4 @@
-"""What logs say of consent and of addresses that fail reaches the store's ledger and its suppressions."""
+"""Record consent statements and failing addresses from the logs in the store's ledger and suppressions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pipelines.segments.consents import unrecorded_effects
 
 
 def record_consents(warehouse: Warehouse, store: Store, recorded_at: datetime) -> None:
-    """Bring the ledger and the suppressions to what `warehouse` says.
+    """Update the ledger and the suppressions from `warehouse`.
 
-    Statements that came in live are there already, under the same ids. Killed in between, the next call does the rest.
+    Statements received live are there already, under the same ids. After a kill, the next call does the rest.
     """
     for effects in unrecorded_effects(warehouse, store):
         with store.write() as connection:

@@ -1,4 +1,4 @@
-"""Profiles as documents: what senders read of each person, made for those who differ from what the store holds."""
+"""Profile documents, as senders read them, made for the profiles that differ from the store."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from cdp.warehouse import Warehouse
 from pipelines.profiles.golden import core_traits
 from pipelines.statements import statement
 
-# Documents made and handed over at a time: bounds the memory of a first publish.
+# Documents per batch: bounds the memory of a first publish.
 DOCUMENTS_AT_A_TIME = 20_000
 
 
 def write_changed_documents(warehouse: Warehouse, known: pl.DataFrame) -> pl.DataFrame:
-    """Write the temporary table `changed_documents` (profile_id, document, document_hash): those that the store lacks
-    or holds otherwise. Returns the profile_id of those that it holds in vain."""
+    """Write the temporary table `changed_documents` (profile_id, document, document_hash): those that the store
+    lacks or has in another version. Returns the profile_id of stored documents whose profile no longer exists."""
     warehouse.run(statement("publish/changed_documents"), name="changed_documents")
     for name, text in _macros().items():
         warehouse.run(f"create or replace temp macro {name} as {text}", name=name)
@@ -47,7 +47,7 @@ def write_changed_documents(warehouse: Warehouse, known: pl.DataFrame) -> pl.Dat
 
 
 def _macros() -> dict[str, str]:
-    """What `documents.sql` makes the parts of a document with, from where these are declared."""
+    """The macros with which `documents.sql` makes the parts of a document, from their declarations."""
     return {
         "metrics_json(m)": document_of_metrics(),
         "core_traits_of(p)": core_traits_packed("p"),
@@ -67,13 +67,13 @@ def slices(warehouse: Warehouse, table: str) -> Iterator[pl.DataFrame]:
 
 
 def document_of_metrics() -> str:
-    """SQL over profiles.metrics, as `m`, of the JSON text of a profile's metrics. Windows in which nothing happened are
-    left out: a document is read for each message that is sent, and most windows of most people are empty."""
+    """SQL over profiles.metrics, as `m`, for the JSON text of a profile's metrics. Empty windows are left out: a
+    document is read for each message that is sent, and most windows of most people are empty."""
     lasting = ", ".join(f"{metric.name} := m.{metric.name}" for metric in METRICS if metric.window_days is None)
     windowed = ", ".join(
         f"{metric.name} := nullif(m.{metric.name}, 0)" for metric in METRICS if metric.window_days is not None
     )
-    # Merging into nothing takes out what is null (RFC 7396).
+    # Merging into an empty object removes nulls (RFC 7396).
     happened = f"json_merge_patch('{{}}', to_json(struct_pack({windowed})))::varchar"
     return (
         f"concat(rtrim(to_json(struct_pack(profile_id := m.profile_id, {lasting}))::varchar, '}}'), "

@@ -13,7 +13,7 @@ from cdp.runs.report import RunReport
 from cdp.store import Store
 from cdp.warehouse import Warehouse
 
-# Runs kept in runs.runs: some 13 years of hourly ones.
+# Runs kept in runs.runs: about 13 years of hourly runs.
 MAX_HISTORY = 120_000
 
 

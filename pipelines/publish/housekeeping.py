@@ -16,9 +16,9 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 def keep_house(store: Store, now: datetime) -> None:
     """Do the housekeeping that is due.
 
-    The run is published by now: housekeeping that fails waits for a worker, or for the next run.
+    The run is already published: failed housekeeping is left to a worker or the next run.
     """
     try:
         make_runner(store, lambda: now, _log, HOUSEKEEPING).drain()
     except Unavailable as error:
-        _log.warning("housekeeping put off", error=error.line())
+        _log.warning("housekeeping postponed", error=error.line())

@@ -1,4 +1,4 @@
-"""A run's landed files take their place beside the others, and are read from there."""
+"""Move a run's landed files to the landing folder, and expose it as a view."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipelines.land.landed import LandedFile
 
 
 def move_landing(scratch: Path, home: Path) -> None:
-    """Put this run's landed files beside the others."""
+    """Move this run's landed files to the landing folder."""
     with disk_errors(home):
         for parquet in sorted(scratch.glob("landing/source=*/*.parquet")):
             target = home / parquet.relative_to(scratch)
@@ -21,13 +21,13 @@ def move_landing(scratch: Path, home: Path) -> None:
 
 
 def drop_superseded(landed: Iterable[LandedFile]) -> None:
-    """Remove landed files that were landed again under a changed mapping: nothing refers to them any more."""
+    """Remove files that were landed again with a changed mapping; nothing refers to them any more."""
     for file in landed:
         file.parquet.unlink(missing_ok=True)
 
 
 def expose_landing(warehouse: Warehouse, home: Path) -> None:
-    """Make the view landing.records over the landed files where they will stand."""
+    """Make the view landing.records over the landed files at their final location."""
     folder = escape(str((home / "landing").resolve())).replace("'", "''")
     pattern = f"{folder}/source=*/*.parquet"
     warehouse.run(

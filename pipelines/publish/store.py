@@ -1,4 +1,4 @@
-"""The store is brought to what the published warehouse says, writing only what differs."""
+"""Bring the store up to date with the published warehouse, writing only differences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from pipelines.statements import statement
 
 
 def catch_up(settings: Settings, store: Store, *, now: datetime) -> None:
-    """Bring the store to the published warehouse if a run was killed between the two."""
+    """Bring the store up to date with the published warehouse, if a run was killed between publishing the two."""
     if not published_path(settings.home).exists():
         return
     warehouse = open_published(settings)
@@ -38,7 +38,7 @@ def catch_up(settings: Settings, store: Store, *, now: datetime) -> None:
         report = RunReport.model_validate_json(newest["report"][0])
         with store.read() as connection:
             last = last_published_run(connection)
-        # Run ids sort by age. An older warehouse put back from a backup is no reason to put the store back too.
+        # Run ids sort by age. An older warehouse restored from a backup does not roll the store back.
         if last is None or last.run_id < report.run_id:
             update_store(warehouse, store, report, landing=settings.home / "landing", published_at=now)
     finally:
@@ -48,9 +48,9 @@ def catch_up(settings: Settings, store: Store, *, now: datetime) -> None:
 def update_store(
     warehouse: Warehouse, store: Store, report: RunReport, *, landing: Path, published_at: datetime
 ) -> None:
-    """Bring the store to what the warehouse says, writing only what differs, and record the run.
+    """Bring the store up to date with the warehouse, writing only differences, and record the run.
 
-    What came in live and is in this warehouse is said by it from now on; what came in since stays as it is.
+    Live data that is in this warehouse is dropped from the live layer; later live data stays.
     """
     record_consents(warehouse, store, published_at)
     run_id = report.run_id
@@ -71,7 +71,7 @@ def update_store(
 def _changes(
     warehouse: Warehouse, connection: Connection, run_id: str, published_at: datetime
 ) -> dict[str, pl.DataFrame]:
-    """What else differs between warehouse and store: identifiers, members, aliases and this run's history."""
+    """The other differences between warehouse and store: identifiers, members, aliases and this run's history."""
     for name in ("served_identifiers", "served_members", "junk_identifiers"):
         warehouse.run(statement(f"publish/{name}"), name=name)
     identifiers_gone, identifiers_new = _differing(

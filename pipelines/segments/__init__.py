@@ -1,4 +1,4 @@
-"""Segments: what may be done on each channel, who is in which segment, who entered and who left."""
+"""Segments: channel states (reachability, consent, suppression), memberships, and entries and exits."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def describe_segments(
     started_at: datetime,
     run_id: str,
 ) -> int:
-    """Write the tables of `segments`, but for channel preferences; returns the number of memberships.
+    """Write the tables of `segments` except channel preferences; returns the number of memberships.
 
     Args:
-        started_at: the run's time: what the logs state of consent counts as recorded then.
+        started_at: the run's start; consent statements in the logs count as recorded at this time.
     """
     describe_channels(warehouse, store, rules, as_of=as_of, recorded_at=started_at)
     with store.read() as connection:

@@ -1,4 +1,4 @@
-"""What may be done on each channel: whom it reaches, who has consented, which addresses are suppressed."""
+"""Channel states: reachability, consent and suppression of each profile on each channel."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def describe_channels(
 ) -> None:
     """Write segments.channel_states as of a time.
 
-    What the logs of this run state is counted in, as recorded at `recorded_at`: the publish records it in the store.
+    Includes the statements in this run's logs, as recorded at `recorded_at`: the publish writes them to the store.
     """
     with store.read() as connection:
         stored = known_consents(connection, PURPOSE)
@@ -31,7 +31,7 @@ def describe_channels(
 
 
 def write_channel_states(warehouse: Warehouse, known: KnownConsents, rules: ConsentRules, as_of: datetime) -> None:
-    """Write segments.channel_states from what is known; reads the temporary tables `numbered` and `activity`."""
+    """Write segments.channel_states from known consents; reads the temporary tables `numbered` and `activity`."""
     warehouse.run(f"delete from {tables.CHANNEL_STATES.full_name}", name=tables.CHANNEL_STATES.full_name)
     with (
         warehouse.frame("consent_entries", known.entries),
@@ -61,13 +61,14 @@ def _with(stored: KnownConsents, found: Iterable[Effects], recorded_at: datetime
 
 
 def _like(frame: pl.DataFrame, rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
-    """Rows in the form of a frame: what else they say is left out, what they lack is missing."""
+    """Rows with the schema of a frame: extra fields are dropped, missing ones are null."""
     return pl.DataFrame([[row.get(name) for name in frame.columns] for row in rows], schema=frame.schema, orient="row")
 
 
 def _reaches(rules: ConsentRules) -> pl.DataFrame:
-    """region, channel, further: which channels an opt-out of a channel reaches. Region '' is every other one; a region
-    of whose own nothing is reached has a row without channel."""
+    """region, channel, further: the channels that an opt-out of a channel extends to. Region '' stands for all other
+    regions. Each region also has a row without a channel, so that it is listed even if its opt-outs extend to
+    nothing."""
     return pl.DataFrame(
         [*_rows("", rules.opt_out_reaches), *(row for one, of in rules.regions.items() for row in _rows(one, of))],
         schema={"region": pl.String, "channel": pl.String, "further": pl.String},

@@ -1,4 +1,4 @@
-"""What logs say of consent and of addresses that fail, and the store does not know yet."""
+"""Consent statements and failing addresses in the logs that the store does not have yet."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cdp.store import Store
 from cdp.warehouse import Warehouse
 from pipelines.statements import statement
 
-# Recorded in one transaction: what comes in live waits for its end.
+# The rows of one transaction; live writes wait until it ends.
 ROWS_AT_A_TIME = 20_000
 
 
 def unrecorded_effects(warehouse: Warehouse, store: Store) -> Iterator[Effects]:
-    """What `warehouse` says of consents and addresses that fail and the store does not know yet, in parts."""
+    """The effects of consents and failing addresses in `warehouse` that the store does not have yet, in batches."""
     with store.read() as connection:
         entries, suppressing = known_entry_ids(connection), known_suppressing_ids(connection)
     with (

@@ -1,4 +1,4 @@
-"""The segments of a run: who is in, who entered and who left. The rules are read in `cdp/segments/`."""
+"""The segments of a run: members, entries and exits. The rules are evaluated in `cdp/segments/`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _TIME = pl.Datetime("us", "UTC")
 def segment(warehouse: Warehouse, catalogue: Catalogue, history: pl.DataFrame, *, as_of: datetime, run_id: str) -> None:
     """Write segments.catalogue, segments.memberships and segments.changes.
 
-    Reads the temporary table `numbered`, besides the tables of `profiles` and segments.channel_states.
+    Reads the temporary table `numbered`, the tables of `profiles` and segments.channel_states.
 
     Args:
-        history: what changed in earlier runs: profile_id, segment, change, changed_at, run_id, oldest first.
+        history: the changes of earlier runs: profile_id, segment, change, changed_at, run_id, oldest first.
     """
     now_in = members_of(warehouse, catalogue, as_of)
     entered_before = (
@@ -45,14 +45,14 @@ def segment(warehouse: Warehouse, catalogue: Catalogue, history: pl.DataFrame, *
 
 
 def members_of(warehouse: Warehouse, catalogue: Catalogue, as_of: datetime) -> pl.DataFrame:
-    """profile_id, segment: who is in, without writing anything. Reads the temporary table `numbered`."""
+    """profile_id, segment: the members. Writes no table; reads the temporary table `numbered`."""
     tell_events(warehouse, as_of)
     return memberships(gather(warehouse, catalogue, as_of).lazy(), catalogue, as_of)
 
 
 def tell_events(warehouse: Warehouse, as_of: datetime) -> None:
-    """Make the temporary view `told_events`, of what had happened by then."""
-    # What a view says cannot be bound.
+    """Make the temporary view `told_events` of the events up to `as_of`."""
+    # A view cannot have bound parameters.
     until = f"timestamptz '{as_of.isoformat()}'"
     warehouse.run(statement("segments/told_events").replace("$as_of", until), name="told_events")
 

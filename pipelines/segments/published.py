@@ -1,6 +1,6 @@
-"""Questions to a published warehouse about its segments: why somebody is in, and what another catalogue would change.
+"""Queries on the segments of a published warehouse: why a profile is in one, and what another catalogue would change.
 
-Nothing is written: what a question needs stands in temporary relations of its own connection.
+Nothing is written: each query uses temporary relations of its own connection.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _MEMBERSHIPS = "select segment, entered_at from segments.memberships where profi
 
 @dataclass(frozen=True)
 class Change:
-    """What a catalogue would change of one segment.
+    """What a catalogue would change in one segment.
 
-    now, then: how many are in, as published and under the catalogue; None where it is in only one of the two.
+    now, then: the number of members, as published and under the catalogue; None if the segment is not in that one.
     entering, leaving: ids of the profiles.
     """
 
@@ -40,13 +40,13 @@ class Change:
 
     @property
     def status(self) -> str:
-        """What becomes of the segment itself: new, dropped, or nothing."""
+        """The change to the segment itself: "new", "dropped" or none ("")."""
         return "new" if self.now is None else "dropped" if self.then is None else ""
 
 
 @dataclass(frozen=True)
 class Membership:
-    """Whether a profile is in a segment, since when, and why or why not."""
+    """Whether a profile is in a segment, since when, and why."""
 
     segment: Segment
     entered_at: datetime | None
@@ -54,10 +54,10 @@ class Membership:
 
 
 def published_catalogue(warehouse: Warehouse) -> Catalogue:
-    """The catalogue that the last run used.
+    """The catalogue of the last run.
 
     Raises:
-        Unavailable: it ran before catalogues were kept.
+        Unavailable: the last run was made before catalogues were stored.
     """
     rows = warehouse.query("select segment as name, title, rule from segments.catalogue order by position")
     if rows.is_empty() and warehouse.count("segments.memberships"):
@@ -67,7 +67,7 @@ def published_catalogue(warehouse: Warehouse) -> Catalogue:
 
 
 def preview(warehouse: Warehouse, catalogue: Catalogue) -> list[Change]:
-    """What `catalogue` would change, as of the last run; in its order, segments that it drops last."""
+    """What `catalogue` would change, as of the last run; in the catalogue's order, dropped segments last."""
     warehouse.run(statement("link/people"), name="people")
     as_of = _prepare(warehouse)
     now_in = warehouse.query("select profile_id, segment from segments.memberships")
@@ -87,10 +87,10 @@ def preview(warehouse: Warehouse, catalogue: Catalogue) -> list[Change]:
 
 
 def why(warehouse: Warehouse, profile_id: str) -> list[Membership]:
-    """Of every segment of the last run, whether a profile is in it and what held on which value.
+    """For every segment of the last run: whether a profile is in it, with the result and value of each condition.
 
     Raises:
-        NotFound: there is no such profile.
+        NotFound: no such profile.
     """
     facts = gather_fields(warehouse, profile_id)
     if not facts:
@@ -108,14 +108,14 @@ def why(warehouse: Warehouse, profile_id: str) -> list[Membership]:
 
 
 def as_document(finding: Finding) -> dict[str, Any]:
-    """A finding as JSON has it."""
+    """A finding as JSON."""
     value = finding.value.isoformat() if hasattr(finding.value, "isoformat") else finding.value
     found: dict[str, Any] = {"condition": finding.condition, "held": finding.held}
     return found | ({"of": [as_document(part) for part in finding.parts]} if finding.parts else {"value": value})
 
 
 def _prepare(warehouse: Warehouse) -> datetime:
-    """Make the view of the events of `people` as the last run saw them; returns what time it spoke for."""
+    """Make the view of the events of `people` as of the last run; returns that run's `as_of`."""
     as_of: datetime = warehouse.scalar("select as_of from runs.runs order by started_at desc limit 1").astimezone(UTC)
     warehouse.run(statement("profiles/numbered"), name="numbered")
     tell_events(warehouse, as_of)
@@ -127,6 +127,6 @@ def _size(members: pl.DataFrame, segment: str) -> int:
 
 
 def _only(these: pl.DataFrame, those: pl.DataFrame, segment: str) -> list[str]:
-    """Who is in a segment here and not there, by id."""
+    """The ids of the members of a segment in `these` but not in `those`, sorted."""
     here, there = (members.filter(pl.col("segment") == segment) for members in (these, those))
     return here.join(there, on="profile_id", how="anti")["profile_id"].sort().to_list()

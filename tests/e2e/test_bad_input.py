@@ -80,13 +80,13 @@ def empty_folder(folder: Path) -> Path:
 REFUSED = {
     "unreadable": (unreadable, "cannot read"),
     "forbidden": (forbidden, "cannot read"),
-    "gone": (gone, "there is no such file"),
+    "gone": (gone, "no such file"),
     "truncated gzip": (lambda folder: truncated_gzip(folder / "sendgrid.jsonl.gz"), "the gzip file is truncated"),
     "wrong columns": (wrong_columns, "missing"),
     "empty file": (empty_file, "the file is empty"),
-    "unknown file": (unknown_file, "no source knows this file"),
+    "unknown file": (unknown_file, "no source recognises this file"),
     "broken document": (not_json, "not JSON"),
-    "empty folder": (empty_folder, "the folder holds no log files"),
+    "empty folder": (empty_folder, "the folder has no log files"),
 }
 
 

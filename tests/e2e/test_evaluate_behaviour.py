@@ -49,7 +49,7 @@ def test_no_published_warehouse(command: Command) -> None:
 
 def test_no_truth(sample: Command, tmp_path: Path) -> None:
     answer = sample("evaluate", "behaviour", "--truth", str(tmp_path))
-    assert (answer.exit_code, "there is no truth" in answer.stderr) == (4, True)
+    assert (answer.exit_code, "no such file" in answer.stderr) == (4, True)
     (tmp_path / "truth.csv").write_text("a,b\n1,2\n")
     answer = sample("evaluate", "behaviour", "--truth", str(tmp_path))
-    assert (answer.exit_code, "no column file" in answer.stderr) == (4, True)
+    assert (answer.exit_code, "missing column file" in answer.stderr) == (4, True)

@@ -1,8 +1,8 @@
 -- reads: conformed.events, conformed.observations, landing.files, line_truth, people
 -- makes: nothing: a query
 
--- Whom a simulation's truth means by each profile: `line_truth` says who is behind which line of which file. A profile and a
--- person belong together where each has most of its lines from the other.
+-- The simulated person of each profile. `line_truth` gives the person of each line of each file. A profile and a person
+-- match if each shares most of its lines with the other.
 with lines as (
     select p.profile_id, e.file_id, e.line_number from conformed.events e join people p using (observation_id)
     union

@@ -1,9 +1,10 @@
 -- reads: activity
 -- makes: deliveries
 
--- Messages that reached a person, each once, with what the person made of it: when it was first looked at, when and how far
--- it was answered (a click 1, a reply $reply_weight). Some sources tell of an arrival or an answer and do not name the message:
--- such an arrival within an hour of a named one is the same; such an answer is to the last message of the week before it.
+-- Messages that reached a person, each once, with the response: when it was first opened, and when and how strongly it was
+-- answered (a click 1, a reply $reply_weight). Some sources report an arrival or an answer without naming the message: such
+-- an arrival within an hour after a named one is the same message; such an answer belongs to the last message of the week
+-- before it.
 create or replace temp table deliveries as
 with reported as (
     select person, channel, message,

@@ -1,9 +1,9 @@
 -- reads: profiles.profiles, segments.channel_states, deliveries
 -- makes: nothing: a query
 
--- Of each channel on which a profile has an address (segments.channel_states) or a history: what it brought and what
--- came back, as it was and with newer evidence weighing more: its weight halves every $half_life_days. Rounded, because a
--- sum of fractions depends on its order in the last digits, and a re-run must say the same.
+-- For each channel on which a profile has an address (segments.channel_states) or a history: messages received and
+-- answered, both raw and decayed: the weight of evidence halves every $half_life_days. Rounded, because the last digits of
+-- a floating-point sum depend on its order, and a re-run must give the same result.
 with weighed as (
     select *, epoch_us($as_of) - epoch_us(coalesce(received_at, answered_at)) as age,
         power(0.5, greatest(0, age) / 86400e6 / $half_life_days) as weight

@@ -1,9 +1,9 @@
 -- reads: profiles.profiles, deliveries
 -- makes: looks
 
--- When people look at messages, by the clock of the place where they live now: the hour of the look, and that of the
--- arrival if the look came within a day of it. Where nothing but the look tells of the arrival, that is not known. Of whom
--- no time zone is known, hours are in UTC (is_local: false).
+-- When people open messages, in their current time zone: the hour of the open, and that of the arrival if the open came
+-- within a day of it. If the open is the only evidence of the arrival, the arrival hour is unknown. Without a time zone,
+-- hours are in UTC (is_local: false).
 create or replace temp view looks as
 with looked as (
     select m.person, p.profile_id, m.channel, m.received_at, m.looked_at, p.timezone is not null as is_local,
@@ -15,7 +15,7 @@ with looked as (
     where m.looked_at is not null
 ),
 clocks as (
-    -- Asking a calendar is dear, so each quarter of an hour asks once: no clock changes within one.
+    -- Time zone conversion is expensive, so each quarter of an hour is converted once: no clock changes within one.
     select timezone, quarter, timezone(timezone, make_timestamptz(quarter * 900000000)) as shown
     from (select distinct timezone, unnest([looked_quarter, received_quarter]) as quarter from looked)
 )

@@ -1,7 +1,7 @@
 -- reads: profiles.profiles, deliveries
 -- makes: nothing: a query
 
--- The messages received by every $every-th person, drawn by a hash of the id: the same people in each run.
+-- The messages received by every $every-th person, selected by a hash of the id, so each run samples the same people.
 select p.profile_id, d.channel::varchar as channel, d.received_at, d.answered_at, d.answered
 from deliveries d
 join profiles.profiles p on p.rowid = d.person

@@ -1,7 +1,7 @@
 -- reads: activity
 -- makes: active_days
 
--- Days, UTC, counted from 1970, on which a person did something.
+-- The days (UTC, counted from 1970) on which a person was active.
 create or replace temp table active_days as
 select person, epoch_us(occurred_at) // 86400000000 as day, max(occurred_at) as occurred_at
 from activity

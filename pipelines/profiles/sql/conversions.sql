@@ -1,11 +1,11 @@
 -- reads: activity, purchases
 -- makes: conversions
 
--- Messages that brought an order: the one that a person clicked in or answered last before it, on any channel, up to seven
--- days. An order has one such message at most.
+-- Messages that converted: the last one that the person clicked in or answered before an order, on any channel, within seven
+-- days. Each order has at most one.
 create or replace temp table conversions as
 with answers as (
-    -- Of two answers at one time the first channel's counts.
+    -- Of simultaneous answers, the one on the first channel counts.
     select person, occurred_at, min(struct_pack(channel := channel, message := message)) as answered
     from activity
     where event_type in ('clicked', 'replied') and is_message_channel(channel)

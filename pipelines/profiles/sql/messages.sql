@@ -1,8 +1,8 @@
 -- reads: activity, conversions
 -- makes: messages
 
--- Messages, and the last time of each thing that became of one, however often a provider reported it. Whatever was
--- delivered, opened or clicked was sent. That it brought an order is a row of its own.
+-- Messages, with the last time of each outcome, however often a provider reported it. A message that was delivered, opened,
+-- clicked or bounced was sent. A conversion is a row of its own.
 create or replace temp table messages as
 select person, channel, message,
     max(occurred_at) filter (event_type in ('sent', 'delivered', 'opened', 'clicked', 'bounced')) as sent_at,

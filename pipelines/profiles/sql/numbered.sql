@@ -1,8 +1,7 @@
 -- reads: profiles.profiles, people
 -- makes: numbered
 
--- A number for each person, the place of its row in profiles.profiles: joins and groups by it cost a third of those by
--- profile_id.
+-- Each person's number, the rowid in profiles.profiles: joins and groups by it cost a third of those by profile_id.
 create or replace temp table numbered as
 select m.observation_id, p.rowid::integer as person
 from people m

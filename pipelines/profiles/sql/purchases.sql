@@ -1,9 +1,10 @@
 -- reads: conformed.events, numbered, is_lapse()
 -- makes: purchases
 
--- Orders, and refunds that name no order. An order that shop and web tracking both report counts once, the shop's figures
--- first; where a source reports it line by line, its lines add up. Refunds are taken off their order, up to its amount: one that is refunded and cancelled is not lost twice. Amounts
--- are in the person's main currency, that of most of its orders; others count as orders without an amount.
+-- Orders, and refunds that name no order. An order reported by both shop and web tracking counts once, with the shop's
+-- figures if there are any; if a source reports it line by line, the lines are summed. Refunds are subtracted from their
+-- order, up to its amount: an order that is refunded and cancelled is not subtracted twice. Amounts are in the person's
+-- main currency, that of most of their orders; orders in other currencies count without an amount.
 create or replace temp table purchases as
 with traded as (
     select n.person, e.event_id, e.event_type, e.source, e.occurred_at, e.amount, e.currency,
@@ -41,7 +42,7 @@ reported_refunds as (
     group by all
 ),
 refunds as (
-    -- Shop and web tracking may both report a refund: the one that reports more is believed.
+    -- Shop and web tracking may both report a refund: the larger amount counts.
     select *
     from reported_refunds
     qualify row_number() over (partition by person, order_id, currency order by refunded desc nulls last, source) = 1

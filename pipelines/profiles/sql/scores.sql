@@ -1,8 +1,8 @@
 -- reads: purchases
 -- makes: scores
 
--- Customers by fifths, 5 the best: one more than the fifths of customers that are behind. Who is equal has one score,
--- whatever the order of the rows. Money of different currencies is not compared.
+-- Customers by quintile, 5 the best: one plus the number of fifths of customers that rank lower. Equal customers have equal
+-- scores, whatever the order of the rows. Amounts in different currencies are not compared.
 create or replace temp table scores as
 with customers as (
     select person, max(occurred_at) filter (is_order) as last_order_at, count(*) filter (is_order) as order_count,

@@ -2,10 +2,9 @@
 -- reads: taken_back_by
 -- makes: profiles.traits
 
--- Every value that a source has given for a trait, with the line that says so. The golden record takes, of those that
--- are no junk and were not taken back, the most trusted source's, then a proven one, then the most recent. A source takes
--- a trait back by saying that it is null. Traits that are no column of an observation are properties of the events that
--- tell of the person.
+-- Every value that a source has given for a trait, with its line. Of the values that are not junk and were not unset, the
+-- golden record takes the most trusted source's, then a verified one, then the most recent. A source unsets a trait by
+-- sending null. Traits that are not columns of an observation are properties of `identified` events.
 create or replace table profiles.traits as
 with unpivoted as (
     unpivot (

@@ -1,5 +1,5 @@
 -- reads: nothing
 -- makes: changed_documents
 
--- The documents of profiles that the store lacks or holds otherwise.
+-- The profile documents that the store lacks or has in another version.
 create or replace temp table changed_documents (profile_id varchar, document varchar, document_hash varchar)

@@ -4,8 +4,8 @@
 -- reads: metrics_json(), preference_json(), recent_message_json(), trait_evidence_json()
 -- makes: nothing: a query
 
--- Profiles as senders read them, for the profiles in `wanted`. Times are ISO 8601, so that a document says the same in
--- every store. Lists are put together as JSON text: lists of structs cost many times the memory.
+-- Profile documents, as senders read them, for the profiles in `wanted`. Times are ISO 8601, so that a document is the same
+-- in every store. Lists are built as JSON text: lists of structs take many times the memory.
 with wanted_people as (
     select * from people semi join wanted using (profile_id)
 ),
@@ -55,8 +55,8 @@ preferences as (
     from segments.channel_preferences c semi join wanted using (profile_id)
     group by profile_id
 ),
--- What counts against frequency caps, and what the scores know already: a decision adds what came in live since. A
--- provider's reference may hold an address, so it is hashed.
+-- The messages that count against frequency caps and that the scores already include: a decision adds later live ones. A
+-- provider's reference may contain an address, so it is hashed.
 week_messages as (
     select m.profile_id, e.channel, 'msg_' || md5(coalesce(e.message_ref, e.event_id)) as message_id,
         min(e.occurred_at) filter (e.event_type in ('sent', 'delivered')) as sent_at,

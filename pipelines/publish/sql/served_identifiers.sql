@@ -1,7 +1,7 @@
 -- reads: identity.identifier_values, identity.identifiers, people
 -- makes: served_identifiers
 
--- The profiles that an identifier finds; junk finds nobody.
+-- The profiles found by each identifier; junk finds none.
 create or replace temp view served_identifiers as
 select distinct i.type, i.value, p.profile_id
 from identity.identifiers i

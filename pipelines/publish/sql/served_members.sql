@@ -1,7 +1,7 @@
 -- reads: identity.members
 -- makes: served_members
 
--- The profile of each observation, and the run that put it there.
+-- The profile of each observation, and the run that assigned it.
 create or replace temp view served_members as
 select observation_id, profile_id, valid_from_run as run_id
 from identity.members

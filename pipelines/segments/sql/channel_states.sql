@@ -2,11 +2,11 @@
 -- reads: message_channels, numbered, opt_out_reaches, suppressing
 -- makes: segments.channel_states
 
--- What may be done on each channel that a profile has an address for, as of a time. Consent is the fold of
--- `cdp/consent/standing.py`, for marketing as a whole, over everybody at once: a test holds the two against each other.
+-- Consent, suppression and reachability on each channel for which a profile has an address, as of a time. Consent is the
+-- fold of `cdp/consent/standing.py`, for marketing as a whole, over all profiles at once: a test compares the two.
 insert into segments.channel_states by name
 with held as materialized (
-    -- What a person can be met by, each under a number; materialized, because read again it could have another.
+    -- Each person's identifiers, numbered; materialized, because a second evaluation could number them differently.
     select *, row_number() over () as holding
     from (
         select distinct n.person, p.contact_point_id, i.type, v.is_address, i.value
@@ -22,7 +22,7 @@ addresses as (
     join message_channels c on c.address_type = h.type
     where h.is_address
 ),
--- Only people of whom something was stated take part in the fold.
+-- Only people with a consent statement take part in the fold.
 stated as (
     select h.person, h.holding, e.*, e.channel as of_channel, c.address_type
     from consent_entries e
@@ -90,9 +90,9 @@ of_address as (
     left join standing s on s.holding = a.holding and s.channel = a.channel
 ),
 of_channel as (
-    -- An address that may be written to makes up for another; of the rest, what was stated says more.
+    -- One usable address is enough; among the others, an explicit statement takes precedence.
     select person, channel, bool_and(is_suppressed) as suppressed,
-        -- An address of which nothing is stated counts, unless its owner opted out at another.
+        -- An address without a statement is usable, unless its owner opted out at another.
         bool_or(not is_suppressed and state in ('granted', 'pending'))
             or bool_or(not is_suppressed and state = 'missing')
                 and not bool_or(state in ('conflicting', 'withdrawn', 'denied')) as is_open,
@@ -102,7 +102,7 @@ of_channel as (
     group by person, channel
 )
 select p.profile_id, c.channel, c.consent, c.suppressed,
-    -- An address alone does not open every channel: not every phone has WhatsApp.
+    -- An address is not sufficient on every channel: not every phone has WhatsApp.
     c.is_open and (not w.needs_contact or m.person is not null) as reachable
 from of_channel c
 join message_channels w on w.channel = c.channel

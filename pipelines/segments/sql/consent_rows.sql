@@ -1,9 +1,10 @@
 -- reads: conformed.consents, conformed.events, conformed.observations, effects, known_entries, known_suppressions
 -- makes: consent_rows
 
--- What the logs say of consent and of addresses that fail, with whom they say it of, as `cdp.consent.effects_of` reads
--- it; without what the store knows already (`known_entries`, `known_suppressions`). Of what suppresses or lifts, the
--- latest for each address is enough. `effects` is the table of effects, a row for each event type, channel and word.
+-- Consent statements and failing addresses in the logs, with the identifiers of the person, as input for
+-- `cdp.consent.effects_of`; without those already in the store (`known_entries`, `known_suppressions`). Of suppressions
+-- and lifts, the latest for each address is enough. `effects` is the table of effects, a row for each event type, channel
+-- and word.
 create or replace temp table consent_rows as
 with failing as (
     select e.event_id, e.observation_id, f.channel, f.states, f.suppresses, f.lifts, e.occurred_at
@@ -45,7 +46,7 @@ unrecorded as (
 events as (from conformed.events semi join unrecorded using (event_id)),
 stated as (from conformed.consents c anti join known_entries on entry_id = consent_id),
 rows as (
-    -- An event that was told with a consent of its own states nothing else.
+    -- An event that came with an explicit consent states nothing else.
     select coalesce(e.source, c.source) as source, coalesce(e.observation_id, c.observation_id) as observation_id,
         e.event_id, e.channel, e.event_type, e.occurred_at, e.message_ref, e.properties, c.consent_id,
         c.channel as consent_channel, c.purpose as consent_purpose, c.topic as consent_topic, c.state as consent_state,
@@ -63,5 +64,5 @@ select r.* exclude (observation_id, properties), r.properties::varchar as proper
     o.email, o.phone, o.device_token, o.customer_id, o.anonymous_id
 from rows r
 join conformed.observations o using (observation_id)
--- A bounce before the arrival that lifts it.
+-- A bounce precedes the delivery that lifts it.
 order by coalesce(r.consent_at, r.occurred_at), r.consent_id, r.event_id

@@ -1,8 +1,8 @@
 -- reads: conformed.events, numbered
 -- makes: told_events
 
--- Events up to the time that the run speaks for, as conditions of segments see them: of whom they happened to by number
--- (`numbered`), without what machines did. An order that shop and web tracking both report is one event, the shop's.
+-- Events up to the run's `as_of`, as input for segment conditions: by person number (`numbered`), without machine events.
+-- An order reported by both shop and web tracking is one event, the shop's.
 create or replace temp view told_events as
 select n.person, e.event_type, e.event_name, e.channel, e.occurred_at, e.amount, e.currency, e.properties
 from conformed.events e

@@ -47,13 +47,13 @@ def read(text: str, dialect: Dialect = ABC) -> list[tuple[object, ...]]:
         ('"1",5" pipe,z', [(2, ("1", '5" pipe', "z"))]),
         ("1,x\n2,p,q", [(2, "fewer fields than the header"), (3, ("2", "p", "q"))]),
         ("1,x,y,z\n2,p,q", [(2, "more fields than the header"), (3, ("2", "p", "q"))]),
-        ('1,"x"y,z\n2,p,q', [(2, "a quote is out of place"), (3, ("2", "p", "q"))]),
+        ('1,"x"y,z\n2,p,q', [(2, "a quote is misplaced"), (3, ("2", "p", "q"))]),
         # A broken record ends where its last quoted field does.
-        ('1,"x"y,"p\nq"\n2,p,q', [(2, "a quote is out of place"), (4, ("2", "p", "q"))]),
+        ('1,"x"y,"p\nq"\n2,p,q', [(2, "a quote is misplaced"), (4, ("2", "p", "q"))]),
         ('1,5" pipe,"p\nq"\n2,p,q', [(2, ("1", '5" pipe', "p\nq")), (4, ("2", "p", "q"))]),
         ('1,x\ry,"p\rq"\n2,\r,\0', [(2, ("1", "x\ry", "p\rq")), (3, ("2", "\r", "\0"))]),
         # A quote that is never closed costs its own line, not the rest of the file.
-        ('1,"x,y\n2,p,q\n3,r,s', [(2, "a quote is out of place"), (3, ("2", "p", "q")), (4, ("3", "r", "s"))]),
+        ('1,"x,y\n2,p,q\n3,r,s', [(2, "a quote is misplaced"), (3, ("2", "p", "q")), (4, ("3", "r", "s"))]),
     ],
 )
 def test_records_stand_on_the_line_they_begin_on(text: str, expected: list[tuple[object, ...]]) -> None:

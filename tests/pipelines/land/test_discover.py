@@ -145,11 +145,11 @@ def refusal(path: Path) -> CdpError:
         ("empty.json.gz", b"", "the file is empty"),
         ("excel.csv", "id,email\n1,a@b.example\n".encode("utf-16"), "neither UTF-8 text nor Parquet"),
         ("twilio.csv", b"From,To,Status\n+1,+2,sent\n", "missing: Direction, SentDate, Sid"),
-        ("odd.csv", b"colour,size\nred,1\n", "no source knows this file (its fields: colour, size)"),
-        ("odd.json", b'{"colour": "red"}', "no source knows this file (its fields: colour)"),
-        ("odd.json", b"[1, 2]", "no source knows this file (its fields: none)"),
+        ("odd.csv", b"colour,size\nred,1\n", "no source recognises this file (its fields: colour, size)"),
+        ("odd.json", b'{"colour": "red"}', "no source recognises this file (its fields: colour)"),
+        ("odd.json", b"[1, 2]", "no source recognises this file (its fields: none)"),
         ("bad.parquet", b"PAR1 and no more", "the Parquet file is damaged"),
-        ("people.csv", b"id,email\r1,ann@shop.example\r", "the lines end with carriage returns alone"),
+        ("people.csv", b"id,email\r1,ann@shop.example\r", "the lines end with a carriage return only"),
     ],
 )
 def test_refusals_name_the_file_and_the_problem(tmp_path: Path, name: str, content: bytes, says: str) -> None:
@@ -168,13 +168,13 @@ def test_a_truncated_gzip_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    assert "there is no such file" in refusal(tmp_path / "missing.csv").line()
-    assert "the folder holds no log files" in refusal(tmp_path).line()
+    assert "no such file" in refusal(tmp_path / "missing.csv").line()
+    assert "the folder has no log files" in refusal(tmp_path).line()
 
 
 def test_a_folder_in_place_of_a_file_is_no_defect(tmp_path: Path) -> None:
     (tmp_path / "odd.csv").mkdir()
-    assert "the folder holds no log files" in refusal(tmp_path).line()
+    assert "the folder has no log files" in refusal(tmp_path).line()
 
 
 def test_a_headerless_file_does_not_put_people_into_the_error(tmp_path: Path) -> None:
