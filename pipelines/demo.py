@@ -134,12 +134,12 @@ limit 1
 """
 
 PROFILE_PARTS: dict[str, str] = {
-    "the golden record, each value down to its line": """
+    "golden record, each value with its line": """
         select t.trait, t.value, parse_filename(f.path) as file, t.line_number::varchar as line
         from profiles.traits t join landing.files f using (file_id)
         where t.profile_id = $1 and t.is_current order by t.trait
     """,
-    "held together by": """
+    "links between its observations": """
         select least(o.source, r.source) || ' – ' || greatest(o.source, r.source) as sources,
             e.kind, e.rule, count(*) as links, round(max(e.probability), 4) as probability,
             round(max(e.weight), 1) as weight
