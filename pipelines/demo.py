@@ -1,4 +1,4 @@
-"""What `cdp demo` finds in the sample: figures of a published warehouse, against the sample's truth."""
+"""The figures that `cdp demo` shows: a published warehouse of the sample, compared with the sample's truth."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from identity.records import read_line_truth
 
 @dataclass(frozen=True)
 class Findings:
-    """What a simulation's warehouse holds.
+    """The figures of a simulation's warehouse.
 
-    people: how many are behind the observations. identity: against the truth. findable: against what the logs can
-    show of it. segments: segment, profiles. channels: channel, profiles (whose best it is), response_rate.
-    profile_id: a person worth a look.
+    people: the number of true people behind the observations. identity: accuracy against the truth. findable: accuracy
+    against the part of the truth that the logs give evidence of. segments: segment, profiles. channels: channel,
+    profiles (with this best channel), response_rate. profile_id: an interesting example.
     """
 
     counts: dict[str, int]
@@ -36,7 +36,7 @@ COUNTS = ("conformed.events", "conformed.observations", "conformed.consents", "l
 
 
 def find(warehouse: Warehouse, truth: Path) -> Findings:
-    """Sum up a warehouse that holds a simulation whose truth is in the file `truth`."""
+    """Summarise the warehouse of a simulation whose truth is in the file `truth`."""
     evaluation = evaluate(warehouse, truth)
     return Findings(
         counts={name: warehouse.count(name) for name in COUNTS},
@@ -52,11 +52,11 @@ def find(warehouse: Warehouse, truth: Path) -> Findings:
 
 
 def with_truth(warehouse: Warehouse, truth: Path) -> pl.DataFrame:
-    """record_id, cluster_id, entity_id of every observation whose first line the truth knows.
+    """record_id, cluster_id, entity_id of every observation whose first line is in the truth.
 
     Raises:
-        InputRefused: `truth` is no such file.
-        IdentityError: it knows none of the lines that were taken in.
+        InputRefused: `truth` is not a truth file.
+        IdentityError: it contains none of the published lines.
     """
     known = read_line_truth(truth)
     placed = warehouse.query(
@@ -70,7 +70,7 @@ def with_truth(warehouse: Warehouse, truth: Path) -> pl.DataFrame:
     )
     if records.is_empty():
         raise IdentityError(
-            "the truth knows none of the published lines", where=str(truth), hint="Give the truth.csv of these logs"
+            "the truth contains none of the published lines", where=str(truth), hint="Give the truth.csv of these logs"
         )
     return records
 
@@ -82,7 +82,8 @@ def evaluate(warehouse: Warehouse, truth: Path) -> Evaluation:
 
 
 def whole_profile(warehouse: Warehouse, profile_id: str) -> dict[str, pl.DataFrame]:
-    """A profile with its evidence: traits down to the line, the links that hold it, its channels, its segments."""
+    """A profile with its evidence: traits with their lines, the links between its observations, its channels and
+    segments."""
     return {name: warehouse.query(sql, [profile_id]) for name, sql in PROFILE_PARTS.items()}
 
 
@@ -93,7 +94,7 @@ def best_channel_bars(channels: pl.DataFrame) -> dict[str, tuple[float, str]]:
     }
 
 
-# What a record shows that can tell who it is: each identifier that is not junk, and full name with birthday.
+# The identifying evidence of a record: each identifier that is not junk, and the full name with the date of birth.
 EVIDENCE = """
 select i.observation_id as record_id, i.type || ' ' || i.value as evidence
 from identity.identifiers i
@@ -118,7 +119,7 @@ from best join rates using (channel)
 group by channel order by profiles desc
 """
 
-# Somebody whom several sources describe, some of them only by the model's judgement, and who is in segments.
+# A person described by several sources, some linked only by the model, and a member of segments.
 WORTH_A_LOOK = """
 select p.profile_id
 from profiles.profiles p
@@ -133,12 +134,12 @@ limit 1
 """
 
 PROFILE_PARTS: dict[str, str] = {
-    "the golden record, each value down to its line": """
+    "golden record, each value with its line": """
         select t.trait, t.value, parse_filename(f.path) as file, t.line_number::varchar as line
         from profiles.traits t join landing.files f using (file_id)
         where t.profile_id = $1 and t.is_current order by t.trait
     """,
-    "held together by": """
+    "links between its observations": """
         select least(o.source, r.source) || ' – ' || greatest(o.source, r.source) as sources,
             e.kind, e.rule, count(*) as links, round(max(e.probability), 4) as probability,
             round(max(e.weight), 1) as weight
@@ -161,7 +162,7 @@ PROFILE_PARTS: dict[str, str] = {
 
 
 def summary(findings: Findings) -> dict[str, Any]:
-    """The figures as one JSON-ready document."""
+    """The figures as a JSON-ready document."""
     identity = findings.identity
     return {
         "counts": findings.counts,

@@ -1,4 +1,4 @@
-"""A run, from files to a published state. `STAGES` is its table of contents."""
+"""A run, from input files to a published state. `STAGES` lists its steps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from pipelines.segments import describe_segments
 
 
 def _land(run: Run) -> int:
-    """Raw rows of the inputs and of the inbox to Parquet; what is landed already is passed over."""
+    """Write raw rows of the inputs and the inbox to Parquet, skipping those already landed."""
     run.found.landing = land(
         run.warehouse,
         run.store,
@@ -52,7 +52,7 @@ def _land(run: Run) -> int:
 
 
 def _conform(run: Run) -> int:
-    """Every new row to an event, an observation, a consent, a duplicate or a reject."""
+    """Turn every new row into an event, an observation, a consent, a duplicate or a reject."""
     run.found.conformed = conform(
         run.warehouse,
         run.found.landing.new,
@@ -65,23 +65,23 @@ def _conform(run: Run) -> int:
 
 
 def _check(run: Run) -> int:
-    """The quality gate over what was landed and conformed."""
+    """Apply the quality gate to the landed and conformed tables."""
     return _gate(run, ("landing", "conformed"))
 
 
 def _link(run: Run) -> int:
-    """Which observations are one person."""
+    """Decide which observations belong to the same person."""
     run.found.resolution = link(run.warehouse, run.store, run.rules.model, run.rules.patterns, run_id=run.run_id)
     return run.warehouse.count("identity.edges")
 
 
 def _profiles(run: Run) -> int:
-    """The golden record and what each person has done."""
+    """Build the golden records and metrics."""
     return describe_people(run.warehouse, run.settings.source_priority, as_of=run.as_of)
 
 
 def _segments(run: Run) -> int:
-    """What may be done on which channel, who is in which segment, who entered and who left."""
+    """Build channel states, segment memberships, and entries and exits."""
     return describe_segments(
         run.warehouse,
         run.store,
@@ -94,13 +94,13 @@ def _segments(run: Run) -> int:
 
 
 def _preferences(run: Run) -> int:
-    """Which channel serves whom."""
+    """Score each person's channels."""
     prefer(run.warehouse, run.as_of, run.rules.policy.scores)
     return run.warehouse.count("segments.channel_preferences")
 
 
 def _publish(run: Run) -> int:
-    """The gate over what was derived; then landing, warehouse and store, in this order."""
+    """Apply the quality gate to the derived tables; then publish landing, warehouse and store, in this order."""
     _gate(run, ("identity", "profiles", "segments"))
     report, superseded = run.report(published=True), run.found.landing.superseded
     return publish(run.warehouse, run.store, report, superseded, settings=run.settings, scratch=run.scratch)
@@ -108,7 +108,7 @@ def _publish(run: Run) -> int:
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of a run: reads what earlier stages wrote, writes its own schema, returns the rows it made."""
+    """A step of a run: reads the results of earlier stages, writes its own schema, returns its number of rows."""
 
     name: str
     work: Callable[[Run], int]
@@ -135,12 +135,12 @@ def run(
     full: bool = False,
     as_of: datetime | None = None,
 ) -> RunReport:
-    """Take in `inputs` (files, folders, globs), resolve, derive and publish.
+    """Ingest `inputs` (files, folders, globs), resolve identities, derive and publish.
 
     Args:
         now: the wall clock, UTC.
-        full: forget the warehouse and derive everything again, from landing and store.
-        as_of: the time to speak for; the newest event's by default.
+        full: discard the warehouse and derive everything again from landing and store.
+        as_of: the time to compute the state for; by default that of the newest event.
 
     Raises:
         InputRefused, QualityGateFailed, Unavailable, ConfigurationError, IdentityError: nothing was published.
@@ -153,7 +153,7 @@ def run(
     with run_lock(settings.home), closing(open_store(settings.effective_store_url)) as store:
         catch_up(settings, store, now=now)
         if not files and not _has_work(settings, store):
-            raise UsageError("there is nothing to run on", hint="Name files, folders or globs, or try `cdp demo`")
+            raise UsageError("no input and no earlier data", hint="Name files, folders or globs, or try `cdp demo`")
         with _scratch(settings.home, now) as (run_id, scratch):
             warehouse = open_working_copy(settings, scratch, empty=full)
             this = Run(run_id, now, as_of, files, settings, rules, scratch, warehouse, store, progress)
@@ -194,7 +194,7 @@ def _timed(this: Run, stage: Stage) -> None:
 
 
 def _gate(this: Run, schemas: Sequence[str]) -> int:
-    """Check the contracts of the tables of these schemas; returns the number of expectations met."""
+    """Check the contracts of the tables in these schemas; returns the number of met expectations."""
     checked = check(this.warehouse, schemas, home=this.settings.home, run_id=this.run_id)
     this.found.verdicts += checked.reports()
     checked.gate()
@@ -203,7 +203,7 @@ def _gate(this: Run, schemas: Sequence[str]) -> int:
 
 @contextmanager
 def _scratch(home: Path, now: datetime) -> Iterator[tuple[str, Path]]:
-    """A run id and its scratch folder. Whatever killed runs left behind is removed."""
+    """A run id and its scratch folder. Leftovers of killed runs are removed."""
     run_id = f"run_{now:%Y%m%dT%H%M%S}_{secrets.token_hex(3)}"
     scratch = home / "work" / run_id
     with disk_errors(home):

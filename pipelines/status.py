@@ -1,4 +1,4 @@
-"""How the platform stands: the last runs, what is published, how fresh it is."""
+"""The platform's status: the last runs, the published tables and their freshness."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ SHOWN_RUNS = 5
 
 @dataclass(frozen=True)
 class Status:
-    """How the platform stands.
+    """The platform's status.
 
-    running: the run in progress, if there is one. runs: the last ones, newest first, refused ones too. model: the
-    version of the identity model in use. tables: rows by published table.
+    running: the id of the run in progress, if any. runs: the last runs, newest first, including failed ones. model: the
+    version of the identity model in use. tables: the number of rows of each published table.
     """
 
     home: Path
@@ -51,7 +51,8 @@ class Status:
 
 
 def summarise(settings: Settings, now: datetime) -> Status:
-    """The run in progress, the last runs (failed ones too), rows per table, the newest event, the model in use."""
+    """The run in progress, the last runs (including failed ones), rows per table, the newest event, the model in
+    use."""
     row_counts, newest_event_at = _published_state(settings)
     return Status(
         home=settings.home,
@@ -65,7 +66,7 @@ def summarise(settings: Settings, now: datetime) -> Status:
 
 
 def _last_runs(settings: Settings) -> list[RunReport]:
-    """Newest first. To look makes no store where there is none."""
+    """The last runs, newest first. Does not create a store if there is none."""
     if settings.store_url is None and not (settings.home / "store.sqlite").exists():
         return []
     with closing(open_store(settings.effective_store_url)) as store, store.read() as connection:
@@ -74,10 +75,10 @@ def _last_runs(settings: Settings) -> list[RunReport]:
 
 
 def _running(home: Path) -> str | None:
-    """The run in progress: there is a scratch folder, and somebody holds the lock.
+    """The run in progress: there is a scratch folder, and a process holds the lock.
 
-    The folder of a killed run has no holder. The lock is only tried where there is a folder, because a try keeps a
-    run that begins in that very moment out.
+    The folder of a killed run has no lock holder. The lock is tried only if there is a folder, because trying it would
+    make a run that starts at the same moment fail.
     """
     scratch = next((home / "work").glob("run_*"), None)
     if scratch is None:
@@ -91,7 +92,7 @@ def _running(home: Path) -> str | None:
 
 
 def _published_state(settings: Settings) -> tuple[dict[str, int], datetime | None]:
-    """Rows by table, and the time of the newest event."""
+    """The number of rows per table, and the time of the newest event."""
     if not published_path(settings.home).exists():
         return {}, None
     with closing(open_published(settings)) as warehouse:

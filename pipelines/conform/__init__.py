@@ -1,7 +1,7 @@
 """Conforming: raw rows of every source become events, observations, consents, duplicates or rejects.
 
-Each item of each line has exactly one of these outcomes or more; none has none. What turns raw rows into items is
-shared with the live path (`cdp/conform/`); the SQL of each produced table is in `sql/`.
+Every item of every line has at least one of these outcomes. The code that turns raw rows into items is shared with the
+live path (`cdp/conform/`); the SQL of each produced table is in `sql/`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pipelines.statements import statement
 
 @dataclass(frozen=True)
 class Conformed:
-    """What became of the lines that a run has taken in, and how many rows there are now."""
+    """The outcomes of the lines of a run, and the resulting numbers of rows."""
 
     tally: tuple[OutcomeCount, ...]
     events: int
@@ -35,7 +35,7 @@ class Conformed:
 
     @property
     def line_count(self) -> int:
-        """How many lines were taken in."""
+        """The number of lines that the run conformed."""
         return sum(count.lines for count in self.tally)
 
 
@@ -55,8 +55,8 @@ def conform(
 
     Args:
         countries: the reference table of countries, CSV.
-        region: country of phone numbers without prefix.
-        today: the day after which a birthday is implausible.
+        region: the country of phone numbers without a country code.
+        today: a date of birth after this day is implausible.
     """
     tally: tuple[OutcomeCount, ...] = ()
     if landed:
@@ -80,7 +80,8 @@ def conform_files(
     region: str,
     today: date,
 ) -> pl.DataFrame:
-    """Conform the rows of these files. Returns source, outcome, lines: how many lines; they add up to those landed."""
+    """Conform the rows of these files. Returns source, outcome, lines (their number); the lines add up to those
+    landed."""
     _map(warehouse, landed, sources)
     _write_conformed(warehouse, countries, region=region, today=today)
     warehouse.run(statement("conform/files"), name="landing.files")
@@ -105,7 +106,7 @@ def _map(warehouse: Warehouse, landed: Sequence[LandedFile], sources: Mapping[st
 
 
 def _write_conformed(warehouse: Warehouse, countries: pl.DataFrame, *, region: str, today: date) -> None:
-    """Turn `mapped` into conformed rows."""
+    """Turn the rows of `mapped` into conformed rows."""
     warehouse.run(f"create or replace temp view keyed as {conforming.statement('keyed')}", name="keyed")
     _make(warehouse, "descriptions")
     _describe(warehouse, countries, region=region, today=today)
@@ -116,7 +117,7 @@ def _write_conformed(warehouse: Warehouse, countries: pl.DataFrame, *, region: s
 
 
 def _drop_scratch_tables(warehouse: Warehouse) -> None:
-    """Free what conforming needed: it is as large as the input."""
+    """Drop the temporary relations of conforming: they are as large as the input."""
     for name in ("outcomes", "items", "described", "descriptions", "timezones"):
         warehouse.run(f"drop table {name}")
     warehouse.run("drop view keyed")
@@ -143,7 +144,7 @@ def _map_rows(warehouse: Warehouse, files: list[LandedFile], select: str, lists:
 
 
 def _received_at(landed: LandedFile) -> str:
-    """A file is received when it lands; each payload of the inbox was received at a time of its own."""
+    """A file is received when it lands; each payload of the inbox has its own time of receipt."""
     return "r.received_at" if landed.is_inbox else "l.landed_at"
 
 
@@ -153,7 +154,7 @@ def _sql_list(values: list[str]) -> str:
 
 
 def _describe(warehouse: Warehouse, countries: pl.DataFrame, *, region: str, today: date) -> None:
-    """Write the temporary table `described`: the descriptions, cleaned, each with its observation id."""
+    """Write the temporary table `described`: the cleaned descriptions, each with its observation id."""
     raw = warehouse.query(conforming.RAW_DESCRIPTIONS)
     cleaned = conforming.clean(raw, countries, region=region, today=today)
     warehouse.run(conforming.TIMEZONES, name="timezones")

@@ -1,4 +1,4 @@
-"""Relations that Python makes for the SQL of this room; every other one is made by the file of its name in `sql/`."""
+"""Relations that Python provides to this folder's SQL; every other one is made by the file of its name in `sql/`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Linking: which observations are one person. The work is done in `identity/`; this is its stage."""
+"""Linking: decide which observations belong to the same person. This is the stage; the work is done in `identity/`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def link(warehouse: Warehouse, store: Store, model: Model, patterns: pl.DataFram
     """Write the tables of `identity`, and the temporary view `people` (observation_id, profile_id).
 
     Args:
-        patterns: values that are junk or generic by their looks, as `identity.resolve.resolve` takes them.
+        patterns: patterns of junk and generic values, as for `identity.resolve.resolve`.
     """
     known = _with_live(remembered(store), store, warehouse, run_id=run_id)
     resolution = resolve(warehouse, known, model, patterns, run_id=run_id)
@@ -29,7 +29,7 @@ def link(warehouse: Warehouse, store: Store, model: Model, patterns: pl.DataFram
 
 
 def remembered(store: Store) -> Known:
-    """What the store knows of identities: the ids given out and what stewards have decided."""
+    """The identities in the store: assigned ids and the stewards' decisions."""
     with store.read() as connection:
         standing = standing_steward_decisions(connection)
         return Known(
@@ -43,10 +43,11 @@ def remembered(store: Store) -> Known:
 
 
 def _with_live(known: Known, store: Store, warehouse: Warehouse, *, run_id: str) -> Known:
-    """`known`, with the profile ids that were given out live, as far as this run has landed their observations.
+    """`known`, with the profile ids that were assigned live to observations that this run has landed.
 
-    They are read after the inbox was: every landed row's are there. Those of rows that came later wait for their run.
-    An observation that was put with somebody known is no claim to that one's id: the evidence decides.
+    The live members are read after the inbox, so every landed row's are included; those of later rows wait for their
+    run. An observation that was attached live to a known profile has no claim to that profile's id: the evidence
+    decides.
     """
     with store.read() as connection:
         met = known_live_members(connection)

@@ -264,7 +264,7 @@ def test_refusals_take_nothing_in(settings: Settings, tmp_path: Path) -> None:
 
 
 def test_nothing_to_run_on(settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nothing to run on"):
+    with pytest.raises(UsageError, match="no input and no earlier data"):
         run(settings)
     (tmp_path / "segments.yaml").write_text("version: 3")
     with pytest.raises(ConfigurationError, match=r"segments\.yaml"):

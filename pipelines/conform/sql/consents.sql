@@ -1,7 +1,7 @@
 -- reads: conformed.consents, outcomes
 -- makes: conformed.consents
 
--- A statement repeated word for word is one; a redelivered event states nothing new.
+-- Identical statements count once; a redelivered event states nothing new.
 insert into conformed.consents by name
 with stated as (
     select consent_id, source, observation_id, consent_channel as channel, coalesce(consent_purpose, 'marketing') as purpose,

@@ -1,7 +1,7 @@
 -- reads: conformed.observations, described, outcomes
 -- makes: conformed.observations
 
--- What was known of each observation, and what this run's rows add.
+-- The existing observations, updated with this run's rows.
 create or replace table conformed.observations as
 with seen as (
     select observation_id, source, min(occurred_at) as first_seen_at, max(occurred_at) as last_seen_at,

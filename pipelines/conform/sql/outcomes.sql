@@ -1,7 +1,7 @@
 -- reads: conformed.events, items
 -- makes: outcomes
 
--- Which items stand. The first delivery of an event stands for all: by time of landing, file, line.
+-- The outcome of each item. Of several deliveries of an event the first counts, by time of receipt, file and line.
 create or replace temp table outcomes as
 with repeated as (
     select event_id from items where reason is null and event_id is not null group by event_id having count(*) > 1

@@ -1,7 +1,7 @@
 -- reads: landing.files, landed_rows, outcomes
 -- makes: landing.rejects
 
--- Rows that could not be read at landing, and items that a mapping or the conforming rules refused.
+-- Rows that were unreadable at landing, and items rejected by a mapping or the conforming rules.
 insert into landing.rejects by name
 select r.file_id, r.line_number, f.source, r.reject_reason as reason, r.reject_detail as detail, r.payload, f.run_id,
     null::timestamptz as resolved_at

@@ -1,7 +1,7 @@
 -- reads: landing.files, landed_rows, outcomes
 -- makes: nothing: a query
 
--- One outcome a line; where its items had several, the first in this order.
+-- One outcome per line: if its items have several, the first in this order.
 with lines as (
     select source, file_id, line_number,
         min(case outcome when 'reject' then 1 when 'event' then 2 when 'observation' then 3 when 'consent' then 4

@@ -23,7 +23,7 @@ def test_the_spread_finds_mean_and_variance_of_the_true_rates() -> None:
     assert SPREAD.shares @ GRID**2 - SPREAD.rate**2 == pytest.approx(TRUE.var(), abs=0.005)
 
 
-def test_what_is_foretold_happens() -> None:
+def test_predicted_chances_match_outcomes() -> None:
     prior = SPREAD.priors(SENT, ANSWERED)
     means = posterior_mean(SENT, ANSWERED, *prior)
     for low, high in ((0, 0.1), (0.1, 0.2), (0.2, 0.5), (0.5, 1)):
