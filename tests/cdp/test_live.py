@@ -353,6 +353,7 @@ def test_a_locked_store_accepts_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     other.close()
 
 
+@pytest.mark.slow
 def test_concurrent_requests_lose_and_duplicate_nothing(
     receiver: Receiver, store_url: str, store: Store, tmp_path: Path
 ) -> None:

@@ -235,6 +235,7 @@ EDGE = ["left_id", "right_id", "kind"]
     unlinks=UNLINKS,
     kinds=st.lists(st.sampled_from(["exact", "model", "steward"]), min_size=14),
 )
+@pytest.mark.slow
 def test_every_two_of_a_profile_are_joined_by_what_no_constraint_refused(
     warehouse: Warehouse,
     names: list[str | None],

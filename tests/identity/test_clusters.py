@@ -180,6 +180,7 @@ UNLINKS = st.lists(st.tuples(NODE, NODE).filter(lambda pair: pair[0] != pair[1])
 
 
 @given(names=NAMES, links=LINKS, unlinks=UNLINKS, order=st.randoms())
+@pytest.mark.slow
 def test_constraints_hold_and_order_does_not_matter(
     names: list[str | None], links: list[tuple[str, str, float]], unlinks: list[tuple[str, str]], order: Any
 ) -> None:

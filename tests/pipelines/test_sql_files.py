@@ -114,6 +114,7 @@ def test_what_is_listed_is_made(room: str) -> None:
 
 
 @pytest.mark.usefixtures("ungated")
+@pytest.mark.slow
 def test_a_run_makes_what_is_declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is there when a stage ends was declared by it or by one before it."""
     undeclared: dict[str, set[str]] = {}

@@ -394,6 +394,7 @@ def consenting(service: Service) -> NewClient:
 TRIALS = 1_000
 
 
+@pytest.mark.slow
 def test_an_acknowledged_opt_out_applies_to_the_next_request(service: Service) -> None:
     """Each trial opts out an address of its own and requests a decision at once; before, it was allowed."""
     people = [(f"prf_{number:026}", ("email", f"person{number}@example.com")) for number in range(TRIALS)]
