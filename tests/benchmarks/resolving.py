@@ -4,8 +4,8 @@
 JSON: seconds by step, and what was found.
 
 Plain Splink here: each observation is a record, described as the resolver describes a super-record
-(`identity/sql/described.sql`), with the same comparisons, parameters, blocking keys, block limit and threshold. Its
-blocking, `predict` and connected components are timed. Its preparation is the resolver's own and is not counted: a user
+(`identity/sql/component_records.sql`), with the same comparisons, parameters, blocking keys, block limit and threshold.
+Its blocking, `predict` and connected components are timed. Its preparation is the resolver's own and is not counted: a user
 of Splink cleans names and tells junk from addresses, too.
 """
 
@@ -62,15 +62,15 @@ def plain_splink(home: Path) -> dict[str, object]:
             values.judge(warehouse, PATTERNS)
             lone = warehouse.query("select observation_id from conformed.observations")
             describe(warehouse, lone.with_columns(component_id="observation_id"))
-            warehouse.run("create temp table changed_records as select unique_id from described")
+            warehouse.run("create temp table changed_records as select unique_id from component_records")
         with clocked(seconds, "block"):
             block(warehouse)
         with clocked(seconds, "predict"):
-            score(warehouse, "described", model, threshold=model.threshold)
+            score(warehouse, "component_records", model, threshold=model.threshold)
         with clocked(seconds, "cluster"):
             api = DuckDBAPI(connection=warehouse.connection)
             clusters = cluster_pairwise_predictions_at_threshold(
-                api.register("described"),
+                api.register("component_records"),
                 api.register("scored_pairs"),
                 api,
                 node_id_column_name="unique_id",
