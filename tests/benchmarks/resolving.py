@@ -5,8 +5,8 @@ JSON: seconds by step, and what was found.
 
 Plain Splink here: each observation is a record, described as the resolver describes a super-record
 (`identity/sql/component_records.sql`), with the same comparisons, parameters, blocking keys, block limit and threshold.
-Its blocking, `predict` and connected components are timed. Its preparation is the resolver's own and is not counted: a user
-of Splink cleans names and tells junk from addresses, too.
+Its blocking, `predict` and connected components are timed. Its preparation is the resolver's own and is not counted: a
+user of Splink cleans names and tells junk from addresses, too.
 """
 
 from __future__ import annotations
