@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from cdp.channels import channels_addressed_by
 from cdp.consent.ledger import contact_points_of, entries_of, find_contact_point, holders_of, suppressions_of
 from cdp.consent.standing import ConsentRules, Standing, fold
-from cdp.consent.statement import EVERY_CHANNEL, ContactPoint, Entry, Suppression
+from cdp.consent.statement import EVERY_CHANNEL, Entry, Suppression
 from cdp.people.reading import find_person
 from cdp.store import Connection
 
@@ -67,7 +67,7 @@ class PersonConsents:
 
 def points_of(connection: Connection, profile_id: str) -> list[Point]:
     """The contact points of a profile, published or live."""
-    return _named(contact_points_of(connection, profile_id))
+    return [Point(point.id, point.type) for point in contact_points_of(connection, profile_id)]
 
 
 def read_consents(
@@ -91,7 +91,3 @@ def read_holders_consents(
     person = find_person(connection, holder) if holder else None
     region = person.country if person else None
     return read_consents(connection, points, region=region, rules=rules, as_of=as_of)
-
-
-def _named(points: Iterable[ContactPoint]) -> list[Point]:
-    return [Point(point.id, point.type) for point in points]
