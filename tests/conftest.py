@@ -1,7 +1,7 @@
 """For all tests: stores, the fast tier, and properties without a deadline, which would say more of the machine.
 
-`--fast` (`make fast`) leaves out tests/e2e, what is marked `slow`, and PostgreSQL; it names what has become too slow
-for it. What takes more than a second of the processor belongs marked.
+`--fast` (`make fast`) leaves out tests/e2e, what is marked `slow`, and PostgreSQL, and tries fewer examples of each
+property; it names what has become too slow for it. What takes more than a second of the processor belongs marked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.cdp import store_urls
 from tests.cdp.store_urls import BACKENDS, NO_POSTGRES, MigratedStores
 
 settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
+settings.register_profile("fast", deadline=None, max_examples=25)
 
 END_TO_END = Path(__file__).with_name("e2e")
 FAST_SECONDS = 1.0
@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("fast" if config.getoption("fast") else "unhurried")
     config.addinivalue_line("markers", "backends(*names): the kinds of store that a test runs on, where not on each")
     config.addinivalue_line("markers", "slow: takes more than a second of the processor; left out by --fast")
 

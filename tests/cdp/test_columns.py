@@ -17,6 +17,8 @@ from cdp.errors import ConfigurationError
 from cdp.sources.columns import ColumnMapping, describe, guess_mapping, load_mapping, select_for
 from tests.cdp.mapping import RECEIVED, Row, has_an_outcome, map_items, seen
 
+pytestmark = pytest.mark.slow
+
 BEHAVIOUR = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "behaviour"
 
 CONTACTS = ColumnMapping(

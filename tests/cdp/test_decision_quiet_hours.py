@@ -103,6 +103,7 @@ def test_the_next_quiet_hours_begin_where_the_search_finds_them(
 
 
 @given(start=MOMENTS)
+@pytest.mark.slow
 def test_the_allowed_time_is_quiet_in_none_of_the_possible_zones(start: datetime) -> None:
     zones = list(zones_by_country()["US"])
     assert next_allowed(start, NIGHT, zones, start + WEEK) == search(start, NIGHT, zones)

@@ -188,6 +188,7 @@ PHONE_LIKE = st.text(alphabet="0123456789" * 4 + "+ -.()/x#;,~*\u00a0\u2013\uff0
         max_size=200,
     )
 )
+@pytest.mark.slow
 def test_phone_agrees_with_phonenumbers_on_any_text(values: list[Value]) -> None:
     assert disagreements(values) == []
 
@@ -511,6 +512,7 @@ def test_normalising_twice_changes_nothing(values: list[Value]) -> None:
 
 @settings(deadline=None)
 @given(st.lists(ANY_TEXT | st.none(), max_size=30))
+@pytest.mark.slow
 def test_countries_are_codes_or_null(raws: list[str | None]) -> None:
     countries = normalise_countries(pl.DataFrame({"raw": raws}, schema={"raw": pl.String}), REFERENCE)
     assert set(countries["country"].drop_nulls()) <= set(REFERENCE["code"])

@@ -137,6 +137,7 @@ person_rows = st.lists(
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=person_rows)
+@pytest.mark.slow
 def test_verdicts_agree_with_the_contracts_sql(
     warehouse: Warehouse, tmp_path: Path, rows: list[tuple[object, ...]]
 ) -> None:

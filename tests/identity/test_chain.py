@@ -21,6 +21,8 @@ from identity.clusters import cluster
 from tests.identity.observations import hold_resolution
 from tests.identity.test_clusters import LINKS, NAMES, NODES, UNLINKS, edges, observed, pairs
 
+pytestmark = pytest.mark.slow
+
 KINDS = {"model": "model", "link": "steward"}
 
 
@@ -235,7 +237,6 @@ EDGE = ["left_id", "right_id", "kind"]
     unlinks=UNLINKS,
     kinds=st.lists(st.sampled_from(["exact", "model", "steward"]), min_size=14),
 )
-@pytest.mark.slow
 def test_every_two_of_a_profile_are_joined_by_what_no_constraint_refused(
     warehouse: Warehouse,
     names: list[str | None],

@@ -11,6 +11,8 @@ from identity.evaluate import Evaluation, as_findable, evaluate_records
 from identity.model import load_model
 from tests.identity.observations import DATA, PATTERNS
 
+pytestmark = pytest.mark.slow
+
 COUNTRIES = pl.read_csv(DATA / "reference" / "countries.csv", infer_schema=False)
 
 

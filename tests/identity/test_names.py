@@ -41,6 +41,7 @@ KNOWN = st.sampled_from(sorted(FORMS))
 
 @settings(max_examples=25, deadline=None)
 @given(pairs=st.lists(st.tuples(LETTERS | KNOWN, LETTERS | KNOWN), min_size=1, max_size=200))
+@pytest.mark.slow
 def test_sql_and_python_agree(pairs: list[tuple[str, str]]) -> None:
     rows = pl.DataFrame(
         {

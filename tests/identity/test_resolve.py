@@ -22,6 +22,8 @@ from tests.identity.observations import (
     warehouse_of,
 )
 
+pytestmark = pytest.mark.slow
+
 LATER = JANUARY + timedelta(days=200)
 AT_HOME = {"street": "4 Hill Road", "city": "York", "postcode": "YO1 7HU"}
 
@@ -356,7 +358,6 @@ PEOPLE = st.dictionaries(
 )
 
 
-@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(people=PEOPLE, order=st.randoms())
 def test_arrival_order_changes_neither_groups_nor_ids(people: dict[str, dict[str, Any]], order: Any) -> None:

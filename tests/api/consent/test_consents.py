@@ -75,6 +75,7 @@ def test_recording_a_consent_returns_its_entry(consents: ConsentClient) -> None:
     assert "ann@" not in response.text.lower()
 
 
+@pytest.mark.slow
 def test_an_opt_out_applies_to_the_next_read_on_any_worker(consents: ConsentClient) -> None:
     other = TestClient(create_app(consents.service.settings, clock=consents.service.clock))
     for state in ("granted", "withdrawn", "granted"):

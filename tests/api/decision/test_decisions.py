@@ -296,6 +296,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("request_body", "answers_in"), SHAPES, ids=["list", "requests"])
+@pytest.mark.slow
 def test_up_to_a_thousand_requests_are_answered_in_order(ann: Service, request_body: Any, answers_in: Any) -> None:
     publish(ann, document(), document(BOB, ("email", "bob@example.com")))
     people = [(ANN, BOB, NOBODY)[number % 3] for number in range(1_000)]
@@ -354,6 +355,7 @@ def test_the_scope_decisions_read_is_required(ann: Service) -> None:
     assert_problem(other, 403, "insufficient_scope")
 
 
+@pytest.mark.slow
 def test_the_documentation_has_requests_and_responses(service: Service) -> None:
     route = service.app.openapi()["paths"]["/v1/decisions"]["post"]
     assert route["requestBody"]["required"]

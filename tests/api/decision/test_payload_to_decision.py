@@ -23,6 +23,8 @@ from tests import webhook_senders as senders
 from tests.api.service import ANN, DOCUMENT, NOW
 from tests.api.test_webhooks import Hooks
 
+pytestmark = pytest.mark.slow
+
 SECONDS = int(NOW.timestamp())
 DAY = timedelta(days=1)
 FREE = ("frequency_cap", "pass", "under_cap")

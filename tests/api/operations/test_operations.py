@@ -41,6 +41,7 @@ def test_a_client_beyond_its_limit_is_told_when_to_come_back(tmp_path: Path) -> 
 
 @given(st.integers(1, 100), st.lists(st.floats(0, 5), max_size=300))
 @example(1, [3.15, 1.18, 3.32, 4.0])
+@pytest.mark.slow
 def test_nobody_gets_more_than_a_full_bucket_and_what_fills_it(limit: int, pauses: list[float]) -> None:
     bucket, now, passed = RateLimit(limit), 0.0, 0
     for pause in pauses:

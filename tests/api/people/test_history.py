@@ -14,7 +14,7 @@ from tests.api.warehouse import BOBS, CRM, EVENTS, PUSH, SHOP, event, event_id, 
 from tests.cdp.store_urls import on_sqlite
 
 # History is read from the warehouse.
-pytestmark = on_sqlite
+pytestmark = [on_sqlite, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def server() -> Iterator[Server]:
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found = Server(f"http://127.0.0.1:{http.server_port}", new_key())
     found.publish(found.key)
-    threading.Thread(target=http.serve_forever, daemon=True).start()
+    threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
     yield found
     http.shutdown()
     http.server_close()

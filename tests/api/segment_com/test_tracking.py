@@ -77,6 +77,7 @@ def shared_tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker
 SINGLE = {"track": "t", "identify": "i", "page": "p", "screen": "s", "group": "g", "alias": "a"}
 
 
+@pytest.mark.slow
 def test_every_call_at_every_path(tracker: Tracker) -> None:
     paths = [
         (f"/v1/{name}{slash}", call)
@@ -209,6 +210,7 @@ def test_reading_stops_at_the_limit(tracker: Tracker) -> None:
     assert_problem(declared, 413, "payload_too_large")
 
 
+@pytest.mark.slow
 def test_requests_at_the_limits_are_accepted(tracker: Tracker) -> None:
     full = {"batch": [{**TRACK, "messageId": str(number)} for number in range(2_500)]}
     assert tracker.send("/v1/batch", full).json() == SUCCESS

@@ -174,6 +174,7 @@ ANY = json_values(STORABLE | st.floats() | st.text(st.characters(exclude_categor
 
 
 @given(st.dictionaries(st.sampled_from(["type", "messageId", "context", "traits", "sentAt", "x"]), ANY), ANY, STORABLE)
+@pytest.mark.slow
 def test_every_event_becomes_one_item_that_any_store_can_hold(event: Event, other: Any, shared: Any) -> None:
     envelope = {"batch": [TRACK, event, other], "context": shared}
     found = items.batch(envelope, NOW)

@@ -33,6 +33,7 @@ def test_segments_have_their_sizes_and_the_empty_ones_are_there(lasting: Service
 
 
 @pytest.mark.parametrize("content", [None, "segments: [", "version: 1\nsegments: []\n"])
+@pytest.mark.slow
 def test_the_catalogue_of_the_last_run_stays_in_force(tmp_path: Path, content: str | None) -> None:
     """Whatever has become of the file: missing, broken or changed, at the start and while running."""
     path = tmp_path / "segments.yaml"

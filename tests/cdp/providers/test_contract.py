@@ -94,6 +94,7 @@ def test_a_select_returns_columns_of_the_contract(source: Source) -> None:
     [(source, path) for source in READY for path in sample_files() if source.claims_name(path.name)],
     ids=lambda value: value.name,
 )
+@pytest.mark.slow
 def test_every_line_of_the_sample_has_an_outcome(source: Source, path: Path) -> None:
     items = list(sample_items(path))
     rows = rows_with_outcomes(source.select, items)

@@ -13,6 +13,8 @@ from cdp.segments import in_words
 from cdp.warehouse import Warehouse
 from tests.cdp.segments.people import Human, ago, catalogue_of, did, explained, fill, run, warehouse
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Warehouse]:

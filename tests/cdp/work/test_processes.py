@@ -5,6 +5,8 @@ The long form, of a hundred kills, is `make bench NAME=chaos`.
 
 from __future__ import annotations
 
+import pytest
+
 from cdp.store import Store
 from cdp.work import Task, enqueue
 from tests.cdp.work.chaos import KIND, claim_until_none, context, survive, utc_now
@@ -13,6 +15,7 @@ PROCESSES = 4
 KILLS = 8
 
 
+@pytest.mark.slow
 def test_concurrent_processes_claim_nothing_twice(store: Store, store_url: str) -> None:
     keys = [f"{number:04}" for number in range(1_000)]
     with store.write() as connection:
@@ -22,6 +25,7 @@ def test_concurrent_processes_claim_nothing_twice(store: Store, store_url: str) 
     assert sorted(key for one in claimed for key in one) == keys
 
 
+@pytest.mark.slow
 def test_kills_lose_nothing_and_duplicate_nothing(store_url: str) -> None:
     result = survive(store_url, KILLS, seed=1)
     assert result.causes > 0

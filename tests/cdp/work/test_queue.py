@@ -376,6 +376,7 @@ def in_a_hurry(store: Store) -> None:
     sa.event.listen(store.engine, "connect", _hurry)
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_or_claimed_twice(store: Store) -> None:
     in_a_hurry(store)
     run_state_machine_as_test(

@@ -24,6 +24,8 @@ from tests.pipelines.runs import (
     write_lines,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def conformed(folder: Path, *records: Any, name: str = "sendgrid.jsonl") -> tuple[Warehouse, dict[str, int]]:
     """What one file of JSON lines becomes: the warehouse, and lines by outcome."""
@@ -115,7 +117,6 @@ LINES = st.one_of(
 )
 
 
-@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(files=st.lists(st.lists(LINES, max_size=8), min_size=1, max_size=3))
 def test_every_line_has_one_outcome_and_every_event_one_row(files: list[list[str]]) -> None:
@@ -153,7 +154,6 @@ FILES = [
 ]
 
 
-@pytest.mark.slow
 def test_the_order_of_files_makes_no_difference(tmp_path: Path) -> None:
     found = set()
     for order in itertools.permutations(range(3)):

@@ -109,6 +109,7 @@ CELLS = st.text(st.sampled_from('ab ,;"\n\t|é\r\0'), max_size=6).filter(lambda 
 
 
 @given(rows=st.lists(st.lists(CELLS, min_size=3, max_size=3).filter(any), min_size=1, max_size=8))
+@pytest.mark.slow
 def test_what_python_writes_is_read_back_with_its_lines(rows: list[list[str]]) -> None:
     written = StringIO(newline="")
     writer = csv.writer(written, lineterminator="\n")
@@ -124,6 +125,7 @@ MANGLED = st.text(st.sampled_from('a,"\n'), max_size=40)
 
 
 @given(text=MANGLED)
+@pytest.mark.slow
 def test_what_python_reads_is_read_alike(text: str) -> None:
     reader = csv.reader(StringIO(text, newline="\n"), strict=True)
     expected, line = [], 2
@@ -145,6 +147,7 @@ def test_what_python_reads_is_read_alike(text: str) -> None:
 
 
 @given(text=MANGLED, cut=st.integers(0, 40))
+@pytest.mark.slow
 def test_where_a_block_ends_makes_no_difference(text: str, cut: int) -> None:
     lines = numbered(text)
     first, carried = records(lines[:cut], ABC, is_last=False)

@@ -14,6 +14,8 @@ from pipelines.statements import statement
 from tests.pipelines.people import event, observation, warehouse_of
 from tests.pipelines.runs import NOW
 
+pytestmark = pytest.mark.slow
+
 
 def gathered(events: list[dict[str, object]], timezone: str | None) -> Warehouse:
     warehouse = warehouse_of([observation("ann", email="ann@x.example", timezone=timezone)], events)

@@ -19,6 +19,8 @@ from pipelines.profiles.metrics import write_metrics
 from tests.pipelines.people import event, observation, profile_id, warehouse_of
 from tests.pipelines.runs import NOW
 
+pytestmark = pytest.mark.slow
+
 RULES = Scores(half_life_days=60, prior_weight=10, reply_weight=0.5, unknown_rate=0.05)
 FITTED = RULES.model_copy(update={"half_life_days": None, "prior_weight": None})
 EVIDENCE_SCHEMA = pl.Schema(

@@ -15,6 +15,8 @@ from pipelines.profiles.metrics import write_metrics
 from tests.pipelines.people import event, observation, warehouse_of
 from tests.pipelines.runs import NOW
 
+pytestmark = pytest.mark.slow
+
 
 def ago(days: float) -> datetime:
     return NOW - timedelta(days=days)

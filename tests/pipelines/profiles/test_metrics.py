@@ -18,6 +18,8 @@ from pipelines.profiles.metrics import write_metrics
 from tests.pipelines.people import event, observation, profile_id, warehouse_of
 from tests.pipelines.runs import NOW
 
+pytestmark = pytest.mark.slow
+
 Event = dict[str, Any]
 
 
@@ -211,7 +213,6 @@ def test_value_in_a_window_is_net_of_the_refunds_of_its_orders() -> None:
     assert metrics([*events, told(2, "refunded", None, 7)], *names) == (53, 23, 53)
 
 
-@pytest.mark.slow
 def test_somebody_with_a_million_events_is_counted_like_others() -> None:
     warehouse = warehouse_of([observation("ann", customer_id="1")], [message("delivered", 1), order(2)])
     warehouse.run(
@@ -265,7 +266,6 @@ EVENTS = st.lists(
 
 @settings(max_examples=25, deadline=None)
 @given(EVENTS)
-@pytest.mark.slow
 def test_the_same_as_counted_one_by_one(events: list[Event]) -> None:
     warehouse = measured(events, people=("ann", "ben"))
     rows = {row["profile_id"]: row for row in warehouse.query("select * from profiles.metrics").rows(named=True)}

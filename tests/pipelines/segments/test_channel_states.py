@@ -25,6 +25,8 @@ from tests.cdp.test_consent import stated
 from tests.pipelines.people import consent, event, observation, profile_id, warehouse_of
 from tests.pipelines.runs import NOW
 
+pytestmark = pytest.mark.slow
+
 # Whom the states are asked for, from the best to what says least.
 BEST_FIRST = ("granted", "pending", "conflicting", "withdrawn", "denied", "missing")
 RULES = ConsentRules.model_validate(
@@ -110,7 +112,6 @@ def warehouses() -> Iterator[dict[str, Warehouse]]:
         warehouse.close()
 
 
-@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(["CH", "DE", "US"]), ENTRIES, SUPPRESSIONS)
 def test_everybody_at_once_is_what_the_fold_says(

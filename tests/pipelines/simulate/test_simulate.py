@@ -28,6 +28,8 @@ from pipelines.simulate.clock import make_clock
 from pipelines.simulate.people import NEVER, make_people
 from pipelines.simulate.vocabulary import JUNK_EMAILS, JUNK_PHONES
 
+pytestmark = pytest.mark.slow
+
 END = datetime(2026, 11, 20, tzinfo=UTC)
 PEOPLE = 1_500
 
