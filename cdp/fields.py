@@ -46,6 +46,9 @@ CORE_TRAITS = (
     *("first_name", "last_name", "email", "phone", "date_of_birth", "street", "city", "region", "postcode"),
     *("country", "language", "timezone"),
 )
+# The traits that decide where, when and in what language a person is written to. What a write key tells, which anybody
+# may have, never stands before what others have told about them.
+GUARDED_TRAITS = ("email", "phone", "country", "language", "timezone")
 LIFECYCLE_STAGES = ("new", "active", "at_risk", "lapsed", "won_back", "prospect", "dormant")
 IDENTIFIER_TYPES = ("email", "phone", "device_token", "anonymous_id", "customer_id")
 

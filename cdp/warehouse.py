@@ -51,6 +51,9 @@ create or replace temp macro identifiers_of(
         {'type': 'anonymous_id', 'value': external_ids->>'$.previous_id'},
         {'type': 'customer_id', 'value': source || ':' || customer_id}
     ], lambda held: held.value is not null);
+-- As `cdp.consent.statement.end_of`: a time in whole seconds is a second long.
+create or replace temp macro end_of(t) as
+    if(t = date_trunc('second', t), t + interval 999999 microsecond, t);
 create or replace temp macro iso(t) as strftime(t, '%Y-%m-%dT%H:%M:%S.%gZ');
 """
 
@@ -122,6 +125,17 @@ class Warehouse:
             self.run(f"create schema if not exists {table.schema}")
             self.run(table.ddl(), name=table.full_name)
 
+    def is_outdated(self, tables: Sequence[Table]) -> bool:
+        """Whether a table of an earlier version lacks a column."""
+        found = "select table_schema || '.' || table_name, column_name from information_schema.columns"
+        present: dict[str, set[str]] = {}
+        for name, column in self.rows(found, name="information_schema"):
+            present.setdefault(name, set()).add(column)
+        return any(
+            table.full_name in present and not present[table.full_name].issuperset(table.column_names())
+            for table in tables
+        )
+
     def close(self) -> None:
         self.connection.close()
 
@@ -154,6 +168,7 @@ def open_working_copy(settings: Settings, scratch: Path, *, empty: bool) -> Ware
     path = scratch / FILE_NAME
     published = published_path(settings.home)
     with disk_errors(scratch):
+        path.unlink(missing_ok=True)
         if published.exists() and not empty:
             shutil.copyfile(published, path)
     return _open(path, settings, scratch, read_only=False)

@@ -20,7 +20,7 @@ from cdp.runs.report import RunReport, StageReport
 from cdp.settings import Settings
 from cdp.sources.columns import describe
 from cdp.store import Store, open_store
-from cdp.warehouse import disk_errors, open_working_copy, published_path, run_lock
+from cdp.warehouse import Warehouse, disk_errors, open_working_copy, published_path, run_lock
 from pipelines.check import check
 from pipelines.conform import conform
 from pipelines.land import land
@@ -155,12 +155,22 @@ def run(
         if not files and not _has_work(settings, store):
             raise UsageError("no input and no earlier data", hint="Name files, folders or globs, or try `cdp demo`")
         with _scratch(settings.home, now) as (run_id, scratch):
-            warehouse = open_working_copy(settings, scratch, empty=full)
+            warehouse = _working_copy(settings, scratch, progress, empty=full)
             this = Run(run_id, now, as_of, files, settings, rules, scratch, warehouse, store, progress)
             try:
                 return _execute(this)
             finally:
                 warehouse.close()
+
+
+def _working_copy(settings: Settings, scratch: Path, progress: Progress, *, empty: bool) -> Warehouse:
+    """The warehouse to derive in: a copy of the published one, unless its tables are those of an earlier version."""
+    warehouse = open_working_copy(settings, scratch, empty=empty)
+    if not warehouse.is_outdated(tables.TABLES):
+        return warehouse
+    warehouse.close()
+    progress.rebuilding("its tables are those of an earlier version")
+    return open_working_copy(settings, scratch, empty=True)
 
 
 def _has_work(settings: Settings, store: Store) -> bool:

@@ -39,6 +39,8 @@ class Progress(Protocol):
 
     def guessed(self, path: Path, description: str) -> None: ...
 
+    def rebuilding(self, reason: str) -> None: ...
+
 
 @dataclass(frozen=True)
 class Rules:

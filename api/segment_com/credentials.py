@@ -1,6 +1,12 @@
-"""The sender of events, by a write key or by an access token with the scope `events:write`."""
+"""The sender of events, by a write key or by an access token with the scope `events:write`.
+
+What a sender says counts only if it has the right to: by a token that may also write consents, or by a write key of
+which somebody has said why it may grant. Everything else is a claim (`cdp/consent/effects.py`).
+"""
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 from fastapi import Request
 
@@ -12,8 +18,17 @@ from cdp.access.write_keys import KeyOwner, owner_of
 from cdp.store import Store
 
 SCOPE = "events:write"
+GRANTING_SCOPE = "consents:write"
 # The source of events sent with a token, which names none.
 TOKEN_SOURCE = "segment"
+
+
+class Sender(NamedTuple):
+    """Who sends events. source: what they are landed under. stamp: what each of them carries as `receivedBy`."""
+
+    name: str
+    source: str
+    stamp: dict[str, Any]
 
 
 class InvalidWriteKey(Unauthorised):
@@ -25,7 +40,7 @@ class InvalidWriteKey(Unauthorised):
         super().__init__("Missing or unknown write key", headers={"WWW-Authenticate": 'Bearer realm="cdp"'})
 
 
-async def sender_by_header(request: Request, context: Context) -> KeyOwner | None:
+async def sender_by_header(request: Request, context: Context) -> Sender | None:
     """The sender named by the Authorization header (Basic with the key as user, or Bearer); None without one.
 
     Raises:
@@ -40,11 +55,11 @@ async def sender_by_header(request: Request, context: Context) -> KeyOwner | Non
         case "bearer":
             token = bearer_token(request)
             owner = await context.ask(lambda store: owner_of(store, token))
-            return owner or await _token_holder(request, token)
+            return _of_key(owner) if owner else await _token_holder(request, token)
     return None
 
 
-def sender_by_key(store: Store, key: object) -> KeyOwner:
+def sender_by_key(store: Store, key: object) -> Sender:
     """The owner of a write key.
 
     Raises:
@@ -53,9 +68,15 @@ def sender_by_key(store: Store, key: object) -> KeyOwner:
     owner = owner_of(store, key) if isinstance(key, str) else None
     if owner is None:
         raise InvalidWriteKey
-    return owner
+    return _of_key(owner)
 
 
-async def _token_holder(request: Request, token: str) -> KeyOwner:
+def _of_key(owner: KeyOwner) -> Sender:
+    right = {"mayGrant": owner.may_grant} if owner.may_grant else {}
+    return Sender(owner.name, owner.source, {"name": owner.name, "isClaim": not right, **right})
+
+
+async def _token_holder(request: Request, token: str) -> Sender:
     caller = await authorise(request, token, [SCOPE])
-    return KeyOwner(caller.client_id, TOKEN_SOURCE)
+    is_claim = GRANTING_SCOPE not in caller.scopes
+    return Sender(caller.client_id, TOKEN_SOURCE, {"name": caller.client_id, "isClaim": is_claim})

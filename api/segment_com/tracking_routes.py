@@ -8,10 +8,9 @@ events again after any other.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -75,28 +74,25 @@ def is_open(path: str) -> bool:
 
 def _endpoint(call: str, max_bytes: int) -> Endpoint:
     async def receive_call(request: Request, context: ContextOf) -> Response:
-        sender = await sender_by_header(request, context)
+        by_header = await sender_by_header(request, context)
         body = await request.body()
         received_at = context.clock()
-        work = partial(_read, call, body, max_bytes, received_at)
-        key, found = await context.intake.run(len(body), work)
-        owner = sender if sender else await context.ask(lambda store: sender_by_key(store, key))
-        request.state.client_id = owner.name
-        count_request(request, owner.name)
-        await context.intake.receive(owner.source, found, received_at)
+        document = await context.intake.run(len(body), partial(read_object, body, max_bytes))
+        key = document.get("writeKey")
+        sender = by_header if by_header else await context.ask(lambda store: sender_by_key(store, key))
+        request.state.client_id = sender.name
+        count_request(request, sender.name)
+        work = partial(_events, call, document, items.Delivery(received_at, sender.stamp))
+        await context.intake.receive(sender.source, await context.intake.run(len(body), work), received_at)
         return Response(_SUCCESS, media_type="application/json")
 
     return receive_call
 
 
-def _read(call: str, body: bytes, max_bytes: int, received_at: datetime) -> tuple[object, list[LiveItem]]:
-    """The write key in a body, if any, and its events."""
-    document = read_object(body, max_bytes)
+def _events(call: str, document: Mapping[str, Any], delivery: items.Delivery) -> list[LiveItem]:
     if call in SINGLE_CALLS:
-        found = items.single(call, document, received_at)
-    else:
-        found = items.batch(document, received_at, is_import=call == "import")
-    return document.get("writeKey"), found
+        return items.single(call, document, delivery)
+    return items.batch(document, delivery, is_import=call == "import")
 
 
 def _add_call(call: str) -> None:

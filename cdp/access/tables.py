@@ -27,7 +27,8 @@ sa.Index(
     postgresql_where=clients.c.disabled_at.is_(None),
 )
 
-# The credentials of tracking clients. A key is 256 random bits, so a plain hash does not reveal it.
+# The credentials of tracking clients. A key is 256 random bits, so a plain hash does not reveal it. What comes by a key
+# is a claim, unless somebody has given a reason why it may grant.
 write_keys = sa.Table(
     "write_keys",
     METADATA,
@@ -36,6 +37,7 @@ write_keys = sa.Table(
     text("source"),
     time("created_at"),
     time("disabled_at", optional=True),
+    text("may_grant", optional=True),
 )
 
 request_log = sa.Table(

@@ -1,12 +1,14 @@
 """Write keys: the credentials of tracking clients. A key belongs to the source that its events are landed under.
 
-A key is shown once; its hash finds its owner.
+A key is shown once; its hash finds its owner. Every visitor of a page can read its key, so what comes by one is a
+claim: it may withdraw consent, but grants nothing and overrides nothing. A key that only servers hold may be given the
+right to grant, with a reason.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -27,18 +29,25 @@ class WriteKey:
     name: str
     source: str
     created_at: datetime
+    may_grant: str | None = None
 
 
 @dataclass(frozen=True)
 class KeyOwner:
-    """The owner of a presented key, and the source that its events are landed under."""
+    """The owner of a presented key, the source that its events are landed under, and why it may grant, if it may."""
 
     name: str
     source: str
+    may_grant: str | None = None
 
 
-def add_write_key(connection: sa.Connection, name: str, source: str, now: datetime) -> str:
+def add_write_key(
+    connection: sa.Connection, name: str, source: str, now: datetime, *, may_grant: str | None = None
+) -> str:
     """Make a key for events of `source`; return it.
+
+    Args:
+        may_grant: why its events may grant consent and change what others have told; None: they are claims.
 
     Raises:
         UsageError: the name is taken, or the source's name is not one lower-case word.
@@ -47,7 +56,7 @@ def add_write_key(connection: sa.Connection, name: str, source: str, now: dateti
         raise UsageError(f"a source's name is one lower-case word, not {source!r}", hint="Such as --source web")
     if find_write_key(connection, name) is not None:
         raise UsageError(f"there is already a write key named {name!r}", hint="Choose another name, or rotate it")
-    return _insert(connection, name, source, now)
+    return _insert(connection, WriteKey(name, source, now, may_grant))
 
 
 def list_write_keys(connection: sa.Connection) -> list[WriteKey]:
@@ -68,9 +77,9 @@ def rotate_write_key(connection: sa.Connection, name: str, now: datetime) -> str
     Raises:
         NotFound: there is no such key.
     """
-    source = _existing(connection, name).source
+    key = _existing(connection, name)
     remove_write_key(connection, name, now)
-    return _insert(connection, name, source, now)
+    return _insert(connection, replace(key, created_at=now))
 
 
 def remove_write_key(connection: sa.Connection, name: str, now: datetime) -> None:
@@ -90,11 +99,11 @@ def owner_of(store: Store, key: str) -> KeyOwner | None:
     return KeyOwner(*row) if row is not None else None
 
 
-_IN_FORCE = sa.select(write_keys.c.name, write_keys.c.source, write_keys.c.created_at).where(
+_IN_FORCE = sa.select(*(write_keys.c[column.name] for column in fields(WriteKey))).where(
     write_keys.c.disabled_at.is_(None)
 )
 _OWNER = Prepared(
-    sa.select(write_keys.c.name, write_keys.c.source).where(
+    sa.select(*(write_keys.c[column.name] for column in fields(KeyOwner))).where(
         write_keys.c.key_hash == sa.bindparam("key_hash"), write_keys.c.disabled_at.is_(None)
     )
 )
@@ -107,7 +116,7 @@ def _existing(connection: sa.Connection, name: str) -> WriteKey:
     return found
 
 
-def _insert(connection: sa.Connection, name: str, source: str, now: datetime) -> str:
+def _insert(connection: sa.Connection, made: WriteKey) -> str:
     key = new_secret("wk_")
-    connection.execute(write_keys.insert().values(key_hash=hash_of(key), name=name, source=source, created_at=now))
+    connection.execute(write_keys.insert().values(key_hash=hash_of(key), **vars(made)))
     return key

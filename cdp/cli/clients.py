@@ -31,9 +31,20 @@ def add_client_command(
         bool, typer.Option("--write-key", help="A key for tracking SDKs, in place of a client with scopes.")
     ] = False,
     source: Annotated[str | None, typer.Option(help="With --write-key: what its events are landed under.")] = None,
+    may_grant: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REASON",
+            help="With --write-key: its events may grant consent and override what others told, and why. "
+            "Only for a key that no page or app contains.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a client. Its secret, or its write key, is shown once and stored hashed.
+
+    What comes by a write key is a claim, because everybody who opens the page can read it: it may withdraw consent,
+    but grants none.
 
     Examples: cdp clients add sender --scope profiles:read · cdp clients add site --write-key --source web
     """
@@ -41,10 +52,12 @@ def add_client_command(
 
     if write_key != (source is not None) or (write_key and scope):
         raise UsageError("give --scope, or --write-key with --source", where="cdp clients add")
+    if may_grant is not None and not (write_key and may_grant.strip()):
+        raise UsageError("--may-grant takes a reason, and goes with --write-key", where="cdp clients add")
     with opened_store(load_settings()) as store, store.write() as connection:
         _refuse_taken(connection, name)
         added = (
-            _added_write_key(connection, name, source)
+            _added_write_key(connection, name, source, may_grant)
             if source is not None
             else add_client(connection, name, scope or [], datetime.now(UTC))
         )
@@ -109,25 +122,29 @@ def _refuse_taken(connection: Connection, name: str) -> None:
         raise UsageError(f"there is already a client named {name!r}", hint="Choose another name, or rotate it")
 
 
-def _added_write_key(connection: Connection, name: str, source: str) -> str:
+def _added_write_key(connection: Connection, name: str, source: str, may_grant: str | None) -> str:
     from cdp.access.write_keys import add_write_key
     from cdp.providers import load_sources
     from cdp.providers.segment.source import SOURCE
 
     if source in load_sources() and source != SOURCE.name:
         raise UsageError(f"{source} is another provider's name", hint="Choose one of your own, such as --source web")
-    return add_write_key(connection, name, source, datetime.now(UTC))
+    return add_write_key(connection, name, source, datetime.now(UTC), may_grant=may_grant)
 
 
 def _show_clients(found: Sequence[Client], keys: Sequence[WriteKey]) -> None:
     from cdp.access.clients import OutdatedSecret
 
     rows = [[c.name, c.client_id, " ".join(c.scopes), terminal.minute(c.created_at)] for c in found]
-    rows += [[key.name, "write key", f"events of {key.source}", terminal.minute(key.created_at)] for key in keys]
+    rows += [[key.name, "write key", _rights(key), terminal.minute(key.created_at)] for key in keys]
     terminal.out.print(terminal.table(["name", "client_id", "scopes", "since"], rows))
     for client in found:
         if client.needs_rotation:
             terminal.say(OutdatedSecret(client.name).line())
+
+
+def _rights(key: WriteKey) -> str:
+    return f"events of {key.source}" + (f"; may grant: {key.may_grant}" if key.may_grant else "")
 
 
 def _client_document(client: Client) -> dict[str, Any]:
@@ -138,7 +155,7 @@ def _client_document(client: Client) -> dict[str, Any]:
 
 
 def _write_key_document(key: WriteKey) -> dict[str, Any]:
-    return {"name": key.name, "source": key.source, "created_at": key.created_at.isoformat()}
+    return {**vars(key), "created_at": key.created_at.isoformat()}
 
 
 def _show_secret(added: NewClient | str, as_json: bool) -> None:

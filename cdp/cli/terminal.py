@@ -64,6 +64,9 @@ class StageProgress:
         self.console.print(f"{path.name}: no mapping file; mapping inferred from the headers:", markup=False)
         self.console.print(description, markup=False)
 
+    def rebuilding(self, reason: str) -> None:
+        self.console.print(f"The warehouse is derived again as a whole: {reason}.", markup=False)
+
 
 def heading(text: str) -> None:
     out.print(f"\n[bold]{text}[/bold]")

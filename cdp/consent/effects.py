@@ -2,8 +2,9 @@
 
 Lifts: START (or a re-subscription on a text channel) lifts STOP; an arrival lifts a hard bounce; nothing in a log lifts
 a complaint or an erasure, only a steward can (`cdp consents lift`). Only an explicit statement grants consent: a
-purchase, an open or a click does not. Each provider's folder declares the properties by which its failures indicate a
-permanent failure, an earlier complaint or an earlier STOP.
+purchase, an open or a click does not. A claim, which is what comes by a write key that any visitor can read, may
+withdraw consent, but neither suppresses nor lifts anything. Each provider's folder declares the properties by which its
+failures indicate a permanent failure, an earlier complaint or an earlier STOP.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdp.channels import ADDRESS_TYPES, KEYWORD_CHANNELS, PERMANENT_BOUNCE_CHANNELS
-from cdp.consent.statement import ContactPoint, Lift, Statement, Suppression
+from cdp.consent.statement import OPT_OUTS, ContactPoint, Lift, Statement, Suppression
 from cdp.providers import load_providers
 from cdp.sources import FailureWords, Word
 
@@ -96,10 +97,10 @@ def effects_of(rows: Iterable[Row]) -> Effects:
     Args:
         rows: conformed items, or rows of conformed.events and conformed.consents, each with the identifiers of its
             observation. Keys: source, email, phone, device_token, customer_id (as the source writes it),
-            anonymous_id; for an event: event_id, channel, event_type, occurred_at, is_machine, message_ref,
-            properties (JSON text); for a consent: consent_id, consent_channel, consent_purpose, consent_topic,
-            consent_state, consent_scope, consent_basis, consent_method, consent_at. Missing keys count as None. For
-            a row without consent_id, the event_type decides what it states.
+            anonymous_id; is_claim, credential (what it was sent with); for an event: event_id, channel, event_type,
+            occurred_at, is_machine, message_ref, properties (JSON text); for a consent: consent_id, consent_channel,
+            consent_purpose, consent_topic, consent_state, consent_scope, consent_basis, consent_method, consent_at.
+            Missing keys count as None. For a row without consent_id, the event_type decides what it states.
     """
     found = Effects([], [], [], [])
     for row in rows:
@@ -116,7 +117,7 @@ def _collect(row: Row, found: Effects) -> None:
         point, statement = stated
         found.contact_points.append(point)
         found.statements.append(statement)
-    for effect in effects:
+    for effect in effects if not row.get("is_claim") else ():
         _suppress_or_lift(row, effect, found)
 
 
@@ -142,7 +143,8 @@ def _stated(row: Row, effects: list[Effect]) -> tuple[ContactPoint, Statement] |
         stated = (row.get("event_id"), row.get("channel"), states, row.get("occurred_at"))
     entry_id, channel, state, occurred_at = stated
     point = _contact_point(row, str(channel))
-    if state is None or occurred_at is None or point is None:
+    is_beyond_claim = row.get("is_claim") and state not in OPT_OUTS
+    if state is None or occurred_at is None or point is None or is_beyond_claim:
         return None
     return point, Statement(
         contact_point_id=point.id,
@@ -163,6 +165,7 @@ def _stated(row: Row, effects: list[Effect]) -> tuple[ContactPoint, Statement] |
 
 def _evidence(row: Row) -> dict[str, str]:
     names = {"method": "consent_method", "event_id": "event_id", "message_id": "message_ref"}
+    names["credential"] = "credential"
     given = {name: _text(row.get(key)) for name, key in names.items()}
     return {name: value for name, value in given.items() if value}
 

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from cdp.channels import ADDRESS_TYPES, ChannelName
-from cdp.consent.statement import OPT_OUTS, Entry
+from cdp.consent.statement import OPT_OUTS, Entry, end_of
 
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
@@ -80,10 +80,11 @@ def fold(
     """The consent in force at `as_of`, judged by when things occurred, not by when they became known.
 
     The narrowest scope stated for this contact point counts (the topic, else the channel, else everything), and within
-    it the latest entry by (occurred_at, recorded_at). A later opt-out of a broader scope overrides it; a broader grant
-    does not. Opt-outs of the person's other contact points count as far as their scope and the rules reach; grants
-    apply to their own contact point only. A statement whose contact point is not an address on its channel (a
-    customer_id) is about the person: it opts out every address on the channel and grants none.
+    it the latest entry by (occurred_at, recorded_at), an opt-out as of the end of its moment (`end_of`). A later
+    opt-out of a broader scope overrides it; a broader grant does not. Opt-outs of the person's other contact points
+    count as far as their scope and the rules reach; grants apply to their own contact point only. A statement whose
+    contact point is not an address on its channel (a customer_id) is about the person: it opts out every address on the
+    channel and grants none.
 
     Args:
         entries: the ledger's entries of all contact points of one person, in any order.
@@ -126,12 +127,18 @@ def _covers(entry: Entry, asked: _Question) -> bool:
 def _latest(entries: Sequence[Entry], purpose: str) -> Standing:
     if not entries:
         return Standing("missing", None, allowed=purpose in _WITHOUT_CONSENT)
-    last = max((entry.occurred_at, entry.recorded_at) for entry in entries)
+    last = max(map(_moment, entries))
     # Among entries of the same time an opt-out comes first; the id makes the choice independent of their order.
     final = sorted(
-        (entry for entry in entries if (entry.occurred_at, entry.recorded_at) == last),
+        (entry for entry in entries if _moment(entry) == last),
         key=lambda entry: (entry.state not in OPT_OUTS, entry.entry_id),
     )
     agree = len({entry.state == "granted" for entry in final}) == 1
     state = final[0].state if agree else "conflicting"
     return Standing(state, final[0].entry_id, allowed=state == "granted" or purpose in _WITHOUT_CONSENT)
+
+
+def _moment(entry: Entry) -> tuple[datetime, datetime]:
+    """When a statement counts as made: an opt-out at the end of its moment."""
+    occurred_at = end_of(entry.occurred_at) if entry.state in OPT_OUTS else entry.occurred_at
+    return occurred_at, entry.recorded_at

@@ -5,15 +5,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cdp.ids import crockford
+
+_REST_OF_A_SECOND = timedelta(seconds=1) - timedelta.resolution
 
 # The states that withhold consent.
 OPT_OUTS = ("denied", "withdrawn")
 # The channel of a suppression that applies to all channels.
 EVERY_CHANNEL = "all"
+
+
+def end_of(moment: datetime) -> datetime:
+    """The end of a moment. One in whole seconds is a second long: many sources know no finer time.
+
+    What withholds consent counts as of its end, so that it is not outdone by a grant that it cannot be told apart from.
+    """
+    return moment + _REST_OF_A_SECOND if moment.microsecond == 0 else moment
 
 
 def contact_point_id(kind: str, value: str) -> str:
@@ -101,10 +111,12 @@ class Suppression:
     lifted_by: str | None = None
 
     def is_active(self, as_of: datetime) -> bool:
-        """Whether it is in force at `as_of`. If it occurred and was lifted at the same time, it is in force."""
+        """Whether it is in force at `as_of`. If it occurred and was lifted at the same moment, it is in force."""
         if self.occurred_at is None or self.occurred_at > as_of:
             return False
-        return self.lifted_at is None or self.lifted_at <= self.occurred_at or self.lifted_at > as_of
+        if self.lifted_at is None or self.lifted_at > as_of:
+            return True
+        return self.lifted_at <= end_of(self.occurred_at)
 
 
 @dataclass(frozen=True)

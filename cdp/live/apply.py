@@ -130,8 +130,10 @@ def _events(items: Sequence[Item], people: People, seqs: Mapping[int, int]) -> I
 
 
 def _unset(item: Item, people: People) -> str | None:
-    source = json.loads(people.observation_of(item).description)["source"] if item.event_type == "identified" else ""
-    return unset_in(str(item.event_type), item.properties, source)
+    if item.event_type != "identified":
+        return None
+    source = json.loads(people.observation_of(item).description)["source"]
+    return unset_in(item.properties, source, is_claim=item.is_claim)
 
 
 def _statements(items: Iterable[Item], people: People) -> Iterator[dict[str, Any]]:

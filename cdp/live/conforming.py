@@ -32,19 +32,24 @@ where json_valid(payload)
 _ITEMS = """
 select line_number, reason, observation_id, event_id, channel, event_type, occurred_at,
     -- PostgreSQL does not accept NUL.
-    replace(message_ref, chr(0), ''), is_machine, properties::varchar, consent_id, consent_channel,
-    coalesce(consent_purpose, 'marketing'), consent_topic, consent_state, coalesce(consent_scope, 'channel'),
-    consent_basis, consent_method, if(consent_id is null, null, consent_at)
+    replace(message_ref, chr(0), ''), is_machine, is_claim, credential, properties::varchar,
+    consent_id, consent_channel, coalesce(consent_purpose, 'marketing'), consent_topic, consent_state,
+    coalesce(consent_scope, 'channel'), consent_basis, consent_method, if(consent_id is null, null, consent_at)
 from items
 order by line_number
 """
 
 _OBSERVATIONS = """
+with told as (
+    select observation_id, bool_and(is_claim) as is_claim from items group by observation_id
+)
 select distinct on (observation_id) observation_id,
     identifiers_of(source, customer_id, email, phone, device_token, anonymous_id, external_ids) as identifiers,
     to_json(struct_pack(source, customer_id, first_name, last_name, email, phone, date_of_birth, street, city, region,
-        postcode, country, language, timezone, device_token, anonymous_id, external_ids))::varchar as description
+        postcode, country, language, timezone, device_token, anonymous_id, external_ids, is_claim))::varchar
+        as description
 from described
+join told using (observation_id)
 where describes_someone
 order by observation_id
 """

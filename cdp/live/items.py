@@ -20,6 +20,8 @@ class Item(NamedTuple):
     occurred_at: datetime
     message_ref: str | None
     is_machine: bool
+    is_claim: bool
+    credential: str | None
     properties: str | None
     consent_id: str | None
     consent_channel: str | None

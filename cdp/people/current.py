@@ -27,7 +27,7 @@ from cdp.people.document import (
     blank_document,
     blank_preference,
 )
-from cdp.people.unset import is_unset, unset_by, without_unset
+from cdp.people.unset import is_trusted, is_unset, unset_by, without_unset
 
 Description = dict[str, Any]
 Described = Sequence[tuple["LiveMember", Description]]
@@ -165,16 +165,20 @@ def _evidence(described: Described) -> Iterator[TraitEvidence]:
                     is_current=False,
                     source=description["source"],
                     observed_at=iso(member.first_seen_at),
+                    is_claim=description.get("is_claim", False),
                     file=f"inbox:{description['source']}",
                     line_number=member.inbox_seq,
                 )
 
 
 def _traits(published: Traits, evidence: Iterable[TraitEvidence], usable: set[tuple[str, str]]) -> Traits:
-    """The published values, or else the latest live ones. Addresses must be among the identifiers."""
+    """The published values, or else the latest live ones. Addresses must be among the identifiers.
+
+    Of traits that decisions use, what write keys claim is shown only where nobody else has told anything.
+    """
     live = {
         one["trait"]: one["value"]
-        for one in evidence
+        for one in sorted(evidence, key=is_trusted)
         if one["trait"] not in IDENTIFIER_TYPES or (one["trait"], one["value"]) in usable
     }
     return {trait: value if value is not None else live.get(trait) for trait, value in published.items()}

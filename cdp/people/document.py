@@ -27,13 +27,14 @@ Traits = dict[str, str | None]
 
 @_strict
 class TraitEvidence(TypedDict):
-    """A value that a source gave for a trait, with its raw line."""
+    """A value that a source gave for a trait, with its raw line. `is_claim`: only write keys have told it."""
 
     trait: str
     value: str
     is_current: bool
     source: str
     observed_at: Time
+    is_claim: NotRequired[bool]
     file: str | None
     line_number: int | None
 

@@ -1,20 +1,23 @@
 """Traits unset by their source: the live counterpart of `traits.sql` in a run.
 
-An identify call that sets a trait to null discards the earlier values from that source. Custom traits keep the name
-that the source gives them.
+An identify call that sets a trait to null discards the earlier values from that source; one that came by a write key
+discards only what came by write keys. Custom traits keep the name that the source gives them.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import product
 from operator import itemgetter
 from typing import Any
 
+from cdp.fields import GUARDED_TRAITS
 from cdp.people.document import ProfileDocument, TraitEvidence
 
-# When a source last unset a trait, by (source, trait), as documents write times.
-Unset = Mapping[tuple[str, str], str]
+# When a source last unset what it had told of a trait, by (source, trait, whether that was a claim), as documents write
+# times.
+Unset = Mapping[tuple[str, str, bool], str]
 
 # The properties of an identify call that correspond to core traits.
 UNSET_BY = {
@@ -23,29 +26,39 @@ UNSET_BY = {
 }
 
 
-def unset_in(event_type: str, properties: str | None, source: str) -> str | None:
-    """The traits that an event sets to null, as JSON text; rare."""
-    if event_type != "identified" or not properties or "null" not in properties:
+def unset_in(properties: str | None, source: str, *, is_claim: bool) -> str | None:
+    """The traits that an identify call sets to null, as JSON text; rare."""
+    if not properties or "null" not in properties:
         return None
     given = json.loads(properties)
     traits = {UNSET_BY.get(name, name) for name, value in given.items() if value is None}
-    return json.dumps({"source": source, "traits": sorted(traits)}) if traits else None
+    return json.dumps({"source": source, "traits": sorted(traits), "is_claim": is_claim}) if traits else None
 
 
 def unset_by(statements: Iterable[tuple[str | None, str]]) -> Unset:
     """The traits that events have unset, and when. `statements`: results of `unset_in` with their times."""
-    found: dict[tuple[str, str], str] = {}
+    found: dict[tuple[str, str, bool], str] = {}
     for text, at in statements:
         statement: dict[str, Any] = json.loads(text) if text else {"source": "", "traits": []}
-        for trait in statement["traits"]:
-            key = statement["source"], trait
+        concerned = (True,) if statement.get("is_claim") else (True, False)
+        for key in product([statement["source"]], statement["traits"], concerned):
             found[key] = max(found.get(key, ""), at)
     return found
 
 
 def is_unset(evidence: TraitEvidence, unset: Unset) -> bool:
     """Whether the source of the evidence has since unset the trait."""
-    return evidence["observed_at"] <= unset.get((evidence["source"], evidence["trait"]), "")
+    key = evidence["source"], evidence["trait"], evidence.get("is_claim", False)
+    return evidence["observed_at"] <= unset.get(key, "")
+
+
+def _worth(evidence: TraitEvidence) -> tuple[bool, str]:
+    return is_trusted(evidence), evidence["observed_at"]
+
+
+def is_trusted(evidence: TraitEvidence) -> bool:
+    """False for what only write keys have told, where decisions depend on it: anything else stands before it."""
+    return evidence["trait"] not in GUARDED_TRAITS or not evidence.get("is_claim")
 
 
 def without_unset(document: ProfileDocument, unset: Unset) -> ProfileDocument:
@@ -56,10 +69,7 @@ def without_unset(document: ProfileDocument, unset: Unset) -> ProfileDocument:
     left = [one for one in document["trait_evidence"] if one["trait"] in lost and not is_unset(one, unset)]
     # Of equally recent values, the run takes the first by source and value.
     left.sort(key=itemgetter("source", "value"))
-    next_best = {
-        trait: max((one for one in left if one["trait"] == trait), key=itemgetter("observed_at"), default=None)
-        for trait in lost
-    }
+    next_best = {trait: max((one for one in left if one["trait"] == trait), key=_worth, default=None) for trait in lost}
     evidence: list[TraitEvidence] = [
         {**one, "is_current": one is next_best[one["trait"]]} if one["trait"] in lost else one
         for one in document["trait_evidence"]

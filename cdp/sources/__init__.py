@@ -37,6 +37,8 @@ MAPPED = Table(
         Column("message_ref", f.Text),
         Column("campaign_ref", f.Text),
         Column("is_machine", f.Flag),
+        Column("is_claim", f.Flag, False, "told by a write key, which anybody may have: it grants nothing"),
+        Column("credential", f.Text, False, "the write key or client that sent it over the tracking API"),
         Column("amount", f.Money),
         Column("currency", f.Text),
         Column("properties", f.Json),

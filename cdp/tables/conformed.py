@@ -22,6 +22,10 @@ EVENTS = Table(
         Column("message_ref", f.Text, False, "the provider's id of the message"),
         Column("campaign_ref", f.Text, False),
         Column("is_machine", f.Flag, True, "caused by a machine, such as a mail scanner; not counted"),
+        Column(
+            "is_claim", f.Flag, True, "told by a write key, which anybody may have: it suppresses and grants nothing"
+        ),
+        Column("credential", f.Text, False, "the write key or client that sent it over the tracking API"),
         Column("amount", f.Money),
         Column("currency", f.Currency),
         Column("properties", f.Json),
@@ -62,6 +66,7 @@ OBSERVATIONS = Table(
         Column("source", f.Text, True),
         *PERSON_COLUMNS,
         Column("is_verified", f.Flag, True, "the source has verified the contact point"),
+        Column("is_claim", f.Flag, True, "told by write keys only: it overrides nothing that others told"),
         Column("first_seen_at", f.UtcTime, True),
         Column("last_seen_at", f.UtcTime, True),
         Column("event_count", f.Count, True),
@@ -93,6 +98,7 @@ CONSENTS = Table(
         Column("scope", f.ConsentScope, True),
         Column("basis", f.Text, False, "legal basis"),
         Column("method", f.Text, False, "how the statement was made"),
+        Column("credential", f.Text, False, "the write key or client that sent it over the tracking API"),
         Column("occurred_at", f.UtcTime, True),
         *LINEAGE,
     ),

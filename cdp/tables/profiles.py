@@ -35,6 +35,7 @@ TRAITS = Table(
         Column("is_current", f.Flag, True, "whether the golden record shows this value"),
         Column("source", f.Text, True),
         Column("observed_at", f.UtcTime, True),
+        Column("is_claim", f.Flag, True, "told by write keys only"),
         Column("observation_id", f.ObservationId, True),
         *LINEAGE,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -160,12 +161,45 @@ def test_the_last_occurrence_counts_not_the_last_arrival() -> None:
     assert standing(chain(stated("email email withdrawn", on=5), stated("email email granted", on=3))) == "withdrawn"
 
 
+def later(statement: Statement, **by: float) -> Statement:
+    return replace(statement, occurred_at=statement.occurred_at + timedelta(**by))
+
+
 def test_of_two_statements_at_the_same_time_the_later_recorded_one_counts() -> None:
-    assert standing(chain(stated("email email withdrawn", on=5), stated("email email granted", on=5))) == "granted"
+    withdrawn = later(stated("email email withdrawn", on=5), milliseconds=1)
+    granted = later(stated("email email granted", on=5), milliseconds=1)
+    assert standing(chain(withdrawn, granted)) == "granted"
+    assert standing(chain(granted, withdrawn)) == "withdrawn"
+
+
+@pytest.mark.parametrize(
+    ("opt_out_after", "grant_after", "expected"),
+    [
+        # An opt-out in whole seconds is a second long; a grant in the same second cannot be told apart from it.
+        *((0, 0, "withdrawn"), (0, 0.3, "withdrawn"), (0, 0.9, "withdrawn"), (0, 1, "granted")),
+        # A grant is not.
+        *((0.3, 0, "withdrawn"), (0.3, 0.2, "withdrawn"), (0.3, 0.4, "granted")),
+    ],
+)
+@pytest.mark.parametrize("opt_out", ["withdrawn", "denied"])
+def test_a_moment_of_whole_seconds_is_a_second_long(
+    opt_out: str, opt_out_after: float, grant_after: float, expected: str
+) -> None:
+    out = later(stated(f"email email {opt_out}", on=5), seconds=opt_out_after)
+    granted = later(stated("email email granted", on=5), seconds=grant_after)
+    for order in ([out, granted], [granted, out]):
+        assert standing(chain(*order)) == (opt_out if expected == "withdrawn" else expected)
+
+
+def test_a_stop_in_whole_seconds_outlasts_a_start_in_the_same_second() -> None:
+    stop = Suppression(PHONE.id, "sms", "stop", "twilio", day(5))
+    lifted = replace(stop, lifted_at=day(5) + timedelta(milliseconds=300))
+    assert lifted.is_active(day(6))
+    assert not replace(lifted, lifted_at=day(5) + timedelta(seconds=1)).is_active(day(6))
 
 
 def test_contradicting_statements_are_not_a_grant() -> None:
-    both = [stated("email email granted", on=5), stated("email email withdrawn", on=5)]
+    both = [later(stated(f"email email {state}", on=5), milliseconds=1) for state in ("granted", "withdrawn")]
     assert standing(chain(*both, recorded_at=day(6))) == "conflicting"
     assert standing(chain(*both, stated("email email granted", on=6), recorded_at=day(6))) == "granted"
 

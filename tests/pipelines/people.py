@@ -31,8 +31,9 @@ def observation(person: str, source: str = "crm", **values: Any) -> dict[str, An
     """A description of `person`; `seen` is when it was last seen."""
     seen = values.pop("seen", NOW)
     return {
-        "person": person, "observation_id": id_of(person, source, values, seen), "source": source, "is_verified": False,
-        "first_seen_at": seen, "last_seen_at": seen, "event_count": 0, "file_id": FILE_ID, "line_number": 1, **values,
+        "person": person, "observation_id": id_of(person, source, values, seen), "source": source,
+        "is_verified": False, "is_claim": False, "first_seen_at": seen, "last_seen_at": seen, "event_count": 0,
+        "file_id": FILE_ID, "line_number": 1, **values,
     }  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def event(person: str, channel: str, event_type: str, at: datetime = NOW, **valu
     return {
         "person": person, "event_id": id_of(person, channel, event_type, at, values, properties), "source": "log",
         "channel": channel, "event_type": event_type, "occurred_at": at, "received_at": NOW, "is_machine": False,
-        "file_id": FILE_ID, "line_number": 1, "properties": json.dumps(properties), **values,
+        "is_claim": False, "file_id": FILE_ID, "line_number": 1, "properties": json.dumps(properties), **values,
     }  # fmt: skip
 
 

@@ -98,6 +98,7 @@ class Told:
 
     stages: list[str] = field(default_factory=list)
     guesses: list[str] = field(default_factory=list)
+    rebuilt: list[str] = field(default_factory=list)
 
     def stage_started(self, name: str) -> None:
         self.stages.append(name)
@@ -108,6 +109,9 @@ class Told:
 
     def guessed(self, path: Path, description: str) -> None:
         self.guesses.append(path.name)
+
+    def rebuilding(self, reason: str) -> None:
+        self.rebuilt.append(reason)
 
 
 def settings_in(folder: Path, **more: Any) -> Settings:

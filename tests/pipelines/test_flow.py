@@ -10,11 +10,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from cdp.errors import ConfigurationError, InputRefused, QualityGateFailed, Unavailable, UsageError
@@ -107,6 +108,44 @@ def updated_at(settings: Settings) -> set[str]:
             return {row[0] for row in connection.exec_driver_sql("select distinct updated_at from profiles")}
     finally:
         store.close()
+
+
+def test_tables_of_an_earlier_version_are_derived_again(settings: Settings, tmp_path: Path) -> None:
+    run(settings, write_first(tmp_path))
+    before = published_tables(settings)
+    with duckdb.connect(published_path(settings.home)) as warehouse:
+        warehouse.execute("alter table conformed.events drop column is_claim")
+    told = Told()
+    flow.run(settings, [], told, now=LATER)
+    assert told.rebuilt == ["its tables are those of an earlier version"]
+    assert published_tables(settings) == before
+
+
+def test_a_run_gives_a_write_key_no_more_rights_than_the_live_side(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "segment_calls.jsonl").write_text("\n".join(map(json.dumps, CALLS)))
+    report = run(settings, tmp_path)
+    assert report["rejected"] == 1
+    assert published(settings, "select reason, line_number from landing.rejects") == [("not_authorised", 2)]
+    assert published(settings, "select country, city from profiles.profiles") == [("CH", "Kyoto")]
+    with closing(open_store(settings.effective_store_url)) as store, store.read() as connection:
+        assert connection.exec_driver_sql("select * from suppressions").all() == []
+        [entry] = connection.exec_driver_sql("select channel, state, evidence from consent_ledger")
+    assert (entry.channel, entry.state, json.loads(entry.evidence)["credential"]) == ("email", "withdrawn", "site")
+
+
+BY_KEY = {"receivedBy": {"name": "site", "isClaim": True}}
+CALLS: list[dict[str, Any]] = [
+    {"type": type_, "userId": "u1", "messageId": str(number), "timestamp": f"2026-11-19T1{number}:00:00Z", **call}
+    for number, (type_, call) in enumerate(
+        [
+            ("track", {"event": "Email Marked as Spam", "context": {"traits": {"email": "ann@example.com"}}, **BY_KEY}),
+            ("track", {"event": "Email Resubscribed", "context": {"traits": {"email": "ann@example.com"}}, **BY_KEY}),
+            ("identify", {"traits": {"email": "ann@example.com", "country": "CH", "city": "Bern"}}),
+            ("identify", {"traits": {"email": "ann@example.com", "country": "JP", "city": "Kyoto"}, **BY_KEY}),
+            ("identify", {"traits": {"email": "ann@example.com", "country": None}, **BY_KEY}),
+        ]
+    )
+]
 
 
 @pytest.mark.usefixtures("ungated")

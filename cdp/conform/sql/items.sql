@@ -11,16 +11,19 @@ with item as (
             when m.event_type is not null and m.occurred_at is null then 'bad_time'
             when m.occurred_at < timestamptz '1990-01-01' then 'bad_time'
             when m.occurred_at > m.received_at + interval 1 day then 'time_in_future'
+            when m.is_claim and (m.event_type = 'resubscribed' or m.consent_state = 'granted') then 'not_authorised'
         end) as reason,
         case when m.refused is not null then m.refused_detail
             when reason = 'no_identifier' then 'nothing in the row identifies a person'
+            when reason = 'not_authorised' then 'a write key may withdraw consent, not grant it'
             when reason is not null then 'occurred_at' end as detail,
         d.observation_id,
         case when m.event_type is not null then md5(concat_ws(chr(31), m.source, coalesce(m.event_key,
             md5(concat_ws(chr(31), m.channel, m.event_type, m.event_name, m.occurred_at, m.message_ref, m.amount,
                 m.properties::varchar, d.observation_id))))) end as event_id,
         m.channel, m.event_type, m.event_name, coalesce(m.occurred_at, m.received_at) as occurred_at,
-        m.message_ref, m.campaign_ref, coalesce(m.is_machine, false) as is_machine, m.amount,
+        m.message_ref, m.campaign_ref, coalesce(m.is_machine, false) as is_machine,
+        coalesce(m.is_claim, false) as is_claim, m.credential, m.amount,
         case when regexp_matches(upper(m.currency), '^[A-Z]{3}$') then upper(m.currency) end as currency, m.properties,
         coalesce(m.is_verified, false) as is_verified,
         m.consent_channel, m.consent_purpose, m.consent_topic, m.consent_state, m.consent_scope, m.consent_basis,

@@ -6,6 +6,9 @@ is only the client's time, the same correction is made here. RudderStack's SDKs 
 traits of a person in `context.traits`.
 
 A null trait unsets the trait: it stays null in the properties of the identify call.
+
+What the tracking API receives carries `receivedBy`, the credential that it came by: the calls of a write key, which
+every visitor of a page can read, are claims.
 """
 
 from __future__ import annotations
@@ -80,6 +83,7 @@ item as (
         "userId": "VARCHAR", "anonymousId": "VARCHAR", "previousId": "VARCHAR", "groupId": "VARCHAR",
         "timestamp": "VARCHAR", "originalTimestamp": "VARCHAR", "sentAt": "VARCHAR", "receivedAt": "VARCHAR",
         "traits": "JSON", "properties": "JSON",
+        "receivedBy": {{"name": "VARCHAR", "isClaim": "BOOLEAN", "mayGrant": "VARCHAR"}},
         "context": {{
             "traits": "JSON", "locale": "VARCHAR", "timezone": "VARCHAR", "campaign": {{"name": "VARCHAR"}},
             "device": {{"token": "VARCHAR", "type": "VARCHAR", "model": "VARCHAR"}},
@@ -178,6 +182,8 @@ select
     coalesce(p.email_id, p.message_id) as message_ref,
     coalesce(p.campaign_id, p.campaign_name, p.campaign.name, context.campaign.name) as campaign_ref,
     false as is_machine,
+    "receivedBy"."isClaim" as is_claim,
+    "receivedBy".name || coalesce(' (may grant: ' || "receivedBy"."mayGrant" || ')', '') as credential,
     try_cast(coalesce(p.total, p.revenue, p.value) as decimal(18, 2)) as amount,
     p.currency as currency,
     case

@@ -6,7 +6,7 @@ insert into conformed.consents by name
 with stated as (
     select consent_id, source, observation_id, consent_channel as channel, coalesce(consent_purpose, 'marketing') as purpose,
         consent_topic as topic, consent_state as state, coalesce(consent_scope, 'channel') as scope,
-        consent_basis as basis, consent_method as method, consent_at as occurred_at, file_id, line_number, received_at
+        consent_basis as basis, consent_method as method, credential, consent_at as occurred_at, file_id, line_number, received_at
     from outcomes
     where outcome in ('event', 'consent') and consent_id is not null
 )

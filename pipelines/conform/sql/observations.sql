@@ -6,6 +6,7 @@ create or replace table conformed.observations as
 with seen as (
     select observation_id, source, min(occurred_at) as first_seen_at, max(occurred_at) as last_seen_at,
         count(*) filter (outcome = 'event') as event_count, bool_or(is_verified) as is_verified,
+        bool_and(is_claim) as is_claim,
         min((received_at, file_id, line_number)) as first_line
     from outcomes
     where outcome not in ('reject', 'duplicate')
@@ -34,6 +35,7 @@ select
     if(o.observation_id is null, d.anonymous_id, o.anonymous_id) as anonymous_id,
     if(o.observation_id is null, d.external_ids, o.external_ids)::json as external_ids,
     coalesce(o.is_verified, false) or coalesce(s.is_verified, false) as is_verified,
+    coalesce(o.is_claim, true) and coalesce(s.is_claim, true) as is_claim,
     least(o.first_seen_at, s.first_seen_at) as first_seen_at,
     greatest(o.last_seen_at, s.last_seen_at) as last_seen_at,
     coalesce(o.event_count, 0) + coalesce(s.event_count, 0) as event_count,

@@ -3,12 +3,13 @@
 -- makes: profiles.traits
 
 -- Every value that a source has given for a trait, with its line. Of the values that are not junk and were not unset, the
--- golden record takes the most trusted source's, then a verified one, then the most recent. A source unsets a trait by
--- sending null. Traits that are not columns of an observation are properties of `identified` events.
+-- golden record takes the most trusted source's, then a verified one, then the most recent; what only write keys have told
+-- comes last where decisions depend on it (`guarded`). A source unsets a trait by sending null; a write key unsets only
+-- what write keys have told. Traits that are not columns of an observation are properties of `identified` events.
 create or replace table profiles.traits as
 with unpivoted as (
     unpivot (
-        select observation_id, source, is_verified, last_seen_at, file_id, line_number,
+        select observation_id, source, is_verified, is_claim, last_seen_at, file_id, line_number,
             first_name, last_name, email, phone, cast(date_of_birth as varchar) as date_of_birth, street, city,
             region, postcode, country, language, timezone
         from conformed.observations
@@ -20,32 +21,37 @@ junk as (
     select type, value from identity.identifier_values where quality = 'junk' and type in ('email', 'phone')
 ),
 told as (
-    select m.profile_id, e.source, e.occurred_at, e.observation_id, e.file_id, e.line_number, p.key, p.type,
+    select m.profile_id, e.source, e.occurred_at, e.is_claim, e.observation_id, e.file_id, e.line_number, p.key, p.type,
         p.value ->> '$' as value
     from conformed.events e
     join people m on m.observation_id = e.observation_id, json_each(e.properties) p
     where e.event_type = 'identified' and e.properties::varchar <> '{}'
 ),
 taken_back as (
-    select profile_id, source, coalesce(n.trait, t.key) as trait, max(occurred_at) as taken_back_at
+    select profile_id, source, coalesce(n.trait, t.key) as trait, 
+        max(occurred_at) filter (not is_claim) as taken_back_at, max(occurred_at) as claim_taken_back_at
     from told t
     left join taken_back_by n on n.name = t.key
     where t.type = 'NULL'
     group by all
 ),
 given as (
-    select m.profile_id, u.trait, u.value, u.source, u.last_seen_at as observed_at, u.is_verified, u.observation_id,
+    select m.profile_id, u.trait, u.value, u.source, u.last_seen_at as observed_at, u.is_verified, u.is_claim,
+        u.observation_id,
         u.file_id, u.line_number
     from unpivoted u
     join people m on m.observation_id = u.observation_id
     union all
-    select profile_id, key, value, source, occurred_at, false, observation_id, file_id, line_number
+    select profile_id, key, value, source, occurred_at, false, is_claim, observation_id, file_id, line_number
     from told
     where type not in ('NULL', 'OBJECT', 'ARRAY') and value <> ''
         and key not in (select name from taken_back_by union all select trait from core_traits)
 ),
 ranked as (
-    select g.* exclude (is_verified), j.value is not null or coalesce(g.observed_at <= b.taken_back_at, false) as is_void,
+    select g.* exclude (is_verified),
+        j.value is not null
+            or coalesce(g.observed_at <= if(g.is_claim, b.claim_taken_back_at, b.taken_back_at), false) as is_void,
+        g.is_claim and c.is_guarded is true as is_last,
         coalesce(p.rank, 1000) as source_rank,
         g.trait in ('email', 'phone')
             and bool_or(g.is_verified) over (partition by g.profile_id, g.trait, g.value) as is_proven
@@ -53,13 +59,14 @@ ranked as (
     left join junk j on j.type = g.trait and j.value = g.value
     left join taken_back b on b.profile_id = g.profile_id and b.source = g.source and b.trait = g.trait
     left join source_priority p on p.source = g.source
+    left join core_traits c on c.trait = g.trait
     qualify row_number() over (
         partition by g.profile_id, g.trait, g.value, g.source
-        order by g.observed_at desc, g.observation_id) = 1
+        order by g.is_claim, g.observed_at desc, g.observation_id) = 1
 )
 select profile_id, trait, value,
     not is_void and row_number() over (
         partition by profile_id, trait
-        order by is_void, source_rank, is_proven desc, observed_at desc, source, value) = 1 as is_current,
-    source, observed_at, observation_id, file_id, line_number
+        order by is_void, is_last, source_rank, is_proven desc, observed_at desc, source, value) = 1 as is_current,
+    source, observed_at, is_claim, observation_id, file_id, line_number
 from ranked

@@ -63,7 +63,9 @@ deciding as (
 ),
 latest as (
     from deciding
-    qualify rank() over (partition by holding, channel order by occurred_at desc, recorded_at desc) = 1
+    -- As in `cdp.consent.standing`: an opt-out in whole seconds counts as of the end of its second.
+    qualify rank() over (partition by holding, channel order by
+        if(state in ('denied', 'withdrawn'), end_of(occurred_at), occurred_at) desc, recorded_at desc) = 1
 ),
 standing as (
     select holding, channel,
@@ -80,7 +82,7 @@ suppressed as (
             max(lifted_at) filter (lifted_at <= $as_of) as lifted_at
         from suppressing
         group by all)
-    where occurred_at is not null and coalesce(lifted_at <= occurred_at, true)
+    where occurred_at is not null and coalesce(lifted_at <= end_of(occurred_at), true)
 ),
 of_address as (
     select a.person, a.channel, coalesce(s.state, 'missing') as state,

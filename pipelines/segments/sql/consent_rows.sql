@@ -7,7 +7,9 @@
 -- and word.
 create or replace temp table consent_rows as
 with failing as (
-    select e.event_id, e.observation_id, f.channel, f.states, f.suppresses, f.lifts, e.occurred_at
+    select e.event_id, e.observation_id, f.channel, f.states,
+        -- A claim withdraws consent and does nothing else.
+        if(e.is_claim, null, f.suppresses) as suppresses, if(e.is_claim, null, f.lifts) as lifts, e.occurred_at
     from conformed.events e
     join effects f on f.event_type = e.event_type and f.channel = e.channel
         and (f.property is null or lower(e.properties->>('/' || f.property)) = f.word)
@@ -27,7 +29,7 @@ arrived as (
     from conformed.events e
     join (from addressed semi join bounced using (channel, address)) a using (observation_id, channel)
     join effects f on f.event_type = e.event_type and f.channel = e.channel and f.lifts = 'hard_bounce'
-    where not e.is_machine
+    where not e.is_machine and not e.is_claim
 ),
 told as (from failing union all from arrived),
 latest as (
@@ -48,7 +50,8 @@ stated as (from conformed.consents c anti join known_entries on entry_id = conse
 rows as (
     -- An event that came with an explicit consent states nothing else.
     select coalesce(e.source, c.source) as source, coalesce(e.observation_id, c.observation_id) as observation_id,
-        e.event_id, e.channel, e.event_type, e.occurred_at, e.message_ref, e.properties, c.consent_id,
+        e.event_id, e.channel, e.event_type, e.occurred_at, e.message_ref, e.properties, e.is_claim,
+        coalesce(e.credential, c.credential) as credential, c.consent_id,
         c.channel as consent_channel, c.purpose as consent_purpose, c.topic as consent_topic, c.state as consent_state,
         c.scope as consent_scope, c.basis as consent_basis, c.method as consent_method, c.occurred_at as consent_at
     from events e
@@ -57,7 +60,7 @@ rows as (
     union all by name
     select source, observation_id, consent_id, channel as consent_channel, purpose as consent_purpose,
         topic as consent_topic, state as consent_state, scope as consent_scope, basis as consent_basis,
-        method as consent_method, occurred_at as consent_at
+        method as consent_method, occurred_at as consent_at, credential
     from stated
 )
 select r.* exclude (observation_id, properties), r.properties::varchar as properties,

@@ -28,11 +28,18 @@ def key(service: Service) -> str:
         {"type": kind, "value": value, "quality": "unique", "sources": ["web"], "last_seen_at": SEEN_AT}
         for kind, value in (EMAIL, PHONE)
     ]
-    evidence = {"source": "web", "observed_at": SEEN_AT, "file": "inbox:web", "line_number": 1, "is_current": True}
+    told = {
+        "source": "web",
+        "is_claim": True,
+        "observed_at": SEEN_AT,
+        "file": "inbox:web",
+        "line_number": 1,
+        "is_current": True,
+    }
     document = DOCUMENT | {
         "identifiers": held,
         "traits": DOCUMENT["traits"] | {"country": "JP", "timezone": None},
-        "trait_evidence": [{"trait": "country", "value": "JP", **evidence}],
+        "trait_evidence": [{"trait": "country", "value": "JP", **told}],
         "metrics": blank_document(ANN, SEEN_AT)["metrics"],
     }
     rows = pl.DataFrame([{"profile_id": ANN, "document": json.dumps(document), "document_hash": "h"}])

@@ -243,9 +243,9 @@ def test_invalid_events_do_not_affect_the_rest_of_the_batch(tracker: Tracker) ->
 
 
 def test_resending_a_batch_changes_nothing(tracker: Tracker) -> None:
-    anonymous = [{**TRACK, "messageId": None, "event": f"Song {number}"} for number in range(3)]
+    others = [{**TRACK, "messageId": f"song {number}"} for number in range(3)]
     for sent_at in ("2026-07-01T12:00:00Z", "2026-07-01T12:00:05Z"):
-        envelope = {"batch": [*anonymous, TRACK, TRACK], "sentAt": sent_at}
+        envelope = {"batch": [*others, TRACK, TRACK], "sentAt": sent_at}
         assert tracker.send("/v1/batch", envelope).json() == SUCCESS
     assert len(tracker.landed()) == 4
     # Message ids are separate for each source.

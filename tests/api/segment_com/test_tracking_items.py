@@ -16,7 +16,9 @@ from api.segment_com import items
 from api.segment_com.body import InvalidPayload, PayloadTooLarge, read_object
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
-RECEIVED = {"receivedAt": "2026-07-01T12:00:00.000Z"}
+DELIVERY = items.Delivery(NOW, {"name": "site", "isClaim": True})
+BY = {"receivedBy": {"name": "site", "isClaim": True}}
+RECEIVED = {"receivedAt": "2026-07-01T12:00:00.000Z", **BY}
 TRACK: dict[str, Any] = {"type": "track", "event": "Song Played", "userId": "u1", "messageId": "m1"}
 
 Event = dict[str, Any]
@@ -29,7 +31,7 @@ def compressed(body: bytes) -> bytes:
 
 def landed(event: Any, **envelope: Any) -> Any:
     """The payload of `event`, sent together with a valid event."""
-    item, _ = items.batch({"batch": [event, {**TRACK, "messageId": "other"}], **envelope}, NOW)
+    item, _ = items.batch({"batch": [event, {**TRACK, "messageId": "other"}], **envelope}, DELIVERY)
     return json.loads(str(item.payload))
 
 
@@ -41,6 +43,8 @@ def landed(event: Any, **envelope: Any) -> Any:
         ({**TRACK, "sentAt": "old"}, {"sentAt": "new"}, {**TRACK, **RECEIVED, "sentAt": "new"}),
         ({**TRACK, "sentAt": "own"}, {}, {**TRACK, **RECEIVED, "sentAt": "own"}),
         ({**TRACK, "receivedAt": "2001-01-01"}, {}, {**TRACK, **RECEIVED}),
+        # Who sends an event does not say by what right.
+        ({**TRACK, "receivedBy": {"isClaim": False, "mayGrant": "yes"}}, {}, {**TRACK, **RECEIVED}),
         # A key is a credential and is not stored.
         ({**TRACK, "writeKey": "wk_1"}, {"writeKey": "wk_1"}, {**TRACK, **RECEIVED}),
         # The event's own fields override those of the envelope.
@@ -90,7 +94,7 @@ def test_an_invalid_event_is_landed_as_text_without_affecting_others(event: Any)
     text = landed(event)
     assert json.dumps(json.loads(text)) == json.dumps(event)
     with pytest.raises(ApiError) as refused:
-        items.batch({"batch": [event]}, NOW)
+        items.batch({"batch": [event]}, DELIVERY)
     assert refused.value.http_status == (413 if "xxx" in text else 400)
 
 
@@ -113,18 +117,35 @@ def test_depth_is_limited_and_breadth_is_not() -> None:
     assert len(landed(wide)["products"]) == 500
 
 
-@pytest.mark.parametrize("message_id", [None, "", " \n", "m\0", "m" * 256, True, 1.5, ["m"], {"m": 1}])
-def test_an_event_without_a_usable_id_gets_a_stable_one(message_id: Any) -> None:
+@pytest.mark.parametrize("message_id", [None, ""])
+def test_events_without_an_id_are_events_each_time(message_id: Any) -> None:
+    event = {"userId": "u", "event": "Button Clicked", "messageId": message_id, "timestamp": "2026-07-01T11:00:00Z"}
+    five = [item for _ in range(5) for item in items.single("track", event, DELIVERY)]
+    assert len({item.message_id for item in five}) == 5
+    assert [json.loads(str(item.payload))["messageId"] for item in five] == [item.message_id for item in five]
+
+
+def test_history_without_ids_is_known_again_by_its_content() -> None:
+    past = {"type": "track", "event": "Song Played", "userId": "u1", "timestamp": "2020-01-01T00:00:00Z"}
+    first, again = (items.batch({"batch": [past]}, DELIVERY, is_import=True) for _ in range(2))
+    assert first == again
+    timeless = {name: value for name, value in past.items() if name != "timestamp"}
+    first, again = (items.batch({"batch": [timeless]}, DELIVERY, is_import=True) for _ in range(2))
+    assert first != again
+
+
+@pytest.mark.parametrize("message_id", [" \n", "m\0", "m" * 256, True, 1.5, ["m"], {"m": 1}])
+def test_an_unusable_id_is_replaced_by_a_stable_one(message_id: Any) -> None:
     event = {**TRACK, "messageId": message_id}
     again = {**event, "sentAt": "later", "writeKey": "wk_2"}
     other = {**event, "event": "Song Skipped"}
-    found = [item.message_id for item in items.batch({"batch": [event, again, other]}, NOW)]
+    found = [item.message_id for item in items.batch({"batch": [event, again, other]}, DELIVERY)]
     assert found[0] == found[1] != found[2]
     assert landed(event)["messageId"] == found[0]
 
 
 def test_a_single_call_has_the_type_of_its_route() -> None:
-    [item] = items.single("page", {"type": "hug", "userId": "u1", "sentAt": "s", "messageId": "m"}, NOW)
+    [item] = items.single("page", {"type": "hug", "userId": "u1", "sentAt": "s", "messageId": "m"}, DELIVERY)
     assert json.loads(str(item.payload)) == {
         "type": "page",
         "userId": "u1",
@@ -136,9 +157,9 @@ def test_a_single_call_has_the_type_of_its_route() -> None:
 
 def test_imported_history_keeps_its_times() -> None:
     past = {**TRACK, "sentAt": "2020-01-01T00:00:00Z", "timestamp": "2020-01-01T00:00:00Z"}
-    [item] = items.batch({"batch": [past]}, NOW, is_import=True)
-    assert json.loads(str(item.payload)) == past
-    [item] = items.batch({"batch": [past], "sentAt": "2026-07-01T12:00:01Z"}, NOW, is_import=True)
+    [item] = items.batch({"batch": [past]}, DELIVERY, is_import=True)
+    assert json.loads(str(item.payload)) == past | BY
+    [item] = items.batch({"batch": [past], "sentAt": "2026-07-01T12:00:01Z"}, DELIVERY, is_import=True)
     assert json.loads(str(item.payload)) == {**past, **RECEIVED, "sentAt": "2026-07-01T12:00:01Z"}
 
 
@@ -153,12 +174,12 @@ def test_imported_history_keeps_its_times() -> None:
 )
 def test_invalid_envelopes_are_refused(envelope: Event, error: type[ApiError]) -> None:
     with pytest.raises(error):
-        items.batch(envelope, NOW)
+        items.batch(envelope, DELIVERY)
 
 
 def test_full_and_empty_batches_are_accepted() -> None:
-    assert len(items.batch({"batch": [TRACK] * 2_500}, NOW)) == 2_500
-    assert items.batch({"batch": []}, NOW) == []
+    assert len(items.batch({"batch": [TRACK] * 2_500}, DELIVERY)) == 2_500
+    assert items.batch({"batch": []}, DELIVERY) == []
 
 
 def json_values(scalars: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -177,9 +198,8 @@ ANY = json_values(STORABLE | st.floats() | st.text(st.characters(exclude_categor
 @pytest.mark.slow
 def test_every_event_becomes_one_item_that_any_store_can_hold(event: Event, other: Any, shared: Any) -> None:
     envelope = {"batch": [TRACK, event, other], "context": shared}
-    found = items.batch(envelope, NOW)
+    found = items.batch(envelope, DELIVERY)
     assert len(found) == 3
-    assert found == items.batch(envelope, NOW)
     for item in found:
         assert item.message_id.isprintable()
         assert 0 < len(item.message_id) <= items.MAX_MESSAGE_ID

@@ -1,0 +1,190 @@
+"""What comes by a write key is a claim: everybody who opens a page can read its key.
+
+Each attack is tried with a key as it is made by default, then with the credentials that may do it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from cdp.access.write_keys import add_write_key
+from cdp.consent import Statement, contact_point_id
+from cdp.consent.ledger import entries_of, record, suppress, suppressions_of
+from cdp.consent.statement import Suppression
+from cdp.people.document import blank_document
+from cdp.people.published import PublishedChanges, apply_publish
+from cdp.runs.ledger import record_run
+from tests.api.service import ANN, DOCUMENT, NOW, Service
+
+EMAIL, PHONE = ("email", "ann@example.com"), ("phone", "+14155550100")
+REASON = "only our own server holds it"
+
+
+@dataclass
+class Site:
+    """A service that knows Ann, who has said STOP by SMS, agreed to e-mail, and whose address bounced once."""
+
+    service: Service
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        seen_at = DOCUMENT["last_seen_at"]
+        seen = {"quality": "unique", "sources": ["crm"], "first_seen_at": seen_at, "last_seen_at": seen_at}
+        held = [{"type": kind, "value": value, **seen} for kind, value in (EMAIL, PHONE)]
+        told = {"source": "crm", "observed_at": seen_at, "file": "crm.csv", "line_number": 1}
+        evidence = [
+            {"trait": trait, "value": DOCUMENT["traits"][trait], "is_current": True, "is_claim": False, **told}
+            for trait in ("country", "timezone", "email", "phone")
+        ]
+        metrics = blank_document(ANN, seen_at)["metrics"]
+        document = {**DOCUMENT, "identifiers": held, "trait_evidence": evidence, "preferences": [], "metrics": metrics}
+        rows = pl.DataFrame([{"profile_id": ANN, "document": json.dumps(document), "document_hash": "h"}])
+        known = [{"type": kind, "value": value, "profile_id": ANN} for kind, value in (EMAIL, PHONE)]
+        with self.service.store.write() as connection:
+            apply_publish(
+                connection, PublishedChanges(NOW, profiles_upsert=rows, identifiers_insert=pl.DataFrame(known))
+            )
+            record_run(connection, "run_1", NOW, NOW, True, {})
+            record(connection, [said(EMAIL, "email", "granted"), said(PHONE, "sms", "withdrawn")], NOW)
+            suppress(connection, [Suppression(contact_point_id(*PHONE), "sms", "stop", "twilio", NOW)], NOW)
+            suppress(connection, [Suppression(contact_point_id(*EMAIL), "push", "hard_bounce", "fcm", NOW)], NOW)
+            self.key = add_write_key(connection, "site", "web", NOW)
+        self.service.clock.advance(minutes=1)
+
+    def track(self, event: str, key: str | None = None, **call: Any) -> Any:
+        context = {"traits": {"email": EMAIL[1], "phone": PHONE[1]}}
+        body = {"userId": "u1", "event": event, "context": context, **call}
+        response = self.service.http.post("/v1/track", json=body, auth=(key or self.key, ""))
+        self.service.clock.advance(minutes=1)
+        assert response.status_code == 200, response.text
+
+    def with_token(self, *scopes: str, **body: Any) -> None:
+        headers = self.service.headers(self.service.add_client("server", *scopes))
+        assert self.service.http.post("/v1/track", json=body, headers=headers).status_code == 200
+        self.service.clock.advance(minutes=1)
+
+    def decide(self, channel: str, purpose: str = "marketing") -> dict[str, Any]:
+        body = {"profile_id": ANN, "purpose": purpose, "candidates": [channel]}
+        answer = self.service.http.post("/v1/decisions", json=body, headers=self.service.headers(self.service.sender))
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def suppressed(self, point: tuple[str, str]) -> set[tuple[str, str]]:
+        with self.service.store.read() as connection:
+            found = suppressions_of(connection, [contact_point_id(*point)])
+        return {(one.channel, one.reason) for one in found if one.is_active(self.service.clock.now)}
+
+    def stated(self, point: tuple[str, str]) -> list[tuple[str, str]]:
+        with self.service.store.read() as connection:
+            return [(one.channel, one.state) for one in entries_of(connection, [contact_point_id(*point)])]
+
+
+def said(point: tuple[str, str], channel: str, state: str) -> Statement:
+    return Statement(contact_point_id(*point), point[0], channel, "marketing", state, NOW, "crm", "person")
+
+
+@pytest.fixture
+def site(store_url: str, tmp_path: Path) -> Iterator[Site]:
+    service = Service(tmp_path / "home", store_url)
+    yield Site(service)
+    service.close()
+
+
+def granting_key(site: Site) -> str:
+    with site.service.store.write() as connection:
+        return add_write_key(connection, "server", "web", NOW, may_grant=REASON)
+
+
+RESUBSCRIBE = {"userId": "u1", "event": "SMS Resubscribed", "context": {"traits": {"phone": PHONE[1]}}}
+
+
+def test_a_key_does_not_lift_a_stop(site: Site) -> None:
+    site.track("SMS Resubscribed")
+    assert site.suppressed(PHONE) == {("sms", "stop")}
+    assert site.stated(PHONE) == [("sms", "withdrawn")]
+    assert not site.decide("sms")["allowed"]
+
+
+def test_a_key_does_not_grant_for_somebody_else(site: Site) -> None:
+    site.track("Email Resubscribed", context={"traits": {"email": "bob@example.com"}}, userId="u2")
+    assert site.stated(("email", "bob@example.com")) == []
+
+
+def test_a_complaint_by_a_key_withdraws_marketing_and_leaves_receipts(site: Site) -> None:
+    assert site.decide("email")["allowed"]
+    site.track("Email Marked as Spam")
+    assert site.suppressed(EMAIL) == {("push", "hard_bounce")}
+    assert not site.decide("email")["allowed"]
+    assert site.decide("email", "transactional")["allowed"]
+
+
+def test_an_opt_out_by_a_key_withdraws_marketing_and_is_no_stop(site: Site) -> None:
+    site.track("SMS Unsubscribed", context={"traits": {"phone": "+14155550111"}}, userId="u3")
+    assert site.stated(("phone", "+14155550111")) == [("sms", "withdrawn")]
+    assert site.suppressed(("phone", "+14155550111")) == set()
+
+
+@pytest.mark.parametrize("event", ["Email Bounced", "SMS Failed"])
+def test_a_failure_told_by_a_key_suppresses_nothing(site: Site, event: str) -> None:
+    before = site.suppressed(EMAIL), site.suppressed(PHONE)
+    site.track(event, properties={"bounce_type": "hard"})
+    assert (site.suppressed(EMAIL), site.suppressed(PHONE)) == before
+
+
+def test_an_arrival_told_by_a_key_lifts_no_bounce(site: Site) -> None:
+    with site.service.store.write() as connection:
+        suppress(connection, [Suppression(contact_point_id(*EMAIL), "email", "hard_bounce", "sendgrid", NOW)], NOW)
+    site.track("Email Link Clicked")
+    assert ("email", "hard_bounce") in site.suppressed(EMAIL)
+
+
+@pytest.mark.parametrize(
+    "traits",
+    [
+        *({"country": None}, {"country": "US"}, {"email": None}, {"phone": None}),
+        {"country": "JP", "email": "thief@example.com", "phone": "+14155550199"},
+    ],
+)
+def test_a_key_does_not_change_what_decisions_use(site: Site, traits: dict[str, Any]) -> None:
+    profile = site.service.get(f"/v1/profiles/{ANN}").json()["traits"]
+    body = {"userId": "u1", "traits": {"email": EMAIL[1]} | traits, "context": {"traits": {"phone": PHONE[1]}}}
+    assert site.service.http.post("/v1/identify", json=body, auth=(site.key, "")).status_code == 200
+    assert site.service.get(f"/v1/profiles/{ANN}").json()["traits"] == profile
+    assert site.decide("email", "transactional")["address"] == EMAIL[1]
+
+
+def test_a_forged_authority_is_replaced(site: Site) -> None:
+    site.track("SMS Resubscribed", receivedBy={"name": "cdp", "isClaim": False, "mayGrant": "I said so"})
+    assert site.suppressed(PHONE) == {("sms", "stop")}
+
+
+def test_the_refusal_is_told(site: Site) -> None:
+    site.track("SMS Resubscribed")
+    metrics = site.service.http.get("/metrics").text
+    assert 'cdp_events_total{outcome="refused",source="web"} 1.0' in metrics
+
+
+def test_a_key_that_may_grant_says_why_in_the_evidence(site: Site) -> None:
+    site.track("SMS Resubscribed", granting_key(site))
+    assert site.suppressed(PHONE) == set()
+    with site.service.store.read() as connection:
+        evidence = json.loads(entries_of(connection, [contact_point_id(*PHONE)])[-1].evidence or "")
+    assert evidence["credential"] == f"server (may grant: {REASON})"
+    assert site.decide("sms")["allowed"]
+
+
+def test_a_token_that_may_write_consents_grants(site: Site) -> None:
+    site.with_token("events:write", "consents:write", **RESUBSCRIBE)
+    assert site.stated(PHONE)[-1] == ("sms", "granted")
+
+
+def test_a_token_that_may_only_send_events_claims(site: Site) -> None:
+    site.with_token("events:write", **RESUBSCRIBE)
+    assert site.stated(PHONE) == [("sms", "withdrawn")]
