@@ -118,7 +118,7 @@ def _context(settings: Settings, clock: Clock, fetch: Fetch) -> Context:
         receiver=receiver,
         intake=Intake(receiver, metrics),
         policy=policy,
-        unsubscribing=UnsubscribeLinks(load_unsubscribe_keys(settings.home), public_url, clock),
+        unsubscribing=UnsubscribeLinks(load_unsubscribe_keys(settings.home), public_url),
         decisions=DecisionService(store, policy, settings.default_region, clock),
         webhooks=Verifier(load_sources(), settings.webhooks, fetch),
         tokens=TokenService(load_signing_keys(settings.home), public_url, clock),

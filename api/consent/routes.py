@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -15,18 +15,19 @@ from api.consent.schemas import ConsentRequest, Consents, RecordedConsent
 from api.consent.view import view_of_consents, view_of_entry, view_of_suppression
 from api.context import Context, ContextOf
 from api.errors import problems
+from api.idempotency import PARAMETER, REPLAYED, key_of
 from api.people.identifiers import normalised
 from api.responses import answer
 from api.schemas import Name, UtcTime
 from api.security.auth import ConsentReader, ConsentWriter, ProfileReader
 from api.security.body_limit import bounded
 from cdp import fields
-from cdp.consent import Entry
 from cdp.consent.ledger import entries_of, find_contact_point
 from cdp.consent.standings import PersonConsents, Point, points_of, read_holders_consents
 from cdp.consent.standings import read_consents as consents_of_points
-from cdp.consent.stating import state_consent
+from cdp.consent.stating import Stated, state_once
 from cdp.errors import NotFound, UsageError
+from cdp.idempotency import Once, hash_of
 from cdp.people.reading import find_person
 from cdp.store import Connection
 
@@ -44,8 +45,9 @@ AsOf = Annotated[
     status_code=201,
     response_model=RecordedConsent,
     responses=problems(400, 401, 403, 404, 413, 422, 429, 503),
+    openapi_extra=PARAMETER,
 )
-async def record_consent(caller: ConsentWriter, body: ConsentRequest, context: ContextOf) -> Response:
+async def record_consent(caller: ConsentWriter, body: ConsentRequest, request: Request, context: ContextOf) -> Response:
     """Record a statement about consent. It applies to every later request, on every worker.
 
     A statement belongs to a contact point: the address among the identifiers, or the person's only one. An opt-out for
@@ -53,14 +55,18 @@ async def record_consent(caller: ConsentWriter, body: ConsentRequest, context: C
     """
     context.policy.require_purpose(body.purpose)
     statement = body.statement(normalised(body.identifiers or (), context.settings.default_region))
+    key = key_of(request)
+    once = Once(caller.client_id, key, hash_of("consent", body.model_dump_json())) if key else None
 
-    def write() -> list[Entry]:
+    def write() -> Stated:
         with context.store.write() as connection:
-            return state_consent(connection, statement, caller.client_id, context.clock())
+            return state_once(connection, statement, caller.client_id, context.clock(), once)
 
-    first, *reached = await run_in_threadpool(write)
+    stated = await run_in_threadpool(write)
+    first, *reached = stated.entries
     recorded = {**view_of_entry(first), "reached": [view_of_entry(entry) for entry in reached]}
-    return Response(to_json(recorded), 201, {"Cache-Control": "no-store"}, "application/json")
+    headers = {"Cache-Control": "no-store", **(REPLAYED if stated.is_repeat else {})}
+    return Response(to_json(recorded), 201, headers, "application/json")
 
 
 @router.get(

@@ -106,7 +106,7 @@ class UnsubscribeView(Body):
 class DecisionView(Body):
     """A decision. If it is `allowed: false`, the reasons say why, by channel."""
 
-    decision_id: str
+    decision_id: str | None = Field(description="Null for a dry run, which is not logged")
     allowed: bool
     channel: MessageChannelName | None
     contact_point_id: str | None
@@ -121,6 +121,25 @@ class DecisionView(Body):
     policy_version: str
     as_of: datetime
     unsubscribe: UnsubscribeView | None = Field(description="Unsubscribe link, for allowed messages that need consent")
+
+
+class LoggedDecisionView(DecisionView):
+    """A decision in the log, and what its client reported of the message."""
+
+    purpose: str
+    topic: str | None
+    outcome: Literal["sent", "not_sent"] | None
+    outcome_at: datetime | None
+
+
+class OutcomeReport(BaseModel):
+    """What became of the message that a decision allowed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: Literal["sent", "not_sent"] = Field(
+        description="`not_sent` gives back what the decision counted against frequency caps"
+    )
 
 
 class DecisionList(Body):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import groupby, islice
 from typing import NamedTuple
 
 from api.decision.coalesce import Coalescer
@@ -13,9 +15,11 @@ from api.decision.schemas import DecisionRequest
 from api.people.identifiers import normalised_each
 from cdp.decision import Decision, Question
 from cdp.decision.facts import Asked
-from cdp.decision.log import decide_and_log, keep_policy
+from cdp.decision.log import keep_policy, rehearse
+from cdp.decision.once import Answers, Call, answer_calls
 from cdp.decision.policy import Policy
 from cdp.errors import Busy
+from cdp.idempotency import KeyReused, Once, hash_of
 from cdp.ids import sortable_id
 from cdp.store import Store
 
@@ -26,9 +30,22 @@ FEW = 10
 MANY = 50
 
 
-class _Request(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What is decided of a client's request in one transaction."""
+
     client_id: str
+    once: Once | None
+
+
+class _Question(NamedTuple):
+    part: _Part
     request: DecisionRequest
+
+
+class _Answer(NamedTuple):
+    decision: Decision
+    is_repeat: bool
 
 
 class DecisionService:
@@ -40,39 +57,90 @@ class DecisionService:
         self._default_region = default_region
         self._clock = clock
         self._here = Coalescer(partial(self._decide, waits=False), MANY, in_thread=False)
-        self._aside = Coalescer(self._decide_in_parts, MANY)
+        self._aside = Coalescer(self._decide, MANY)
         keep_policy(store, policy, clock())
 
-    async def ask(self, client_id: str, requests: Sequence[DecisionRequest]) -> Sequence[Decision]:
+    async def ask(self, client_id: str, requests: Sequence[DecisionRequest], key: str | None = None) -> Answers:
         """A decision for each request, logged for good. All that was acknowledged to anybody before the call counts.
+
+        Args:
+            key: the client's idempotency key: a repeat under the same key gets the first decisions.
 
         Raises:
             InputRefused: the policy does not know a purpose.
+            KeyReused: the key was used for other requests.
             Unavailable: the store is locked or out of reach. Of many requests the first may be logged: they count
-                against caps, though nobody was told.
+                against caps, though nobody was told. A repeat under the same key gets them.
         """
-        for request in requests:
-            self._policy.require_purpose(request.purpose)
-        ours = [_Request(client_id, request) for request in requests]
-        if self._store.is_embedded and len(ours) <= FEW:
-            with suppress(Busy):
-                return await self._here.do(ours)
-        return await self._aside.do(ours)
+        self._require_purposes(requests)
+        answers: list[_Answer] = []
+        for number, start in enumerate(range(0, len(requests), MANY)):
+            some = requests[start : start + MANY]
+            part = _Part(client_id, _once(client_id, key, some, number) if key else None)
+            answers += await self._answers([_Question(part, request) for request in some])
+        return Answers([one.decision for one in answers], is_repeat=all(one.is_repeat for one in answers))
+
+    def rehearse(self, requests: Sequence[DecisionRequest]) -> Sequence[Decision]:
+        """The decisions that `ask` would make now. Nothing is logged, and nothing counts against caps.
+
+        Raises:
+            InputRefused, Unavailable: as by `ask`.
+        """
+        self._require_purposes(requests)
+        now = self._clock()
+        part = _Part("", None)
+        with self._store.read() as connection:
+            asked = self._asked([_Question(part, request) for request in requests], now)
+            return rehearse(connection, asked, self._policy, now)
 
     def close(self) -> None:
         """Answer who is waiting still."""
         self._here.close()
         self._aside.close()
 
-    def _decide_in_parts(self, requests: Sequence[_Request]) -> list[Decision]:
-        parts = (requests[start : start + MANY] for start in range(0, len(requests), MANY))
-        return [decision for part in parts for decision in self._decide(part)]
+    def _require_purposes(self, requests: Sequence[DecisionRequest]) -> None:
+        for request in requests:
+            self._policy.require_purpose(request.purpose)
 
-    def _decide(self, requests: Sequence[_Request], *, waits: bool = True) -> list[Decision]:
+    async def _answers(self, questions: Sequence[_Question]) -> list[_Answer]:
+        answers = await self._coalesced(questions)
+        for answer in answers:
+            if isinstance(answer, KeyReused):
+                raise answer
+        return [answer for answer in answers if isinstance(answer, _Answer)]
+
+    async def _coalesced(self, questions: Sequence[_Question]) -> Sequence[_Answer | KeyReused]:
+        if self._store.is_embedded and len(questions) <= FEW:
+            with suppress(Busy):
+                return await self._here.do(questions)
+        return await self._aside.do(questions)
+
+    def _decide(self, questions: Sequence[_Question], *, waits: bool = True) -> list[_Answer | KeyReused]:
         now = self._clock()
-        identifiers = normalised_each([one.request.identifiers or () for one in requests], self._default_region)
-        asked = [_asked(*one, tuple(found), now) for one, found in zip(requests, identifiers, strict=True)]
-        return decide_and_log(self._store, asked, self._policy, now, waits=waits)
+        asked = iter(self._asked(questions, now))
+        parts = [list(found) for _, found in groupby(questions, key=lambda one: id(one.part))]
+        calls = [Call(list(islice(asked, len(found))), found[0].part.once) for found in parts]
+        with self._store.write(waits=waits) as connection:
+            answered = answer_calls(connection, calls, self._policy, now)
+        return [one for call, found in zip(calls, answered, strict=True) for one in _of_each(call, found)]
+
+    def _asked(self, questions: Sequence[_Question], now: datetime) -> list[Asked]:
+        identifiers = normalised_each([one.request.identifiers or () for one in questions], self._default_region)
+        return [
+            _asked(one.part.client_id, one.request, tuple(found), now)
+            for one, found in zip(questions, identifiers, strict=True)
+        ]
+
+
+def _of_each(call: Call, found: Answers | KeyReused) -> list[_Answer | KeyReused]:
+    if isinstance(found, KeyReused):
+        return [found] * len(call.asked)
+    return [_Answer(decision, found.is_repeat) for decision in found.decisions]
+
+
+def _once(client_id: str, key: str, requests: Sequence[DecisionRequest], part: int) -> Once:
+    body = "\n".join(request.model_dump_json() for request in requests)
+    return Once(client_id, key, hash_of("decide", body), part)
 
 
 def _asked(client_id: str, request: DecisionRequest, identifiers: tuple[tuple[str, str], ...], now: datetime) -> Asked:

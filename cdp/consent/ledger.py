@@ -103,6 +103,12 @@ def _recorded(connection: sa.Connection, entry_ids: Sequence[str]) -> Iterator[E
         yield from _entries(connection, consent_ledger.c.entry_id.in_(some))
 
 
+def recorded_entries(connection: sa.Connection, entry_ids: Sequence[str]) -> list[Entry]:
+    """The entries with these ids, in order."""
+    found = {entry.entry_id: entry for entry in _recorded(connection, entry_ids)}
+    return [found[entry_id] for entry_id in entry_ids]
+
+
 def known_entry_ids(connection: sa.Connection) -> pl.DataFrame:
     """seq, entry_id of every entry."""
     return read_frame(connection, consent_ledger, "seq", "entry_id")

@@ -9,7 +9,7 @@ signed with it; keep it for as long as messages may be read (some countries requ
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -64,23 +64,22 @@ class LinkNotValid(NotFound):
 class UnsubscribeLinks:
     """Creates and reads links. The first of `keys` signs; all of them verify."""
 
-    def __init__(self, keys: Sequence[OctKey], public_url: str, clock: Callable[[], datetime]) -> None:
+    def __init__(self, keys: Sequence[OctKey], public_url: str) -> None:
         self._current, self._all = keys[0], KeySet(list(keys))
         self._public_url = public_url
-        self._clock = clock
 
-    def url(self, link: Link) -> str:
+    def url(self, link: Link, issued_at: datetime) -> str:
         """The URL of the preference page, for the footer of a message."""
         given = {claim: getattr(link, name) for claim, name in _CLAIMS.items()}
         claims = {claim: value for claim, value in given.items() if value is not None}
         header = {"alg": ALGORITHM, "typ": MEDIA_TYPE, "kid": self._current.kid}
-        issued = {"iat": int(self._clock().timestamp())}
+        issued = {"iat": int(issued_at.timestamp())}
         token = jwt.encode(header, claims | issued, self._current, algorithms=[ALGORITHM])
         return f"{self._public_url}/u/{token}"
 
-    def carried_by(self, link: Link) -> Unsubscribe:
+    def carried_by(self, link: Link, issued_at: datetime) -> Unsubscribe:
         """What the link's message must carry."""
-        url = self.url(link)
+        url = self.url(link, issued_at)
         return Unsubscribe(url, one_click_headers(url) if BY_NAME[link.channel].has_list_headers else {})
 
     def read(self, token: str) -> Link:

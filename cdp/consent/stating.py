@@ -9,8 +9,16 @@ from typing import Any
 
 from cdp.channels import ADDRESS_TYPES
 from cdp.consent import OPT_OUTS, ContactPoint, Entry, Statement
-from cdp.consent.ledger import contact_points_of, find_contact_point, holders_of, keep_contact_points, record
+from cdp.consent.ledger import (
+    contact_points_of,
+    find_contact_point,
+    holders_of,
+    keep_contact_points,
+    record,
+    recorded_entries,
+)
 from cdp.errors import InputRefused, NotFound
+from cdp.idempotency import Once, earlier_of, keep
 from cdp.people.identifiers import STRENGTH
 from cdp.people.reading import find_person
 from cdp.store import Connection
@@ -43,6 +51,31 @@ class NewStatement:
     @property
     def is_opt_out(self) -> bool:
         return self.state in OPT_OUTS
+
+
+@dataclass(frozen=True)
+class Stated:
+    """The entries of a statement, its own first. is_repeat: an earlier, equal request recorded them."""
+
+    entries: Sequence[Entry]
+    is_repeat: bool = False
+
+
+def state_once(connection: Connection, asked: NewStatement, client_id: str, now: datetime, once: Once | None) -> Stated:
+    """Record a client's statement as `state_consent` does; a repeat of a request gets the entries of the first.
+
+    Raises:
+        KeyReused: the client used the key for another request.
+        InputRefused, NotFound: as by `state_consent`.
+    """
+    if once is None:
+        return Stated(state_consent(connection, asked, client_id, now))
+    earlier = earlier_of(connection, [once]).get(once.name)
+    if earlier:
+        return Stated(recorded_entries(connection, earlier.same(once)), is_repeat=True)
+    entries = state_consent(connection, asked, client_id, now)
+    keep(connection, {once: [entry.entry_id for entry in entries]}, now)
+    return Stated(entries)
 
 
 def state_consent(connection: Connection, asked: NewStatement, client_id: str, now: datetime) -> list[Entry]:

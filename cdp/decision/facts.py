@@ -126,7 +126,11 @@ def _ledgers(connection: sa.Connection, ids: Collection[str]) -> _Ledgers:
 
 _PLANNED = Prepared(
     sa.select(decisions.c.profile_id, *(decisions.c[column.name] for column in fields(Planned)))
-    .where(among(decisions.c.profile_id, "ids"), decisions.c.send_at > sa.bindparam("since"))
+    .where(
+        among(decisions.c.profile_id, "ids"),
+        decisions.c.send_at > sa.bindparam("since"),
+        decisions.c.outcome.is_distinct_from("not_sent"),
+    )
     .order_by(decisions.c.send_at, decisions.c.decision_id)
 )
 
@@ -137,6 +141,11 @@ def _planned_for(connection: sa.Connection, ids: Collection[str], now: datetime)
     for profile_id, *planned in _PLANNED.rows(connection, ids=ids, since=now - WEEK):
         found.setdefault(profile_id, []).append(Planned(*planned))
     return found
+
+
+def addresses_of(person: Person) -> dict[str, str]:
+    """The addresses of a person, by contact point id."""
+    return {point.contact_point_id: point.value for point in _points(person) if point.type in _ADDRESSES}
 
 
 def _points(person: Person) -> list[_Point]:

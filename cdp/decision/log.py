@@ -1,8 +1,11 @@
-"""The log of decisions: each is made from facts, logged with them, and can be replayed from the log."""
+"""The log of decisions: each is made from facts, logged with them, and can be replayed from the log.
+
+A decision for a message counts against caps until its sender reports that the message was not sent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,13 +15,14 @@ from pydantic import TypeAdapter
 
 from cdp.consent import contact_point_id
 from cdp.decision import Decision, Facts, Planned, Question, decide
-from cdp.decision.facts import Asked, Subject, gather, subjects_of
+from cdp.decision.facts import Asked, Subject, addresses_of, gather, subjects_of
 from cdp.decision.policy import Policy
 from cdp.decision.tables import decisions, policies
-from cdp.errors import NotFound
+from cdp.errors import CdpError, NotFound
+from cdp.people.reading import read_people
+from cdp.store import Connection, Store
 from cdp.store.columns import UtcTime
-from cdp.store.engine import Store
-from cdp.store.prepared import Prepared
+from cdp.store.prepared import Prepared, among
 
 _INSERT = Prepared(decisions.insert())
 
@@ -77,32 +81,30 @@ def keep_policy(store: Store, policy: Policy, now: datetime) -> None:
         connection.execute(_KEEP_POLICY, {**kept, "first_used_at": now})
 
 
-def decide_and_log(
-    store: Store, asked: Sequence[Asked], policy: Policy, now: datetime, *, waits: bool = True
-) -> list[Decision]:
+def decide_and_log(connection: Connection, asked: Sequence[Asked], policy: Policy, now: datetime) -> list[Decision]:
     """Decide each question in order, counting the earlier ones, and log the decisions permanently, for audits.
 
-    This is one transaction, and decisions about the same people are serialised, so caps hold. Everything committed
-    before the call counts.
+    Within the caller's write transaction: decisions about the same people are serialised, so caps hold. Everything
+    committed before it began counts.
 
     Args:
         policy: stored beforehand with `keep_policy`.
-        now: UTC, read before the call.
-        waits: see `Store.write`.
-
-    Raises:
-        Busy: another writer holds the store, and the caller did not want to wait.
-        Unavailable: the store is locked or unreachable; nothing was decided.
+        now: UTC, read before the transaction began.
     """
-    with store.write(waits=waits) as connection:
-        subjects = subjects_of(connection, asked)
-        _lock_profiles(connection, subjects)
-        made = list(_decide_in_order(asked, gather(connection, subjects, now), policy, now))
-        _INSERT.write(connection, [_row(one, policy) for one in made])
+    subjects = subjects_of(connection, asked)
+    _lock_profiles(connection, subjects)
+    made = list(_decide_in_order(asked, gather(connection, subjects, now), policy, now))
+    _INSERT.write(connection, [_row(one, policy) for one in made])
     return [one.decision for one in made]
 
 
-def _lock_profiles(connection: sa.Connection, subjects: Sequence[Subject]) -> None:
+def rehearse(connection: Connection, asked: Sequence[Asked], policy: Policy, now: datetime) -> list[Decision]:
+    """The decisions that `decide_and_log` would make, without logging them: nothing counts against caps."""
+    facts = gather(connection, subjects_of(connection, asked), now)
+    return [one.decision for one in _decide_in_order(asked, facts, policy, now)]
+
+
+def _lock_profiles(connection: Connection, subjects: Sequence[Subject]) -> None:
     """Wait for other decisions about the same people. SQLite has only one writer at a time anyway."""
     if connection.dialect.name == "postgresql":
         ids = [one.person.profile_id for one in subjects if one.person]
@@ -136,6 +138,8 @@ def _row(one: _Made, policy: Policy) -> dict[str, Any]:
         "request": _text(_REQUEST, Request(_about(one.asked), one.asked.question)),
         "facts": _text(_FACTS, facts, exclude=_ADDRESS_VALUES),
         "answer": _text(_DECISION, replace(decision, address=None)),
+        "outcome": None,
+        "outcome_at": None,
     }
 
 
@@ -147,7 +151,79 @@ def _text(adapter: TypeAdapter[Any], value: object, exclude: Any = None) -> str:
     return adapter.dump_json(value, exclude_defaults=True, exclude=exclude).decode()
 
 
-def replay(connection: sa.Connection, decision_id: str) -> Replay:
+@dataclass(frozen=True)
+class Logged:
+    """A decision in the log, the client that asked for it, and what it has reported of the message.
+
+    purpose, topic: of the question. outcome: `sent` or `not_sent`; None if nothing was reported.
+    """
+
+    decision: Decision
+    client_id: str
+    purpose: str
+    topic: str | None
+    outcome: str | None
+    outcome_at: datetime | None
+
+
+_LOGGED_COLUMNS = ("decision_id", "client_id", "profile_id", "request", "answer", "outcome", "outcome_at")
+_LOGGED = Prepared(
+    sa.select(*(decisions.c[name] for name in _LOGGED_COLUMNS)).where(among(decisions.c.decision_id, "ids"))
+)
+
+
+def logged(connection: Connection, decision_ids: Sequence[str]) -> list[Logged]:
+    """The decisions with these ids, in order; an address is the person's own of now, and None if they lost it.
+
+    Raises:
+        NotFound: there is no decision with one of the ids.
+    """
+    rows = {row[0]: row for row in _LOGGED.rows(connection, ids=decision_ids)}
+    if not rows.keys() >= set(decision_ids):
+        raise NotFound("There is no decision with this id")
+    people = read_people(connection, {row[2] for row in rows.values() if row[2]})
+    addresses = {profile_id: addresses_of(person) for profile_id, person in people.items() if person}
+    return [_logged(rows[one], addresses.get(rows[one][2], {})) for one in decision_ids]
+
+
+def _logged(row: Sequence[Any], addresses: Mapping[str, str]) -> Logged:
+    _, client_id, _, request, answer, outcome, outcome_at = row
+    decision, question = _DECISION.validate_json(answer), _REQUEST.validate_json(request).question
+    address = addresses.get(decision.contact_point_id or "")
+    return Logged(replace(decision, address=address), client_id, question.purpose, question.topic, outcome, outcome_at)
+
+
+class OutcomeRefused(CdpError):
+    """The outcome contradicts the decision, or an earlier report."""
+
+    http_status = 409
+    code = "outcome_refused"
+
+
+def report_outcome(connection: Connection, decision_id: str, client_id: str, outcome: str, now: datetime) -> Logged:
+    """Record whether the message of a decision was `sent` or `not_sent`, within a write transaction.
+
+    What was not sent no longer counts against caps. A report may be repeated.
+
+    Raises:
+        NotFound: this client was given no decision with this id.
+        OutcomeRefused: there was nothing to send, or the message was reported as sent.
+    """
+    [found] = logged(connection, [decision_id])
+    if found.client_id != client_id:
+        raise NotFound("There is no decision with this id for this client")
+    if not found.decision.allowed:
+        raise OutcomeRefused("The decision was not to send")
+    if found.outcome == outcome:
+        return found
+    if found.outcome == "sent":
+        raise OutcomeRefused("The message was reported as sent, which cannot be taken back")
+    is_it = decisions.c.decision_id == decision_id
+    connection.execute(decisions.update().where(is_it).values(outcome=outcome, outcome_at=now))
+    return replace(found, outcome=outcome, outcome_at=now)
+
+
+def replay(connection: Connection, decision_id: str) -> Replay:
     """Answer a logged question again.
 
     Raises:

@@ -17,7 +17,8 @@ policies = sa.Table(
 )
 
 # The answer to a sender and the facts behind it: enough to replay the decision. Addresses are not stored here.
-# `channel` and `send_at` are set for allowed decisions: a message on its way counts against frequency caps.
+# `channel` and `send_at` are set for allowed decisions: a message on its way counts against frequency caps, until the
+# sender says that it was not sent (`outcome`).
 decisions = sa.Table(
     "decisions",
     METADATA,
@@ -33,5 +34,7 @@ decisions = sa.Table(
     text("request"),
     text("facts"),
     text("answer"),
+    text("outcome", optional=True),
+    time("outcome_at", optional=True),
     sa.Index("ix_decisions_profile_id_send_at", "profile_id", "send_at"),
 )

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 import structlog
 
 from cdp.access.housekeeping import OLD_REQUESTS
+from cdp.idempotency.housekeeping import OLD_KEYS
 from cdp.live.housekeeping import LANDED_PAYLOADS
 from cdp.store import Store
 from cdp.work import Clock, Kind, Runner
 from cdp.work.housekeeping import FINISHED_WORK
 
-HOUSEKEEPING: tuple[Kind, ...] = (LANDED_PAYLOADS, OLD_REQUESTS, FINISHED_WORK)
+HOUSEKEEPING: tuple[Kind, ...] = (LANDED_PAYLOADS, OLD_REQUESTS, OLD_KEYS, FINISHED_WORK)
 KINDS: tuple[Kind, ...] = (*HOUSEKEEPING,)
 
 

@@ -40,12 +40,17 @@ def asked(about: str, now: datetime = NOW) -> Asked:
     return Asked(Question(sortable_id("dec", now), "marketing", ("email",)), about, client_id="sender")
 
 
+def decide(store: Store, *about: str, waits: bool = True) -> list[Decision]:
+    with store.write(waits=waits) as connection:
+        return decide_and_log(connection, [asked(one) for one in about], ONCE_A_DAY, NOW)
+
+
 def days_from_now(decisions: list[Decision]) -> list[int]:
     return [(one.send_at - NOW) // timedelta(days=1) if one.send_at else -1 for one in decisions]
 
 
 def test_questions_asked_together_count_the_earlier_ones(people: Store) -> None:
-    decided = decide_and_log(people, [asked(about) for about in (ANN, BOB, ANN, ANN)], ONCE_A_DAY, NOW)
+    decided = decide(people, ANN, BOB, ANN, ANN)
     assert days_from_now(decided) == [0, 0, 1, 2]
     with people.read() as connection:
         for one in decided:
@@ -55,7 +60,7 @@ def test_questions_asked_together_count_the_earlier_ones(people: Store) -> None:
 
 def test_concurrent_decisions_about_one_person_are_days_apart(people: Store) -> None:
     with ThreadPoolExecutor(4) as pool:
-        asking = [pool.submit(decide_and_log, people, [asked(ANN)], ONCE_A_DAY, NOW) for _ in range(6)]
+        asking = [pool.submit(decide, people, ANN) for _ in range(6)]
         decided = [one for each in asking for one in each.result()]
     assert sorted(days_from_now(decided)) == [0, 1, 2, 3, 4, 5]
 
@@ -63,5 +68,5 @@ def test_concurrent_decisions_about_one_person_are_days_apart(people: Store) -> 
 @on_sqlite  # PostgreSQL has many writers at a time
 def test_a_caller_that_does_not_wait_is_told_that_the_store_is_busy(people: Store) -> None:
     with people.write(), pytest.raises(Busy):
-        decide_and_log(people, [asked(ANN)], ONCE_A_DAY, NOW, waits=False)
-    assert days_from_now(decide_and_log(people, [asked(ANN)], ONCE_A_DAY, NOW, waits=False)) == [0]
+        decide(people, ANN, waits=False)
+    assert days_from_now(decide(people, ANN, waits=False)) == [0]

@@ -54,7 +54,8 @@ def decided(store: Store) -> str:
     policy = load_policy(DATA / "policy.yaml")
     keep_policy(store, policy, NOW)
     asked = Asked(question, ANN, client_id="client_1")
-    [decision] = decide_and_log(store, [asked], policy, NOW)
+    with store.write() as connection:
+        [decision] = decide_and_log(connection, [asked], policy, NOW)
     assert decision.allowed
     return decision.decision_id
 

@@ -45,7 +45,7 @@ context = app.state.context
 point = ContactPoint("phone", "+14155550100")
 with context.store.write() as connection:
     keep_contact_points(connection, [point])
-url = context.unsubscribing.url(Link(point.id, "voice", "marketing"))
+url = context.unsubscribing.url(Link(point.id, "voice", "marketing"), context.clock())
 page = TestClient(app).get("/u/" + url.rpartition("/")[2]).text
 (home / "own.yaml").write_text(sys.argv[2])
 schemas = app.openapi()["components"]["schemas"]

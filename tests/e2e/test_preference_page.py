@@ -33,8 +33,8 @@ def page(home: Path, tmp_path: Path) -> Iterator[Page]:
     folder = tmp_path / "browser"
     folder.mkdir()
     with serving(home) as url, browser(folder) as opened:
-        links = UnsubscribeLinks(load_unsubscribe_keys(home), url, lambda: NOW)
-        opened.open(links.url(Link(EMAIL.id, "email", "marketing")))
+        links = UnsubscribeLinks(load_unsubscribe_keys(home), url)
+        opened.open(links.url(Link(EMAIL.id, "email", "marketing"), NOW))
         yield opened
 
 

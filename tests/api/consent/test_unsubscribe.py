@@ -69,7 +69,7 @@ class Reader:
 
     def __init__(self, service: Service, link: Link) -> None:
         self.service, self.link = service, link
-        self.path = service.app.state.context.unsubscribing.url(link).removeprefix("https://cdp.example.com")
+        self.path = service.app.state.context.unsubscribing.url(link, NOW).removeprefix("https://cdp.example.com")
 
     def open(self, **headers: str) -> httpx.Response:
         return self.service.http.get(self.path, headers={**BROWSER, **headers})
@@ -313,7 +313,7 @@ def test_an_access_token_is_not_a_link(service: Service) -> None:
 
 def test_a_link_has_no_personal_data_and_is_in_the_one_click_headers(reader: Reader) -> None:
     links: UnsubscribeLinks = reader.service.app.state.context.unsubscribing
-    headers = one_click_headers(links.url(reader.link))
+    headers = one_click_headers(links.url(reader.link, NOW))
     url = headers["List-Unsubscribe"].removeprefix("<").removesuffix(">")
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert url.startswith("https://cdp.example.com/u/")
@@ -324,18 +324,18 @@ def test_a_link_has_no_personal_data_and_is_in_the_one_click_headers(reader: Rea
 
 
 def links_of(home: Path) -> UnsubscribeLinks:
-    return UnsubscribeLinks(load_unsubscribe_keys(home), "https://cdp.example.com", lambda: NOW)
+    return UnsubscribeLinks(load_unsubscribe_keys(home), "https://cdp.example.com")
 
 
 def test_links_survive_a_rotation_until_the_old_key_is_deleted(tmp_path: Path) -> None:
     link = Link(EMAIL.id, "email", "marketing")
-    token = links_of(tmp_path).url(link).rpartition("/")[2]
+    token = links_of(tmp_path).url(link, NOW).rpartition("/")[2]
     key = tmp_path / "keys" / "unsubscribe.jwk"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert links_of(tmp_path).read(token) == link
     retired = key.rename(key.with_name("retired-2026.jwk"))
     assert links_of(tmp_path).read(token) == link
-    assert links_of(tmp_path).url(link).rpartition("/")[2] != token
+    assert links_of(tmp_path).url(link, NOW).rpartition("/")[2] != token
     retired.unlink()
     with pytest.raises(LinkNotValid):
         links_of(tmp_path).read(token)
