@@ -1,29 +1,30 @@
-"""A bounded queue of tracking requests in front of the store. Waiting requests share a transaction (group commit).
+"""What arrives over HTTP, on its way into the store: bounded, and in small transactions that waiting requests share.
 
-Storing one event costs almost as much as storing a hundred: statements are planned and a transaction is made durable.
-So the request whose turn it is stores the events of all requests waiting by then.
+Storing one event costs almost as much as storing a hundred, so what comes in while a transaction is at work shares the
+next one. Storing thousands takes seconds in which nobody else could write, so they are stored in parts, between which
+others have their turn. A request that was cut off has stored its first parts; sent again, they are duplicates.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import TypeVar
+from itertools import groupby
+from typing import NamedTuple, TypeVar
 
 from anyio import to_thread
 
+from api.coalesce import Coalescer
 from api.errors import ApiError
 from api.operations.metrics import Metrics
-from cdp.errors import Unavailable
-from cdp.live import LiveItem, Receipt, Receiver
+from cdp.live import MOST_AT_ONCE, LiveItem, Outcome, Receipt, Receiver
 
-FORMAT = "segment"
-# In bytes or characters: the amount that can be stored within a few seconds, before SDKs time out.
-MAX_WAITING_SIZE = 32 * 1024 * 1024
+# What can be stored within some seconds, before clients give up.
+MAX_WAITING_BYTES = 32 * 1024 * 1024
+MAX_WAITING_ITEMS = 100_000
+# A body of this size takes less time to read than to hand to a thread.
+_SMALL_BODY_BYTES = 32 * 1024
 
 Result = TypeVar("Result")
 
@@ -38,81 +39,89 @@ class Overloaded(ApiError):
         super().__init__("Too many events are waiting to be stored; retry later", headers={"Retry-After": "2"})
 
 
-@dataclass(eq=False)
-class _Request:
+class _Arrival(NamedTuple):
     source: str
-    items: Sequence[LiveItem]
+    format: str
+    item: LiveItem
     received_at: datetime
-    is_durable: bool = False
-    error: Unavailable | None = None
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        return self.source, self.format
 
 
 class Intake:
-    """Bounds the waiting requests, and passes items to a `Receiver`, grouped by source. For one event loop."""
+    """Bounds what waits, and passes it to a `Receiver`."""
 
     def __init__(self, receiver: Receiver, metrics: Metrics) -> None:
         self._receiver = receiver
         self._metrics = metrics
-        self._waiting: list[_Request] = []
-        self._waiting_size = 0
-        self._turn = asyncio.Lock()
+        self._waiting_bytes = 0
+        self._waiting_items = 0
+        self._stored = Coalescer(self._store, MOST_AT_ONCE, is_repeatable=True)
 
-    async def run(self, size: int, work: Callable[[], Result]) -> Result:
-        """Run `work`, which reads a body of `size` bytes, in a thread.
+    async def read(self, byte_count: int, work: Callable[[], Result]) -> Result:
+        """Run `work`, which reads a body of this size: where it is small, without the detour of a thread.
 
         Raises:
             Overloaded: too much data is waiting.
         """
-        with self._admitted(size):
+        if byte_count <= _SMALL_BODY_BYTES:
+            return work()
+        return await self.run(byte_count, work)
+
+    async def run(self, byte_count: int, work: Callable[[], Result]) -> Result:
+        """Run `work` on a body of this size in a thread.
+
+        Raises:
+            Overloaded: too much data is waiting.
+        """
+        with self._admitted(byte_count, 0):
             return await to_thread.run_sync(work)
 
-    async def receive(self, source: str, items: Sequence[LiveItem], received_at: datetime) -> None:
+    async def receive(
+        self, source: str, items: Sequence[LiveItem], received_at: datetime, *, format: str = "segment"
+    ) -> Receipt:
         """Store `items`; they are durable when this returns.
 
         Raises:
             Overloaded: too much data is waiting.
-            Unavailable: the store is locked or out of reach.
+            Unavailable: the store is locked or out of reach. The first parts of many items may be stored.
         """
-        mine = _Request(source, items, received_at)
-        with self._admitted(sum(len(item.payload) for item in items)):
-            self._waiting.append(mine)
-            async with self._turn:
-                if not mine.is_durable and mine.error is None:
-                    await self._lead(mine)
-        if mine.error is not None:
-            raise mine.error
-
-    @contextmanager
-    def _admitted(self, size: int) -> Iterator[None]:
-        if self._waiting_size + size > MAX_WAITING_SIZE:
-            raise Overloaded
-        self._waiting_size += size
-        try:
-            yield
-        finally:
-            self._waiting_size -= size
-
-    async def _lead(self, mine: _Request) -> None:
-        """Store `mine` and the requests waiting with it. If that fails by a defect, each of the others leads itself."""
-        group = [mine, *self._taken_with(mine)]
-        items = [item for request in group for item in request.items]
-        store_group = partial(self._receiver.receive, mine.source, items, mine.received_at, format=FORMAT)
-        try:
-            receipt = await to_thread.run_sync(store_group)
-        except Unavailable as error:
-            for request in group:
-                request.error = error
-            return
-        for request in group:
-            request.is_durable = True
-        self._count(mine.source, receipt)
-
-    def _taken_with(self, mine: _Request) -> list[_Request]:
-        taken = [request for request in self._waiting if request.source == mine.source]
-        self._waiting = [request for request in self._waiting if request.source != mine.source]
-        return [request for request in taken if request is not mine]
-
-    def _count(self, source: str, receipt: Receipt) -> None:
+        outcomes: list[Outcome] = []
+        with self._admitted(sum(len(item.payload) for item in items), len(items)):
+            for start in range(0, len(items), MOST_AT_ONCE):
+                part = items[start : start + MOST_AT_ONCE]
+                outcomes += await self._stored.do([_Arrival(source, format, item, received_at) for item in part])
+        receipt = Receipt(outcomes)
         refused = len(receipt.rejected)
         accepted = receipt.accepted - refused
         self._metrics.events(source, accepted=accepted, duplicates=receipt.duplicates, refused=refused)
+        return receipt
+
+    def close(self) -> None:
+        """Store what is waiting."""
+        self._stored.close()
+
+    @contextmanager
+    def _admitted(self, byte_count: int, item_count: int) -> Iterator[None]:
+        bytes_then, items_then = self._waiting_bytes + byte_count, self._waiting_items + item_count
+        if bytes_then > MAX_WAITING_BYTES or items_then > MAX_WAITING_ITEMS:
+            raise Overloaded
+        self._waiting_bytes, self._waiting_items = bytes_then, items_then
+        try:
+            yield
+        finally:
+            self._waiting_bytes -= byte_count
+            self._waiting_items -= item_count
+
+    def _store(self, arrivals: Sequence[_Arrival]) -> Sequence[Outcome]:
+        """Store arrivals of any sources, a transaction for each source."""
+        places = sorted(range(len(arrivals)), key=lambda place: arrivals[place].kind)
+        outcomes: dict[int, Outcome] = {}
+        for (source, format), found in groupby(places, key=lambda place: arrivals[place].kind):
+            ours = list(found)
+            items, received_at = [arrivals[place].item for place in ours], arrivals[ours[0]].received_at
+            receipt = self._receiver.receive(source, items, received_at, format=format)
+            outcomes |= dict(zip(ours, receipt.outcomes, strict=True))
+        return [outcomes[place] for place in range(len(arrivals))]

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import groupby, islice
 from typing import NamedTuple
 
-from api.decision.coalesce import Coalescer
+from api.coalesce import Coalescer
 from api.decision.schemas import DecisionRequest
 from api.people.identifiers import normalised_each
 from cdp.decision import Decision, Question

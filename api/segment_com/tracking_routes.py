@@ -77,13 +77,13 @@ def _endpoint(call: str, max_bytes: int) -> Endpoint:
         by_header = await sender_by_header(request, context)
         body = await request.body()
         received_at = context.clock()
-        document = await context.intake.run(len(body), partial(read_object, body, max_bytes))
+        document = await context.intake.read(len(body), partial(read_object, body, max_bytes))
         key = document.get("writeKey")
         sender = by_header if by_header else await context.ask(lambda store: sender_by_key(store, key))
         request.state.client_id = sender.name
         count_request(request, sender.name)
         work = partial(_events, call, document, items.Delivery(received_at, sender.stamp))
-        await context.intake.receive(sender.source, await context.intake.run(len(body), work), received_at)
+        await context.intake.receive(sender.source, await context.intake.read(len(body), work), received_at)
         return Response(_SUCCESS, media_type="application/json")
 
     return receive_call

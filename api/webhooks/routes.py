@@ -64,10 +64,18 @@ async def receive_webhook(source: str, request: HttpRequest, context: ContextOf)
     """Receive a provider's webhook. The signature is verified over the unchanged bytes of the body."""
     webhook = context.webhooks.webhook_of(source)
     received = Request(await request.body(), dict(request.headers), _public_url(request, context))
-    work = partial(_receive, context, source, webhook, received, context.clock())
-    response = await context.intake.run(len(received.body), work)
+    now = context.clock()
+    items = await context.intake.run(len(received.body), partial(_opened, context, webhook, received, now))
+    receipt = await context.intake.receive(source, items, now, format=source)
+    if webhook.is_single_use and receipt.duplicates:
+        raise _problem(Refused("the token has already been used"), webhook)
     request.state.client_id = f"webhook:{source}"
-    return response
+    answer = webhook.answer(received)
+    if answer:
+        return Response(answer.body or None, answer.status, media_type=answer.media_type)
+    return JSONResponse(
+        Received(accepted=receipt.accepted, duplicates=receipt.duplicates, rejected=len(receipt.rejected)).model_dump()
+    )
 
 
 @router.get(
@@ -85,28 +93,12 @@ async def answer_challenge(source: str, request: HttpRequest, context: ContextOf
         raise _problem(error, webhook) from None
 
 
-def _receive(context: Context, source: str, webhook: Webhook, request: Request, now: datetime) -> Response:
+def _opened(context: Context, webhook: Webhook, request: Request, now: datetime) -> list[LiveItem]:
+    """The items of an authentic request."""
     try:
-        items = context.webhooks.open(webhook, request, now)
-        received = _store(context, source, [LiveItem(*item) for item in items], now)
-        if webhook.is_single_use and received.duplicates:
-            raise Refused("the token has already been used")
+        return [LiveItem(*item) for item in context.webhooks.open(webhook, request, now)]
     except (Refused, UnusableSecret) as error:
         raise _problem(error, webhook) from None
-    answer = webhook.answer(request)
-    if answer:
-        return Response(answer.body or None, answer.status, media_type=answer.media_type)
-    return JSONResponse(received.model_dump())
-
-
-def _store(context: Context, source: str, items: list[LiveItem], now: datetime) -> Received:
-    if not items:
-        return Received(accepted=0, duplicates=0, rejected=0)
-    receipt = context.receiver.receive(source, items, now)
-    refused = len(receipt.rejected)
-    taken = receipt.accepted - refused
-    context.metrics.events(source, accepted=taken, duplicates=receipt.duplicates, refused=refused)
-    return Received(accepted=receipt.accepted, duplicates=receipt.duplicates, rejected=refused)
 
 
 def _problem(error: Refused | UnusableSecret, webhook: Webhook) -> ApiError:

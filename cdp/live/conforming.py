@@ -6,7 +6,7 @@ tables that stay empty: the rows of a call are rolled back. (Deleted rows would 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -40,16 +40,11 @@ order by line_number
 """
 
 _OBSERVATIONS = """
-with told as (
-    select observation_id, bool_and(is_claim) as is_claim from items group by observation_id
-)
 select distinct on (observation_id) observation_id,
     identifiers_of(source, customer_id, email, phone, device_token, anonymous_id, external_ids) as identifiers,
     to_json(struct_pack(source, customer_id, first_name, last_name, email, phone, date_of_birth, street, city, region,
-        postcode, country, language, timezone, device_token, anonymous_id, external_ids, is_claim))::varchar
-        as description
+        postcode, country, language, timezone, device_token, anonymous_id, external_ids))::varchar as description
 from described
-join told using (observation_id)
 where describes_someone
 order by observation_id
 """
@@ -75,7 +70,8 @@ class Conformer:
             run("execute fill_descriptions", name="descriptions")
             self._clean(received_at)
             run("execute fill_described", name="described")
-            return Conformed(self._read_items(source_name, len(payloads)), self._read_observations())
+            items = self._read_items(source_name, len(payloads))
+            return Conformed(items, self._read_observations({one.observation_id for one in items if not one.is_claim}))
         finally:
             run("rollback")
 
@@ -98,9 +94,14 @@ class Conformer:
             items = self._rows("items")
         return [Item._make(item) for item in items]
 
-    def _read_observations(self) -> Mapping[str, Observation]:
+    def _read_observations(self, trusted_ids: Collection[str | None]) -> Mapping[str, Observation]:
+        """The observations by id; those that only claims describe say so in their description."""
         found = (
-            Observation(observation_id, tuple((held["type"], held["value"]) for held in identifiers), description)
+            Observation(
+                observation_id,
+                tuple((held["type"], held["value"]) for held in identifiers),
+                description if observation_id in trusted_ids else f'{description[:-1]},"is_claim":true}}',
+            )
             for observation_id, identifiers, description in self._rows("observations")
         )
         return {observation.observation_id: observation for observation in found}

@@ -1,4 +1,4 @@
-"""One live payload, in one store transaction: inbox, conform, resolve, apply."""
+"""Live payloads, in one store transaction: inbox, conform, resolve, apply."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from queue import LifoQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -24,6 +24,9 @@ from cdp.providers import load_sources
 from cdp.settings import Settings
 from cdp.sources import Source
 from cdp.store import Connection, Store
+
+# So many payloads are written within some 50 ms. Other writers, decisions among them, wait for that long.
+MOST_AT_ONCE = 200
 
 BROKEN_JSON = "broken_json"
 _WARM_UP_PAYLOAD = '{"type": "identify", "userId": "u", "traits": {"email": "u@example.com", "phone": "+14155550100"}}'
@@ -43,18 +46,37 @@ class LiveItem:
     payload: dict[str, Any] | list[Any] | str
 
 
-@dataclass(frozen=True)
-class Receipt:
-    """The outcome of receiving items.
+class Outcome(NamedTuple):
+    """What became of an item.
 
-    accepted: the number of new items, including refused ones: each is in the inbox and lands with the next run.
-    duplicates: the number of items whose message id was known; they are ignored.
-    rejected: (position, reason code) of new items that the source's mapping or the conforming rules refused.
+    is_new: it is in the inbox and lands with the next run; the message id of other items is known.
+    reason: why the source's mapping or the conforming rules refused a new item.
     """
 
-    accepted: int
-    duplicates: int
-    rejected: list[tuple[int, str]]
+    is_new: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The outcome of each item, in their order."""
+
+    outcomes: Sequence[Outcome]
+
+    @property
+    def accepted(self) -> int:
+        """The number of new items, including refused ones."""
+        return sum(outcome.is_new for outcome in self.outcomes)
+
+    @property
+    def duplicates(self) -> int:
+        """The number of items that came before; they are ignored."""
+        return len(self.outcomes) - self.accepted
+
+    @property
+    def rejected(self) -> list[tuple[int, str]]:
+        """(position, reason code) of the refused items."""
+        return [(position, outcome.reason) for position, outcome in enumerate(self.outcomes) if outcome.reason]
 
 
 class Receiver:
@@ -74,9 +96,10 @@ class Receiver:
     def receive(
         self, source_name: str, items: Sequence[LiveItem], received_at: datetime, *, format: str | None = None
     ) -> Receipt:
-        """Store `items` durably and put them into force before returning.
+        """Store `items` durably and put them into force before returning, in one transaction.
 
         Args:
+            items: best at most `MOST_AT_ONCE`, because others cannot write meanwhile.
             source_name: the source of the payloads, one lower-case word; it becomes `source` in every table.
             received_at: the UTC time of the request.
             format: the source whose mapping reads them, as listed by `cdp sources`; by default `source_name`.
@@ -87,14 +110,15 @@ class Receiver:
         """
         source = self._source(source_name, format or source_name)
         if not items:
-            return Receipt(0, 0, [])
+            return Receipt(())
         arrivals = [_arrival(item) for item in items]
         payloads = [arrival.payload for arrival in arrivals]
         with self._conformer() as conformer:
             conformed = conformer.conform(source_name, source, payloads, received_at)
         with self._store.write() as connection:
             new = self._store_items(connection, source_name, source.name, arrivals, conformed, received_at)
-        return Receipt(len(new), len(items) - len(new), _rejected(conformed.items, new))
+        reasons = dict(_rejected(conformed.items, new))
+        return Receipt([Outcome(position in new, reasons.get(position)) for position in range(len(items))])
 
     def warm_up(self) -> None:
         """Prepare for the first payload, which would otherwise wait half a second."""

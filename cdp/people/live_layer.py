@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from cdp.people.current import LiveEvent, LiveIdentifier, LiveMember
 from cdp.people.identifiers import Identifier
 from cdp.people.tables import live_engagement, live_identifiers, live_members
-from cdp.store.bulk import insert_new, read_frame
+from cdp.store.bulk import read_frame
+from cdp.store.prepared import Prepared
 
 
 def add(
@@ -28,17 +29,16 @@ def add(
     events: Iterable[LiveEvent],
 ) -> None:
     """Add rows; existing rows stay as they are."""
-    _insert(connection, live_members, found_members)
-    _insert(connection, live_identifiers, found_identifiers)
-    _insert(connection, live_engagement, events)
+    # In the order of the keys, so that concurrent writers cannot deadlock.
+    _ADD_MEMBERS.write(connection, [vars(row) for row in sorted(found_members, key=attrgetter("observation_id"))])
+    by_value = sorted(found_identifiers, key=attrgetter("type", "value", "profile_id"))
+    _ADD_IDENTIFIERS.write(connection, [vars(row) for row in by_value])
+    _ADD_EVENTS.write(connection, [vars(row) for row in sorted(events, key=attrgetter("event_id"))])
 
 
-def _insert(
-    connection: sa.Connection, table: sa.Table, rows: Iterable[LiveMember | LiveIdentifier | LiveEvent]
-) -> None:
-    """Insert in the order of the keys, so that concurrent writers cannot deadlock."""
-    key = attrgetter(*table.primary_key.columns.keys())
-    insert_new(connection, table, [vars(row) for row in sorted(rows, key=key)])
+_ADD_MEMBERS, _ADD_IDENTIFIERS, _ADD_EVENTS = map(
+    Prepared.insert_new, (live_members, live_identifiers, live_engagement)
+)
 
 
 @dataclass(frozen=True)

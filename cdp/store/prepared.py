@@ -75,6 +75,14 @@ class Prepared:
         self._times = [place for place, kind in enumerate(types) if isinstance(kind, UtcTime)]
         self._booleans = [place for place, kind in enumerate(types) if isinstance(kind, sa.Boolean)]
 
+    @classmethod
+    def insert_new(cls, table: sa.Table) -> Prepared:
+        """An INSERT of whole rows that leaves existing rows as they are."""
+        new = cls(table.insert())
+        for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql)):
+            new._compile(name, dialect.insert(table).on_conflict_do_nothing())
+        return new
+
     def rows(self, connection: sa.Connection, **values: Value) -> Sequence[Row]:
         """The rows that the statement selects or returns; times are UTC."""
         dialect = connection.dialect.name
@@ -104,9 +112,12 @@ class Prepared:
     def _for(self, dialect: str) -> tuple[str, Mapping[str, Any]]:
         """The text of the statement, and its constant values."""
         if dialect not in self._compiled:
-            compiled = self._statement.compile(dialect=_DIALECTS[dialect])
-            self._compiled[dialect] = str(compiled), {k: v for k, v in compiled.params.items() if v is not None}
+            self._compile(dialect, self._statement)
         return self._compiled[dialect]
+
+    def _compile(self, dialect: str, statement: sa.Executable) -> None:
+        compiled: Any = statement.compile(dialect=_DIALECTS[dialect])  # type: ignore[attr-defined]
+        self._compiled[dialect] = str(compiled), {k: v for k, v in compiled.params.items() if v is not None}
 
     def _converted(self, row: Row, dialect: str) -> Row:
         values = list(row)

@@ -51,15 +51,19 @@ def by_id(key: str | None = None, lists: Sequence[str] = ()) -> Callable[[Reques
 def item(record: Any, message_id: object = None) -> Item:
     """A record as an item. Its id is `message_id` if that is usable as one, else the hash of its content.
 
-    Raises:
-        Unreadable: the record contains an infinite number or NaN, or is nested too deeply.
+    A record with an infinite number or NaN, which is not JSON, becomes a text: the source's mapping rejects it, and the
+    records that came with it are not lost.
     """
     try:
-        payload = json.dumps(record, separators=(",", ":"), allow_nan=False)
-    except (ValueError, RecursionError):
-        raise Unreadable("the body contains a non-finite number, or is nested too deeply") from None
+        payload = _json(record)
+    except ValueError:
+        payload = _json(json.dumps(record))
     is_usable = isinstance(message_id, str) and is_id(message_id)
     return Item(str(message_id) if is_usable else hashlib.sha256(payload.encode()).hexdigest(), payload)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def is_id(text: str) -> bool:

@@ -167,6 +167,16 @@ def test_an_item_that_cannot_be_mapped_does_not_affect_the_others(embedded: Hook
     assert (response.status_code, response.json()) == (200, {"accepted": 2, "duplicates": 0, "rejected": 1})
 
 
+def test_a_record_that_is_not_json_does_not_affect_the_others(embedded: Hooks) -> None:
+    event = {"email": "ann@example.com", "event": "delivered", "timestamp": int(NOW.timestamp())}
+    records = [event | {"sg_event_id": f"e{number}", "sg_message_id": "m"} for number in range(3)]
+    records[1]["attempt"] = float("nan")
+    answer = embedded.post(senders.sendgrid(records, NOW)).json()
+    assert answer == {"accepted": 3, "duplicates": 0, "rejected": 1}
+    with embedded.store.read() as connection:
+        assert connection.exec_driver_sql("select count(*) from live_engagement").scalar() == 2
+
+
 def test_a_mailgun_token_is_valid_for_one_request(hooks: Hooks) -> None:
     assert hooks.post(senders.mailgun(EVENTS["mailgun"], NOW)).json()["accepted"] == 1
     # The body is not signed, so a stolen token could be used with any content.

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from cdp.errors import Unavailable, UsageError
-from cdp.live import LiveItem, Receipt, Receiver, inbox
+from cdp.live import LiveItem, Outcome, Receipt, Receiver, inbox
 from cdp.live.resolve import ATTEMPTS, founded_by
 from cdp.people import live_layer
 from cdp.people.lookup import lookup
@@ -110,10 +110,12 @@ def owner_of(store: Store, receiver: Receiver, payload: Any, first: int = 100) -
 
 def test_new_payloads_are_accepted_once(receiver: Receiver, store: Store) -> None:
     first, second = call(anonymousId="a", messageId="1"), call(anonymousId="b", messageId="2")
-    assert receive(receiver, first, second) == Receipt(2, 0, [])
+    assert receive(receiver, first, second).outcomes == [Outcome(True), Outcome(True)]
     before = rows(store, "select * from live_engagement order by event_id")
     again = [LiveItem("m1", second), LiveItem("m2", call(anonymousId="c", messageId="3")), LiveItem("m2", first)]
-    assert receiver.receive("web", again, NOW, format="segment") == Receipt(1, 2, [])
+    repeated = receiver.receive("web", again, NOW, format="segment")
+    assert repeated.outcomes == [Outcome(False), Outcome(True), Outcome(False)]
+    assert (repeated.accepted, repeated.duplicates, repeated.rejected) == (1, 2, [])
     assert [row[0] for row in rows(store, "select message_id from inbox order by seq")] == ["m0", "m1", "m2"]
     assert [row for row in rows(store, "select * from live_engagement order by event_id") if row in before] == before
     assert rows(store, "select count(*) from live_engagement") == [(3,)]
@@ -166,7 +168,7 @@ def test_format_and_source_name_are_checked(receiver: Receiver) -> None:
     with pytest.raises(UsageError, match="lower-case"):
         receive(receiver, {}, source="it's")
     assert receive(receiver, call(anonymousId="a")).accepted == 1
-    assert receive(receiver) == Receipt(0, 0, [])
+    assert receive(receiver).outcomes == ()
 
 
 HELD = {

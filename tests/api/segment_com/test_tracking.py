@@ -22,7 +22,7 @@ from api.operations.metrics import Metrics
 from cdp.access.clients import add_client, remove_client
 from cdp.access.write_keys import add_write_key, remove_write_key, rotate_write_key
 from cdp.errors import StatementFailed, Unavailable
-from cdp.live import LiveItem, Receipt, Receiver
+from cdp.live import MOST_AT_ONCE, LiveItem, Outcome, Receipt, Receiver
 from cdp.live.tables import inbox
 from tests.api.service import NOW, Service, assert_problem
 
@@ -291,7 +291,7 @@ def test_analytics_js_gets_settings_that_point_here(shared_tracker: Tracker) -> 
 
 
 def test_overload_says_when_to_retry(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake_module, "MAX_WAITING_SIZE", 10)
+    monkeypatch.setattr(intake_module, "MAX_WAITING_BYTES", 10)
     overloaded = tracker.send("/v1/track", TRACK)
     assert_problem(overloaded, 429, "overloaded")
     assert overloaded.headers["retry-after"].isdecimal()
@@ -344,7 +344,7 @@ class SlowReceiver(Receiver):
             if item.message_id in self.errors:
                 raise self.errors[item.message_id]
         self.taken.append((source_name, [item.message_id for item in items]))
-        return Receipt(len(items), 0, [])
+        return Receipt([Outcome(is_new=True)] * len(items))
 
 
 def outcomes(receiver: SlowReceiver, requests: list[tuple[str, str]]) -> list[str]:
@@ -379,6 +379,38 @@ def test_waiting_requests_share_a_transaction() -> None:
         ("web", "a", "c", "d"),
         ("shop", "b"),
     }
+
+
+def test_many_items_are_stored_in_parts_between_which_others_have_their_turn() -> None:
+    receiver = SlowReceiver()
+    intake = Intake(receiver, Metrics())
+    many = [LiveItem(f"bulk-{number}", "{}") for number in range(3 * MOST_AT_ONCE)]
+
+    async def send_all() -> None:
+        bulk = asyncio.create_task(intake.receive("sendgrid", many, NOW, format="sendgrid"))
+        while not receiver.started.is_set():
+            await asyncio.sleep(0.001)
+        single = asyncio.create_task(intake.receive("web", [LiveItem("single", "{}")], NOW))
+        await asyncio.sleep(0.01)
+        receiver.go_on.set()
+        assert (await single).accepted == 1
+        assert (await bulk).accepted == len(many)
+
+    asyncio.run(send_all())
+    assert [(source, len(ids)) for source, ids in receiver.taken] == [
+        *(("sendgrid", MOST_AT_ONCE), ("web", 1)),
+        *(("sendgrid", MOST_AT_ONCE), ("sendgrid", MOST_AT_ONCE)),
+    ]
+    assert [one for source, ids in receiver.taken for one in ids if source == "sendgrid"] == [
+        item.message_id for item in many
+    ]
+
+
+def test_admission_counts_items_too(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake_module, "MAX_WAITING_ITEMS", 2)
+    three = {"batch": [{**TRACK, "messageId": str(number)} for number in range(3)]}
+    assert_problem(tracker.send("/v1/batch", three), 429, "overloaded")
+    assert tracker.send("/v1/track", TRACK).json() == SUCCESS
 
 
 def test_a_locked_store_fails_all_waiting_requests() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from api.decision.coalesce import Coalescer
+from api.coalesce import Coalescer
 
 
 def test_what_comes_in_meanwhile_makes_the_next_batch() -> None:

@@ -15,6 +15,8 @@ from threading import Lock
 from types import TracebackType
 from typing import Generic, TypeVar
 
+from cdp.errors import Unavailable
+
 # A request that has arrived takes one turn of the event loop to be read and one to get here.
 _QUIET_TURNS = 2
 
@@ -33,10 +35,11 @@ class _Caller(Generic[Item, Result]):
 
 @dataclass
 class _Batch(Generic[Item, Result]):
-    """Callers that are worked for together. Leaving the `with` block tells them all: results, or what was raised."""
+    """Callers that are worked for together. What is raised in its `with` block is kept, to be told to them."""
 
     callers: Sequence[_Caller[Item, Result]]
     results: Sequence[Result] = field(default=())
+    error: BaseException | None = None
 
     @property
     def items(self) -> list[Item]:
@@ -48,36 +51,52 @@ class _Batch(Generic[Item, Result]):
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> bool:
+        self.error = error
+        return True
+
+    @property
+    def is_for_each_alone(self) -> bool:
+        """Whether it failed by a defect that one of several callers may have brought in."""
+        return self.error is not None and not isinstance(self.error, Unavailable) and len(self.callers) > 1
+
+    def tell(self) -> None:
+        """Give each caller its results, or what was raised."""
         # To wake a loop costs a system call: each is woken once.
         for loop in {caller.loop for caller in self.callers}:
             with suppress(RuntimeError):  # it was closed: nobody waits there any more
-                loop.call_soon_threadsafe(self._tell, loop, error)
-        return True
+                loop.call_soon_threadsafe(self._tell, loop)
 
-    def _tell(self, loop: asyncio.AbstractEventLoop, error: BaseException | None) -> None:
+    def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
         begun = 0
         for caller in self.callers:
             ended = begun + len(caller.items)
             if caller.loop is loop and not caller.future.done():  # who has gone away is done
-                if error is None:
+                if self.error is None:
                     caller.future.set_result(self.results[begun:ended])
                 else:
-                    caller.future.set_exception(error)
+                    caller.future.set_exception(self.error)
             begun = ended
 
 
 class Coalescer(Generic[Item, Result]):
     """Hands items to `work` in batches of `most` or little more, one batch at a time, in the order of arrival.
 
-    `work` returns a result for each item. What it raises, everybody in the batch gets. It runs in a thread or, where it
-    takes less time than handing it to one, in the event loop.
+    `work` returns a result for each item. What it raises, everybody in the batch gets; if it may be repeated, it is
+    first done again for each caller alone, so that one caller's defect is not the others'. It runs in a thread or,
+    where it takes less time than handing it to one, in the event loop.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[Item]], Sequence[Result]], most: int, *, in_thread: bool = True
+        self,
+        work: Callable[[Sequence[Item]], Sequence[Result]],
+        most: int,
+        *,
+        in_thread: bool = True,
+        is_repeatable: bool = False,
     ) -> None:
         self._work = work
         self._most = most
+        self._is_repeatable = is_repeatable
         self._lock = Lock()
         self._waiting: list[_Caller[Item, Result]] = []
         self._is_working = False
@@ -128,6 +147,11 @@ class Coalescer(Generic[Item, Result]):
         batch = _Batch(callers)
         with batch:
             batch.results = self._work(batch.items)
+        if self._is_repeatable and batch.is_for_each_alone:
+            for caller in callers:
+                self._serve([caller])
+        else:
+            batch.tell()
 
     def _take(self) -> list[_Caller[Item, Result]]:
         with self._lock:
