@@ -31,6 +31,7 @@ TOPIC = "arn:aws:sns:us-east-1:111111111111:mail"
 CERTIFICATE_URL = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem"
 CONFIRM_URL = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=t"
 STANDARD_KEY = b"a key of 24 bytes, or so"
+STANDARD_SECRET = f"whsec_{base64.b64encode(STANDARD_KEY).decode()}"
 
 _SENDGRID_KEY = ec.generate_private_key(ec.SECP256R1())
 
@@ -52,7 +53,7 @@ SECRETS = secrets_of(
         "postmark": {"username": "user", "password": "pass:word"},
         "ses": {"topic_arns": f"arn:aws:sns:us-east-1:1:other, {TOPIC}"},
         "whatsapp": {"app_secret": "app secret", "verify_token": "verify me"},
-        "standard": {"secret": f"whsec_{base64.b64encode(STANDARD_KEY).decode()}"},
+        "standard": {"secret": STANDARD_SECRET},
     }
 )
 

@@ -12,16 +12,14 @@ import json
 import tempfile
 from pathlib import Path
 from statistics import median
-from urllib.parse import urlsplit
 
-from cdp.consent import Statement, contact_point_id
-from cdp.consent.ledger import record
-from cdp.store import open_store
 from tests.benchmarks.people import profile_id
 from tests.benchmarks.report import Limit, Report
-from tests.benchmarks.serve import CONNECTIONS, NOW, PROFILES, ROUNDS, Answers, ask, fill, latency, request
+from tests.benchmarks.serve import CONNECTIONS, Answers, ask, consent, fill, latency, question, request
 from tests.e2e.command import cdp, serving, token
 
+PROFILES = 10_000
+ROUNDS = 3
 AT_ONCE = 1_000
 MOST_BARE_ANSWERS = 4.0
 
@@ -32,8 +30,8 @@ def measure(_options: argparse.Namespace) -> Report:
     """Serve, and ask the routes in turn."""
     with tempfile.TemporaryDirectory(prefix="cdp-bench-") as name:
         home = Path(name)
-        fill(home)
-        consent(home)
+        fill(home, PROFILES)
+        consent(home, PROFILES)
         client = json.loads(cdp(home, "clients", "add", "bench", "--scope", "decisions:read", "--json").stdout)
         with serving(home) as url:
             bearer = token(url, client)
@@ -58,24 +56,3 @@ def measure(_options: argparse.Namespace) -> Report:
         ratio_of=f"requests a second of the floor over decisions one by one; {at_once:,.0f} a second at once",
         limits=[Limit("bare answers that a decision costs", ratio, MOST_BARE_ANSWERS)],
     )
-
-
-def consent(home: Path) -> None:
-    """Everybody agrees to e-mail."""
-    points = [contact_point_id("email", f"person{number}@example.com") for number in range(PROFILES)]
-    granted = [Statement(one, "email", "email", "marketing", "granted", NOW, "bench", "person") for one in points]
-    store = open_store(f"sqlite:///{home / 'store.sqlite'}")
-    with store.write() as connection:
-        record(connection, granted, NOW)
-    store.close()
-
-
-def question(url: str, bearer: str, *people: str) -> bytes:
-    """A request about one person, or about several."""
-    asked = [{"profile_id": one, "purpose": "marketing", "candidates": ["email", "sms", "push"]} for one in people]
-    body = json.dumps(asked if len(asked) > 1 else asked[0]).encode()
-    head = (
-        f"POST /v1/decisions HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\nAuthorization: Bearer {bearer}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
