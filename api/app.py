@@ -52,13 +52,13 @@ from cdp.worker import make_runner
 ROUTERS = (
     people.router,
     decision.router,
+    tracking_routes.router,
     consent.router,
     history.router,
     operations.router,
     access.router,
     segments.router,
     profile_routes.router,
-    tracking_routes.router,
     preference_routes.router,
     webhooks.router,
 )

@@ -109,9 +109,7 @@ class Coalescer(Generic[Item, Result]):
         with self._lock:
             self._waiting.append(caller)
             is_idle, self._is_working = not self._is_working, True
-        if is_idle and self._worker:
-            self._worker.submit(self._work_off)
-        elif is_idle:
+        if is_idle:
             loop.call_soon(self._work_in_turns, loop)
         return await caller.future
 
@@ -120,19 +118,20 @@ class Coalescer(Generic[Item, Result]):
         if self._worker:
             self._worker.shutdown()
 
-    def _work_off(self) -> None:
-        while callers := self._take():
-            self._serve(callers)
-
     def _work_in_turns(self, loop: asyncio.AbstractEventLoop, known: int = 0, quiet: int = 0) -> None:
         """A batch, as soon as nobody new comes, so that a commit serves many; then others have their turn."""
         waiting = len(self._waiting)
         quiet = quiet + 1 if waiting == known else 0
         if quiet < _QUIET_TURNS and waiting < self._most:
             loop.call_soon(self._work_in_turns, loop, waiting, quiet)
+        elif self._worker:
+            self._worker.submit(self._work_off, self._take())
         else:
-            self._serve(self._take())
-            self._go_on()
+            self._work_off(self._take())
+
+    def _work_off(self, callers: Sequence[_Caller[Item, Result]]) -> None:
+        self._serve(callers)
+        self._go_on()
 
     def _go_on(self) -> None:
         """The next batch is made in the loop of who has waited longest: this one may end with its own answer."""
@@ -141,7 +140,10 @@ class Coalescer(Generic[Item, Result]):
             loop = self._waiting[0].loop if self._waiting else None
             self._is_working = loop is not None
         if loop:
-            loop.call_soon_threadsafe(self._work_in_turns, loop)
+            try:
+                loop.call_soon_threadsafe(self._work_in_turns, loop)
+            except RuntimeError:  # closed since
+                self._go_on()
 
     def _serve(self, callers: Sequence[_Caller[Item, Result]]) -> None:
         batch = _Batch(callers)
@@ -160,5 +162,4 @@ class Coalescer(Generic[Item, Result]):
                 size += len(self._waiting[taken].items)
                 taken += 1
             batch, self._waiting = self._waiting[:taken], self._waiting[taken:]
-            self._is_working = bool(batch)
             return batch

@@ -397,10 +397,11 @@ def test_many_items_are_stored_in_parts_between_which_others_have_their_turn() -
         assert (await bulk).accepted == len(many)
 
     asyncio.run(send_all())
-    assert [(source, len(ids)) for source, ids in receiver.taken] == [
-        *(("sendgrid", MOST_AT_ONCE), ("web", 1)),
-        *(("sendgrid", MOST_AT_ONCE), ("sendgrid", MOST_AT_ONCE)),
-    ]
+    sizes = [(source, len(ids)) for source, ids in receiver.taken]
+    assert max(size for _, size in sizes) == MOST_AT_ONCE
+    # It waited for the part that was at work, and at most for one more.
+    assert ("web", 1) in sizes[:3]
+    assert sizes[-1] == ("sendgrid", MOST_AT_ONCE)
     assert [one for source, ids in receiver.taken for one in ids if source == "sendgrid"] == [
         item.message_id for item in many
     ]
