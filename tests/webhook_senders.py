@@ -32,8 +32,19 @@ CERTIFICATE_URL = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService
 CONFIRM_URL = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=t"
 STANDARD_KEY = b"a key of 24 bytes, or so"
 STANDARD_SECRET = f"whsec_{base64.b64encode(STANDARD_KEY).decode()}"
+OTHER_STANDARD_KEY = b"another key of 24 bytes!"
+OTHER_STANDARD_SECRET = f"whsec_{base64.b64encode(OTHER_STANDARD_KEY).decode()}"
 
 _SENDGRID_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def public_key_of(key: ec.EllipticCurvePrivateKey) -> str:
+    """The public key as SendGrid shows it."""
+    return base64.b64encode(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+
+
+def new_public_key() -> str:
+    return public_key_of(ec.generate_private_key(ec.SECP256R1()))
 
 
 def secrets_of(values: Mapping[str, Mapping[str, str]]) -> WebhookSecrets:
@@ -43,17 +54,15 @@ def secrets_of(values: Mapping[str, Mapping[str, str]]) -> WebhookSecrets:
 
 SECRETS = secrets_of(
     {
-        "sendgrid": {
-            "public_key": base64.b64encode(
-                _SENDGRID_KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-            ).decode()
-        },
+        "sendgrid": {"public_key": public_key_of(_SENDGRID_KEY)},
         "twilio": {"auth_token": "12345"},
         "mailgun": {"signing_key": "mailgun key"},
         "postmark": {"username": "user", "password": "pass:word"},
         "ses": {"topic_arns": f"arn:aws:sns:us-east-1:1:other, {TOPIC}"},
         "whatsapp": {"app_secret": "app secret", "verify_token": "verify me"},
-        "standard": {"secret": STANDARD_SECRET},
+        "shopify": {"secret": "shopify secret"},
+        "segment": {"secret": STANDARD_SECRET},
+        "fcm": {"secret": OTHER_STANDARD_SECRET},
     }
 )
 
@@ -114,9 +123,17 @@ def whatsapp(body: Any, now: datetime) -> Request:
     return _request("whatsapp", text, {"x-hub-signature-256": f"sha256={digest}"})
 
 
-def standard(body: Any, now: datetime, source: str = "segment", message_id: str = "msg_1") -> Request:
+def shopify(document: Any, now: datetime) -> Request:
+    body = json.dumps(document).encode()
+    digest = hmac.digest(b"shopify secret", body, "sha256")
+    return _request("shopify", body, {"x-shopify-hmac-sha256": base64.b64encode(digest).decode()})
+
+
+def standard(
+    body: Any, now: datetime, source: str = "segment", message_id: str = "msg_1", key: bytes = STANDARD_KEY
+) -> Request:
     text, timestamp = json.dumps(body).encode(), str(int(now.timestamp()))
-    digest = hmac.digest(STANDARD_KEY, f"{message_id}.{timestamp}.".encode() + text, hashlib.sha256)
+    digest = hmac.digest(key, f"{message_id}.{timestamp}.".encode() + text, hashlib.sha256)
     return _request(
         source,
         text,
@@ -135,6 +152,7 @@ SENDERS: Mapping[str, Callable[[Any, datetime], Request]] = {
     "postmark": postmark,
     "ses": ses,
     "whatsapp": whatsapp,
+    "shopify": shopify,
     "segment": standard,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
+from anyio import to_thread
 from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from pydantic import BaseModel
@@ -68,7 +69,9 @@ async def receive_webhook(source: str, request: HttpRequest, context: ContextOf)
     items = await context.intake.run(len(received.body), partial(_opened, context, webhook, received, now))
     receipt = await context.intake.receive(source, items, now, format=source)
     if webhook.is_single_use and receipt.duplicates:
-        raise _problem(Refused("the token has already been used"), webhook)
+        has_received = partial(context.receiver.has_received, source)
+        if not await to_thread.run_sync(lambda: all(map(has_received, items))):
+            raise _problem(Refused("the token has already been used for another body"), webhook)
     request.state.client_id = f"webhook:{source}"
     answer = webhook.answer(received)
     if answer:

@@ -66,6 +66,12 @@ def put(
     return {row.message_id: row.seq for row in added}
 
 
+def holds(connection: sa.Connection, source: str, arrival: Arrival) -> bool:
+    """Whether the payload that the source sent under this message id is this one."""
+    is_it = sa.and_(inbox.c.source == source, inbox.c.message_id == arrival.message_id)
+    return connection.scalar(sa.select(inbox.c.payload).where(is_it)) == arrival.payload
+
+
 def has_unlanded(connection: sa.Connection) -> bool:
     """Whether there are payloads for a run to land."""
     return connection.scalar(sa.select(inbox.c.seq).where(_UNLANDED).limit(1)) is not None

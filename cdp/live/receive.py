@@ -120,6 +120,11 @@ class Receiver:
         reasons = dict(_rejected(conformed.items, new))
         return Receipt([Outcome(position in new, reasons.get(position)) for position in range(len(items))])
 
+    def has_received(self, source_name: str, item: LiveItem) -> bool:
+        """Whether this payload, and no other, came under its message id."""
+        with self._store.read() as connection:
+            return inbox.holds(connection, source_name, _arrival(item))
+
     def warm_up(self) -> None:
         """Prepare for the first payload, which would otherwise wait half a second."""
         source = self._sources["segment"]

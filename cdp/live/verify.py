@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from cdp.errors import NotFound
-from cdp.providers.secrets import check_secrets, configured_secrets
+from cdp.providers.secrets import accepted_secrets, check_secrets, configured_secrets
 from cdp.settings import WebhookSecrets
 from cdp.sources import Source
 from cdp.webhooks import Item, Refused, Request, Secret, Secrets, Unreadable, UnusableSecret, Webhook
@@ -46,9 +47,8 @@ class Verifier:
             Unreadable: the request is authentic, but its body is invalid.
             Unavailable: the provider's certificate cannot be fetched, or the subscription cannot be confirmed.
         """
-        secrets = self._secrets(webhook, webhook.secrets)
         try:
-            self._verify(webhook, request, secrets, now)
+            self._verify_with_any(webhook, request, self._secrets(webhook, webhook.secrets), now)
         except Unreadable as error:
             # The body is not authenticated yet.
             raise Refused(error.what) from None
@@ -69,7 +69,18 @@ class Verifier:
         challenge = webhook.challenge
         if challenge is None:
             raise NotFound("this webhook has no GET challenge", hint="Use POST")
-        return challenge.answer(query, self._secrets(webhook, challenge.secrets))
+        *others, last = self._secrets(webhook, challenge.secrets)
+        for secrets in others:
+            with suppress(Refused):
+                return challenge.answer(query, secrets)
+        return challenge.answer(query, last)
+
+    def _verify_with_any(self, webhook: Webhook, request: Request, accepted: Sequence[Secrets], now: datetime) -> None:
+        *others, last = accepted
+        for secrets in others:
+            with suppress(Refused):
+                return self._verify(webhook, request, secrets, now)
+        return self._verify(webhook, request, last, now)
 
     def _verify(self, webhook: Webhook, request: Request, secrets: Secrets, now: datetime) -> None:
         if webhook.certificate_url:
@@ -77,9 +88,9 @@ class Verifier:
             secrets = {**secrets, "certificate": certificate}
         webhook.verify(request, secrets, now)
 
-    def _secrets(self, webhook: Webhook, needed: Sequence[Secret]) -> Secrets:
+    def _secrets(self, webhook: Webhook, needed: Sequence[Secret]) -> Sequence[Secrets]:
         found = configured_secrets(self._settings, webhook.provider)
         unset = [webhook.variable(secret) for secret in needed if secret.name not in found]
         if unset:
             raise UnusableSecret(f"the webhook cannot be verified: {' and '.join(unset)} must be set")
-        return {name: secret.get_secret_value() for name, secret in found.items()}
+        return accepted_secrets(found)

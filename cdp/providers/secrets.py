@@ -1,4 +1,8 @@
-"""Webhook secrets: declared by the webhooks, configured in the settings."""
+"""Webhook secrets: declared by the webhooks, configured in the settings.
+
+While a secret is rotated, the old one may be kept beside the new one as `{name}_previous`: requests signed with either
+are authentic.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ from pydantic import SecretStr
 from cdp.errors import ConfigurationError
 from cdp.settings import WebhookSecrets, variable_of
 from cdp.sources import Source
-from cdp.webhooks import Secret
+from cdp.webhooks import Secret, Secrets
+
+PREVIOUS = "_previous"
 
 
 def declared_secrets(sources: Iterable[Source]) -> Mapping[str, tuple[Secret, ...]]:
@@ -25,6 +31,14 @@ def configured_secrets(webhooks: WebhookSecrets, provider: str) -> Mapping[str, 
     return {name: secret for name, secret in webhooks.get(provider, {}).items() if secret is not None}
 
 
+def accepted_secrets(found: Mapping[str, SecretStr]) -> list[Secrets]:
+    """The secrets to verify with, one after the other: the current ones and, if any is kept, the previous ones."""
+    values = {name: secret.get_secret_value() for name, secret in found.items()}
+    current = {name: value for name, value in values.items() if not name.endswith(PREVIOUS)}
+    previous = {name.removesuffix(PREVIOUS): value for name, value in values.items() if name.endswith(PREVIOUS)}
+    return [current, current | previous] if previous else [current]
+
+
 def check_secrets(webhooks: WebhookSecrets, sources: Iterable[Source]) -> None:
     """Refuse settings that no webhook declares: a misspelt name would leave the intended secret unset.
 
@@ -34,7 +48,8 @@ def check_secrets(webhooks: WebhookSecrets, sources: Iterable[Source]) -> None:
     declared = declared_secrets(sources)
     for provider, secrets in webhooks.items():
         _refuse_unknown("webhooks", [provider], declared)
-        _refuse_unknown(f"webhooks.{provider}", secrets, [secret.name for secret in declared[provider]])
+        known = [secret.name for secret in declared[provider]]
+        _refuse_unknown(f"webhooks.{provider}", secrets, [*known, *(f"{name}{PREVIOUS}" for name in known)])
 
 
 def _refuse_unknown(parent: str, names: Iterable[str], known: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ name; omitted columns are NULL. The same SELECT maps a log of millions of lines 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 
 from cdp import fields as f
@@ -121,6 +121,8 @@ class Source:
             raise ConfigurationError(f"a source's name is one lower-case word, not {self.name!r}")
         if bool(self.select.strip()) == self.needs_mapping:
             raise ConfigurationError("a source has either a SELECT or a mapping file", where=self.name)
+        if self.webhook and not self.webhook.provider:
+            object.__setattr__(self, "webhook", replace(self.webhook, provider=self.name))
 
     def claims_name(self, file_name: str) -> bool:
         return any(fnmatch(file_name.lower(), pattern) for pattern in self.files)

@@ -109,7 +109,8 @@ def _any_success(_request: Request) -> Answer | None:
 class Webhook:
     """How the requests of a provider are verified, read and answered.
 
-    provider: its name in the settings, `CDP_WEBHOOKS__{PROVIDER}__…`.
+    provider: its name in the settings, `CDP_WEBHOOKS__{PROVIDER}__…`; by default that of the source, so that whoever
+        signs for one source cannot speak for another.
     secrets: the secrets required for verification.
     verify: raises `Refused` unless the request is authentic and, if its scheme has a time, recent.
     items: the payloads of a verified request; none if it is only about the webhook itself.
@@ -118,14 +119,14 @@ class Webhook:
     certificate_url: the URL of the certificate that signed this request. It is fetched only if everything else about
         the request is valid; `verify` gets it as PEM text in its secrets, as `certificate`.
     confirm_url: the URL that confirms a subscription, if the request asks for one.
-    is_single_use: the message id is the token that was signed instead of the body, valid for one request.
+    is_single_use: the message id is the token that was signed instead of the body, valid for one body.
     auth_scheme: the scheme in the `WWW-Authenticate` header of a refusal (RFC 9110).
     """
 
-    provider: str
     secrets: tuple[Secret, ...]
     verify: Callable[[Request, Secrets, datetime], None]
     items: Callable[[Request], Sequence[Item]]
+    provider: str = ""
     answer: Callable[[Request], Answer | None] = _any_success
     challenge: Challenge | None = None
     certificate_url: Callable[[Request, Secrets, datetime], str] | None = None

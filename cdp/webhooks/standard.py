@@ -51,7 +51,7 @@ def _items(request: Request) -> list[Item]:
 
 def webhook(items: Callable[[Request], Sequence[Item]] = _items) -> Webhook:
     """A webhook with this scheme; `items` replaces the reader for records with their own ids."""
-    return Webhook(provider="standard", secrets=(_SECRET,), verify=verify, items=items)
+    return Webhook(secrets=(_SECRET,), verify=verify, items=items)
 
 
 STANDARD = webhook()

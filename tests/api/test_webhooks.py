@@ -55,6 +55,7 @@ EVENTS: dict[str, Any] = {
             }
         ],
     },
+    "shopify": {"id": 1, "email": "ann@example.com", "orders_count": 0, "created_at": "2026-07-01T12:00:00Z"},
     "segment": {"type": "track", "event": "e", "userId": "u1", "messageId": "m1", "timestamp": "2026-07-01T12:00:00Z"},
 }
 
@@ -149,8 +150,7 @@ def test_without_a_secret_nothing_is_accepted(tmp_path: Path, source: str) -> No
     hooks = Hooks(tmp_path / "home", f"sqlite:///{tmp_path / 'store.sqlite'}", {})
     response = hooks.post(SENDERS[source](EVENTS[source], NOW))
     assert_problem(response, 503, "webhook_not_configured")
-    provider = "STANDARD" if source == "segment" else source.upper()
-    assert f"CDP_WEBHOOKS__{provider}__" in response.json()["message"]
+    assert f"CDP_WEBHOOKS__{source.upper()}__" in response.json()["message"]
     assert int(response.headers["retry-after"]) > 0
     assert hooks.stored() == []
     hooks.close()
@@ -177,13 +177,23 @@ def test_a_record_that_is_not_json_does_not_affect_the_others(embedded: Hooks) -
         assert connection.exec_driver_sql("select count(*) from live_engagement").scalar() == 2
 
 
-def test_a_mailgun_token_is_valid_for_one_request(hooks: Hooks) -> None:
+def test_a_mailgun_token_is_valid_for_one_body(hooks: Hooks) -> None:
     assert hooks.post(senders.mailgun(EVENTS["mailgun"], NOW)).json()["accepted"] == 1
     # The body is not signed, so a stolen token could be used with any content.
     forged = senders.mailgun({**EVENTS["mailgun"], "id": "e2", "event": "unsubscribed"}, NOW)
     assert_problem(hooks.post(forged), 401, "webhook_refused")
     assert [payload["event-data"]["event"] for _, payload in hooks.stored()] == ["opened"]
+    # Mailgun sends again, signature and all, what it got no answer to.
+    repeated = hooks.post(senders.mailgun(EVENTS["mailgun"], NOW))
+    assert (repeated.status_code, repeated.json()) == (200, {"accepted": 0, "duplicates": 1, "rejected": 0})
     assert hooks.post(senders.mailgun(EVENTS["mailgun"], NOW, token="another")).json()["accepted"] == 1
+
+
+def test_whoever_signs_for_one_source_cannot_speak_for_another(embedded: Hooks) -> None:
+    signed = senders.standard(EVENTS["segment"], NOW)
+    assert embedded.post(signed).status_code == 200
+    stolen = replace(signed, url=signed.url.replace("segment", "fcm"))
+    assert_problem(embedded.post(stolen), 401, "webhook_refused")
 
 
 # --- Twilio -------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def measure(_options: argparse.Namespace) -> Report:
         consent(home, PROFILES)
         client = added(home, "bench", "--scope", "profiles:read", "--scope", "decisions:read")
         write_key = added(home, "site", "--write-key", "--source", "web")["write_key"]
-        with service(home, CDP_WEBHOOKS__STANDARD__SECRET=senders.STANDARD_SECRET) as (url, process):
+        with service(home, CDP_WEBHOOKS__SEGMENT__SECRET=senders.STANDARD_SECRET) as (url, process):
             routes = requests(url, token(url, client), write_key)
             taken = {
                 (route, connections): asyncio.run(ask_in_rounds(url, turns, connections))

@@ -23,7 +23,7 @@ from cdp.webhooks import Refused, Request, Unreadable, UnusableSecret, standard
 from cdp.webhooks.fetch import Certificates, fetch
 from tests import webhook_senders as senders
 from tests.cdp.verifying import NOW, PAYLOADS, opened, verifier
-from tests.webhook_senders import SECRETS, SENDERS, Amazon, secrets_of
+from tests.webhook_senders import SECRETS, SENDERS, Amazon, new_public_key, secrets_of
 
 # --- published vectors ---------------------------------------------------------------------------------------
 
@@ -78,6 +78,28 @@ def test_a_signed_request_is_accepted(source: str) -> None:
 def test_a_redelivered_request_has_the_same_ids(source: str) -> None:
     first, second = (opened(source, SENDERS[source](PAYLOADS[source], NOW + timedelta(seconds=n))) for n in (0, 1))
     assert [message_id for message_id, _ in first] == [message_id for message_id, _ in second]
+
+
+NEW_SECRETS = {
+    "sendgrid": {"public_key": new_public_key()},
+    "postmark": {"username": "new", "password": "new"},
+    **{source: {"secret": senders.OTHER_STANDARD_SECRET} for source in ("segment", "shopify")},
+    **{"twilio": {"auth_token": "new"}, "mailgun": {"signing_key": "new"}},
+    **{"whatsapp": {"app_secret": "new"}, "ses": {"topic_arns": "arn:aws:sns:us-east-1:1:new"}},
+}
+
+
+@pytest.mark.parametrize("source", SENDERS)
+def test_both_secrets_are_accepted_while_one_is_rotated(source: str) -> None:
+    request = SENDERS[source](PAYLOADS[source], NOW)
+    new = NEW_SECRETS[source]
+    with pytest.raises(Refused):
+        opened(source, request, checker=verifier(secrets_of({source: new})))
+    old = {f"{name}_previous": SECRETS[source][name].get_secret_value() for name in new}  # type: ignore[union-attr]
+    rotating = verifier(secrets_of({source: new | old}))
+    assert opened(source, request, checker=rotating) == opened(source, request)
+    with pytest.raises(UnusableSecret):
+        opened(source, request, checker=verifier(secrets_of({source: old})))
 
 
 SIGNED_BODIES = sorted(SENDERS.keys() - {"postmark", "mailgun"})
@@ -164,7 +186,7 @@ def test_a_request_is_valid_for_a_limited_time(source: str, old: timedelta) -> N
 @pytest.mark.parametrize("timestamp", ["soon", "", "-1", "1782907200.5", "9" * 30, "\u0661\u0662", " 1782907200"])
 def test_an_invalid_time_is_refused_even_if_signed(timestamp: str) -> None:
     with pytest.raises(Refused):
-        standard.verify(_signed_at(timestamp), {"secret": SECRETS["standard"]["secret"].get_secret_value()}, NOW)
+        standard.verify(_signed_at(timestamp), {"secret": SECRETS["segment"]["secret"].get_secret_value()}, NOW)
 
 
 def _signed_at(timestamp: str) -> Request:
@@ -208,7 +230,7 @@ def _all_empty() -> WebhookSecrets:
     ("source", "secrets"),
     [
         *(("sendgrid", {"sendgrid": {"public_key": key}}) for key in ("no key", "AAAA", "\u00e4")),
-        *(("segment", {"standard": {"secret": secret}}) for secret in ("whsec_no base64", "\u00e4")),
+        *(("segment", {"segment": {"secret": secret}}) for secret in ("whsec_no base64", "\u00e4")),
     ],
 )
 def test_a_secret_of_the_wrong_kind_is_reported(source: str, secrets: dict[str, Any]) -> None:
@@ -263,12 +285,11 @@ def test_a_record_without_a_usable_id_gets_a_content_hash(odd: Any) -> None:
     assert len(set(ids)) == 2 and all(len(message_id) == 64 for message_id in ids)
 
 
-def test_any_source_accepts_standard_webhooks() -> None:
+def test_a_source_without_a_scheme_accepts_standard_webhooks() -> None:
     two = [{"message_id": "m", "instance_id": "i"}, {"message_id": "n", "instance_id": "i"}]
-    [(first, _), (second, _)] = opened("fcm", senders.standard(two, NOW, source="fcm", message_id="msg_9"))
+    sent = senders.standard(two, NOW, source="fcm", message_id="msg_9", key=senders.OTHER_STANDARD_KEY)
+    [(first, _), (second, _)] = opened("fcm", sent)
     assert (first, second) == ("msg_9:1", "msg_9:2")
-    [(only, _)] = opened("shopify", senders.standard({"id": 5}, NOW, source="shopify"))
-    assert only == "msg_1"
 
 
 @pytest.mark.parametrize("source", ["contacts", "events", "nobody"])

@@ -27,6 +27,7 @@ PAYLOADS: dict[str, Any] = {
     "postmark": {"RecordType": "Open", "Recipient": "ann@example.com", "MessageID": "m1"},
     "ses": {"eventType": "Send", "mail": {"messageId": "m1", "destination": ["ann@example.com"]}},
     "whatsapp": {"object": "whatsapp_business_account", "entry": []},
+    "shopify": {"id": 1, "email": "ann@example.com", "orders_count": 0},
     "segment": {"type": "track", "event": "e", "userId": "u1", "messageId": "m1"},
 }
 

@@ -49,7 +49,7 @@ def test_sources_list_webhooks_and_missing_secrets(command: Command) -> None:
     assert secrets["/webhooks/twilio", "CDP_WEBHOOKS__TWILIO__AUTH_TOKEN"] == "set"
     assert secrets["/webhooks/postmark", "CDP_WEBHOOKS__POSTMARK__USERNAME"] == "set"
     assert secrets["/webhooks/postmark", "CDP_WEBHOOKS__POSTMARK__PASSWORD"] == "not set"
-    assert secrets["/webhooks/shopify", "CDP_WEBHOOKS__STANDARD__SECRET"] == "not set"
+    assert secrets["/webhooks/shopify", "CDP_WEBHOOKS__SHOPIFY__SECRET"] == "not set"
     assert not any(path in ("/webhooks/contacts", "/webhooks/events") for path, _ in secrets)
     assert TOKEN not in answer.stdout
 

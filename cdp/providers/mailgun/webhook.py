@@ -1,7 +1,8 @@
 """Mailgun's webhooks: HMAC-SHA256 over a timestamp and a random token.
 
 Format: https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks. The body is not signed,
-so an attacker who has seen a request could reuse its signature with another body: a token is valid for one request.
+so an attacker who has seen a request could reuse its signature with another body: a token is valid for one body, which
+Mailgun sends again if it got no answer.
 """
 
 from __future__ import annotations

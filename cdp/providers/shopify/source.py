@@ -7,6 +7,7 @@ amount not yet covered by its refunds counts as refunded on the day of the cance
 
 from __future__ import annotations
 
+from cdp.providers.shopify.webhook import WEBHOOK
 from cdp.sources import Source
 
 _ADDRESS = """{"address1": "VARCHAR", "address2": "VARCHAR", "city": "VARCHAR", "province": "VARCHAR",
@@ -39,6 +40,7 @@ SOURCE = Source(
         frozenset({"checkout"}),
     ),
     lists=("orders", "customers", "checkouts"),
+    webhook=WEBHOOK,
     select=rf"""
 with document as (
     select file_id, line_number, received_at,

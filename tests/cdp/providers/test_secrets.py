@@ -17,11 +17,13 @@ from tests.webhook_senders import SECRETS, secrets_of
 def test_the_secrets_of_a_provider_are_those_of_its_webhook_and_its_challenge() -> None:
     found = {provider: [secret.name for secret in of] for provider, of in declared_secrets(SOURCES.values()).items()}
     assert found == {
+        "fcm": ["secret"],
         "mailgun": ["signing_key"],
         "postmark": ["username", "password"],
+        "segment": ["secret"],
         "sendgrid": ["public_key"],
         "ses": ["topic_arns"],
-        "standard": ["secret"],
+        "shopify": ["secret"],
         "twilio": ["auth_token"],
         "whatsapp": ["app_secret", "verify_token"],
     }
@@ -40,8 +42,8 @@ def test_declared_secrets_are_accepted_whether_set_or_empty() -> None:
     ("variable", "named", "known"),
     [
         ("CDP_WEBHOOKS__TWILIO__TOKEN", "CDP_WEBHOOKS__TWILIO__TOKEN", "auth_token"),
-        ("CDP_WEBHOOKS__TWILLIO__AUTH_TOKEN", "CDP_WEBHOOKS__TWILLIO or", "standard, twilio"),
-        ("CDP_WEBHOOKS__SHOPIFY__SECRET", "CDP_WEBHOOKS__SHOPIFY or", "standard"),
+        ("CDP_WEBHOOKS__TWILLIO__AUTH_TOKEN", "CDP_WEBHOOKS__TWILLIO or", "shopify, twilio"),
+        ("CDP_WEBHOOKS__STANDARD__SECRET", "CDP_WEBHOOKS__STANDARD or", "segment"),
     ],
 )
 def test_a_misspelt_variable_is_reported_with_the_known_ones(
