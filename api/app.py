@@ -32,7 +32,7 @@ from api.schemas import Problem
 from api.security.issuer import ExternalIssuer
 from api.security.rate_limit import RateLimit
 from api.security.tokens import TokenService
-from api.segment_com import profile_routes, tracking_routes
+from api.segment_com import loader_routes, profile_routes, tracking_routes
 from api.segment_com.cors import BrowserAccess
 from api.segments import routes as segments
 from api.webhooks import routes as webhooks
@@ -59,6 +59,7 @@ ROUTERS = (
     access.router,
     segments.router,
     profile_routes.router,
+    loader_routes.router,
     preference_routes.router,
     webhooks.router,
 )
@@ -107,12 +108,16 @@ def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), 
     )
     app.state.context = context
     handle_errors(app, log)
-    app.add_middleware(BrowserAccess, is_open=tracking_routes.is_open)
+    app.add_middleware(BrowserAccess, is_open=_is_open_to_pages)
     app.add_middleware(AccessLog, log=log, requests=requests, metrics=context.metrics, clock=clock)
     for router in ROUTERS:
         app.include_router(router)
     _complete_documentation(app)
     return app
+
+
+def _is_open_to_pages(path: str) -> bool:
+    return tracking_routes.is_open(path) or loader_routes.is_open(path)
 
 
 def _context(settings: Settings, clock: Clock, fetch: Fetch) -> Context:

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
         None, description="an authorisation server whose access tokens are also accepted"
     )
     rate_limit: int = Field(300_000, ge=1, description="requests per minute and client, on each worker")
+    analytics_js: Path | None = Field(
+        None, description="the file of analytics.js that Segment's snippet loads, from @segment/analytics-next"
+    )
     webhooks: WebhookSecrets = Field({}, description="secrets that verify the providers' webhooks")
     threads: int = Field(os.cpu_count() or 1, ge=1, description="worker threads of the warehouse")
     memory_limit: MemorySize = Field("4GB", description="memory the warehouse may use before it spills to disk")

@@ -9,6 +9,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+# The script for pages whose snippet asks for analytics.js where none is installed.
+ADVICE = """console.error("CDP: analytics.js is not installed on this server. Set CDP_ANALYTICS_JS to \
+dist/umd/standalone.js of the npm package @segment/analytics-next, or load that package in the page with \
+AnalyticsBrowser.load({writeKey, cdnURL}).");
+"""
+
 
 def settings_of(write_key: str, public_url: str) -> dict[str, Any]:
     """The settings of a source whose only destination is this API, reached at `public_url`."""

@@ -14,18 +14,15 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from api.context import Context, ContextOf
 from api.errors import problems
 from api.security.auth import count_request
 from api.security.body_limit import bounded
 from api.segment_com import items
-from api.segment_com.analytics_js import settings_of
 from api.segment_com.body import read_object
 from api.segment_com.credentials import sender_by_header, sender_by_key
-from cdp.access.write_keys import owner_of
-from cdp.errors import NotFound
 from cdp.live import LiveItem
 
 router = APIRouter(tags=["tracking"])
@@ -52,8 +49,7 @@ _DESCRIPTIONS = {
     "import": "Import history as a batch of at most 4 MB.",
 }
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
-_SETTINGS_PATH = "/v1/projects/{write_key}/settings"
-_OPEN_PATHS = re.compile(rf"/v1/({'|'.join(_SUMMARIES)}|[tipsgabm]|projects/[^/]+/settings)/?")
+_OPEN_PATHS = re.compile(rf"/v1/({'|'.join(_SUMMARIES)}|[tipsgab])/?|/beacon/v1/batch")
 
 Endpoint = Callable[[Request, Context], Awaitable[Response]]
 
@@ -78,7 +74,7 @@ def _endpoint(call: str, max_bytes: int) -> Endpoint:
         body = await request.body()
         received_at = context.clock()
         document = await context.intake.read(len(body), partial(read_object, body, max_bytes))
-        key = document.get("writeKey")
+        key = request.query_params.get("writeKey", document.get("writeKey"))
         sender = by_header if by_header else await context.ask(lambda store: sender_by_key(store, key))
         request.state.client_id = sender.name
         count_request(request, sender.name)
@@ -119,23 +115,12 @@ for call in _SUMMARIES:
     _add_call(call)
 
 
-@router.post("/v1/m", include_in_schema=False)
-async def metrics_of_analytics_js() -> Success:
-    """Accept and drop the metrics of analytics.js under older settings: it would retry failed requests."""
-    return Success()
-
-
-@router.get(_SETTINGS_PATH, summary="Get the settings of analytics.js", responses=problems(404, 503))
-@router.get(f"{_SETTINGS_PATH}/", include_in_schema=False)
-async def settings_for_analytics_js(write_key: str, request: Request, context: ContextOf) -> Response:
-    """Get the settings that tell analytics.js where to send events. It fetches them before the first event."""
-    if await context.ask(lambda store: owner_of(store, write_key)) is None:
-        raise NotFound("There is no such write key")
-    settings = settings_of(write_key, _public_url(request, context))
-    return JSONResponse(settings, headers={"Cache-Control": "public, max-age=120"})
-
-
-def _public_url(request: Request, context: Context) -> str:
-    """The configured URL, or else that of this request, so that a page under development works on any port."""
-    is_set = "public_url" in context.settings.model_fields_set
-    return context.settings.public_url if is_set else str(request.base_url)
+router.add_api_route(
+    "/beacon/v1/batch",
+    _endpoint("batch", MAX_BYTES),
+    methods=["POST"],
+    name="beacon",
+    include_in_schema=False,
+    response_model=Success,
+    route_class_override=bounded(MAX_BYTES),
+)

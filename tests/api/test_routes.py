@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from api.app import ROUTERS
-from api.segment_com import tracking_routes
+from api.segment_com import loader_routes, tracking_routes
 from cdp.access.clients import NewClient
 from tests.api.service import NOBODY, Service
 from tests.cdp.store_urls import on_sqlite
@@ -27,9 +27,19 @@ PUBLIC = {
 # Who calls proves it in another way than by an access token: a signature, a write key, a link that was sent to them.
 OTHER_PROOF = (
     *("/webhooks/", "/u/"),
-    *(route.path for route in tracking_routes.router.routes if isinstance(route, APIRoute)),
+    *(
+        route.path
+        for routes in (tracking_routes, loader_routes)
+        for route in routes.router.routes
+        if isinstance(route, APIRoute)
+    ),
 )
-EXAMPLES = {"profile_id": NOBODY, "id_type": "email", "id_value": "nobody@example.com"}
+EXAMPLES = {
+    "profile_id": NOBODY,
+    "id_type": "email",
+    "id_value": "nobody@example.com",
+    "decision_id": "dec_" + "Z" * 26,
+}
 
 ROUTES = sorted(
     (method, route.path)

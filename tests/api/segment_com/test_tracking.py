@@ -290,6 +290,36 @@ def test_analytics_js_gets_settings_that_point_here(shared_tracker: Tracker) -> 
     assert shared_tracker.send("/v1/m", {"series": []}, Authorization="").json() == SUCCESS
 
 
+def test_rudderstack_sdks_fetch_their_settings(shared_tracker: Tracker) -> None:
+    http, key = shared_tracker.service.http, shared_tracker.key
+    by_header = http.get("/sourceConfig/?p=npm&v=3.34.1", headers={**SITE, "Authorization": basic(key)})
+    assert by_header.headers["access-control-allow-origin"] == "*"
+    source = by_header.json()["source"]
+    assert (source["id"], source["enabled"], source["destinations"]) == ("web", True, [])
+    assert source["config"]["statsCollection"]["errors"]["enabled"] is False
+    assert http.get("/sourceConfig", params={"writeKey": key}).json() == by_header.json()
+    for wrong in ({}, {"writeKey": "wk_unknown"}):
+        assert_problem(http.get("/sourceConfig/", params=wrong), 401, "invalid_write_key")
+
+
+def test_a_beacon_carries_its_key_in_the_url(tracker: Tracker) -> None:
+    body = {"batch": [TRACK]}
+    sent = tracker.send("/beacon/v1/batch", body, key="", Authorization="")
+    assert_problem(sent, 401, "invalid_write_key")
+    url = f"/beacon/v1/batch?writeKey={tracker.key}"
+    sent = tracker.send(url, body, Authorization="", **SITE, **{"Content-Type": "text/plain"})
+    assert (sent.json(), sent.headers["access-control-allow-origin"]) == (SUCCESS, "*")
+    assert tracker.landed_ids() == ["m1"]
+
+
+def test_without_analytics_js_the_snippet_is_told_what_to_do(shared_tracker: Tracker) -> None:
+    http = shared_tracker.service.http
+    answer = http.get(f"/analytics.js/v1/{shared_tracker.key}/analytics.min.js", headers=SITE)
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert "CDP_ANALYTICS_JS" in answer.text
+    assert_problem(http.get("/analytics.js/v1/wk_unknown/analytics.min.js"), 404, "not_found")
+
+
 def test_overload_says_when_to_retry(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake_module, "MAX_WAITING_BYTES", 10)
     overloaded = tracker.send("/v1/track", TRACK)
