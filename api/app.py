@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+from anyio import to_thread
 from fastapi import FastAPI
 
 from api.access import routes as access
@@ -29,6 +30,7 @@ from api.people import history
 from api.people import routes as people
 from api.published import PublishedWarehouse
 from api.schemas import Problem
+from api.security.headers import security_headers
 from api.security.issuer import ExternalIssuer
 from api.security.rate_limit import RateLimit
 from api.security.tokens import TokenService
@@ -38,6 +40,7 @@ from api.segments import routes as segments
 from api.webhooks import routes as webhooks
 from cdp.access.keys import load_signing_keys
 from cdp.consent.links import UnsubscribeLinks, load_unsubscribe_keys
+from cdp.decision import posterior
 from cdp.decision.policy import load_policy
 from cdp.live import Receiver
 from cdp.live.verify import Verifier
@@ -68,7 +71,6 @@ ROUTERS = (
 def app_factory() -> FastAPI:
     """The application as the environment configures it: `uvicorn --factory api.app:app_factory`."""
     app = create_app(load_settings())
-    app.state.context.receiver.warm_up()
     sys.setswitchinterval(_SWITCH_SECONDS)
     _keep_from_garbage_collection()
     return app
@@ -109,11 +111,23 @@ def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), 
     app.state.context = context
     handle_errors(app, log)
     app.add_middleware(BrowserAccess, is_open=_is_open_to_pages)
-    app.add_middleware(AccessLog, log=log, requests=requests, metrics=context.metrics, clock=clock)
+    app.add_middleware(
+        AccessLog,
+        log=log,
+        requests=requests,
+        metrics=context.metrics,
+        clock=clock,
+        headers=security_headers(settings.public_url),
+    )
     for router in ROUTERS:
         app.include_router(router)
     _complete_documentation(app)
     return app
+
+
+def _warm_up(context: Context) -> None:
+    context.receiver.warm_up()
+    posterior.warm_up()
 
 
 def _is_open_to_pages(path: str) -> bool:
@@ -146,8 +160,11 @@ def _while_serving(context: Context, requests: RequestLog, runner: Runner) -> An
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         writing = asyncio.create_task(requests.run())
+        # The first answer need not wait for what only some requests need.
+        warming = asyncio.create_task(to_thread.run_sync(_warm_up, context))
         with running(runner):
             yield
+        await warming
         # The server has answered all open requests by now.
         writing.cancel()
         with suppress(asyncio.CancelledError):

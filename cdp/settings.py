@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -140,3 +142,14 @@ def origin_of(name: str) -> str:
     for part in name.split("."):
         content = content.get(part) if isinstance(content, dict) else None
     return "default" if content is None else "cdp.toml"
+
+
+def keep_private(home: Path) -> None:
+    """Have this process make files for its user alone, and close what an earlier version left open in `home`."""
+    os.umask(0o077)
+    for path in (home, *home.rglob("*")) if home.exists() else ():
+        # Files come and go; those of another user stay as that user wants them.
+        with suppress(FileNotFoundError, PermissionError):
+            mode = path.lstat().st_mode
+            if mode & 0o077 and not path.is_symlink():
+                path.chmod(stat.S_IMODE(mode) & ~0o077)

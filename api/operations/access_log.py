@@ -41,15 +41,25 @@ class AccessLog:
     """Middleware that gives each request an id and logs its end.
 
     Handlers pass further details in `request.state`: `client_id`, the `error_code` of a problem, the `reason` of a
-    refusal that the response does not give, and `headers` to add to the response.
+    refusal that the response does not give, and `headers` to add to the response. `headers` here are those of every
+    response.
     """
 
-    def __init__(self, app: ASGIApp, log: Logger, requests: RequestLog, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        log: Logger,
+        requests: RequestLog,
+        metrics: Metrics,
+        clock: Clock,
+        headers: Mapping[str, str],
+    ) -> None:
         self.app = app
         self.log = log
         self.requests = requests
         self.metrics = metrics
         self.clock = clock
+        self.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -65,13 +75,19 @@ class AccessLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _add_headers(message, state.get("headers"))
+                self._add_headers(message, state.get("headers"))
             await send(message)
 
         try:
             await self.app(scope, receive, record_status)
         finally:
             self._log(scope, state, status, time.perf_counter() - started)
+
+    def _add_headers(self, message: Message, own: Mapping[str, str] | None) -> None:
+        given = list(message["headers"])
+        names = {name for name, _ in given}
+        given += [header for header in self.headers if header[0] not in names]
+        message["headers"] = [*given, *((name.lower().encode(), value.encode()) for name, value in (own or {}).items())]
 
     def _log(self, scope: Scope, state: Mapping[str, Any], status: int, seconds: float) -> None:
         request = LoggedRequest(
@@ -100,9 +116,3 @@ class AccessLog:
 
 # A method is arbitrary text from the client, which must not flood the log or the metrics.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-
-def _add_headers(message: Message, headers: Mapping[str, str] | None) -> None:
-    if headers:
-        new = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        message["headers"] = [*message["headers"], *new]

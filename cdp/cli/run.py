@@ -10,7 +10,7 @@ import typer
 
 from cdp.cli import screens, terminal
 from cdp.cli.common import AsJson, load_settings, print_json, published
-from cdp.settings import Settings
+from cdp.settings import Settings, keep_private
 
 if TYPE_CHECKING:
     import polars as pl
@@ -137,6 +137,7 @@ def _utc_time(text: str) -> datetime:
 def _run(settings: Settings, inputs: list[str], *, full: bool = False, as_of: datetime | None = None) -> RunReport:
     from pipelines.flow import run as run_pipeline
 
+    keep_private(settings.home)
     with terminal.StageProgress() as progress:
         return run_pipeline(settings, inputs, progress, now=datetime.now(UTC), full=full, as_of=as_of)
 

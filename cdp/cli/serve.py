@@ -12,7 +12,9 @@ from typing import Annotated
 import typer
 
 from cdp.cli import terminal
+from cdp.cli.common import load_settings
 from cdp.errors import Unavailable
+from cdp.settings import keep_private
 
 app = typer.Typer()
 
@@ -34,21 +36,26 @@ def serve(
     """
     import uvicorn
 
-    application = "api.app:app_factory"
-    # Errors are found here and reported in one line; otherwise a worker would be restarted again and again.
+    from api.app import app_factory
+
+    settings = load_settings()
+    keep_private(settings.home)
     _check_port(host, port)
-    uvicorn.Config(application, factory=True, log_config=None).load()
+    # Errors are found here and reported in one line; otherwise a worker would be restarted again and again.
+    application = app_factory()
     terminal.err.print(
         f"The API is at http://{host}:{port}, its documentation at /docs; press Ctrl-C to stop", markup=False
     )
     with _shared_metrics(workers):
         uvicorn.run(
-            application,
-            factory=True,
+            # Workers are processes that make their own.
+            application if workers == 1 else "api.app:app_factory",
+            factory=workers > 1,
             host=host,
             port=port,
             workers=workers,
             access_log=False,
+            server_header=False,
             log_level="warning",
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

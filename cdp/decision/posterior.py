@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
 INTERVAL = 0.90
 DEFAULT_HALF_LIFE_DAYS = 60.0
@@ -42,6 +41,9 @@ def posterior(received: _Numbers, answered: _Numbers, prior: _Numbers, prior_wei
         prior: the rate expected before considering the person's own messages.
         prior_weight: m, the number of messages that the prior counts for.
     """
+    # Half a second to import: a server does it when it already answers (`warm_up`).
+    from scipy.special import betaincinv
+
     answered = np.minimum(answered, received)
     alpha = answered + prior_weight * prior
     beta = received - answered + prior_weight * (1 - prior)
@@ -49,3 +51,9 @@ def posterior(received: _Numbers, answered: _Numbers, prior: _Numbers, prior_wei
     low, high = betaincinv(np.maximum(alpha, 1e-6), beta, _TAILS)
     # With little evidence on a channel that is rarely answered, the mean can lie outside the interval.
     return Posterior(mean, np.minimum(low, mean), np.maximum(high, mean))
+
+
+def warm_up() -> None:
+    """Prepare for the first call, which would otherwise wait for the import."""
+    one = np.ones(1)
+    posterior(one, one, one / 2, 1.0)
