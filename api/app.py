@@ -106,6 +106,8 @@ def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), 
         version=version("tributary-cdp"),
         lifespan=_while_serving(context, requests, make_runner(context.store, clock, log)),
         redirect_slashes=False,
+        # The names that generated clients give their functions.
+        generate_unique_id_function=lambda route: route.name,
         redoc_url=None,
     )
     app.state.context = context

@@ -14,7 +14,7 @@ from api.context import Context, ContextOf, context_of
 from api.errors import problems
 from api.people.identifiers import normalised
 from api.people.schemas import LookupAnswer, LookupRequest, Profile
-from api.responses import answer
+from api.responses import answer, answer_if_changed
 from api.security.auth import ProfileReader
 from api.security.body_limit import bounded
 from cdp import fields
@@ -30,6 +30,7 @@ from cdp.store import Connection
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"], route_class=bounded(1_000_000))
 
 CORE = ("profile_id", "traits", "created_at", "last_seen_at")
+READ_PROBLEMS = problems(400, 401, 403, 404, 422, 429, 503)
 PARTS = {
     "traits": ("custom_traits", "trait_evidence"),
     "segments": ("segments",),
@@ -93,12 +94,16 @@ async def lookup_profile(
     "/{profile_id}",
     summary="Read a profile",
     response_model=Profile,
-    responses=problems(400, 401, 403, 404, 422, 429, 503),
+    responses={304: {"description": "Not changed since the answer with this ETag"}, **READ_PROBLEMS},
 )
 async def read_profile(_caller: ProfileReader, request: Request, profile_id: str, include: Include = "") -> Response:
-    """Read a profile. For a retired id, the response is the surviving profile, with both ids."""
+    """Read a profile. For a retired id, the response is the surviving profile, with both ids.
+
+    The `ETag` of the response, sent as `If-None-Match`, gets 304 for as long as the response would be the same.
+    """
     context, keys = context_of(request), _keys(include)
-    return answer(await _view(context, await known_person(context, profile_id), keys))
+    view = await _view(context, await known_person(context, profile_id), keys)
+    return answer_if_changed(view, request.headers.get("if-none-match"))
 
 
 async def known_person(context: Context, profile_id: str) -> Person:

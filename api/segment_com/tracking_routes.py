@@ -48,7 +48,19 @@ _DESCRIPTIONS = {
     ),
     "import": "Import history as a batch of at most 4 MB.",
 }
-_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
+_CALL_EXAMPLE = {
+    **{"userId": "usr_1", "event": "Product Viewed", "messageId": "m-1", "timestamp": "2026-07-01T12:00:00Z"},
+    "properties": {"product_id": "BAG-120"},
+}
+_SECURITY = [{"Basic": []}, {"OAuth2": ["events:write"]}]
+
+
+def _documented(example: dict[str, Any]) -> dict[str, Any]:
+    """The body of a call, which is read with any content type, and who may send it: a write key is a user of Basic."""
+    content = {"schema": {"type": "object", "additionalProperties": True}, "example": example}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}, "security": _SECURITY}
+
+
 _OPEN_PATHS = re.compile(rf"/v1/({'|'.join(_SUMMARIES)}|[tipsgab])/?|/beacon/v1/batch")
 
 Endpoint = Callable[[Request, Context], Awaitable[Response]]
@@ -105,7 +117,9 @@ def _add_call(call: str) -> None:
             description=_DESCRIPTIONS[call],
             response_model=Success,
             responses=problems(400, 401, 403, 413, 429, 503),
-            openapi_extra=_BODY,
+            openapi_extra=_documented(
+                _CALL_EXAMPLE if call in SINGLE_CALLS else {"batch": [{"type": "track", **_CALL_EXAMPLE}]}
+            ),
             include_in_schema=path == f"/v1/{call}",
             route_class_override=bounded(max_bytes),
         )

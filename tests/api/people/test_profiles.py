@@ -23,7 +23,7 @@ def test_identifier_types_are_the_projects() -> None:
 def test_a_profile_shows_its_core_traits(lasting: Service) -> None:
     response = lasting.get(f"/v1/profiles/{ANN}")
     assert (response.status_code, response.json()) == (200, CORE)
-    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["cache-control"] == "private, no-cache"
 
 
 @pytest.mark.parametrize(

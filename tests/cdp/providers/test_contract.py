@@ -176,7 +176,7 @@ def test_a_word_of_a_failure_suppresses_the_address(source: Source, reason: str,
 
 # --- webhooks -----------------------------------------------------------------------------------------------
 
-OWN_SCHEMES = [source for source in READY if source.webhook and source.webhook.provider == source.name]
+OWN_SCHEMES = [source for source in READY if source.webhook and source.name in SENDERS]
 
 
 @every_source

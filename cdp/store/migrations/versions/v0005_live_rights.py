@@ -18,6 +18,10 @@ def upgrade() -> None:
     op.add_column("write_keys", sa.Column("may_grant", sa.Text, nullable=True))
     op.add_column("decisions", sa.Column("outcome", sa.Text, nullable=True))
     op.add_column("decisions", sa.Column("outcome_at", TIME, nullable=True))
+    _create_idempotency_keys()
+
+
+def _create_idempotency_keys() -> None:
     op.create_table(
         "idempotency_keys",
         sa.Column("seq", SEQUENCE, primary_key=True),
