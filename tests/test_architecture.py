@@ -49,6 +49,8 @@ def test_the_import_rules_hold() -> None:
     assert lint_imports(str(ROOT / "pyproject.toml"), no_cache=True) == EXIT_STATUS_SUCCESS
 
 
+# Alembic loads these folders by their path.
+MIGRATIONS = {"migrations", "versions"}
 # What every domain may use; everything else in `cdp/` is a domain, and a folder.
 GROUND = {"errors", "settings", "ids", "channels", "fields", "contract", "warehouse"}
 
@@ -66,6 +68,9 @@ def test_no_import_is_ignored() -> None:
 def test_every_part_of_cdp_stands_on_a_floor() -> None:
     (staircase,) = (contract for contract in contracts() if contract["type"] == "layers")
     floors = {name for step in staircase["layers"] for name in re.split(r"[|:\s]+", step)}
+    folders = [path for path in (ROOT / "cdp").rglob("*") if path.is_dir() and any(path.glob("*.py"))]
+    # Without it, no contract sees what a folder imports.
+    assert [path.name for path in folders if not (path / "__init__.py").exists() and path.name not in MIGRATIONS] == []
     parts = {f"cdp.{module.name}" for module in pkgutil.iter_modules([str(ROOT / "cdp")])}
     assert parts <= floors, sorted(parts - floors)
     assert {"api", "pipelines", "identity"} <= floors

@@ -26,7 +26,7 @@ import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from cdp.channels import CHANNEL_NAMES
+from cdp.channels import CHANNEL_NAMES, ChannelName
 from cdp.errors import ConfigurationError
 from cdp.fields import EVENT_TYPES, IDENTIFIER_TYPES
 from cdp.sources import MAPPED, contacts, events, headers
@@ -58,7 +58,7 @@ class ConsentColumn(BaseModel):
 
     model_config = _STRICT
 
-    channel: Literal["email", "sms", "push", "whatsapp", "social", "web", "app", "store"]
+    channel: ChannelName
     column: ColumnName
     granted: tuple[str, ...]
     denied: tuple[str, ...] = ()

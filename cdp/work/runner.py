@@ -133,7 +133,11 @@ class Runner:
         if len(batch.open) > 1:
             # A bad item must not fail the others.
             for item in tuple(batch.open):
-                self._handle(batch.part([item]))
+                alone = batch.part([item])
+                # The lease may have run out during the others, and another worker have taken the item.
+                alone.renew()
+                if alone.open:
+                    self._handle(alone)
             return
         line = _line(error)
         with batch.settling() as settling:

@@ -18,7 +18,7 @@ from cdp.work.states import Failed
 from tests.cdp.store_urls import BACKENDS, empty_store_url
 from tests.e2e.command import Command, started
 
-HOUSEKEEPING = {"inbox_housekeeping", "request_log_housekeeping", "work_housekeeping"}
+HOUSEKEEPING = {"idempotency_housekeeping", "inbox_housekeeping", "request_log_housekeeping", "work_housekeeping"}
 
 
 def fail(home: Path, *keys: str) -> None:
