@@ -31,9 +31,12 @@ def contents(url: str) -> Mapping[str, list[tuple[Any, ...]]]:
 
 
 def fill(url: str) -> int:
-    """Write into tables of which one starts with a row and one counts its rows; the number that a row was given."""
+    """Write into tables of which one starts with a row, one counts its rows and one is the test's own; the number that
+    a row was given.
+    """
     store = open_store(url)
     with store.write() as connection:
+        connection.execute(sa.text("create table own_table (name text)"))
         record(connection, [Statement(EMAIL, "email", "email", "marketing", "granted", NOW, "test", "person")], NOW)
         numbers = inbox.put(connection, "web", "segment", [inbox.Arrival("m1", "{}")], NOW)
     store.close()
