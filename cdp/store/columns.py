@@ -12,6 +12,17 @@ import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
 
+def in_utc(time: datetime) -> datetime:
+    """The same time in UTC.
+
+    Raises:
+        ValueError: the time has no zone, so that it would depend on the zone of the machine.
+    """
+    if time.tzinfo is None:
+        raise ValueError("a time without a zone cannot be stored")
+    return time.astimezone(UTC)
+
+
 class UtcTime(TypeDecorator[datetime]):
     """A point in time. Accepts any aware datetime and returns UTC; SQLite stores it as text without a zone."""
 
@@ -19,7 +30,7 @@ class UtcTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        return value.astimezone(UTC) if value else None
+        return in_utc(value) if value else None
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         if value is None:

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from cdp.store.columns import UtcTime
+from cdp.store.columns import UtcTime, in_utc
 
 Row = tuple[Any, ...]
 Value = str | int | None | datetime | Collection[str] | Collection[int]
@@ -145,13 +145,13 @@ def _bound_value(value: Value, dialect: str) -> Any:
     if isinstance(value, _AS_IT_IS):
         return value
     if isinstance(value, datetime):
-        return _to_text(value) if dialect == "sqlite" else value
+        return _to_text(value) if dialect == "sqlite" else in_utc(value)
     return json.dumps(list(value))
 
 
 def _to_text(time: datetime) -> str:
     """The text that SQLite stores for a `UtcTime`."""
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return in_utc(time).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _from_text(text: str) -> datetime:

@@ -1,8 +1,10 @@
 """The queue: work items are rows, written in the transaction that causes them and claimed in batches by workers.
 
 An item belongs to the claim that holds its lease. When the lease expires, the item is due again, and the former claim
-can no longer settle it. Every `enqueue` is followed by a complete attempt: an item enqueued again while it waits is
-still one item; an item enqueued again while it is being processed is processed once more.
+can no longer settle it. Every `enqueue` is followed by a complete attempt with its payload or a later one, and no later
+than it asked for: an item enqueued again while it waits is still one item, with the latest payload and the earliest
+time; an item enqueued again while it is being processed is processed once more. Only failed attempts are waited after
+(the kind's backoff), whoever asks again.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ _is_free = sa.or_(work_items.c.lease_until.is_(None), work_items.c.lease_until <
 is_leased = sa.and_(is_open, work_items.c.lease_until > NOW)
 is_due = sa.and_(is_open, work_items.c.not_before <= NOW, _is_free)
 is_waiting = sa.and_(is_open, work_items.c.not_before > NOW, _is_free)
-_NO_LEASE = {"lease_owner": sa.null(), "lease_until": sa.null(), "is_asked_again": sa.false()}
+_NO_LEASE = {"lease_owner": sa.null(), "lease_until": sa.null(), "asked_again_for": sa.null()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An item that a claim still holds."""
+    """An item that a claim still holds. asked_again_for: when it is to be processed once more, if enqueued since."""
 
     item: Item
-    is_asked_again: bool
+    asked_again_for: datetime | None
 
 
 # PostgreSQL's INSERT; SQLite has the same ON CONFLICT clauses.
@@ -54,16 +56,32 @@ _NEW = (
         payload=sa.bindparam("payload"),
         not_before=sa.bindparam("not_before"),
         attempts=sa.literal_column("0"),
-        is_asked_again=sa.false(),
         enqueued_at=sa.bindparam("enqueued_at"),
     )
+)
+
+
+def _sooner(column: sa.Column[datetime]) -> sa.ColumnElement[bool]:
+    return sa.or_(column.is_(None), column > _NEW.excluded.not_before)
+
+
+_is_unclaimed = work_items.c.lease_owner.is_(None)
+_is_brought_forward = sa.and_(
+    _is_unclaimed, work_items.c.attempts == sa.literal_column("0"), _sooner(work_items.c.not_before)
 )
 _ENQUEUE = Prepared(
     _NEW.on_conflict_do_update(
         index_elements=[work_items.c.kind, work_items.c.key],
         index_where=is_open,
-        set_={"is_asked_again": sa.true()},
-        where=work_items.c.lease_owner.is_not(None),
+        set_={
+            "payload": _NEW.excluded.payload,
+            "not_before": sa.case((_is_brought_forward, _NEW.excluded.not_before), else_=work_items.c.not_before),
+            "asked_again_for": sa.case(
+                (_is_unclaimed, sa.null()),
+                (_sooner(work_items.c.asked_again_for), _NEW.excluded.not_before),
+                else_=work_items.c.asked_again_for,
+            ),
+        },
     )
 )
 _ENQUEUE_MISSING = Prepared(_NEW.on_conflict_do_nothing())
@@ -72,18 +90,20 @@ _ENQUEUE_MISSING = Prepared(_NEW.on_conflict_do_nothing())
 def enqueue(connection: sa.Connection, kind: str, tasks: Sequence[Task], now: datetime) -> None:
     """Enqueue tasks in the caller's transaction: they exist if, and only if, it commits.
 
-    A task whose key is already waiting is ignored: the first payload and time stay.
+    A task whose key is already open gives that item its payload, and its time if that is earlier.
     """
-    _ENQUEUE.write(connection, _new_rows(tasks, now), kind=kind, enqueued_at=now)
+    _ENQUEUE.write(connection, _new_rows(kind, tasks, now), kind=kind, enqueued_at=now)
 
 
 def enqueue_missing(connection: sa.Connection, kind: str, tasks: Sequence[Task], now: datetime) -> None:
-    """Like `enqueue`, for work that must not be repeated: a task whose key is being processed is ignored, too."""
-    _ENQUEUE_MISSING.write(connection, _new_rows(tasks, now), kind=kind, enqueued_at=now)
+    """Like `enqueue`, for work that must not be repeated: a task whose key is open is ignored."""
+    _ENQUEUE_MISSING.write(connection, _new_rows(kind, tasks, now), kind=kind, enqueued_at=now)
 
 
-def _new_rows(tasks: Sequence[Task], now: datetime) -> Sequence[Mapping[str, Value]]:
+def _new_rows(kind: str, tasks: Sequence[Task], now: datetime) -> Sequence[Mapping[str, Value]]:
     """The rows in a fixed order, so that transactions that enqueue the same keys do not deadlock."""
+    if not kind:
+        raise ValueError("a kind has a name")
     return [
         {"key": task.key, "payload": task.payload, "not_before": task.not_before or now}
         for task in sorted(tasks, key=lambda task: task.key)
@@ -117,7 +137,7 @@ _CLAIM = Prepared(
         lease_owner=sa.bindparam("token"),
         lease_until=sa.bindparam("until"),
         attempts=work_items.c.attempts + sa.literal_column("1"),
-        is_asked_again=sa.false(),
+        asked_again_for=sa.null(),
     )
     .returning(*(work_items.c[name] for name in ("seq", "kind", "key", "payload", "attempts", "not_before")))
 )
@@ -132,12 +152,12 @@ def claim(connection: sa.Connection, kind: str, limit: int, lease: timedelta, no
 
 
 _IS_HELD = sa.and_(among(work_items.c.seq, "numbers"), work_items.c.lease_owner == sa.bindparam("token"), is_open)
-_HOLD = Prepared(sa.select(work_items.c.seq, work_items.c.is_asked_again).where(_IS_HELD).with_for_update())
+_HOLD = Prepared(sa.select(work_items.c.seq, work_items.c.asked_again_for).where(_IS_HELD).with_for_update())
 
 
 def hold(connection: sa.Connection, token: str, items: Sequence[Item]) -> Sequence[Held]:
     """Those of `items` that the claim still holds. No other worker can claim them until this transaction ends."""
-    found: dict[int, bool] = dict(_HOLD.rows(connection, token=token, numbers=[item.seq for item in items]))
+    found: dict[int, datetime | None] = dict(_HOLD.rows(connection, token=token, numbers=[item.seq for item in items]))
     return [Held(item, found[item.seq]) for item in items if item.seq in found]
 
 
@@ -182,7 +202,7 @@ def write_settled(
     connection: sa.Connection, settled: Sequence[tuple[Held, Settled]], now: datetime
 ) -> Sequence[tuple[Item, Settled]]:
     """Write the outcomes of items in the transaction that holds them; return the outcomes as written."""
-    final = [(held.item, asked_again(to, now) if held.is_asked_again else to) for held, to in settled]
+    final = [(held.item, asked_again(to, held.asked_again_for)) for held, to in settled]
     done = [item.seq for item, to in final if isinstance(to, Done)]
     _COMPLETE.write(connection, [{"numbers": done}] if done else [], now=now)
     back = [(item.seq, to) for item, to in final if isinstance(to, Again)]

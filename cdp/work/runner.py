@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from threading import Event, Thread
 from types import TracebackType
 
@@ -15,10 +16,15 @@ from cdp.errors import CdpError
 from cdp.store import Store
 from cdp.work import queue, schedule
 from cdp.work.handling import Batch, Chance, Clock, Kind
+from cdp.work.schedule import next_occurrence
 
 POLL_SECONDS = 0.2
 # The pause after each batch on SQLite: waiting writers poll, and would rarely find the store free between two batches.
 SECONDS_FOR_OTHERS = 0.005
+# Between two looks at the schedule: only a clock that was set wrong makes work for it after the first.
+RESCHEDULE = timedelta(minutes=10)
+# How far the clocks of two machines may be apart.
+LONGEST_SKEW = timedelta(minutes=5)
 # The pause after an error, such as an unreachable store.
 SECONDS_AFTER_AN_ERROR = 5.0
 
@@ -48,12 +54,12 @@ class Runner:
 
     def run(self, stop: Event) -> None:
         """Process items until `stop` is set; the current batch is finished first."""
-        is_scheduled = False
+        scheduled_at: datetime | None = None
         while not stop.is_set():
             try:
-                if not is_scheduled:
-                    self.schedule()
-                    is_scheduled = True
+                # The clock may have been set back.
+                if scheduled_at is None or abs(self._clock() - scheduled_at) > RESCHEDULE:
+                    scheduled_at = self.schedule()
                 is_idle = not self.turn(stop)
             except CdpError as error:
                 self._log.warning("work interrupted", error=error.line())
@@ -76,12 +82,17 @@ class Runner:
                 total.setdefault(kind, Counter()).update(counts)
         return total
 
-    def schedule(self) -> None:
-        """Make sure that each recurring kind has an open occurrence."""
-        recurring = [kind.name for kind in self._kinds.values() if kind.every]
-        if recurring:
-            with self._store.write() as connection:
-                schedule.enqueue_first(connection, recurring, self._clock())
+    def schedule(self) -> datetime:
+        """Make sure that each recurring kind has an open occurrence and no wrong clock holds up work; return the time."""
+        now = self._clock()
+        with self._store.write() as connection:
+            for kind in self._kinds.values():
+                schedule.limit_leases(connection, kind.name, now + kind.lease + LONGEST_SKEW)
+                if kind.every:
+                    schedule.enqueue_first(connection, kind.name, now)
+                    longest = max((kind.every, *kind.backoff.delays))
+                    schedule.bring_forward(connection, kind.name, now + longest, next_occurrence(now, kind.every))
+        return now
 
     def turn(self, stop: Event) -> Tally:
         """Process one batch of each kind with due items, so that no kind holds up the others."""
@@ -129,7 +140,7 @@ class Runner:
             self._log.debug("handler raised", kind=batch.kind.name, exc_info=attempt.error)
             self._after_error(batch, attempt.error)
 
-    def _after_error(self, batch: Batch, error: Exception) -> None:
+    def _after_error(self, batch: Batch, error: Exception | SystemExit) -> None:
         if len(batch.open) > 1:
             # A bad item must not fail the others.
             for item in tuple(batch.open):
@@ -140,6 +151,9 @@ class Runner:
                     self._handle(alone)
             return
         line = _line(error)
+        if not batch.open:
+            self._log.warning("error after the last item", kind=batch.kind.name, error=line)
+            return
         with batch.settling() as settling:
             for item in settling.items:
                 settling.retry(item, line)
@@ -164,9 +178,9 @@ _NEVER_SETTLED = "the worker died or exceeded the lease in each attempt"
 
 
 class _Attempt:
-    """Catches any exception of a handler: it ends the attempt, not the worker."""
+    """Catches any exception of a handler, and its exit: they end the attempt, not the worker."""
 
-    error: Exception | None = None
+    error: Exception | SystemExit | None = None
 
     def __enter__(self) -> None:
         pass
@@ -174,10 +188,10 @@ class _Attempt:
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> bool:
-        self.error = error if isinstance(error, Exception) else None
+        self.error = error if isinstance(error, Exception | SystemExit) else None
         return self.error is not None
 
 
-def _line(error: Exception) -> str:
+def _line(error: Exception | SystemExit) -> str:
     """An error as one line without personal data. Messages of foreign exceptions may quote values."""
     return error.line() if isinstance(error, CdpError) else f"internal error: {type(error).__name__}"

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import sqlalchemy as sa
+
 from cdp.store import Connection
 from cdp.work.queue import enqueue_missing
 from cdp.work.states import Item, Task
+from cdp.work.tables import is_open, work_items
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -20,10 +23,21 @@ def next_occurrence(now: datetime, every: timedelta) -> datetime:
     return _EPOCH + ((now - _EPOCH) // every + 1) * every
 
 
-def enqueue_first(connection: Connection, kinds: Sequence[str], now: datetime) -> None:
-    """Enqueue an occurrence, due at once, of each recurring kind without an open one."""
-    for kind in kinds:
-        enqueue_missing(connection, kind, [Task(key="")], now)
+def enqueue_first(connection: Connection, kind: str, now: datetime) -> None:
+    """Enqueue an occurrence of a recurring kind, due at once, if none is open."""
+    enqueue_missing(connection, kind, [Task(key="")], now)
+
+
+def bring_forward(connection: Connection, kind: str, after: datetime, to: datetime) -> None:
+    """Bring an occurrence that is due only `after` then forward: the clock of its worker was wrong."""
+    far = sa.and_(work_items.c.kind == kind, is_open, work_items.c.not_before > after)
+    connection.execute(work_items.update().where(far).values(not_before=to))
+
+
+def limit_leases(connection: Connection, kind: str, to: datetime) -> None:
+    """End leases by `to` that last longer: the clock of their worker was wrong."""
+    far = sa.and_(work_items.c.kind == kind, is_open, work_items.c.lease_until > to)
+    connection.execute(work_items.update().where(far).values(lease_until=to))
 
 
 def enqueue_next(connection: Connection, finished: Sequence[Item], every: timedelta, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -14,7 +14,7 @@ State = Literal["waiting", "due", "leased", "done", "failed"]
 class Task:
     """A task to enqueue.
 
-    key: identifies the task within its kind. While an item of that kind and key is open, no second one is added.
+    key: identifies the task within its kind: at most one item of a kind and key is open.
     payload: further data for the handler, as text.
     not_before: when it is due; by default at once.
     """
@@ -123,9 +123,14 @@ def settle(item: Item, outcome: Outcome, backoff: Backoff, now: datetime, chance
     return Again(outcome.at or now + delay, item.attempts, outcome.error)
 
 
-def asked_again(settled: Settled, now: datetime) -> Settled:
-    """The outcome of an item that was enqueued again while it was being processed.
+def asked_again(settled: Settled, at: datetime | None) -> Settled:
+    """The outcome of an item that was enqueued again for `at` while it was being processed.
 
-    The worker may have read outdated data, so the item is processed once more.
+    The worker may have read outdated data, so the item is processed once more; sooner than the handler put it off to,
+    but not sooner than its backoff after a failed attempt.
     """
-    return settled if isinstance(settled, Again) else Again(now)
+    if at is None:
+        return settled
+    if not isinstance(settled, Again):
+        return Again(at)
+    return settled if settled.error else replace(settled, at=min(at, settled.at))

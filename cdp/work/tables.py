@@ -18,8 +18,8 @@ work_items = sa.Table(
     # Each claim has its own token, which distinguishes a worker whose lease expired from the one that took over.
     sa.Column("lease_owner", sa.Text, nullable=True),
     sa.Column("lease_until", UtcTime, nullable=True),
-    # Whether the item was enqueued again while a worker was processing it, possibly with outdated data.
-    sa.Column("is_asked_again", sa.Boolean, nullable=False),
+    # When the item is due once more: it was enqueued while a worker was processing it, possibly with outdated data.
+    sa.Column("asked_again_for", UtcTime, nullable=True),
     sa.Column("outcome", sa.Text, nullable=True),
     # The error of the last failed attempt, in one line.
     sa.Column("error", sa.Text, nullable=True),

@@ -102,8 +102,8 @@ def _do_nothing(_batch: Batch) -> None:
 
 
 INSERT = (
-    "insert into work_items (kind, key, not_before, attempts, is_asked_again, enqueued_at) "
-    f"values ('{KIND}', ?, '{NOW:%F %T}.000000', 0, 0, '{NOW:%F %T}.000000')"
+    "insert into work_items (kind, key, not_before, attempts, enqueued_at) "
+    f"values ('{KIND}', ?, '{NOW:%F %T}.000000', 0, '{NOW:%F %T}.000000')"
 )
 LEASE = f"update work_items set lease_owner = 'one', lease_until = '{NOW:%F %T}.000000', attempts = 1 where seq = ?"
 COMPLETE = (

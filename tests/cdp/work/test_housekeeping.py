@@ -60,7 +60,7 @@ def test_finished_items_are_deleted_after_a_while_and_failed_ones_later(store: S
         for key, (age, outcome) in {**ages, "waits": (400, None)}.items():
             at = NOW - days(age)
             finished = {"outcome": outcome, "finished_at": at if outcome else None}
-            row = {"kind": "send", "key": key, "not_before": at, "attempts": 1, "is_asked_again": False}
+            row = {"kind": "send", "key": key, "not_before": at, "attempts": 1}
             connection.execute(work_items.insert().values(**row, **finished, enqueued_at=at))
     keep_house(store, FINISHED_WORK)
     assert set(column(store, work_items.c.key)) == {"just done", "failed", "waits", ""}

@@ -81,7 +81,7 @@ def test_a_waiting_key_is_one_item_and_a_done_key_can_be_enqueued_again(store: S
     put(store, Task("a", "first"))
     put(store, Task("a", "second"), Task("a", "third"))
     taken = take(store)
-    assert [item.payload for item in taken.items] == ["first"]
+    assert [item.payload for item in taken.items] == ["third"]
     settle_all(store, taken, Done())
     put(store, Task("a", "fourth"))
     assert [item.payload for item in take(store).items] == ["fourth"]
@@ -118,6 +118,53 @@ def test_an_item_enqueued_while_in_progress_is_processed_once_more(store: Store)
     again = take(store)
     assert [(item.key, item.attempts) for item in again.items] == [("a", 1)]
     settle_all(store, again, Done())
+    assert take(store, now=NOW + FAR).items == []
+
+
+def test_a_waiting_item_is_brought_forward_but_never_put_off(store: Store) -> None:
+    put(store, Task("a", "first", NOW + FAR))
+    put(store, Task("a", "second", NOW + seconds(5)))
+    put(store, Task("a", "third", NOW + seconds(9)))
+    assert take(store, now=NOW + seconds(4)).items == []
+    assert [item.payload for item in take(store, now=NOW + seconds(5)).items] == ["third"]
+
+
+def test_an_item_enqueued_while_in_progress_keeps_what_was_asked_last(store: Store) -> None:
+    put(store, Task("a", "first"))
+    taken = take(store)
+    put(store, Task("a", "second", NOW + seconds(9)), Task("a", "third", NOW + FAR))
+    settle_all(store, taken, Done())
+    assert take(store, now=NOW + seconds(8)).items == []
+    assert [item.payload for item in take(store, now=NOW + seconds(9)).items] == ["third"]
+
+
+def test_what_is_enqueued_while_in_progress_wakes_an_item_that_its_handler_puts_off(store: Store) -> None:
+    put(store, Task("a"))
+    taken = take(store)
+    put(store, Task("a"))
+    settle_all(store, taken, Again(NOW + FAR))
+    assert keys(take(store).items) == ["a"]
+
+
+@pytest.mark.parametrize("is_claimed", [True, False])
+def test_nobody_shortens_the_wait_after_a_failed_attempt(store: Store, is_claimed: bool) -> None:
+    put(store, Task("a"))
+    taken = take(store)
+    for asks in (is_claimed, not is_claimed):
+        if asks:
+            put(store, Task("a", "second"))
+        settle_all(store, taken, Again(NOW + seconds(9), 1, "no answer"))
+    assert take(store, now=NOW + seconds(8)).items == []
+    assert [item.payload for item in take(store, now=NOW + seconds(9)).items] == ["second"]
+
+
+def test_a_kind_has_a_name_and_a_time_has_a_zone(store: Store) -> None:
+    with pytest.raises(ValueError, match="kind"):
+        put(store, Task("a"), kind="")
+    with pytest.raises(ValueError, match="zone"):
+        put(store, Task("a", not_before=datetime(2026, 11, 20)))  # noqa: DTZ001
+    with store.write() as connection, pytest.raises(sa.exc.StatementError, match="zone"):
+        connection.execute(work_items.update().values(not_before=datetime(2026, 11, 20)))  # noqa: DTZ001
     assert take(store, now=NOW + FAR).items == []
 
 
@@ -213,11 +260,17 @@ class Known:
     attempts: int = 0
     token: str | None = None
     lease_until: datetime | None = None
-    is_asked_again: bool = False
+    asked_again_for: datetime | None = None
+
+    def enqueue(self, at: datetime) -> None:
+        if self.token:
+            self.asked_again_for = min(at, self.asked_again_for or at)
+        elif not self.attempts:
+            self.not_before = min(at, self.not_before)
 
     def give_back(self, at: datetime, attempts: int) -> None:
         self.not_before, self.attempts = at, attempts
-        self.token, self.lease_until, self.is_asked_again = None, None, False
+        self.token, self.lease_until, self.asked_again_for = None, None, None
 
 
 KEYS = st.sampled_from("abc")
@@ -237,7 +290,7 @@ class Model:
 
     def enqueue(self, kind: str, key: str, not_before: datetime) -> None:
         if known := self.open.get((kind, key)):
-            known.is_asked_again = known.is_asked_again or known.token is not None
+            known.enqueue(not_before)
         else:
             self.open[kind, key] = Known(not_before, next(self.numbers))
 
@@ -255,9 +308,10 @@ class Model:
     def settle(self, kind: str, key: str, to: Settled) -> None:
         known = self.open[kind, key]
         if isinstance(to, Again):
-            known.give_back(to.at, to.attempts)
-        elif known.is_asked_again:
-            known.give_back(self.now, 0)
+            asked_for = to.at if to.error else known.asked_again_for or to.at
+            known.give_back(min(to.at, asked_for), to.attempts)
+        elif known.asked_again_for:
+            known.give_back(known.asked_again_for, 0)
         else:
             del self.open[kind, key]
             self.done += isinstance(to, Done)
@@ -300,7 +354,7 @@ class QueueMachine(RuleBasedStateMachine):
         for item in taken.items:
             known = self.model.open[kind, item.key]
             known.attempts += 1
-            known.token, known.lease_until, known.is_asked_again = taken.token, self.model.now + LEASE, False
+            known.token, known.lease_until, known.asked_again_for = taken.token, self.model.now + LEASE, None
             assert (item.attempts, item.not_before) == (known.attempts, known.not_before)
         return taken
 
@@ -330,7 +384,8 @@ class QueueMachine(RuleBasedStateMachine):
             return Done()
         if to == "failed":
             return Failed("no answer")
-        return Again(self.model.now + seconds(15), item.attempts if to == "retry" else 0)
+        at = self.model.now + seconds(15)
+        return Again(at, item.attempts, "no answer") if to == "retry" else Again(at)
 
     @rule(taken=claims)
     def worker_renews(self, taken: Claim) -> None:

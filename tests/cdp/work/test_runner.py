@@ -16,6 +16,7 @@ from cdp.people.tables import members
 from cdp.store import Store
 from cdp.work import Backoff, Batch, Kind, Runner, Task, enqueue, running
 from cdp.work.overview import failed_items, status_by_kind
+from cdp.work.runner import LONGEST_SKEW
 from cdp.work.tables import work_items
 from tests.cdp.store_urls import BACKENDS
 
@@ -282,6 +283,70 @@ def test_a_worker_started_during_recurring_work_does_not_repeat_it(workshop: Wor
     kind = Kind("tidy", handle, every=timedelta(hours=1))
     workshop.runner(kind).drain()
     assert count == [1]
+
+
+def test_an_occurrence_from_a_wrong_clock_does_not_end_the_recurrence(workshop: Workshop) -> None:
+    at: list[datetime] = []
+    kind = Kind("tidy", lambda batch: at.append(batch.now), every=timedelta(hours=1))
+    workshop.clock.now = wrong = datetime(2099, 1, 1, tzinfo=UTC)
+    workshop.runner(kind).drain()
+    for minutes in (0, 29, 30):
+        workshop.clock.now = NOW + minutes * MINUTE
+        workshop.runner(kind).drain()
+    assert at == [wrong, NOW + 30 * MINUTE]
+
+
+def test_a_lease_from_a_wrong_clock_ends(workshop: Workshop) -> None:
+    def die(_batch: Batch) -> None:
+        raise Killed
+
+    workshop.enqueue("send", "a")
+    workshop.clock.now = datetime(2099, 1, 1, tzinfo=UTC)
+    with pytest.raises(Killed):
+        workshop.runner(Kind("send", die)).drain()
+    workshop.clock.now, runner = NOW, workshop.runner(kind := Kind("send", write_each))
+    assert runner.drain() == {}
+    workshop.clock.now += kind.lease + LONGEST_SKEW
+    assert runner.drain() == {"send": {"done": 1}}
+
+
+def test_a_runner_notices_that_its_clock_was_wrong(workshop: Workshop) -> None:
+    workshop.clock.now = datetime(2099, 1, 1, tzinfo=UTC)
+    done = [Event(), Event()]
+
+    def handle(_batch: Batch) -> None:
+        done[workshop.clock.now < NOW + timedelta(days=1)].set()
+
+    with running(workshop.runner(Kind("tidy", handle, every=timedelta(hours=1)))):
+        assert done[0].wait(10)
+        workshop.clock.now = NOW
+        while not (status := workshop.status()) or status["tidy"] != (1, 0, 0, 0):
+            done[1].wait(0.01)
+        workshop.clock.now = NOW + 30 * MINUTE
+        assert done[1].wait(10)
+
+
+def test_an_error_after_everything_is_settled_is_told(workshop: Workshop) -> None:
+    def handle(batch: Batch) -> None:
+        write_each(batch)
+        raise ZeroDivisionError
+
+    workshop.enqueue("send", "a")
+    assert workshop.runner(Kind("send", handle)).drain() == {"send": {"done": 1}}
+    assert workshop.log.lines == [
+        {"event": "error after the last item", "kind": "send", "error": "internal error: ZeroDivisionError"}
+    ]
+
+
+def test_a_handler_that_exits_does_not_end_the_worker(workshop: Workshop) -> None:
+    def handle(batch: Batch) -> None:
+        if batch.items[0].key == "bad":
+            raise SystemExit(1)
+        write_each(batch)
+
+    workshop.enqueue("send", "bad", "good")
+    assert workshop.runner(Kind("send", handle)).drain() == {"send": {"done": 1, "again": 1}}
+    assert [line["error"] for line in workshop.log.lines] == ["internal error: SystemExit"]
 
 
 def test_a_runner_in_a_thread_processes_new_items_and_stops_after_its_batch(workshop: Workshop) -> None:
