@@ -25,6 +25,7 @@ from cdp.people.document import Preference, RecentMessage
 from cdp.people.identifiers import Identifier
 from cdp.people.lookup import resolve
 from cdp.people.reading import Person, read_people
+from cdp.people.unset import unset_values
 from cdp.runs.ledger import last_published_run
 from cdp.store.prepared import Prepared, among
 
@@ -169,6 +170,7 @@ def _facts(
     now: datetime,
 ) -> Facts:
     messages = _messages(person)
+    unset = unset_values(person.document)
     recent = {(one["channel"], one["message_id"]): one for one in person.document.get("recent_messages", [])}
     ids = [point.contact_point_id for point in points]
     entries = tuple(entry for one in ids for entry in ledgers.entries.get(one, ()))
@@ -176,7 +178,8 @@ def _facts(
         profile_id=person.profile_id,
         timezone=person.document["traits"]["timezone"],
         country=person.country,
-        addresses=tuple(_address(point) for point in points if point.type in _ADDRESSES),
+        # What its source has unset stays evidence of identity, and its consents count, but nobody is written to there.
+        addresses=tuple(_address(point) for point in points if point.type in _ADDRESSES and point[1:] not in unset),
         met_on=_met_on(person, entries),
         entries=entries,
         suppressions=tuple(found for one in ids for found in ledgers.suppressions.get(one, ())),

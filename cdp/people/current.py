@@ -27,7 +27,7 @@ from cdp.people.document import (
     blank_document,
     blank_preference,
 )
-from cdp.people.unset import is_trusted, is_unset, unset_by, without_unset
+from cdp.people.unset import is_trusted, marked, unset_by, without_unset
 
 Description = dict[str, Any]
 Described = Sequence[tuple["LiveMember", Description]]
@@ -60,7 +60,7 @@ class LiveIdentifier:
 
 @dataclass(frozen=True)
 class LiveEvent:
-    """An event of a person since the last run; `taken_back` holds the traits it unsets, see `cdp/people/unset.py`."""
+    """An event of a person since the last run; `unset_traits` holds the traits it unsets, see `cdp/people/unset.py`."""
 
     event_id: str
     profile_id: str
@@ -70,7 +70,7 @@ class LiveEvent:
     occurred_at: datetime
     is_machine: bool
     inbox_seq: int
-    taken_back: str | None = None
+    unset_traits: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,13 @@ def current(document: ProfileDocument, live: LiveLayer) -> ProfileDocument:
     """
     if live is NOTHING_LIVE:
         return document
-    unset = unset_by((event.taken_back, iso(event.occurred_at)) for event in live.events)
+    unset = unset_by((event.unset_traits, iso(event.occurred_at)) for event in live.events)
     document = without_unset(document, unset)
     described = [(member, json.loads(member.description)) for member in live.members]
     identifiers = [*document["identifiers"], *_fresh_identifiers(document, live, described)]
-    evidence = [one for one in _evidence(described) if not is_unset(one, unset)]
-    traits = _traits(document["traits"], evidence, {(held["type"], held["value"]) for held in identifiers})
+    evidence = marked(_evidence(described), unset)
+    valid = [one for one in evidence if not one.get("is_unset")]
+    traits = _traits(document["traits"], valid, {(held["type"], held["value"]) for held in identifiers})
     return {
         **document,
         "traits": traits,
@@ -166,6 +167,7 @@ def _evidence(described: Described) -> Iterator[TraitEvidence]:
                     source=description["source"],
                     observed_at=iso(member.first_seen_at),
                     is_claim=description.get("is_claim", False),
+                    is_unset=False,
                     file=f"inbox:{description['source']}",
                     line_number=member.inbox_seq,
                 )
@@ -186,10 +188,10 @@ def _traits(published: Traits, evidence: Iterable[TraitEvidence], usable: set[tu
 
 def _with_shown(evidence: Iterable[TraitEvidence], published: Traits, traits: Traits) -> Iterator[TraitEvidence]:
     """The evidence; for each trait, the last piece that supports the shown value is marked as current."""
-    last = {(one["trait"], one["value"]): one for one in evidence}
+    last = {(one["trait"], one["value"]): one for one in evidence if not one.get("is_unset")}
     for one in evidence:
         is_shown = published[one["trait"]] is None and traits[one["trait"]] == one["value"]
-        yield {**one, "is_current": is_shown and last[one["trait"], one["value"]] is one}
+        yield {**one, "is_current": is_shown and last.get((one["trait"], one["value"])) is one}
 
 
 def _identity(document: ProfileDocument, described: Described) -> Identity:

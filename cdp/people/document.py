@@ -27,7 +27,10 @@ Traits = dict[str, str | None]
 
 @_strict
 class TraitEvidence(TypedDict):
-    """A value that a source gave for a trait, with its raw line. `is_claim`: only write keys have told it."""
+    """A value that a source gave for a trait, with its raw line.
+
+    is_claim: only write keys have told it. is_unset: the source has since set the trait to null.
+    """
 
     trait: str
     value: str
@@ -35,6 +38,7 @@ class TraitEvidence(TypedDict):
     source: str
     observed_at: Time
     is_claim: NotRequired[bool]
+    is_unset: NotRequired[bool]
     file: str | None
     line_number: int | None
 

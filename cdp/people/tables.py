@@ -110,5 +110,5 @@ live_engagement = sa.Table(
     sa.Column("is_machine", sa.Boolean, nullable=False),
     sa.Column("inbox_seq", sa.BigInteger, nullable=False, index=True),
     # For an identify call: the traits that it sets to null, and its source, as JSON.
-    text("taken_back", optional=True),
+    text("unset_traits", optional=True),
 )

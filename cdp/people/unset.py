@@ -1,7 +1,7 @@
 """Traits unset by their source: the live counterpart of `traits.sql` in a run.
 
 An identify call that sets a trait to null discards the earlier values from that source; one that came by a write key
-discards only what came by write keys. Custom traits keep the name that the source gives them.
+discards only what came by write keys. Core traits have their own name here, whatever the source calls them.
 """
 
 from __future__ import annotations
@@ -19,19 +19,13 @@ from cdp.people.document import ProfileDocument, TraitEvidence
 # times.
 Unset = Mapping[tuple[str, str, bool], str]
 
-# The properties of an identify call that correspond to core traits.
-UNSET_BY = {
-    **{"firstName": "first_name", "first_name": "first_name", "lastName": "last_name", "last_name": "last_name"},
-    **{"email": "email", "phone": "phone", "birthday": "date_of_birth", "city": "city", "country": "country"},
-}
-
 
 def unset_in(properties: str | None, source: str, *, is_claim: bool) -> str | None:
     """The traits that an identify call sets to null, as JSON text; rare."""
     if not properties or "null" not in properties:
         return None
     given = json.loads(properties)
-    traits = {UNSET_BY.get(name, name) for name, value in given.items() if value is None}
+    traits = {name for name, value in given.items() if value is None}
     return json.dumps({"source": source, "traits": sorted(traits), "is_claim": is_claim}) if traits else None
 
 
@@ -46,10 +40,22 @@ def unset_by(statements: Iterable[tuple[str | None, str]]) -> Unset:
     return found
 
 
-def is_unset(evidence: TraitEvidence, unset: Unset) -> bool:
-    """Whether the source of the evidence has since unset the trait."""
+def marked(evidence: Iterable[TraitEvidence], unset: Unset) -> list[TraitEvidence]:
+    """The evidence, marked as unset where its source has since unset the trait."""
+    return [one | {"is_unset": True, "is_current": False} if _is_unset(one, unset) else one for one in evidence]
+
+
+def _is_unset(evidence: TraitEvidence, unset: Unset) -> bool:
     key = evidence["source"], evidence["trait"], evidence.get("is_claim", False)
-    return evidence["observed_at"] <= unset.get(key, "")
+    return evidence.get("is_unset", False) or evidence["observed_at"] <= unset.get(key, "")
+
+
+def unset_values(document: ProfileDocument) -> set[tuple[str, str]]:
+    """The values, as (trait, value), that each source that gave them has unset: nobody is written to at these."""
+    is_given = {True: set[tuple[str, str]](), False: set[tuple[str, str]]()}
+    for one in document["trait_evidence"]:
+        is_given[not one.get("is_unset", False)].add((one["trait"], one["value"]))
+    return is_given[False] - is_given[True]
 
 
 def _worth(evidence: TraitEvidence) -> tuple[bool, str]:
@@ -63,16 +69,16 @@ def is_trusted(evidence: TraitEvidence) -> bool:
 
 def without_unset(document: ProfileDocument, unset: Unset) -> ProfileDocument:
     """The published document without values that their source has unset."""
-    lost = {one["trait"] for one in document["trait_evidence"] if one["is_current"] and is_unset(one, unset)}
-    if not lost:
+    if not unset:
         return document
-    left = [one for one in document["trait_evidence"] if one["trait"] in lost and not is_unset(one, unset)]
+    lost = {one["trait"] for one in document["trait_evidence"] if one["is_current"] and _is_unset(one, unset)}
+    known = marked(document["trait_evidence"], unset)
+    left = [one for one in known if one["trait"] in lost and not one.get("is_unset")]
     # Of equally recent values, the run takes the first by source and value.
     left.sort(key=itemgetter("source", "value"))
     next_best = {trait: max((one for one in left if one["trait"] == trait), key=_worth, default=None) for trait in lost}
     evidence: list[TraitEvidence] = [
-        {**one, "is_current": one is next_best[one["trait"]]} if one["trait"] in lost else one
-        for one in document["trait_evidence"]
+        one | {"is_current": one is next_best[one["trait"]]} if one["trait"] in lost else one for one in known
     ]
     values = {trait: one["value"] if one else None for trait, one in next_best.items()}
     core = {trait: value for trait, value in values.items() if trait in document["traits"]}

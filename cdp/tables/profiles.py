@@ -36,6 +36,7 @@ TRAITS = Table(
         Column("source", f.Text, True),
         Column("observed_at", f.UtcTime, True),
         Column("is_claim", f.Flag, True, "told by write keys only"),
+        Column("is_unset", f.Flag, True, "its source has set the trait to null since"),
         Column("observation_id", f.ObservationId, True),
         *LINEAGE,
     ),

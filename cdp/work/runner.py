@@ -83,7 +83,7 @@ class Runner:
         return total
 
     def schedule(self) -> datetime:
-        """Make sure that each recurring kind has an open occurrence and no wrong clock holds up work; return the time."""
+        """Make sure that each recurring kind has an open occurrence and no wrong clock holds up work; the time now."""
         now = self._clock()
         with self._store.write() as connection:
             for kind in self._kinds.values():

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import polars as pl
 
 from cdp import fields, tables
-from cdp.people.unset import UNSET_BY
 from cdp.warehouse import Warehouse
 from pipelines.statements import statement
 
@@ -22,10 +21,8 @@ def build_profiles(warehouse: Warehouse, source_priority: Sequence[str]) -> None
         {"source": list(source_priority), "rank": range(len(source_priority))},
         schema={"source": pl.String, "rank": pl.Int64},
     )
-    names = pl.DataFrame({"name": list(UNSET_BY), "trait": list(UNSET_BY.values())})
     with (
         warehouse.frame("source_priority", priority),
-        warehouse.frame("taken_back_by", names),
         warehouse.frame("core_traits", core_traits()),
     ):
         warehouse.run(statement("profiles/traits"), name=tables.TRAITS.full_name)

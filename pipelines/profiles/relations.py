@@ -13,7 +13,6 @@ def aggregated(relation: Relation) -> str:
 
 PROVIDED = {
     "source_priority": "sources whose values take precedence: source, rank",
-    "taken_back_by": "the property names that unset a trait: name, trait",
     "core_traits": "traits with a column of their own: trait, and whether decisions depend on it (is_guarded)",
     "is_lapse()": "whether this many days without an order are a lapse",
     **{aggregated(relation): f"metrics of `{relation.name}`, a row per person" for relation in relations()},

@@ -5,13 +5,16 @@ mobile specs). `timestamp` is in server time: receivedAt − (sentAt − origina
 is only the client's time, the same correction is made here. RudderStack's SDKs send `originalTimestamp` only, and the
 traits of a person in `context.traits`.
 
-A null trait unsets the trait: it stays null in the properties of the identify call.
+A null trait unsets the trait: the properties of the identify call have it as null, by the name of its column if there
+is one.
 
 What the tracking API receives carries `receivedBy`, the credential that it came by: the calls of a write key, which
 every visitor of a page can read, are claims.
 """
 
 from __future__ import annotations
+
+import json
 
 from cdp.providers.segment.webhook import WEBHOOK
 from cdp.sources import Source
@@ -23,9 +26,16 @@ _TRAITS = """{"email": "VARCHAR", "phone": "VARCHAR", "name": "VARCHAR", "firstN
             "address": {"street": "VARCHAR", "city": "VARCHAR", "state": "VARCHAR", "postalCode": "VARCHAR",
                 "postal_code": "VARCHAR", "zip": "VARCHAR", "country": "VARCHAR"}}"""
 
-# These traits are columns of the observation; the other traits of an identify call are its properties.
-_PERSON_TRAITS = """['email', 'phone', 'name', 'firstName', 'first_name', 'lastName', 'last_name', 'birthday',
-            'address', 'city', 'country']"""
+# Where the traits that are columns of the observation are found; an identify call has the others as its properties.
+_FOUND_AT = {
+    **{"email": ("email",), "phone": ("phone",), "date_of_birth": ("birthday",)},
+    **{"first_name": ("firstName", "first_name", "name"), "last_name": ("lastName", "last_name", "name")},
+    **{"street": ("address.street", "address"), "city": ("address.city", "address", "city")},
+    **{"region": ("address.state", "address")},
+    **{"postcode": ("address.postalCode", "address.postal_code", "address.zip", "address")},
+    **{"country": ("address.country", "address", "country")},
+}
+_WITHOUT_COLUMNS = json.dumps({path: None for paths in _FOUND_AT.values() for path in paths if "." not in path})
 
 # The maximum length of the API's identifiers. PostgreSQL limits index entries to 2,704 bytes.
 _MAX_ID = 512
@@ -41,6 +51,16 @@ def _is_date(text: str) -> str:
     """SQL that is true for a date with a four-digit year, which can be added and subtracted."""
     column = text if text.startswith("coalesce") else f'"{text}"'
     return f"coalesce({column} like '____-__-__%', false)"
+
+
+def _unset_columns() -> str:
+    """SQL of the columns that an identify call sets to null and to nothing else, as members of a JSON object."""
+    members = (
+        f"""if(list_distinct(list_filter(json_type(all_traits, {[f"$.{path}" for path in paths]}),
+                lambda kind: kind <> 'OBJECT')) = ['NULL'], '"{column}":null', null)"""
+        for column, paths in _FOUND_AT.items()
+    )
+    return f"if(all_traits::varchar like '%null%', nullif(concat_ws(',', {', '.join(members)}), ''), null)"
 
 
 SOURCE = Source(
@@ -187,9 +207,9 @@ select
     try_cast(coalesce(p.total, p.revenue, p.value) as decimal(18, 2)) as amount,
     p.currency as currency,
     case
-        when "type" = 'identify' then json_merge_patch(all_traits, concat('{{', list_aggregate(list_transform(
-            list_filter({_PERSON_TRAITS}, lambda name: json_type(all_traits, name) <> 'NULL'),
-            lambda name: concat('"', name, '":null')), 'string_agg', ','), '}}'))
+        when "type" = 'identify' and json_type(all_traits) = 'OBJECT' then concat('{{', concat_ws(',',
+            {_unset_columns()},
+            nullif(json_merge_patch(all_traits, '{_WITHOUT_COLUMNS}')[2:-2], '')), '}}')
         when "type" = 'group' then json_merge_patch(json_object('group_id', "groupId"), coalesce(traits,
             '{{}}'))
         when p.order_id is null and p."orderId" is not null

@@ -1,5 +1,4 @@
 -- reads: conformed.events, conformed.observations, identity.identifier_values, core_traits, people, source_priority
--- reads: taken_back_by
 -- makes: profiles.traits
 
 -- Every value that a source has given for a trait, with its line. Of the values that are not junk and were not unset, the
@@ -27,12 +26,11 @@ told as (
     join people m on m.observation_id = e.observation_id, json_each(e.properties) p
     where e.event_type = 'identified' and e.properties::varchar <> '{}'
 ),
-taken_back as (
-    select profile_id, source, coalesce(n.trait, t.key) as trait, 
-        max(occurred_at) filter (not is_claim) as taken_back_at, max(occurred_at) as claim_taken_back_at
-    from told t
-    left join taken_back_by n on n.name = t.key
-    where t.type = 'NULL'
+unset as (
+    select profile_id, source, key as trait,
+        max(occurred_at) filter (not is_claim) as unset_at, max(occurred_at) as claim_unset_at
+    from told
+    where type = 'NULL'
     group by all
 ),
 given as (
@@ -45,19 +43,19 @@ given as (
     select profile_id, key, value, source, occurred_at, false, is_claim, observation_id, file_id, line_number
     from told
     where type not in ('NULL', 'OBJECT', 'ARRAY') and value <> ''
-        and key not in (select name from taken_back_by union all select trait from core_traits)
+        and key not in (select trait from core_traits)
 ),
 ranked as (
     select g.* exclude (is_verified),
-        j.value is not null
-            or coalesce(g.observed_at <= if(g.is_claim, b.claim_taken_back_at, b.taken_back_at), false) as is_void,
+        coalesce(g.observed_at <= if(g.is_claim, b.claim_unset_at, b.unset_at), false) as is_unset,
+        is_unset or j.value is not null as is_void,
         g.is_claim and c.is_guarded is true as is_last,
         coalesce(p.rank, 1000) as source_rank,
         g.trait in ('email', 'phone')
             and bool_or(g.is_verified) over (partition by g.profile_id, g.trait, g.value) as is_proven
     from given g
     left join junk j on j.type = g.trait and j.value = g.value
-    left join taken_back b on b.profile_id = g.profile_id and b.source = g.source and b.trait = g.trait
+    left join unset b on b.profile_id = g.profile_id and b.source = g.source and b.trait = g.trait
     left join source_priority p on p.source = g.source
     left join core_traits c on c.trait = g.trait
     qualify row_number() over (
@@ -68,5 +66,5 @@ select profile_id, trait, value,
     not is_void and row_number() over (
         partition by profile_id, trait
         order by is_void, is_last, source_rank, is_proven desc, observed_at desc, source, value) = 1 as is_current,
-    source, observed_at, is_claim, observation_id, file_id, line_number
+    source, observed_at, is_claim, is_unset, observation_id, file_id, line_number
 from ranked

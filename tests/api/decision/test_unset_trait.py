@@ -12,7 +12,7 @@ from cdp.access.write_keys import add_write_key
 from cdp.consent import Statement, contact_point_id
 from cdp.consent.ledger import record
 from cdp.decision.facts import Asked, gather, subjects_of
-from cdp.decision.model import Question
+from cdp.decision.model import Facts, Question
 from cdp.people.document import blank_document
 from cdp.people.published import PublishedChanges, apply_publish
 from tests.api.service import ANN, DOCUMENT, NOW, Service
@@ -39,7 +39,9 @@ def key(service: Service) -> str:
     document = DOCUMENT | {
         "identifiers": held,
         "traits": DOCUMENT["traits"] | {"country": "JP", "timezone": None},
-        "trait_evidence": [{"trait": "country", "value": "JP", **told}],
+        "trait_evidence": [
+            {"trait": trait, "value": value, **told} for trait, value in (("country", "JP"), PHONE, ("phone", "+41"))
+        ],
         "metrics": blank_document(ANN, SEEN_AT)["metrics"],
     }
     rows = pl.DataFrame([{"profile_id": ANN, "document": json.dumps(document), "document_hash": "h"}])
@@ -52,8 +54,8 @@ def key(service: Service) -> str:
         return add_write_key(connection, "shop", "web", NOW)
 
 
-def identify(service: Service, key: str, **traits: Any) -> None:
-    call = {"userId": "u1", "messageId": "m1", "traits": {"email": EMAIL[1], **traits}}
+def identify(service: Service, key: str, message_id: str = "m1", **traits: Any) -> None:
+    call = {"userId": "u1", "messageId": message_id, "traits": {"email": EMAIL[1], **traits}}
     response = service.http.post("/v1/identify", json=call, auth=(key, ""))
     assert response.status_code == 200, response.text
 
@@ -64,10 +66,19 @@ def country_in_profile(service: Service) -> str | None:
 
 
 def country_in_facts(service: Service) -> str | None:
+    return facts(service).country
+
+
+def channels_of(service: Service) -> dict[str, str]:
+    """The addresses for decisions, by channel."""
+    return {{"email": "email", "phone": "sms"}[one.type]: one.value for one in facts(service).addresses}
+
+
+def facts(service: Service) -> Facts:
     asked = [Asked(Question("dec_1", "marketing", ("sms",)), ANN)]
     with service.store.read() as connection:
-        (facts,) = gather(connection, subjects_of(connection, asked), NOW)
-    return facts.country
+        (found,) = gather(connection, subjects_of(connection, asked), NOW)
+    return found
 
 
 def quiet_hours(service: Service) -> str:
@@ -86,6 +97,24 @@ def test_null_unsets_the_country_in_profile_facts_and_quiet_hours(service: Servi
     assert country_in_facts(service) is None
     # The country of the phone number remains.
     assert quiet_hours(service) == "country:US"
+
+
+@pytest.mark.parametrize("address", [None, {"country": None}])
+def test_null_within_an_address_unsets_the_country(service: Service, key: str, address: Any) -> None:
+    identify(service, key, address=address)
+    assert country_in_profile(service) is None
+    assert country_in_facts(service) is None
+
+
+def test_nobody_is_written_to_at_an_address_that_its_source_has_unset(service: Service, key: str) -> None:
+    assert channels_of(service) == {"email": EMAIL[1], "sms": PHONE[1]}
+    identify(service, key, phone=None)
+    assert channels_of(service) == {"email": EMAIL[1]}
+    # The phone still identifies the person, and her consent to it is kept.
+    held = service.get(f"/v1/profiles/{ANN}", include="identity").json()["identifiers"]
+    assert PHONE in {(one["type"], one["value"]) for one in held}
+    identify(service, key, phone=PHONE[1], message_id="m2")
+    assert channels_of(service) == {"email": EMAIL[1], "sms": PHONE[1]}
 
 
 def test_a_call_without_the_trait_leaves_it_set(service: Service, key: str) -> None:

@@ -91,6 +91,29 @@ TRACK = {"type": "track", "event": "Song Played", "userId": "u1", "timestamp": "
             {"type": "identify", "traits": {"city": None, "plan": None, "phone": "", "seat": ""}},
             {"city": None, "phone": None, "properties": '{"city":null,"plan":null,"seat":""}'},
         ),
+        # Whatever the call names a column of the person, its properties have the name of the column.
+        (
+            {"type": "identify", "traits": {"address": {"country": None, "postalCode": None, "street": "1 High St"}}},
+            {"country": None, "street": "1 High St", "properties": '{"postcode":null,"country":null}'},
+        ),
+        (
+            {"type": "identify", "traits": {"address": None, "plan": "pro"}},
+            {
+                "properties": '{"street":null,"city":null,"region":null,"postcode":null,"country":null,"plan":"pro"}',
+            },
+        ),
+        (
+            {"type": "identify", "traits": {"birthday": None, "name": None}},
+            {"properties": '{"date_of_birth":null,"first_name":null,"last_name":null}'},
+        ),
+        (
+            {
+                "type": "identify",
+                "traits": {"name": None, "firstName": "Ann", "city": "York", "address": {"city": None}},
+            },
+            {"first_name": "Ann", "city": "York", "properties": '{"last_name":null}'},
+        ),
+        ({"type": "identify", "traits": {"firstName": "Ann", "first_name": "null"}}, {"properties": "{}"}),
         ({"userId": "u" * 513}, {"refused": "bad_identifier"}),
         ({"userId": "u" * 512, "anonymousId": None}, {"refused": None}),
         ({"context": {"device": {"token": "t" * 10_000}}}, {"refused": None, "device_token": None}),

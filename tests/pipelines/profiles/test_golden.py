@@ -105,7 +105,7 @@ def test_traits_of_other_names_are_told_by_events() -> None:
             told(9, plan="basic", seats=4, is_admin=False, left="x", tags=["a"], company={"name": "b"}),
             told(3, plan="gold", left=None),
             # An empty text takes nothing back; what is a column of the person is told by observations alone.
-            told(1, plan="", city="York", firstName="Ann", language="en"),
+            told(1, plan="", city="York", first_name="Ann", language="en"),
         ],
     )
     build_profiles(warehouse, ())
