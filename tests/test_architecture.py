@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
+from cdp.channels import CHANNEL_NAMES
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("cdp", "identity", "pipelines", "api")
 NOT_OURS = {".git", ".venv", "var", ".mypy_cache", ".ruff_cache", ".pytest_cache", "__pycache__", ".hypothesis"}
@@ -80,6 +82,34 @@ def test_what_is_no_domain_is_ground() -> None:
     loose = {path.stem for path in (ROOT / "cdp").glob("*.py")} - {"__init__"}
     assert loose == GROUND
     assert [path.name for path in (ROOT / "cdp").iterdir() if path.is_file() and path.suffix != ".py"] == []
+
+
+def test_providers_do_not_know_each_other() -> None:
+    others = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in modules("cdp/providers")
+        for name in re.findall(r"cdp\.providers\.(\w+)\.", path.read_text())
+        if name != path.parent.name
+    ]
+    assert others == []
+
+
+# `email` is a type of address, too.
+CHANNEL = re.compile(rf"""["']({"|".join(set(CHANNEL_NAMES) - {"email", "web", "app", "store"})})["']""")
+# A provider serves certain channels, and the simulation plays a certain company.
+KNOW_CHANNELS = ("cdp/channels.py", "cdp/providers/", "pipelines/simulate/")
+
+
+def test_channels_are_named_in_one_place() -> None:
+    naming = [
+        str(path)
+        for path, text in texts()
+        if path.suffix in {".py", ".sql"}
+        and path.parts[0] in PACKAGES
+        and not str(path).startswith(KNOW_CHANNELS)
+        and CHANNEL.search(text)
+    ]
+    assert naming == []
 
 
 def test_no_file_names_a_package_index() -> None:

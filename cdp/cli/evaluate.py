@@ -11,9 +11,9 @@ from cdp.cli import terminal
 from cdp.cli.common import AsJson, load_settings, print_json, published
 
 if TYPE_CHECKING:
+    from pipelines.evaluation.backtest_channels import ChannelEvaluation
+    from pipelines.evaluation.backtest_hours import HourEvaluation
     from pipelines.evaluation.behaviour import Evaluation
-    from pipelines.evaluation.heldout_channels import ChannelEvaluation
-    from pipelines.evaluation.heldout_hours import HourEvaluation
     from pipelines.evaluation.measures import Bin, Estimate
     from pipelines.evaluation.truth import TruthEvaluation
 

@@ -19,7 +19,7 @@ from cdp.cli.common import AsJson, load_settings, opened_store, print_json
 from cdp.errors import UsageError
 
 if TYPE_CHECKING:
-    from cdp.store import Store
+    from cdp.store import Connection, Store
     from cdp.work import Runner, Tally
     from cdp.work.overview import FailedItem, KindStatus
 
@@ -44,6 +44,8 @@ def work(
         return
     if as_json and not once:
         raise UsageError("--json requires --once", where="cdp work", hint="`cdp work status --json` shows the queue")
+    if once and workers > 1:
+        raise UsageError("--once works in one thread", where="--workers", hint="leave one of the two out")
     with opened_store(load_settings()) as store, _stop_on_signal() as stop:
         runner = _runner(store)
         if once:
@@ -85,6 +87,7 @@ def failed(
     from cdp.work.overview import failed_items
 
     with opened_store(load_settings()) as store, store.read() as connection:
+        _check_kind(connection, kind)
         found = failed_items(connection, kind, limit)
     if as_json:
         print_json([_failed_document(one) for one in found])
@@ -104,8 +107,21 @@ def retry(kind: OfKind = None) -> None:
     from cdp.work.overview import retry_failed
 
     with opened_store(load_settings()) as store, store.write() as connection:
+        _check_kind(connection, kind)
         count = retry_failed(connection, kind, datetime.now(UTC))
     terminal.say(f"Requeued items: {count:,}")
+
+
+def _check_kind(connection: Connection, kind: str | None) -> None:
+    """Refuse a name that neither this version nor the queue knows: an empty answer would look like good news."""
+    from cdp.work.overview import status_by_kind
+    from cdp.worker import KINDS
+
+    if kind is not None:
+        names = {one.name for one in KINDS} | {one.kind for one in status_by_kind(connection, datetime.now(UTC))}
+        if kind not in names:
+            known = ", ".join(sorted(names))
+            raise UsageError(f"no kind of work is named {kind!r}", where="--kind", hint=f"one of: {known}")
 
 
 def _runner(store: Store) -> Runner:

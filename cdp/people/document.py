@@ -86,13 +86,13 @@ class Preference(TypedDict):
     best_hours: Annotated[
         list[int] | None, Field(description="weekday hours at which the person opens messages, best first")
     ]
-    looked_count: NotRequired[
+    opened_count: NotRequired[
         Annotated[int, Field(description="messages opened on weekdays: the evidence for best_hours")]
     ]
     weekend_best_hours: NotRequired[
         Annotated[list[int] | None, Field(description="the same for Saturdays and Sundays")]
     ]
-    weekend_looked_count: NotRequired[int]
+    weekend_opened_count: NotRequired[int]
     timezone: str | None
 
 
@@ -173,9 +173,9 @@ def blank_preference(channel: str, *, reachable: bool) -> Preference:
         prior_weight=None,
         half_life_days=None,
         best_hours=None,
-        looked_count=0,
+        opened_count=0,
         weekend_best_hours=None,
-        weekend_looked_count=0,
+        weekend_opened_count=0,
         timezone=None,
     )
 

@@ -7,7 +7,7 @@ that do not sign with Standard Webhooks or whose requests need their own reader.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def load_providers() -> Mapping[str, Provider]:
     """All providers by name: every folder of this package.
 
     Raises:
-        ConfigurationError: a source's name differs from its folder's.
+        ConfigurationError: a folder has no source, or one of another name.
     """
     folders = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
     return {name: Provider(name, _source_of(name)) for name in sorted(folders)}
@@ -63,7 +63,11 @@ def _provided_sources() -> Iterator[tuple[str, Source]]:
 
 
 def _source_of(name: str) -> Source:
-    source: Source = importlib.import_module(f"{__name__}.{name}.source").SOURCE
+    module = f"{__name__}.{name}.source"
+    found = importlib.import_module(module) if importlib.util.find_spec(module) else None
+    source: Source | None = getattr(found, "SOURCE", None)
+    if source is None:
+        raise ConfigurationError("a provider defines its SOURCE here", where=_file_of(name))
     if source.name != name:
         raise ConfigurationError(f"the source is named {source.name}, but its folder {name}", where=_file_of(name))
     return source

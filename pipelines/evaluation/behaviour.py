@@ -11,8 +11,8 @@ import polars as pl
 
 from cdp.decision.policy import Scores
 from cdp.warehouse import Warehouse
-from pipelines.evaluation.heldout_channels import ChannelEvaluation, evaluate_channels
-from pipelines.evaluation.heldout_hours import HourEvaluation, evaluate_hours
+from pipelines.evaluation.backtest_channels import ChannelEvaluation, evaluate_channels
+from pipelines.evaluation.backtest_hours import HourEvaluation, evaluate_hours
 from pipelines.evaluation.truth import TruthEvaluation, evaluate_truth
 from pipelines.profiles.activity import tell_activity
 from pipelines.statements import statement
@@ -20,16 +20,9 @@ from pipelines.statements import statement
 # The last fifth of the period is predicted from the rest.
 EARLIER_SHARE = 0.8
 SEED = 1
-# The names in JSON of fields that have another name here.
-JSON_NAMES = {
-    "predicted": "foretold",
-    "earlier_opens": "earlier_looks",
-    "opens": "looks",
-    "below_best_by": "less_by",
-}
 OPENS = """
-    select * replace (channel::varchar as channel) from looks
-    order by profile_id, channel, looked_at, received_at
+    select * replace (channel::varchar as channel) from opens
+    order by profile_id, channel, opened_at, received_at
 """
 
 
@@ -57,7 +50,7 @@ def _json_value(value: Any) -> Any:
         case float():
             return round(value, 6)
         case dict():
-            return {JSON_NAMES.get(name, name): _json_value(one) for name, one in value.items()}
+            return {name: _json_value(one) for name, one in value.items()}
         case list():
             return [_json_value(one) for one in value]
         case _:
@@ -89,14 +82,14 @@ def evaluate(warehouse: Warehouse, rules: Scores, truth: Path | None, *, seed: i
         since,
         cut,
         evaluate_channels(messages, cut, rules.half_life_days, seed),
-        evaluate_hours(opens.filter(pl.col("looked_at") <= cut), opens.filter(pl.col("received_at") > cut), seed),
+        evaluate_hours(opens.filter(pl.col("opened_at") <= cut), opens.filter(pl.col("received_at") > cut), seed),
         against_truth,
     )
 
 
 def _gather(warehouse: Warehouse, as_of: datetime, rules: Scores) -> None:
-    """Make the temporary table `deliveries` and the view `looks`, as a run does."""
+    """Make the temporary table `deliveries` and the view `opens`, as a run does."""
     warehouse.run(statement("link/people"), name="people")
     tell_activity(warehouse, as_of)
     warehouse.run(statement("preferences/deliveries"), {"reply_weight": rules.reply_weight}, name="deliveries")
-    warehouse.run(statement("preferences/looks"), name="looks")
+    warehouse.run(statement("preferences/opens"), name="opens")

@@ -67,7 +67,7 @@ def evaluate_truth(warehouse: Warehouse, folder: Path) -> TruthEvaluation:
         "from deliveries d join profiles.profiles p on p.rowid = d.person where d.received_at is not null group by all"
     )
     weekdays = (
-        "select * from looks where is_local and not is_weekend order by profile_id, channel, looked_at, received_at"
+        "select * from opens where is_local and not is_weekend order by profile_id, channel, opened_at, received_at"
     )
     return TruthEvaluation(
         known.height,
@@ -153,8 +153,8 @@ def _most_probable(received: Numbers, answered: Numbers, spread: Numbers) -> Int
 
 
 def _hours(known: pl.DataFrame, preferences: pl.DataFrame, opens: pl.DataFrame) -> Top1 | None:
-    named = preferences.filter(pl.col("looked_count") > 0, pl.col("timezone").is_not_null())
-    named = named.sort("looked_count", "channel", descending=[True, False]).unique("profile_id", maintain_order=True)
+    named = preferences.filter(pl.col("opened_count") > 0, pl.col("timezone").is_not_null())
+    named = named.sort("opened_count", "channel", descending=[True, False]).unique("profile_id", maintain_order=True)
     people = named.join(known.drop_nulls("best_hour").select("profile_id", "best_hour"), on="profile_id")
     people = people.with_row_index("row")
     if people.is_empty():
@@ -169,16 +169,16 @@ def _hours(known: pl.DataFrame, preferences: pl.DataFrame, opens: pl.DataFrame) 
 def _most_probable_hour(opens: pl.DataFrame, true: Ints) -> Ints:
     """The hour that is most probably within an hour of the true one, given the person's opens and the hours at which
     people of each true hour open messages."""
-    row, looked = (opens[name].to_numpy().astype(np.int64) for name in ("row", "looked_hour"))
+    row, opened = (opens[name].to_numpy().astype(np.int64) for name in ("row", "opened_hour"))
     arrived = opens["received_hour"].fill_null(NO_ARRIVAL).to_numpy().astype(np.int64)
-    habit = fit_habit(opens.with_columns(looks=pl.lit(1, dtype=pl.Int64)))
-    own = habit.habitual(arrived, looked)
-    counts = np.bincount(true[row] * HOURS + looked, own, HOURS * HOURS).reshape(HOURS, HOURS) + 0.01
+    habit = fit_habit(opens.with_columns(opens=pl.lit(1, dtype=pl.Int64)))
+    own = habit.habitual(arrived, opened)
+    counts = np.bincount(true[row] * HOURS + opened, own, HOURS * HOURS).reshape(HOURS, HOURS) + 0.01
     by_hour: Numbers = np.asarray(counts / counts.sum(axis=1, keepdims=True), dtype=np.float64)
     share = np.bincount(true, minlength=HOURS) / len(true)
     log = np.full((len(true), HOURS), -np.inf)
     for hour in np.flatnonzero(share):
-        chance = habit.chances(arrived, by_hour[[hour]])[np.arange(len(looked)), looked]
+        chance = habit.chances(arrived, by_hour[[hour]])[np.arange(len(opened)), opened]
         log[:, hour] = np.log(share[hour]) + np.bincount(row, np.log(chance), len(true))
     weights = np.exp(log - log.max(axis=1, keepdims=True))
     near = apart(np.arange(HOURS)[:, None], np.arange(HOURS)) <= WITHIN_HOURS

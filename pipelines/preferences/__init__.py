@@ -23,8 +23,8 @@ SAMPLED_PEOPLE = 50_000
 LOOKS_COUNTED = """
     select p.profile_id, l.* exclude (person)
     from (
-        select person, channel, is_local, is_weekend, received_hour, looked_hour, count(*) as looks
-        from looks group by all) l
+        select person, channel, is_local, is_weekend, received_hour, opened_hour, count(*) as opens
+        from opens group by all) l
     join profiles.profiles p on p.rowid = l.person
     order by all
 """
@@ -39,7 +39,7 @@ def prefer(warehouse: Warehouse, as_of: datetime, rules: Scores) -> None:
     warehouse.run(statement("preferences/deliveries"), {"reply_weight": rules.reply_weight}, name="deliveries")
     half_life_days = rules.half_life_days or choose_half_life(sampled_messages(warehouse))
     evidence = warehouse.query(statement("preferences/evidence"), {"as_of": as_of, "half_life_days": half_life_days})
-    warehouse.run(statement("preferences/looks"), name="looks")
+    warehouse.run(statement("preferences/opens"), name="opens")
     hours = _hours(warehouse.query(LOOKS_COUNTED))
     rows = preferences(evidence, hours, half_life_days, rules.prior_weight)
     warehouse.replace_rows(tables.CHANNEL_PREFERENCES, rows)
@@ -65,14 +65,14 @@ def preferences(
     Args:
         evidence: profile_id, channel, timezone, reachable, received_count, response_count, decayed_received,
             decayed_responses, answered.
-        hours: profile_id, channel, best_hours, weekend_best_hours, looked_count, weekend_looked_count.
+        hours: profile_id, channel, best_hours, weekend_best_hours, opened_count, weekend_opened_count.
     """
     channels = evidence.partition_by("channel", maintain_order=True) or [evidence]
     scored = pl.concat([_scored(rows, prior_weight) for rows in channels])
     return (
         scored.join(hours, on=["profile_id", "channel"], how="left")
         .with_columns(
-            pl.col("looked_count", "weekend_looked_count").fill_null(0),
+            pl.col("opened_count", "weekend_opened_count").fill_null(0),
             pl.when("reachable").then(pl.col("score", "low", "high")),
             half_life_days=pl.lit(half_life_days),
         )
@@ -97,13 +97,13 @@ def _scored(rows: pl.DataFrame, prior_weight: float | None) -> pl.DataFrame:
     return rows.join(counts.with_columns(pl.Series(known[name]).round(6).alias(name) for name in known), on=_COUNTS)
 
 
-def _hours(looks: pl.DataFrame) -> pl.DataFrame:
+def _hours(opens: pl.DataFrame) -> pl.DataFrame:
     """profile_id, channel, and the best hours of weekdays and of weekends with the number of opens behind them."""
-    weekdays, weekends = (_best_hours(looks.filter(is_weekend=is_weekend)) for is_weekend in (False, True))
-    names = {"best_hours": "weekend_best_hours", "looked_count": "weekend_looked_count"}
+    weekdays, weekends = (_best_hours(opens.filter(is_weekend=is_weekend)) for is_weekend in (False, True))
+    names = {"best_hours": "weekend_best_hours", "opened_count": "weekend_opened_count"}
     return weekdays.join(weekends.rename(names), on=["profile_id", "channel"], how="full", coalesce=True)
 
 
-def _best_hours(looks: pl.DataFrame) -> pl.DataFrame:
+def _best_hours(opens: pl.DataFrame) -> pl.DataFrame:
     """Hours in UTC say nothing about local hours, so people without a time zone are fitted separately."""
-    return pl.concat([best_hours(looks.filter(is_local=is_local)) for is_local in (True, False)])
+    return pl.concat([best_hours(opens.filter(is_local=is_local)) for is_local in (True, False)])

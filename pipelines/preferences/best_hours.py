@@ -52,11 +52,11 @@ class Clock:
     habits: Mapping[str, Habit]
     spread: Numbers
 
-    def usual_hours(self, looks: pl.DataFrame, asked: pl.DataFrame) -> Iterator[Numbers]:
+    def usual_hours(self, opens: pl.DataFrame, asked: pl.DataFrame) -> Iterator[Numbers]:
         """The usual hours of `asked` (profile_id, channel; distinct): 24 shares per row, in batches of rows."""
         rows = asked.select(KEY).with_row_index("row")
-        anywhere = looks.join(rows.select("row", "profile_id"), on="profile_id")
-        on_channel = _with_weight(looks.join(rows, on=KEY), self.habits)
+        anywhere = opens.join(rows.select("row", "profile_id"), on="profile_id")
+        on_channel = _with_weight(opens.join(rows, on=KEY), self.habits)
         cells, own = _cells(anywhere, self.habits, asked.height), _by_hour(on_channel, asked.height)
         table = log_chances(self.habits)
         for start in range(0, asked.height, ROWS_AT_ONCE):
@@ -67,18 +67,18 @@ class Clock:
             yield (mine @ kernel() + COHORT_WEIGHT * cohort) / (mine.sum(axis=1, keepdims=True) + COHORT_WEIGHT)
 
 
-def fit_clock(looks: pl.DataFrame) -> Clock:
+def fit_clock(opens: pl.DataFrame) -> Clock:
     """Fit the clock to opens; identical ones are one row.
 
     The spread is fitted to the opens of about `SAMPLED_PEOPLE` people, sampled at even steps of their sorted ids.
 
     Args:
-        looks: profile_id, channel, received_hour (null: long ago or unknown), looked_hour, looks (their number).
+        opens: profile_id, channel, received_hour (null: long ago or unknown), opened_hour, opens (their number).
     """
-    habits = fit_habits(looks)
-    people = looks.select("profile_id").unique().sort("profile_id")
+    habits = fit_habits(opens)
+    people = opens.select("profile_id").unique().sort("profile_id")
     people = people.gather_every(max(1, ceil(people.height / SAMPLED_PEOPLE))).with_row_index("row")
-    cells = _cells(looks.join(people, on="profile_id"), habits, people.height)
+    cells = _cells(opens.join(people, on="profile_id"), habits, people.height)
     likelihood = _likelihood(cells, log_chances(habits))
     spread = np.full(HOURS, 1 / HOURS)
     for _ in range(ROUNDS if people.height else 0):
@@ -89,11 +89,11 @@ def fit_clock(looks: pl.DataFrame) -> Clock:
 def log_chances(habits: Mapping[str, Habit]) -> Numbers:
     """Log of the chance of an open: a row for each channel, arrival hour (the last: none) and hour of opening, a column
     for each usual hour of the person."""
-    looked, around = np.arange(HOURS), kernel().T
+    opened, around = np.arange(HOURS), kernel().T
     parts = []
     for habit in habits.values():
         own = (1 - STRAY) * around + STRAY * habit.usual[:, None]
-        arrivals = [habit.prompted * habit.fading[(looked - hour) % HOURS] for hour in range(HOURS)]
+        arrivals = [habit.prompted * habit.fading[(opened - hour) % HOURS] for hour in range(HOURS)]
         parts += [prompted[:, None] + (1 - habit.prompted) * own for prompted in arrivals] + [own]
     return np.log(np.concatenate(parts)) if parts else np.empty((0, HOURS))
 
@@ -104,37 +104,37 @@ def _likelihood(cells: csr_matrix, table: Numbers) -> Numbers:
     return np.asarray(np.exp(log - log.max(axis=1, keepdims=True)))
 
 
-def _cells(looks: pl.DataFrame, habits: Mapping[str, Habit], rows: int) -> csr_matrix:
+def _cells(opens: pl.DataFrame, habits: Mapping[str, Habit], rows: int) -> csr_matrix:
     """The number of opens, in a column for each row of `log_chances`."""
-    channel = looks["channel"].cast(pl.Enum(list(habits))).to_physical().cast(pl.Int64)
-    arrived = looks["received_hour"].cast(pl.Int64).fill_null(HOURS)
-    cell = (channel * _CELLS + arrived * HOURS + looks["looked_hour"].cast(pl.Int64)).to_numpy()
-    return csr_matrix((looks["looks"].to_numpy(), (looks["row"].to_numpy(), cell)), shape=(rows, len(habits) * _CELLS))
+    channel = opens["channel"].cast(pl.Enum(list(habits))).to_physical().cast(pl.Int64)
+    arrived = opens["received_hour"].cast(pl.Int64).fill_null(HOURS)
+    cell = (channel * _CELLS + arrived * HOURS + opens["opened_hour"].cast(pl.Int64)).to_numpy()
+    return csr_matrix((opens["opens"].to_numpy(), (opens["row"].to_numpy(), cell)), shape=(rows, len(habits) * _CELLS))
 
 
-def _with_weight(looks: pl.DataFrame, habits: Mapping[str, Habit]) -> pl.DataFrame:
+def _with_weight(opens: pl.DataFrame, habits: Mapping[str, Habit]) -> pl.DataFrame:
     """The opens with `weight`: the expected number of habitual ones in each row."""
-    parts = [looks.clear().with_columns(weight=pl.lit(0.0))]
-    for (channel,), part in looks.group_by("channel", maintain_order=True):
+    parts = [opens.clear().with_columns(weight=pl.lit(0.0))]
+    for (channel,), part in opens.group_by("channel", maintain_order=True):
         arrived = part["received_hour"].cast(pl.Int64).fill_null(NO_ARRIVAL).to_numpy()
-        chance = habits[str(channel)].habitual(arrived, part["looked_hour"].cast(pl.Int64).to_numpy())
-        parts.append(part.with_columns(weight=pl.col("looks") * pl.Series(chance)))
+        chance = habits[str(channel)].habitual(arrived, part["opened_hour"].cast(pl.Int64).to_numpy())
+        parts.append(part.with_columns(weight=pl.col("opens") * pl.Series(chance)))
     return pl.concat(parts)
 
 
-def _by_hour(looks: pl.DataFrame, rows: int) -> csr_matrix:
-    places = (looks["row"].to_numpy(), looks["looked_hour"].to_numpy())
-    return csr_matrix((looks["weight"].to_numpy(), places), shape=(rows, HOURS))
+def _by_hour(opens: pl.DataFrame, rows: int) -> csr_matrix:
+    places = (opens["row"].to_numpy(), opens["opened_hour"].to_numpy())
+    return csr_matrix((opens["weight"].to_numpy(), places), shape=(rows, HOURS))
 
 
-def best_hours(looks: pl.DataFrame) -> pl.DataFrame:
-    """profile_id, channel, looked_count, best_hours (best first), for each person and channel with an open.
+def best_hours(opens: pl.DataFrame) -> pl.DataFrame:
+    """profile_id, channel, opened_count, best_hours (best first), for each person and channel with an open.
 
     Args:
-        looks: opens on weekdays, or on weekends, as for `fit_clock`.
+        opens: opens on weekdays, or on weekends, as for `fit_clock`.
     """
-    asked = looks.group_by(KEY, maintain_order=True).agg(looked_count=pl.col("looks").sum().cast(pl.Int64))
-    best = [by_nearness(usual)[:, :BEST] for usual in fit_clock(looks).usual_hours(looks, asked)]
+    asked = opens.group_by(KEY, maintain_order=True).agg(opened_count=pl.col("opens").sum().cast(pl.Int64))
+    best = [by_nearness(usual)[:, :BEST] for usual in fit_clock(opens).usual_hours(opens, asked)]
     hours = np.concatenate(best) if best else np.empty((0, BEST))
     return asked.with_columns(
         best_hours=pl.Series(hours.astype(np.int32), dtype=pl.Array(pl.Int32, BEST)).cast(pl.List(pl.Int32))

@@ -21,7 +21,7 @@ HOURS = 24
 WITHIN_HOURS = 1
 ROUNDS = 200
 # With fewer opens the two kinds are indistinguishable: the default mixture is used.
-MIN_LOOKS = 300
+MIN_OPENS = 300
 NO_ARRIVAL = -1
 _PROMPTED_SHARE = 0.5
 _FADES_HOURS = 2.0
@@ -41,10 +41,10 @@ class Habit:
     fading: Numbers
     usual: Numbers
 
-    def habitual(self, arrived: Ints, looked: Ints) -> Numbers:
+    def habitual(self, arrived: Ints, opened: Ints) -> Numbers:
         """The chance that an open is habitual, given its hour and the arrival's (−1: long ago or unknown)."""
-        prompted = self.prompted * self.fading[(looked - arrived) % HOURS]
-        own = (1 - self.prompted) * self.usual[looked]
+        prompted = self.prompted * self.fading[(opened - arrived) % HOURS]
+        own = (1 - self.prompted) * self.usual[opened]
         return np.where(arrived == NO_ARRIVAL, 1.0, own / (own + prompted))
 
     def chances(self, arrived: Ints, usual: Numbers) -> Numbers:
@@ -69,32 +69,32 @@ def by_nearness(usual: Numbers) -> Ints:
     return np.asarray(np.argsort(-(usual @ near).round(9), axis=1, kind="stable"))
 
 
-def fit_habit(looks: pl.DataFrame) -> Habit:
-    """Fit the mixture to opens: received_hour (null: long ago or unknown), looked_hour, looks."""
-    usual = np.bincount(looks["looked_hour"].to_numpy(), looks["looks"].to_numpy(), HOURS) + 0.5
+def fit_habit(opens: pl.DataFrame) -> Habit:
+    """Fit the mixture to opens: received_hour (null: long ago or unknown), opened_hour, opens."""
+    usual = np.bincount(opens["opened_hour"].to_numpy(), opens["opens"].to_numpy(), HOURS) + 0.5
     habit = Habit(_PROMPTED_SHARE, DEFAULT_FADING, usual / usual.sum())
-    known = looks.drop_nulls("received_hour")
-    if known["looks"].sum() < MIN_LOOKS:
+    known = opens.drop_nulls("received_hour")
+    if known["opens"].sum() < MIN_OPENS:
         return habit
-    columns = ("received_hour", "looked_hour", "looks")
-    arrived, looked, counts = (known[name].to_numpy().astype(np.int64) for name in columns)
-    table = np.bincount(arrived * HOURS + looked, counts, HOURS * HOURS).astype(np.float64)
+    columns = ("received_hour", "opened_hour", "opens")
+    arrived, opened, counts = (known[name].to_numpy().astype(np.int64) for name in columns)
+    table = np.bincount(arrived * HOURS + opened, counts, HOURS * HOURS).astype(np.float64)
     cells = np.arange(HOURS * HOURS)
     for _ in range(ROUNDS):
         habit = _improved(habit, table, cells // HOURS, cells % HOURS)
     return habit
 
 
-def _improved(habit: Habit, table: Numbers, arrived: Ints, looked: Ints) -> Habit:
+def _improved(habit: Habit, table: Numbers, arrived: Ints, opened: Ints) -> Habit:
     """One round of EM over the table's cells."""
-    own = table * habit.habitual(arrived, looked)
+    own = table * habit.habitual(arrived, opened)
     prompted = table - own
     # Smoothing, half an open in total: unseen hours are not impossible.
-    fading = np.bincount((looked - arrived) % HOURS, prompted, HOURS) + 0.5 / HOURS
-    usual = np.bincount(looked, own, HOURS) + 0.5 / HOURS
+    fading = np.bincount((opened - arrived) % HOURS, prompted, HOURS) + 0.5 / HOURS
+    usual = np.bincount(opened, own, HOURS) + 0.5 / HOURS
     return Habit(float(prompted.sum() / table.sum()), fading / fading.sum(), usual / usual.sum())
 
 
-def fit_habits(looks: pl.DataFrame) -> dict[str, Habit]:
+def fit_habits(opens: pl.DataFrame) -> dict[str, Habit]:
     """The habit of each channel."""
-    return {str(channel): fit_habit(part) for (channel,), part in looks.group_by("channel", maintain_order=True)}
+    return {str(channel): fit_habit(part) for (channel,), part in opens.group_by("channel", maintain_order=True)}

@@ -64,15 +64,17 @@ segments:
     rule: {channel: voice, reachable: true}
 """
 
-CALLS = """customer,phone,what,way,when
-c1,+14155550100,delivered,call,2026-06-01T10:00:00Z
-c1,+14155550100,delivered,telephone,2026-06-02T10:00:00Z
-c2,+14155550101,delivered,sms,2026-06-02T11:00:00Z
+CALLS = """customer,phone,what,way,when,may_call
+c1,+14155550100,delivered,call,2026-06-01T10:00:00Z,yes
+c1,+14155550100,delivered,telephone,2026-06-02T10:00:00Z,
+c2,+14155550101,delivered,sms,2026-06-02T11:00:00Z,no
 """
 MAPPING = """source: calls
 kind: events
 files: calls*.csv
 columns: {customer_id: customer, phone: phone, event_type: what, channel: way, occurred_at: when}
+consents:
+  - {channel: voice, column: may_call, granted: ["yes"], denied: ["no"]}
 """
 
 
@@ -117,7 +119,14 @@ def test_one_row_makes_a_channel_known_everywhere(tree: Path) -> None:
     reached = "select channel, count(*) as people from segments.channel_states where reachable group by 1 order by 1"
     assert cdp(tree, "sql", reached, "--format", "json") == [
         {"channel": "sms", "people": 2},
-        {"channel": "voice", "people": 2},
+        # The other one does not want to be called.
+        {"channel": "voice", "people": 1},
+    ]
+
+    consents = "select channel, state, count(*) as people from conformed.consents group by all order by all"
+    assert cdp(tree, "sql", consents, "--format", "json") == [
+        {"channel": "voice", "state": "denied", "people": 1},
+        {"channel": "voice", "state": "granted", "people": 1},
     ]
 
     seen = json.loads(python(tree, "-c", PROBE, str(tree / "home"), SEGMENTS).splitlines()[-1])

@@ -47,16 +47,22 @@ def test_failed_items_are_listed_and_retried(command: Command, home: Path) -> No
     assert "the address is gone" in command("work", "failed").stdout
     [one] = json.loads(command("work", "failed", "--kind", "send", "--limit", "1", "--json").stdout)
     assert (one["kind"], one["key"], one["attempts"]) == ("send", "message-2", 1)
-    assert command("work", "retry", "--kind", "sync").stdout == "Requeued items: 0\n"
+    assert command("work", "retry", "--kind", "work_housekeeping").stdout == "Requeued items: 0\n"
+    for verb in ("failed", "retry"):
+        refused = command("work", verb, "--kind", "sends")
+        assert (refused.exit_code, "send, work_housekeeping" in refused.error) == (2, True)
     assert command("work", "retry").stdout == "Requeued items: 2\n"
     [status] = json.loads(command("work", "status", "--json").stdout)
     assert (status["due"], status["failed"]) == (2, 0)
     assert "send" in command("work", "status").stdout
 
 
-def test_json_requires_once(command: Command) -> None:
-    answer = command("work", "--json")
-    assert (answer.exit_code, "requires --once" in answer.error) == (2, True)
+@pytest.mark.parametrize(
+    ("options", "says"), [(["--json"], "requires --once"), (["--once", "--workers", "2"], "in one thread")]
+)
+def test_options_that_do_not_go_together_are_refused(command: Command, options: list[str], says: str) -> None:
+    answer = command("work", *options)
+    assert (answer.exit_code, says in answer.error) == (2, True)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -10,7 +10,7 @@ with reported as (
     select person, channel, message,
         bool_or(is_named and event_type <> 'replied') as is_named,
         min(occurred_at) filter (event_type in ('delivered', 'opened', 'clicked')) as received_at,
-        min(occurred_at) filter (event_type in ('opened', 'clicked', 'replied')) as looked_at,
+        min(occurred_at) filter (event_type in ('opened', 'clicked', 'replied')) as opened_at,
         min(occurred_at) filter (event_type in ('clicked', 'replied')) as answered_at,
         max(case event_type when 'clicked' then 1.0 when 'replied' then $reply_weight else 0.0 end)::double as answered
     from activity
@@ -25,19 +25,19 @@ arrived as (
     from named
     union all
     select r.* exclude (is_named)
-    from (from reported where not is_named and looked_at is null) r
+    from (from reported where not is_named and opened_at is null) r
     asof left join named n on n.person = r.person and n.channel = r.channel
         and epoch_us(n.received_at) <= epoch_us(r.received_at) + 3600000000
     where n.received_at is null or epoch_us(n.received_at) < epoch_us(r.received_at) - 3600000000
 ),
 answers as (
     select r.* exclude (is_named) replace (
-        if(a.received_at >= r.looked_at - interval 7 days, a.message, r.message) as message,
-        if(a.received_at >= r.looked_at - interval 7 days, a.received_at, r.received_at) as received_at)
-    from (from reported where not is_named and looked_at is not null) r
-    asof left join arrived a on a.person = r.person and a.channel = r.channel and a.received_at <= r.looked_at
+        if(a.received_at >= r.opened_at - interval 7 days, a.message, r.message) as message,
+        if(a.received_at >= r.opened_at - interval 7 days, a.received_at, r.received_at) as received_at)
+    from (from reported where not is_named and opened_at is not null) r
+    asof left join arrived a on a.person = r.person and a.channel = r.channel and a.received_at <= r.opened_at
 )
-select person, channel, min(received_at) as received_at, min(looked_at) as looked_at,
+select person, channel, min(received_at) as received_at, min(opened_at) as opened_at,
     min(answered_at) as answered_at, max(answered) as answered
 from (from arrived union all from answers)
 group by person, channel, message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -54,8 +55,8 @@ def key(service: Service) -> str:
         return add_write_key(connection, "shop", "web", NOW)
 
 
-def identify(service: Service, key: str, message_id: str = "m1", **traits: Any) -> None:
-    call = {"userId": "u1", "messageId": message_id, "traits": {"email": EMAIL[1], **traits}}
+def identify(service: Service, key: str, at: datetime = NOW, **traits: Any) -> None:
+    call = {"userId": "u1", "messageId": f"{at}", "timestamp": at.isoformat(), "traits": {"email": EMAIL[1], **traits}}
     response = service.http.post("/v1/identify", json=call, auth=(key, ""))
     assert response.status_code == 200, response.text
 
@@ -113,7 +114,7 @@ def test_nobody_is_written_to_at_an_address_that_its_source_has_unset(service: S
     # The phone still identifies the person, and her consent to it is kept.
     held = service.get(f"/v1/profiles/{ANN}", include="identity").json()["identifiers"]
     assert PHONE in {(one["type"], one["value"]) for one in held}
-    identify(service, key, phone=PHONE[1], message_id="m2")
+    identify(service, key, phone=PHONE[1], at=NOW + timedelta(seconds=5))
     assert channels_of(service) == {"email": EMAIL[1], "sms": PHONE[1]}
 
 

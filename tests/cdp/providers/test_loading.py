@@ -25,6 +25,23 @@ def test_a_source_has_the_name_of_its_folder(tmp_path: Path) -> None:
         load_providers()
 
 
+@pytest.mark.parametrize("files", [{}, {"webhook.py": ""}, {"source.py": ""}])
+def test_a_folder_without_a_source_is_named(tmp_path: Path, files: dict[str, str]) -> None:
+    with (
+        added_provider(tmp_path, "pigeon", files),
+        pytest.raises(ConfigurationError, match=r"cdp/providers/pigeon/source\.py: .* SOURCE"),
+    ):
+        load_providers()
+
+
+def test_a_source_that_imports_what_is_missing_says_so(tmp_path: Path) -> None:
+    with (
+        added_provider(tmp_path, "pigeon", {"source.py": "import carrier_pigeons"}),
+        pytest.raises(ModuleNotFoundError, match="carrier_pigeons"),
+    ):
+        load_providers()
+
+
 def test_two_sources_of_one_name_are_refused(tmp_path: Path) -> None:
     with (
         added_provider(tmp_path, "events", {"source.py": SOURCE.format(name="events")}),

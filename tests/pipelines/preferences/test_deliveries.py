@@ -1,4 +1,4 @@
-"""What became of messages, and when they were looked at by the clock of the place."""
+"""What became of messages, and when they were opened at by the clock of the place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def gathered(events: list[dict[str, object]], timezone: str | None) -> Warehouse
     build_profiles(warehouse, ())
     write_metrics(warehouse, NOW)
     warehouse.run(statement("preferences/deliveries"), {"reply_weight": 1.0})
-    warehouse.run(statement("preferences/looks"))
+    warehouse.run(statement("preferences/opens"))
     return warehouse
 
 
@@ -39,11 +39,11 @@ CLOCKS = [
 
 
 @pytest.mark.parametrize(("at", "hour", "is_weekend"), CLOCKS)
-def test_looks_are_in_local_time_over_clock_changes(at: str, hour: int, is_weekend: bool) -> None:
+def test_opens_are_in_local_time_over_clock_changes(at: str, hour: int, is_weekend: bool) -> None:
     opened = datetime.fromisoformat(f"{at}+00:00")
     assert opened.astimezone(BERLIN).hour == hour
     warehouse = gathered([event("ann", "email", "opened", opened, message_ref="m")], "Europe/Berlin")
-    assert warehouse.query("select looked_hour, is_weekend from looks").rows() == [(hour, is_weekend)]
+    assert warehouse.query("select opened_hour, is_weekend from opens").rows() == [(hour, is_weekend)]
 
 
 ODD_CLOCKS = [
@@ -56,10 +56,10 @@ ODD_CLOCKS = [
 
 
 @pytest.mark.parametrize(("at", "timezone", "hour"), ODD_CLOCKS)
-def test_looks_are_in_local_time_where_clocks_are_odd(at: str, timezone: str | None, hour: int) -> None:
+def test_opens_are_in_local_time_where_clocks_are_odd(at: str, timezone: str | None, hour: int) -> None:
     opened = datetime.fromisoformat(f"{at}+00:00")
     warehouse = gathered([event("ann", "email", "opened", opened, message_ref="m")], timezone)
-    assert warehouse.query("select looked_hour from looks").rows() == [(hour,)]
+    assert warehouse.query("select opened_hour from opens").rows() == [(hour,)]
 
 
 def at(minutes: float) -> datetime:
@@ -87,7 +87,7 @@ STORIES = {
         [("sms", "delivered", 0, "m1"), ("push", "delivered", 0, "p1"), ("push", "clicked", 5, None)],
         [(0, 0.0), (0, 1.0)],
     ),
-    "opens by machines are no looks": (
+    "opens by machines are no opens": (
         [("email", "delivered", 0, "m1"), ("email", "machine", 1, "m1")],
         [(0, 0.0)],
     ),

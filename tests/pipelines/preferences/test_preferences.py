@@ -35,7 +35,7 @@ HOURS = pl.Schema(
     {
         **dict.fromkeys(("profile_id", "channel"), pl.String),
         **dict.fromkeys(("best_hours", "weekend_best_hours"), pl.List(pl.Int32)),
-        **dict.fromkeys(("looked_count", "weekend_looked_count"), pl.Int64),
+        **dict.fromkeys(("opened_count", "weekend_opened_count"), pl.Int64),
     }
 )
 
@@ -152,8 +152,8 @@ def test_best_hours_are_local() -> None:
         for hour, times in ((6, 4), (18, 3), (20, 1), (12, 1), (9, 1))
         for day in range(1, times + 1)
     ]
-    [(zone, hours, looked)] = preferred(opens, timezone="Europe/Berlin").query(
-        "select timezone, best_hours, looked_count from segments.channel_preferences where profile_id = $1",
+    [(zone, hours, opened)] = preferred(opens, timezone="Europe/Berlin").query(
+        "select timezone, best_hours, opened_count from segments.channel_preferences where profile_id = $1",
         [profile_id("ann")],
     ).rows()  # fmt: skip
-    assert (zone, hours[0], looked) == ("Europe/Berlin", 7, 10)
+    assert (zone, hours[0], opened) == ("Europe/Berlin", 7, 10)

@@ -21,7 +21,7 @@ from pipelines.preferences.best_hours import KEY, fit_clock
 from pipelines.preferences.half_life import LEAST_CHANCE
 from pipelines.preferences.hours import HOURS, NO_ARRIVAL, WITHIN_HOURS, Habit, Ints, Numbers, apart, by_nearness
 
-RULES = ("person", "population", "last look", "raw counts")
+RULES = ("person", "population", "last open", "raw counts")
 MIN_OPENS = 500
 NO_HABIT = Habit(0.0, np.full(HOURS, 1 / HOURS), np.full(HOURS, 1 / HOURS))
 
@@ -55,8 +55,8 @@ def evaluate_hours(earlier: pl.DataFrame, later: pl.DataFrame, seed: int) -> Hou
     """Fit on `earlier` opens and predict the hours of `later` ones of the same people; None if there are too few.
 
     Args:
-        earlier, later: one open per row: profile_id, channel, is_local, is_weekend, received_hour, looked_hour,
-        looked_at.
+        earlier, later: one open per row: profile_id, channel, is_local, is_weekend, received_hour, opened_hour,
+        opened_at.
     """
     known = later.join(earlier.select("profile_id", "is_weekend").unique(), on=["profile_id", "is_weekend"])
     kinds = product((True, False), (False, True))
@@ -100,13 +100,13 @@ def _predicted(earlier: pl.DataFrame, later: pl.DataFrame) -> _Part:
     usual = {
         "person": np.concatenate([*clock.usual_hours(known, asked), np.empty((0, HOURS))]),
         "population": general,
-        "last look": _last_opens(earlier, asked, general),
+        "last open": _last_opens(earlier, asked, general),
         "raw counts": _raw_counts(earlier, asked, general),
     }
     arrived = later["received_hour"].fill_null(NO_ARRIVAL).to_numpy().astype(np.int64)
     return _Part(
         later["profile_id"].to_list(),
-        later["looked_hour"].to_numpy().astype(np.int64),
+        later["opened_hour"].to_numpy().astype(np.int64),
         {rule: _chances(later["channel"], habits, arrived, shares[row], rule) for rule, shares in usual.items()},
         {rule: by_nearness(shares)[row, 0] for rule, shares in usual.items()},
     )
@@ -131,10 +131,10 @@ def _chances(channel: pl.Series, habits: Mapping[str, Habit], arrived: Ints, usu
 def _last_opens(earlier: pl.DataFrame, asked: pl.DataFrame, general: Numbers) -> Numbers:
     """A mixture of the channel's habit and the hour of the person's last open. The last hour is weighted by the share
     of opens that repeat the hour of the previous one."""
-    ordered = earlier.sort("profile_id", "looked_at", "channel")
-    before = ordered.with_columns(before=pl.col("looked_hour").shift(1).over("profile_id")).drop_nulls("before")
-    repeats = float(before.select((pl.col("before") == pl.col("looked_hour")).mean()).item() or 0.0)
-    last = ordered.group_by("profile_id").agg(pl.col("looked_hour").last().alias("last"))
+    ordered = earlier.sort("profile_id", "opened_at", "channel")
+    before = ordered.with_columns(before=pl.col("opened_hour").shift(1).over("profile_id")).drop_nulls("before")
+    repeats = float(before.select((pl.col("before") == pl.col("opened_hour")).mean()).item() or 0.0)
+    last = ordered.group_by("profile_id").agg(pl.col("opened_hour").last().alias("last"))
     hour = asked.join(last, on="profile_id", how="left", maintain_order="left")["last"].to_numpy()
     return np.asarray((1 - repeats) * general + repeats * np.eye(HOURS)[hour])
 
@@ -142,16 +142,16 @@ def _last_opens(earlier: pl.DataFrame, asked: pl.DataFrame, general: Numbers) ->
 def _raw_counts(earlier: pl.DataFrame, asked: pl.DataFrame, general: Numbers) -> Numbers:
     """The shares of the person's own opens on the channel; the channel's habit if there are none."""
     rows = earlier.join(asked.select(KEY).with_row_index("row"), on=KEY)
-    places = rows["row"].to_numpy().astype(np.int64) * HOURS + rows["looked_hour"].to_numpy()
+    places = rows["row"].to_numpy().astype(np.int64) * HOURS + rows["opened_hour"].to_numpy()
     counts = np.bincount(places, minlength=asked.height * HOURS).reshape(-1, HOURS).astype(np.float64)
     total = counts.sum(axis=1, keepdims=True)
     return np.where(total > 0, counts / np.maximum(total, 1), general)
 
 
 def counted(opens: pl.DataFrame) -> pl.DataFrame:
-    """Identical opens as one row, with their number `looks`."""
-    alike = ["profile_id", "channel", "is_weekend", "received_hour", "looked_hour"]
-    return opens.group_by(alike, maintain_order=True).agg(looks=pl.len().cast(pl.Int64))
+    """Identical opens as one row, with their number `opens`."""
+    alike = ["profile_id", "channel", "is_weekend", "received_hour", "opened_hour"]
+    return opens.group_by(alike, maintain_order=True).agg(opens=pl.len().cast(pl.Int64))
 
 
 def _results(

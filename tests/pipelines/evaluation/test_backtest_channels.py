@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from pipelines.evaluation.heldout_channels import evaluate_channels
+from pipelines.evaluation.backtest_channels import evaluate_channels
 from tests.pipelines.preferences.test_half_life import drifting, messages
 from tests.pipelines.runs import NOW
 
