@@ -1,8 +1,8 @@
 """The strongest chain of evidence between two observations of one profile.
 
-This is the only search for it: `cdp identity explain` and the API tell what it finds. A chain is as strong as its
-weakest link, so the chain told is the one whose weakest link is the most probable; of several, the one with the fewest
-links; of several again, the one with the smallest observation ids, read from the end whose id is the smaller one.
+`cdp identity explain` and the API both use this search, so they always show the same chain. A chain is as strong as its
+weakest link: the result is the chain whose weakest link is the most probable. Ties are broken by the number of links,
+then by the smallest observation ids, read from the end with the smaller id.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from identity.sql import statement
 class Evidence:
     """A reason to believe that `observations`, two or more, are one person.
 
-    A value joins all who hold it; the model and a steward join two.
+    A value links all observations that have it; the model and stewards link two.
 
-    probability: how far it is trusted. weight: log2 odds. document: JSON: the value shared, or the weight of each
-    field; None of a steward's word.
+    probability: the confidence in it. weight: log2 odds. document: JSON with the shared value, or the weight of each
+    field; None for a steward's decision.
     """
 
     kind: str
@@ -37,25 +37,25 @@ class Evidence:
 
     @property
     def details(self) -> Any:
-        """What the document says."""
+        """The parsed document."""
         return json.loads(self.document) if self.document else None
 
 
 @dataclass(frozen=True)
 class Link:
-    """A step of a chain, in its direction."""
+    """A step of a chain, with its direction."""
 
     from_id: str
     to_id: str
     evidence: Evidence
 
     def turned(self) -> Link:
-        """The same step the other way."""
+        """The same step in the other direction."""
         return Link(self.to_id, self.from_id, self.evidence)
 
 
 def evidence_in_force(warehouse: Warehouse, profile_id: str) -> list[Evidence]:
-    """What holds a profile together: neither what a constraint or a steward has refused, nor what leads elsewhere."""
+    """The evidence within a profile, without links that a constraint or a steward has refused."""
     found = warehouse.query(statement("evidence_in_force"), [profile_id])
     return [Evidence(*row) for row in found.iter_rows()]
 
@@ -65,7 +65,7 @@ def strongest_chain(
 ) -> list[Link] | None:
     """The strongest chain from any of `starts` to any of `ends`.
 
-    Empty where an observation is both a start and an end; None where no evidence leads from one to the other.
+    Empty if an observation is both a start and an end; None if no evidence connects them.
     """
     if not set(starts).isdisjoint(ends):
         return []
@@ -95,10 +95,10 @@ def _strongest_first(evidence: Evidence) -> tuple[float, float, str, str]:
 def _weakest_link(
     evidence: Mapping[str, Sequence[Evidence]], starts: Collection[str], ends: Collection[str]
 ) -> float | None:
-    """How probable the weakest link of the strongest chain is.
+    """The probability of the weakest link of the strongest chain.
 
-    From the starts, the strongest link at hand is followed until an end is reached (Prim's algorithm): no chain can do
-    without a link as weak as the weakest one followed.
+    From the starts, the strongest available link is followed until an end is reached (Prim's algorithm): every chain
+    contains a link that is at most as strong as the weakest one followed.
     """
     reached: set[str] = set()
     followed: set[Evidence] = set()
@@ -122,7 +122,7 @@ def _weakest_link(
 def _shortest_chain(
     evidence: Mapping[str, Sequence[Evidence]], starts: Collection[str], ends: Collection[str]
 ) -> list[Link]:
-    """The chain with the fewest links; of several, the one with the smallest ids. There is one."""
+    """The chain with the fewest links; of several, the one with the smallest ids. At least one must exist."""
     distance = _distances(evidence, ends)
     here = min((start for start in starts if start in distance), key=lambda start: (distance[start], start))
     chain = []
@@ -140,7 +140,7 @@ def _shortest_chain(
 
 
 def _distances(evidence: Mapping[str, Sequence[Evidence]], ends: Collection[str]) -> dict[str, int]:
-    """How many links lead from each observation to the nearest of `ends`."""
+    """The number of links from each observation to the nearest of `ends`."""
     distance, layer, count = dict.fromkeys(ends, 0), set(ends), 0
     while layer:
         leading = {one for here in layer for one in evidence.get(here, ())}

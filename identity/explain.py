@@ -1,4 +1,4 @@
-"""Why two people are one profile, or why they are two: what `cdp identity explain` answers."""
+"""Why two people are one profile or two: the answers of `cdp identity explain`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ from identity.sql import statement
 
 @dataclass(frozen=True)
 class Explanation:
-    """document: what speaks for and against, JSON-ready. weighed: the pairs of observations (groups of them) that a
-    chart shows. alone: whether it shows these by themselves, and not the exact components that they are in."""
+    """The evidence for and against, and what a chart of it compares.
+
+    document: the evidence, ready for JSON. weighed: pairs of groups of observations to chart. alone: whether the groups
+    are charted by themselves, instead of with the exact components that they belong to.
+    """
 
     document: dict[str, Any]
     weighed: Sequence[tuple[list[str], list[str]]]
@@ -31,9 +34,9 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Explainer:
-    """What an explanation is drawn from.
+    """The data behind explanations.
 
-    warehouse: the published one. decisions: the stewards' that stand: kind, left_id, right_id, author, reason,
+    warehouse: the published one. decisions: the stewards' decisions in force: kind, left_id, right_id, author, reason,
     decided_at. patterns: as `identity.values.judge` takes them.
     """
 
@@ -43,19 +46,19 @@ class Explainer:
     patterns: pl.DataFrame
 
     def explain(self, left: pl.DataFrame, right: pl.DataFrame) -> Explanation:
-        """Explain two groups of observations, as the user means them: observation_id, profile_id.
+        """Explain two groups of observations, given as observation_id, profile_id.
 
         Raises:
-            IdentityError: they are in one profile, but no evidence joins them.
+            IdentityError: they are in one profile, but no evidence connects them.
         """
         together = sorted(set(left["profile_id"]) & set(right["profile_id"]))
         return self._one_profile(together[0], left, right) if together else self._two_profiles(left, right)
 
     def chart(self, explanation: Explanation) -> str:
-        """Splink's waterfall of what was weighed: an HTML document that needs no network.
+        """Splink's waterfall chart of the comparison: an HTML document that works offline.
 
         Raises:
-            IdentityError: there is nothing that the model could weigh.
+            IdentityError: the model cannot compare anything here.
         """
         ids = [one for pair in explanation.weighed for side in pair for one in side]
         with self._bench(ids, alone=explanation.alone) as on:
@@ -63,16 +66,16 @@ class Explainer:
             if scored:
                 return on.chart(scored)
         raise IdentityError(
-            "there is nothing to chart: the model weighs two descriptions that have a name or a birthday each",
+            "there is nothing to chart: the model compares two descriptions if each has a name or a date of birth",
             where="--chart",
-            hint="Leave the option out: what joins them is told without it",
+            hint="Without this option, the evidence is shown as text",
         )
 
     def _one_profile(self, profile_id: str, left: pl.DataFrame, right: pl.DataFrame) -> Explanation:
         starts, ends = (_inside(side, profile_id) for side in (left, right))
         chain = strongest_chain(evidence_in_force(self.warehouse, profile_id), starts, ends)
         if chain is None:
-            raise IdentityError("no evidence joins the two any more", where=profile_id, hint="Run `cdp run`")
+            raise IdentityError("no evidence connects the two any more", where=profile_id, hint="Run `cdp run`")
         passed = [chain[0].from_id, *(link.to_id for link in chain)] if chain else [min(set(starts) & set(ends))]
         document = {
             "same_profile": True,
@@ -109,14 +112,14 @@ class Explainer:
         return bench(self.warehouse, ids, self.model, self.patterns, alone=alone)
 
     def _observations(self, ids: Sequence[str]) -> list[dict[str, Any]]:
-        """In the order asked, each with what it says, its file and line, and the raw row as it came."""
+        """The observations in the given order, each with its values, its file and line, and its raw row."""
         with self.warehouse.frame("asked", pl.DataFrame({"observation_id": ids})):
             rows = self.warehouse.query(statement("raw_rows")).iter_rows(named=True)
             found = {row["observation_id"]: row for row in rows}
         return [{**found[one], **_read(found[one])} for one in ids]
 
     def _link(self, link: Link) -> dict[str, Any]:
-        """As a document; `type` and `value` of an exact link, `fields` of a model's, `decision` of a steward's."""
+        """The link as a document: an exact link has `type`, `value`, the model's `fields`, a steward's `decision`."""
         evidence, details = link.evidence, link.evidence.details
         exact, model = evidence.kind == "exact", evidence.kind == "model"
         return {
@@ -165,6 +168,6 @@ def _profiles(members: pl.DataFrame) -> list[str]:
 
 
 def _read(row: dict[str, Any]) -> dict[str, Any]:
-    """What is JSON in a raw row, read; what an observation does not say is left out."""
+    """The parsed JSON of a raw row, without the values that the observation lacks."""
     says = {name: value for name, value in json.loads(row["says"]).items() if value is not None}
     return {"says": says, "payload": json.loads(row["payload"]) if row["payload"] else None}

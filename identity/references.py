@@ -76,7 +76,7 @@ def members_meant(warehouse: Warehouse, reference: Reference) -> pl.DataFrame:
     found = observations_meant(warehouse, reference)
     if found.is_empty():
         raise NotFound(
-            f"no profile is known by this {reference.kind.replace('_', ' ')}",
+            f"unknown {reference.kind.replace('_', ' ')}",
             where=reference.position,
             hint="`cdp sql` can look for it in conformed.observations",
         )

@@ -1,4 +1,4 @@
-"""A run in progress: what it was given, what it goes by, what it works on, and what it has found out so far."""
+"""A run in progress: its inputs, its rules, the databases it works on, and its results so far."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from pipelines.land.recognise import InputFile
 
 
 class Progress(Protocol):
-    """Who is told how a run gets on."""
+    """Receives the progress of a run."""
 
     def stage_started(self, name: str) -> None: ...
 
@@ -44,7 +44,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Rules:
-    """What a run goes by. Read before it begins, so that a mistake in any of them stops it at once."""
+    """The configured rules of a run. They are read first, so that an error in any of them stops the run at once."""
 
     sources: Mapping[str, Source]
     catalogue: Catalogue
@@ -57,7 +57,7 @@ class Rules:
         """The rules that the settings name.
 
         Raises:
-            ConfigurationError, IdentityError: one of them is wrong.
+            ConfigurationError, IdentityError: one of them is invalid.
         """
         return cls(
             load_sources(),
@@ -70,7 +70,7 @@ class Rules:
 
 @dataclass
 class Findings:
-    """What the stages have found so far; the report is made of it."""
+    """The results of the stages so far, from which the report is made."""
 
     landing: Landing = NOTHING_LANDED
     conformed: Conformed = NOTHING_CONFORMED
@@ -81,7 +81,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Run:
-    """A run in progress. Only the functions of `STAGES` see it: they hand each stage what it reads."""
+    """A run in progress. Only the functions in `STAGES` see it: they pass each stage what it reads."""
 
     run_id: str
     started_at: datetime
@@ -97,10 +97,10 @@ class Run:
 
     @cached_property
     def as_of(self) -> datetime:
-        """The time that the run speaks for: as given, or that of the newest event.
+        """The time for which results are computed: as given, or the time of the newest event.
 
-        Never the wall clock: a rebuild from the same landing must give the same rows, and what the logs do not
-        cover yet is not silence.
+        Not the wall clock: a rebuild from the same landing must give the same rows, and the time after the last event
+        is not covered by the logs, rather than quiet.
         """
         if self.given_as_of:
             return self.given_as_of
@@ -108,7 +108,7 @@ class Run:
         return newest.astimezone(UTC) if newest else self.started_at
 
     def report(self, *, published: bool) -> RunReport:
-        """Figures of the stages that are done, and of the state after them."""
+        """The figures of the completed stages and of the resulting state."""
         found, conformed = self.found, self.found.conformed
         lines = lines_by_outcome(conformed.tally)
         return RunReport(

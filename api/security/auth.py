@@ -1,4 +1,4 @@
-"""Who calls, and what they may do: bearer tokens in requests (RFC 6750)."""
+"""Authentication and authorisation of requests by bearer tokens (RFC 6750)."""
 
 from __future__ import annotations
 
@@ -81,6 +81,5 @@ _authorise = Authorise()
 ProfileReader = Annotated[Caller, Security(_authorise, scopes=["profiles:read"])]
 SegmentReader = Annotated[Caller, Security(_authorise, scopes=["segments:read"])]
 DecisionReader = Annotated[Caller, Security(_authorise, scopes=["decisions:read"])]
-EventWriter = Annotated[Caller, Security(_authorise, scopes=["events:write"])]
 ConsentReader = Annotated[Caller, Security(_authorise, scopes=["consents:read"])]
 ConsentWriter = Annotated[Caller, Security(_authorise, scopes=["consents:write"])]

@@ -20,7 +20,6 @@ ID_TYPES = {
 }
 # The source of user ids in tracked events: a customer_id includes its source.
 USER_ID_SOURCE = "segment"
-CLASSES = ("audience", "computed_trait")
 
 _EVENT_TYPES = {"identified": "identify", "viewed": "page"}
 Json = dict[str, Any]

@@ -1,4 +1,4 @@
-"""The report of a run: `cdp run --json` prints it, the store keeps it, the tables of `runs` and `quality` list it."""
+"""The report of a run: printed by `cdp run --json`, kept in the store, listed in the tables `runs` and `quality`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
-# What becomes of a line. Where its items had several outcomes, the first of these counts.
+# The outcome of a line. If its items have several outcomes, the first of these counts.
 Outcome = Literal["reject", "event", "observation", "consent", "duplicate"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
@@ -20,7 +20,7 @@ class _Part(BaseModel):
 
 
 class StageReport(_Part):
-    """A stage that was done: the rows that it made, and how long that took."""
+    """A completed stage: the rows it produced (`check`: the expectations it evaluated), and how long it took."""
 
     name: str
     rows: int
@@ -28,7 +28,7 @@ class StageReport(_Part):
 
 
 class OutcomeCount(_Part):
-    """How many lines of a source had an outcome."""
+    """The number of lines of a source with an outcome."""
 
     source: str
     outcome: Outcome
@@ -43,7 +43,7 @@ class BrokenExpectation(_Part):
 
 
 class TableVerdict(_Part):
-    """How many of a table's expectations hold, and those that are broken."""
+    """The number of a table's expectations that hold, and the broken ones."""
 
     table: str
     passed: int
@@ -51,12 +51,12 @@ class TableVerdict(_Part):
 
 
 class RunReport(_Part):
-    """Figures of a run, and of the state after it; the fields stand in the order in which they are printed.
+    """The figures of a run and of the resulting state, in the order in which they are printed.
 
-    as_of: the time that the run speaks for. seconds: of all stages together. files: taken in by this run; files_known:
-    inputs that had been landed before. landed: lines; `lines` has them by outcome, `tally` by source and outcome.
-    events, observations, consents, profiles: rows there are now. merges, splits: of this run. quality: of the tables
-    checked. A field that is added needs a default: the reports kept before do not have it.
+    as_of: the time for which results are computed. seconds: of all stages together. files: landed by this run;
+    files_known: inputs that had been landed before. landed: lines; `lines` has them by outcome, `tally` by source and
+    outcome. events, observations, consents, profiles: current numbers of rows. merges, splits: by this run. quality:
+    verdicts on the tables checked. A new field needs a default, because older reports in the store lack it.
     """
 
     run_id: str
@@ -81,12 +81,12 @@ class RunReport(_Part):
     quality: tuple[TableVerdict, ...]
 
     def document(self) -> dict[str, Any]:
-        """The report as JSON has it."""
+        """The report as a JSON document."""
         return self.model_dump(mode="json")
 
 
 def lines_by_outcome(tally: Iterable[OutcomeCount]) -> dict[Outcome, int]:
-    """The lines of all sources by outcome, every outcome among them."""
+    """The number of lines of all sources for each outcome, 0 included."""
     lines = dict.fromkeys(OUTCOMES, 0)
     for count in tally:
         lines[count.outcome] += count.lines

@@ -171,9 +171,9 @@ class TestExplain:
     @pytest.mark.parametrize(
         ("a", "says"),
         [
-            ("nobody@example.com", "A: no profile is known by this email"),
-            ("prf_00000000000000000000000000", "A: no profile is known by this profile"),
-            ("0" * 32, "A: no profile is known by this observation"),
+            ("nobody@example.com", "A: unknown email"),
+            ("prf_00000000000000000000000000", "A: unknown profile"),
+            ("0" * 32, "A: unknown observation"),
             ("email:not an address", "A: not a valid email"),
             ("somebody", "A: neither an id nor an identifier"),
         ],
