@@ -18,6 +18,7 @@ from api.access import routes as access
 from api.consent import preference_routes
 from api.consent import routes as consent
 from api.context import Clock, Context
+from api.debug import routes as debug
 from api.decision import routes as decision
 from api.decision.service import DecisionService
 from api.errors import handle_errors
@@ -65,6 +66,7 @@ ROUTERS = (
     loader_routes.router,
     preference_routes.router,
     webhooks.router,
+    debug.router,
 )
 
 

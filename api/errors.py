@@ -153,7 +153,9 @@ async def _on_oauth_error(request: Request, error: OAuthError) -> JSONResponse:
 
 async def _on_http_exception(request: Request, error: HTTPException) -> JSONResponse:
     code = _CODES.get(error.status_code, "http_error")
-    message = HTTPStatus(error.status_code).description or HTTPStatus(error.status_code).phrase
+    status = HTTPStatus(error.status_code)
+    # The framework's own words are better only where it cannot parse a body; they quote nothing of it.
+    message = error.detail if status == HTTPStatus.BAD_REQUEST else status.description or status.phrase
     return problem(request, error.status_code, code, message, headers=error.headers)
 
 

@@ -76,7 +76,7 @@ async def read_decision(_caller: DecisionReader, decision_id: DecisionId, contex
     "/{decision_id}/outcome",
     summary="Report what became of a message",
     response_model=LoggedDecisionView,
-    responses=problems(401, 403, 404, 409, 422, 429, 503),
+    responses=problems(400, 401, 403, 404, 409, 422, 429, 503),
 )
 async def report_outcome_of_decision(
     caller: DecisionReader, decision_id: DecisionId, body: OutcomeReport, context: ContextOf

@@ -81,5 +81,6 @@ _authorise = Authorise()
 ProfileReader = Annotated[Caller, Security(_authorise, scopes=["profiles:read"])]
 SegmentReader = Annotated[Caller, Security(_authorise, scopes=["segments:read"])]
 DecisionReader = Annotated[Caller, Security(_authorise, scopes=["decisions:read"])]
+DebugReader = Annotated[Caller, Security(_authorise, scopes=["debug:read"])]
 ConsentReader = Annotated[Caller, Security(_authorise, scopes=["consents:read"])]
 ConsentWriter = Annotated[Caller, Security(_authorise, scopes=["consents:write"])]

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -21,15 +21,17 @@ from api.errors import problems
 from api.security.auth import count_request
 from api.security.body_limit import bounded
 from api.segment_com import items
-from api.segment_com.body import read_object
+from api.segment_com.body import InvalidPayload, read_object
 from api.segment_com.credentials import sender_by_header, sender_by_key
-from cdp.live import LiveItem
+from cdp.live import LiveItem, Refusal
 
 router = APIRouter(tags=["tracking"])
 
 MAX_BYTES = 500 * 1024
 MAX_IMPORT_BYTES = 4 * 1024 * 1024
 
+# The source whose mapping reads the calls, whatever source they are landed under.
+FORMAT = "segment"
 SINGLE_CALLS = ("track", "identify", "page", "screen", "group", "alias")
 _SUMMARIES = {
     "track": "Track an event",
@@ -63,7 +65,14 @@ def _documented(example: dict[str, Any]) -> dict[str, Any]:
 
 _OPEN_PATHS = re.compile(rf"/v1/({'|'.join(_SUMMARIES)}|[tipsgab])/?|/beacon/v1/batch")
 
-Endpoint = Callable[[Request, Context], Awaitable[Response]]
+Endpoint = Callable[[Request, Context, bool], Awaitable[Response]]
+Strict = Annotated[
+    bool,
+    Query(
+        description="For development: refuse the whole request if an event is invalid, and say which and why. "
+        "Otherwise events are stored as they are, and invalid ones are among the rejects of the next run."
+    ),
+]
 
 
 class Success(BaseModel):
@@ -72,6 +81,22 @@ class Success(BaseModel):
     success: Literal[True] = True
 
 
+class InvalidEvents(InvalidPayload):
+    """Events that a run would reject, in a request that wants to know at once."""
+
+    code = "invalid_events"
+
+    def __init__(self, refusals: Mapping[int, Refusal]) -> None:
+        shown = [_in_words(position, refusal) for position, refusal in sorted(refusals.items())[:_MOST_TOLD]]
+        further = [f"and {len(refusals) - _MOST_TOLD} more"] if len(refusals) > _MOST_TOLD else []
+        super().__init__(f"Nothing was stored. {'; '.join(shown + further)}")
+
+
+def _in_words(position: int, refusal: Refusal) -> str:
+    return f"Event {position}: {refusal.reason}" + (f" ({refusal.detail})" if refusal.detail else "")
+
+
+_MOST_TOLD = 20
 _SUCCESS = '{"success": true}'
 
 
@@ -81,7 +106,7 @@ def is_open(path: str) -> bool:
 
 
 def _endpoint(call: str, max_bytes: int) -> Endpoint:
-    async def receive_call(request: Request, context: ContextOf) -> Response:
+    async def receive_call(request: Request, context: ContextOf, strict: Strict = False) -> Response:
         by_header = await sender_by_header(request, context)
         body = await request.body()
         received_at = context.clock()
@@ -91,7 +116,12 @@ def _endpoint(call: str, max_bytes: int) -> Endpoint:
         request.state.client_id = sender.name
         count_request(request, sender.name)
         work = partial(_events, call, document, items.Delivery(received_at, sender.stamp))
-        await context.intake.receive(sender.source, await context.intake.read(len(body), work), received_at)
+        events = await context.intake.read(len(body), work)
+        if strict:
+            check = partial(context.receiver.refusals, sender.source, events, received_at, format=FORMAT)
+            if refusals := await context.intake.run(len(body), check):
+                raise InvalidEvents(refusals)
+        await context.intake.receive(sender.source, events, received_at)
         return Response(_SUCCESS, media_type="application/json")
 
     return receive_call
@@ -116,7 +146,7 @@ def _add_call(call: str) -> None:
             summary=_SUMMARIES[call],
             description=_DESCRIPTIONS[call],
             response_model=Success,
-            responses=problems(400, 401, 403, 413, 429, 503),
+            responses=problems(400, 401, 403, 413, 422, 429, 503),
             openapi_extra=_documented(
                 _CALL_EXAMPLE if call in SINGLE_CALLS else {"batch": [{"type": "track", **_CALL_EXAMPLE}]}
             ),

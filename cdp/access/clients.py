@@ -24,6 +24,7 @@ SCOPES = {
     "events:write": "send events and descriptions of people",
     "consents:read": "read consents",
     "consents:write": "record consents",
+    "debug:read": "see what became of the last payloads, without personal data",
 }
 
 _PREFIX = "cdp_secret_"

@@ -39,8 +39,19 @@ def forget_oldest(connection: sa.Connection, kept: int, most: int) -> int:
     return delete_first(connection, request_log, request_log.c.seq <= newest - kept, most)
 
 
-def recent_requests(connection: sa.Connection, limit: int) -> list[LoggedRequest]:
-    """The latest requests, newest first."""
+def recent_requests(connection: sa.Connection, limit: int, *conditions: sa.ColumnElement[bool]) -> list[LoggedRequest]:
+    """The latest requests that meet all conditions, newest first."""
     columns = [request_log.c[name] for name in LoggedRequest.__slots__]
-    newest = sa.select(*columns).order_by(request_log.c.seq.desc()).limit(limit)
+    newest = sa.select(*columns).where(*conditions).order_by(request_log.c.seq.desc()).limit(limit)
     return [LoggedRequest(*row) for row in connection.execute(newest)]
+
+
+# Errors are looked for among this many requests, because a scan of all takes long where there are none.
+_SEARCHED_REQUESTS = 20_000
+
+
+def refused_requests(connection: sa.Connection, limit: int) -> list[LoggedRequest]:
+    """The latest requests that failed, among the recent ones, newest first."""
+    newest = sa.select(sa.func.max(request_log.c.seq)).scalar_subquery()
+    is_recent = request_log.c.seq > newest - _SEARCHED_REQUESTS
+    return recent_requests(connection, limit, is_recent, request_log.c.status >= 400)

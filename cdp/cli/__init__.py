@@ -28,6 +28,7 @@ from cdp.cli import (
     serve,
     simulate,
     sql,
+    tail,
     terminal,
     work,
 )
@@ -47,6 +48,7 @@ GROUPS = (
     evaluate.app,
     sql.app,
     serve.app,
+    tail.app,
     work.app,
     clients.app,
     consents.app,

@@ -6,6 +6,6 @@
 The HTTP layer authenticates the sender; `Receiver.receive` does everything after that.
 """
 
-from cdp.live.receive import MOST_AT_ONCE, LiveItem, Outcome, Receipt, Receiver
+from cdp.live.receive import MOST_AT_ONCE, LiveItem, Outcome, Receipt, Receiver, Refusal
 
-__all__ = ["MOST_AT_ONCE", "LiveItem", "Outcome", "Receipt", "Receiver"]
+__all__ = ["MOST_AT_ONCE", "LiveItem", "Outcome", "Receipt", "Receiver", "Refusal"]

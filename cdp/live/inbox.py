@@ -5,6 +5,7 @@ A landed row is kept for some time, because its message id identifies redeliveri
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,17 +15,23 @@ import sqlalchemy as sa
 
 from cdp.live.tables import inbox
 from cdp.store.bulk import delete_first, frame_of, insert_new
+from cdp.store.prepared import Prepared, Value
 
 ROWS_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A payload to store; `profile_id` is the profile it was resolved to."""
+    """A payload to store.
+
+    profile_id: the profile it was resolved to. reason, detail: why it is refused, and which field is wrong.
+    """
 
     message_id: str
     payload: str
     profile_id: str | None = None
+    reason: str | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ def put(
 ) -> Mapping[str, int]:
     """Store payloads in their order; return the number (`seq`) of each new one, by message id.
 
-    A payload whose message id the source has used before is ignored.
+    A payload whose message id the source has used before is ignored, but counted as a repeat of the first.
     """
     rows = [
         {
@@ -59,11 +66,28 @@ def put(
             "payload": arrival.payload,
             "received_at": received_at,
             "profile_id": arrival.profile_id,
+            "reason": arrival.reason,
+            "detail": arrival.detail,
         }
         for arrival in arrivals
     ]
     added = insert_new(connection, inbox, rows, inbox.c.message_id, inbox.c.seq)
-    return {row.message_id: row.seq for row in added}
+    new = {row.message_id: row.seq for row in added}
+    _count_repeats(connection, source, Counter(arrival.message_id for arrival in arrivals) - Counter(new), received_at)
+    return new
+
+
+_REPEAT = Prepared(
+    inbox.update()
+    .where(inbox.c.source == sa.bindparam("of_source"), inbox.c.message_id == sa.bindparam("id"))
+    .values(repeat_count=inbox.c.repeat_count + sa.bindparam("count"), repeated_at=sa.bindparam("at"))
+)
+
+
+def _count_repeats(connection: sa.Connection, source: str, repeats: Mapping[str, int], at: datetime) -> None:
+    # In a fixed order, so that transactions that repeat the same payloads do not deadlock.
+    rows: list[Mapping[str, Value]] = [{"id": one, "count": count} for one, count in sorted(repeats.items())]
+    _REPEAT.write(connection, rows, of_source=source, at=at)
 
 
 def holds(connection: sa.Connection, source: str, arrival: Arrival) -> bool:

@@ -9,10 +9,14 @@ from typing import NamedTuple
 
 
 class Item(NamedTuple):
-    """A conformed item of a payload. `reason`: why it is refused. The columns are those of `items.sql`."""
+    """A conformed item of a payload. The columns are those of `items.sql`.
+
+    reason: why it is refused. detail: which field is wrong; never a value.
+    """
 
     position: int
     reason: str | None
+    detail: str | None
     observation_id: str | None
     event_id: str | None
     channel: str | None

@@ -46,11 +46,21 @@ class LiveItem:
     payload: dict[str, Any] | list[Any] | str
 
 
+class Refusal(NamedTuple):
+    """Why an item is refused by the source's mapping or by the conforming rules.
+
+    detail: which field is wrong; never a value.
+    """
+
+    reason: str
+    detail: str | None = None
+
+
 class Outcome(NamedTuple):
     """What became of an item.
 
     is_new: it is in the inbox and lands with the next run; the message id of other items is known.
-    reason: why the source's mapping or the conforming rules refused a new item.
+    reason: why a new item was refused.
     """
 
     is_new: bool
@@ -112,13 +122,24 @@ class Receiver:
         if not items:
             return Receipt(())
         arrivals = [_arrival(item) for item in items]
-        payloads = [arrival.payload for arrival in arrivals]
-        with self._conformer() as conformer:
-            conformed = conformer.conform(source_name, source, payloads, received_at)
+        conformed = self._conform(source_name, source, arrivals, received_at)
+        refusals = _refusals(conformed.items, len(items))
+        judged = [_judged(arrival, refusals.get(position)) for position, arrival in enumerate(arrivals)]
         with self._store.write() as connection:
-            new = self._store_items(connection, source_name, source.name, arrivals, conformed, received_at)
-        reasons = dict(_rejected(conformed.items, new))
-        return Receipt([Outcome(position in new, reasons.get(position)) for position in range(len(items))])
+            new = self._store_items(connection, source_name, source.name, judged, conformed, received_at)
+        return Receipt([_outcome(position in new, refusals.get(position)) for position in range(len(items))])
+
+    def refusals(
+        self, source_name: str, items: Sequence[LiveItem], received_at: datetime, *, format: str | None = None
+    ) -> Mapping[int, Refusal]:
+        """The items that `receive` would refuse, by position. Nothing is stored.
+
+        Raises:
+            UsageError: as `receive`.
+        """
+        source = self._source(source_name, format or source_name)
+        arrivals = [_arrival(item) for item in items]
+        return _refusals(self._conform(source_name, source, arrivals, received_at).items, len(items))
 
     def has_received(self, source_name: str, item: LiveItem) -> bool:
         """Whether this payload, and no other, came under its message id."""
@@ -138,6 +159,12 @@ class Receiver:
         if not _SOURCE_NAME.fullmatch(source_name):
             raise UsageError(f"a source's name is one lower-case word, not {source_name!r}")
         return source
+
+    def _conform(
+        self, source_name: str, source: Source, arrivals: Sequence[Arrival], received_at: datetime
+    ) -> Conformed:
+        with self._conformer() as conformer:
+            return conformer.conform(source_name, source, [arrival.payload for arrival in arrivals], received_at)
 
     def _store_items(
         self,
@@ -200,10 +227,20 @@ def _positions(arrivals: Sequence[Arrival], added: Mapping[str, int]) -> dict[in
     return {first[message_id]: seq for message_id, seq in added.items()}
 
 
-def _rejected(items: Iterable[Item], new: Mapping[int, int]) -> list[tuple[int, str]]:
-    """The positions of new payloads that were refused or contain a refused item, each with its first reason."""
-    reasons: dict[int, str | None] = dict.fromkeys(new, BROKEN_JSON)
+def _refusals(items: Iterable[Item], payload_count: int) -> Mapping[int, Refusal]:
+    """The payloads that are refused or contain a refused item, by position, each with its first reason."""
+    unread = set(range(payload_count))
+    refusals: dict[int, Refusal] = {}
     for item in items:
-        if item.position in reasons and reasons[item.position] in (BROKEN_JSON, None):
-            reasons[item.position] = item.reason
-    return sorted((position, reason) for position, reason in reasons.items() if reason)
+        unread.discard(item.position)
+        if item.reason:
+            refusals.setdefault(item.position, Refusal(item.reason, item.detail))
+    return refusals | dict.fromkeys(unread, Refusal(BROKEN_JSON))
+
+
+def _judged(arrival: Arrival, refusal: Refusal | None) -> Arrival:
+    return replace(arrival, reason=refusal.reason, detail=refusal.detail) if refusal else arrival
+
+
+def _outcome(is_new: bool, refusal: Refusal | None) -> Outcome:
+    return Outcome(is_new, refusal.reason if refusal and is_new else None)

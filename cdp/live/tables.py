@@ -19,10 +19,18 @@ inbox = sa.Table(
     time("received_at"),
     text("profile_id", optional=True),
     sa.Column("landed_run_id", sa.Text, nullable=True, index=True),
+    # Why it was refused, and which field is wrong. The next run comes to the same verdict.
+    text("reason", optional=True),
+    text("detail", optional=True),
+    # How often it came again, and when it last did.
+    sa.Column("repeat_count", sa.Integer, nullable=False, server_default="0"),
+    time("repeated_at", optional=True),
     sa.UniqueConstraint("source", "message_id"),
     sqlite_autoincrement=True,
 )
 
+is_repeated = inbox.c.repeated_at.is_not(None)
+sa.Index("ix_inbox_repeated_at", inbox.c.repeated_at, sqlite_where=is_repeated, postgresql_where=is_repeated)
 # Landed rows are deleted by age.
 sa.Index(
     "ix_inbox_landed",

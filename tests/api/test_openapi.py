@@ -50,6 +50,18 @@ def cases(document: Any, method: str, path: str) -> st.SearchStrategy[schemathes
     return st.one_of(*(document[path][method].as_strategy(generation_mode=mode) for mode in GenerationMode))
 
 
+def test_who_sends_a_body_may_send_what_is_none(document: Any) -> None:
+    """Bytes that are not UTF-8, for example."""
+    operations = [
+        (method, path, operation)
+        for path, methods in document.raw_schema["paths"].items()
+        for method, operation in methods.items()
+    ]
+    assert [
+        (method, path) for method, path, one in operations if "requestBody" in one and "400" not in one["responses"]
+    ] == []
+
+
 @pytest.fixture(scope="module")
 def headers(lasting: Service) -> dict[str, str]:
     return lasting.headers(lasting.everything)

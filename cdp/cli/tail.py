@@ -1,0 +1,124 @@
+"""The last payloads received over HTTP, and what became of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from cdp.cli import terminal
+from cdp.cli.common import load_settings, opened_store
+from cdp.errors import UsageError
+
+if TYPE_CHECKING:
+    from cdp.live.debugging import Seen
+    from cdp.store import Connection, Store
+
+app = typer.Typer()
+
+POLL_SECONDS = 0.5
+# A transaction that began earlier may show its payloads later than others with higher numbers.
+_LATE_ROWS, _LATE_TIME = 1_000, timedelta(seconds=30)
+_MOST_AT_ONCE = 1_000
+
+
+@app.command()
+def tail(
+    count: Annotated[int, typer.Option("-n", "--lines", min=1, max=1_000, help="How many payloads to show.")] = 20,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until Ctrl-C.")] = False,
+    source: Annotated[str | None, typer.Option(help="Only payloads of this source.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="Only `accepted`, `rejected` or `duplicate` payloads.")] = None,
+    payloads: Annotated[bool, typer.Option("--payloads", help="Show the payloads, without personal data.")] = False,
+    values: Annotated[bool, typer.Option("--values", help="Show the payloads with all values.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document a line.")] = False,
+) -> None:
+    """Show the last payloads received over HTTP, and what became of them.
+
+    A rejected payload has a reason and the field that is wrong. Values are shown as their kinds, unless --values.
+
+    Examples: cdp tail · cdp tail -f --source web · cdp tail --outcome rejected --payloads
+    """
+    from cdp.live.debugging import OUTCOMES, last_payloads
+
+    chosen = next((one for one in OUTCOMES if one == outcome), None)
+    if outcome and not chosen:
+        raise UsageError(f"unknown outcome {outcome!r}", where="--outcome", hint=f"one of: {', '.join(OUTCOMES)}")
+
+    def show(found: Sequence[Seen]) -> None:
+        for seen in found:
+            if as_json:
+                typer.echo(json.dumps(seen.document(shows_values=values), ensure_ascii=False))
+            else:
+                _print(seen, shows_payload=payloads or values, shows_values=values)
+
+    with opened_store(load_settings()) as store:
+        with store.read() as connection:
+            found = last_payloads(connection, count, source=source, outcome=chosen)
+        show(found[::-1])
+        if not found and not follow and not as_json:
+            terminal.say("Nothing has been received yet. `cdp serve` receives; `cdp clients add` gives a write key.")
+        if follow:
+            from cdp.live.debugging import payloads_since
+
+            def since(connection: Connection, seq: int, at: datetime) -> Sequence[Seen]:
+                return payloads_since(connection, seq, at, _MOST_AT_ONCE, source=source, outcome=chosen)
+
+            with suppress(KeyboardInterrupt):
+                _follow(store, found, since, show)
+
+
+def _follow(
+    store: Store,
+    shown: Sequence[Seen],
+    since: Callable[[Connection, int, datetime], Sequence[Seen]],
+    show: Callable[[Sequence[Seen]], None],
+) -> None:
+    """Show what comes in, and what comes again, until Ctrl-C."""
+    began = datetime.now(UTC)
+    known = {(one.seq, one.duplicates) for one in shown}
+    while True:
+        newest = max((seq for seq, _ in known), default=0)
+        repeated_at = max(began, datetime.now(UTC) - _LATE_TIME)
+        with store.read() as connection:
+            found = since(connection, newest - _LATE_ROWS if known else 0, repeated_at)
+        news = [one for one in found if (one.seq, one.duplicates) not in known and _is_recent(one, began)]
+        show(news[::-1])
+        known |= {(one.seq, one.duplicates) for one in news}
+        time.sleep(POLL_SECONDS)
+
+
+def _is_recent(seen: Seen, began: datetime) -> bool:
+    return max(seen.received_at, seen.last_duplicate_at or seen.received_at) >= began - _LATE_TIME
+
+
+def _print(seen: Seen, *, shows_payload: bool, shows_values: bool) -> None:
+    document = seen.document(shows_values=shows_values)
+    line = Text(f"{seen.received_at:%H:%M:%S}  {seen.source:<12}  ")
+    line.append(f"{seen.outcome:<8}", style="red" if seen.reason else "green")
+    line.append(f"  {_what(document)}  {document['message_id']}")
+    if seen.reason:
+        line.append(f"  {seen.reason}" + (f": {seen.detail}" if seen.detail else ""), style="red")
+    if seen.duplicates:
+        line.append(
+            f"  came {seen.duplicates} more times" if seen.duplicates > 1 else "  came once more", style="yellow"
+        )
+    terminal.out.print(line, soft_wrap=True)
+    if shows_payload:
+        terminal.out.print(
+            Text(json.dumps(document["payload"], ensure_ascii=False, indent=2)), style="dim", soft_wrap=True
+        )
+
+
+def _what(document: dict[str, object]) -> str:
+    """The type and the name of an event, as far as its format has them."""
+    payload = document["payload"]
+    if not isinstance(payload, dict):
+        return "?"
+    found = [payload.get(name) for name in ("type", "event", "RecordType", "MessageStatus", "eventType")]
+    return " ".join(dict.fromkeys(str(one) for one in found if isinstance(one, str))) or document["format"]  # type: ignore[return-value]
