@@ -49,7 +49,12 @@ class Context:
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """The result of `work` in one read transaction of the store."""
-        return await self.ask(lambda store: self._read(store, work))
+        return await self.ask(lambda _store: self.read_now(work))
+
+    def read_now(self, work: Callable[[Connection], Result]) -> Result:
+        """`read`, in the thread of the caller."""
+        with self.store.read() as connection:
+            return work(connection)
 
     async def ask(self, work: Callable[[Store], Result]) -> Result:
         """The result of `work` on the store.
@@ -59,10 +64,6 @@ class Context:
         if self.store.is_embedded:
             return work(self.store)
         return await run_in_threadpool(work, self.store)
-
-    def _read(self, store: Store, work: Callable[[Connection], Result]) -> Result:
-        with store.read() as connection:
-            return work(connection)
 
 
 def context_of(request: Request) -> Context:

@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from api.schemas import Problem
 from cdp.errors import CdpError
@@ -156,7 +157,22 @@ async def _on_http_exception(request: Request, error: HTTPException) -> JSONResp
     status = HTTPStatus(error.status_code)
     # The framework's own words are better only where it cannot parse a body; they quote nothing of it.
     message = error.detail if status == HTTPStatus.BAD_REQUEST else status.description or status.phrase
-    return problem(request, error.status_code, code, message, headers=error.headers)
+    headers = dict(error.headers or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_methods_of(request)))
+    return problem(request, error.status_code, code, message, headers=headers)
+
+
+def _methods_of(request: Request) -> set[str]:
+    """The methods that the path has routes for. The router itself names those of the first route only."""
+    return {
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    }
+
+
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 async def _on_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -53,6 +53,11 @@ class Problem(Body):
     error: dict[str, str] | None = Field(None, description="Code and message in the format of Segment's Profile API")
 
 
+def example(value: Any) -> dict[str, Any]:
+    """The JSON schema of a model with an example of a body."""
+    return {"examples": [value]}
+
+
 class Identifier(BaseModel):
     """An identifier in any common spelling. A `customer_id` includes its source, such as `shopify:1234`."""
 

@@ -38,7 +38,12 @@ _FORM_SCHEMA = {
     "/oauth/token",
     summary="Issue an access token",
     responses={400: {"model": OAuthProblem}, 401: {"model": OAuthProblem}, **problems(413, 503)},
-    openapi_extra={"requestBody": {"required": True, "content": {_FORM: {"schema": _FORM_SCHEMA}}}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {_FORM: {"schema": _FORM_SCHEMA, "example": {"grant_type": "client_credentials"}}},
+        }
+    },
 )
 async def token(request: Request, response: Response, context: ContextOf) -> Token:
     """Issue an access token to a client, which authenticates by HTTP Basic or with its secret in the form."""

@@ -32,7 +32,10 @@ Token = Annotated[str, Path(max_length=4096)]
 
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
 
-_FORM = {"schema": {"type": "object", "properties": {"List-Unsubscribe": {"const": "One-Click"}}}}
+_FORM = {
+    "schema": {"type": "object", "properties": {"List-Unsubscribe": {"const": "One-Click"}}},
+    "example": {"List-Unsubscribe": "One-Click"},
+}
 _FORMS = {"application/x-www-form-urlencoded": _FORM, "multipart/form-data": _FORM}
 
 

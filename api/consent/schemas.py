@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from api.schemas import MAX_IDENTIFIERS, Body, Identifier, Name, UtcTime
+from api.schemas import MAX_IDENTIFIERS, Body, Identifier, Name, UtcTime, example
 from cdp import fields
 from cdp.channels import ChannelName
 from cdp.consent.evidence import bare_url, network_of
@@ -39,10 +39,19 @@ class Evidence(BaseModel):
     message_id: Name | None = None
 
 
+_GRANT = {
+    "identifiers": [{"type": "email", "value": "ann@example.com"}],
+    "channel": "email",
+    "purpose": "marketing",
+    "state": "granted",
+    "evidence": {"method": "checkbox", "url": "https://shop.example.com/newsletter"},
+}
+
+
 class ConsentRequest(BaseModel):
     """A statement about consent: by whom, for what, and its content."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(_GRANT))
 
     profile_id: Name | None = None
     identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)] | None = None

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from api.schemas import MAX_IDENTIFIERS, Body, Identifier, Name, UtcTime
+from api.schemas import MAX_IDENTIFIERS, Body, Identifier, Name, UtcTime, example
 from cdp.channels import MESSAGE_CHANNELS, MessageChannelName
 
 MAX_REQUESTS = 1_000
@@ -60,9 +60,15 @@ def _shape(body: Any) -> str:
     return "batch" if isinstance(body, dict) and "requests" in body else "one"
 
 
+_QUESTION = {
+    "identifiers": [{"type": "email", "value": "ann@example.com"}],
+    "purpose": "marketing",
+    "candidates": list(MESSAGE_CHANNELS[:2]),
+}
 AnyRequest = Annotated[
     Annotated[DecisionRequest, Tag("one")] | Annotated[DecisionBatch, Tag("batch")] | Annotated[Requests, Tag("list")],
     Discriminator(_shape),
+    Field(examples=[_QUESTION, {"requests": [_QUESTION]}]),
 ]
 
 
@@ -135,7 +141,7 @@ class LoggedDecisionView(DecisionView):
 class OutcomeReport(BaseModel):
     """What became of the message that a decision allowed."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example({"outcome": "not_sent"}))
 
     outcome: Literal["sent", "not_sent"] = Field(
         description="`not_sent` gives back what the decision counted against frequency caps"

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.consent.view import view_of_consents
 from api.context import Context, ContextOf, context_of
 from api.errors import problems
-from api.people.identifiers import normalised
-from api.people.schemas import LookupAnswer, LookupRequest, Profile
+from api.people.identifiers import normalised_each
+from api.people.schemas import LookupAnswer, LookupAnswers, LookupBatch, LookupRequest, Profile
 from api.responses import answer, answer_if_changed
 from api.security.auth import ProfileReader
 from api.security.body_limit import bounded
 from cdp import fields
-from cdp.consent.standings import PersonConsents, points_of, read_consents
+from cdp.consent.standings import points_of, read_consents
 from cdp.errors import NotFound, UsageError
 from cdp.metrics.catalogue import EMPTY_WINDOWS
 from cdp.people.identifiers import Match
-from cdp.people.lookup import lookup
+from cdp.people.lookup import lookup_each
 from cdp.people.questions import next_questions, trait_status
-from cdp.people.reading import Person, find_person, read_person
+from cdp.people.reading import Person, read_people, read_person
 from cdp.store import Connection
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"], route_class=bounded(1_000_000))
@@ -69,25 +71,64 @@ async def lookup_profile(
     Values may be in any common spelling. The strongest identifier decides, in the order customer_id, email, phone,
     device_token, anonymous_id. If identifiers lead to several profiles, the response is marked `ambiguous`.
     """
-    keys = _keys(include)
-    identifiers = normalised(body.identifiers, context.settings.default_region)
-
-    def find(connection: Connection) -> tuple[list[Match], Person | None]:
-        matches = lookup(connection, identifiers)
-        return matches, find_person(connection, matches[0].profile_id) if matches else None
-
-    matches, person = await context.read(find)
-    if person is None:
+    find = partial(_answers_to, [body], context, _keys(include))
+    [found] = await context.read(find)
+    if found is None:
         raise NotFound("No profile has any of these identifiers")
-    return answer(
-        {
-            "profile_id": person.profile_id,
-            "matched": [{"type": kind, "value": value} for kind, value in matches[0].matched],
-            "ambiguous": len(matches) > 1,
-            "candidates": [match.profile_id for match in matches],
-            "profile": await _view(context, person, keys),
-        }
-    )
+    return answer(found)
+
+
+@router.post(
+    "/lookup/batch",
+    summary="Look up many profiles",
+    response_model=LookupAnswers,
+    responses=problems(400, 401, 403, 413, 422, 429, 503),
+)
+async def lookup_profiles(
+    _caller: ProfileReader, body: LookupBatch, context: ContextOf, include: Include = ""
+) -> Response:
+    """Look up to 1,000 people at once, each as by `POST /v1/profiles/lookup`.
+
+    Where no profile is found, `profile_id` and `profile` are null.
+    """
+    find = partial(_answers_to, body.requests, context, _keys(include))
+    found = await run_in_threadpool(context.read_now, find)
+    return answer({"answers": [_NOT_FOUND if one is None else one for one in found]})
+
+
+_NOT_FOUND: Mapping[str, Any] = {
+    "profile_id": None,
+    "matched": [],
+    "ambiguous": False,
+    "candidates": [],
+    "profile": None,
+}
+
+
+def _answers_to(
+    requests: Sequence[LookupRequest], context: Context, keys: tuple[str, ...], connection: Connection
+) -> list[dict[str, Any] | None]:
+    """The answer to each look-up; None where there is no profile."""
+    asked = normalised_each([request.identifiers for request in requests], context.settings.default_region)
+    found = lookup_each(connection, asked)
+    people = read_people(connection, {matches[0].profile_id for matches in found if matches})
+    views = {profile_id: _view(context, connection, person, keys) for profile_id, person in people.items()}
+    return [
+        _answer(matches, people, views) if matches and matches[0].profile_id in people else None for matches in found
+    ]
+
+
+def _answer(
+    matches: Sequence[Match], people: Mapping[str, Person], views: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    asked_id = matches[0].profile_id
+    return {
+        "profile_id": people[asked_id].profile_id,
+        "matched": [{"type": kind, "value": value} for kind, value in matches[0].matched],
+        "ambiguous": len(matches) > 1,
+        "candidates": [match.profile_id for match in matches],
+        "profile": views[asked_id],
+    }
 
 
 @router.get(
@@ -102,7 +143,11 @@ async def read_profile(_caller: ProfileReader, request: Request, profile_id: str
     The `ETag` of the response, sent as `If-None-Match`, gets 304 for as long as the response would be the same.
     """
     context, keys = context_of(request), _keys(include)
-    view = await _view(context, await known_person(context, profile_id), keys)
+    person = await known_person(context, profile_id)
+    if "consent" in keys:
+        view = await context.read(lambda connection: _view(context, connection, person, keys))
+    else:
+        view = _shown(person, keys)
     return answer_if_changed(view, request.headers.get("if-none-match"))
 
 
@@ -128,11 +173,14 @@ def _merged(person: Person) -> dict[str, Any]:
     return {"retired_id": person.retired_id, "merged_into": person.profile_id} if person.retired_id else {}
 
 
-async def _view(context: Context, person: Person, keys: tuple[str, ...]) -> dict[str, Any]:
+def _view(context: Context, connection: Connection, person: Person, keys: tuple[str, ...]) -> dict[str, Any]:
+    consent = {"consent": _consent(context, connection, person)} if "consent" in keys else {}
+    return _shown(person, keys, **consent)
+
+
+def _shown(person: Person, keys: tuple[str, ...], **further: Any) -> dict[str, Any]:
     # Documents published by versions without custom traits lack the key.
-    shown: dict[str, Any] = {"custom_traits": {}, **person.document}
-    if "consent" in keys:
-        shown["consent"] = await _consent(context, person)
+    shown: dict[str, Any] = {"custom_traits": {}, **person.document, **further}
     if "metrics" in keys:
         shown["metrics"] = EMPTY_WINDOWS | shown["metrics"]
     if "next_questions" in keys:
@@ -140,11 +188,8 @@ async def _view(context: Context, person: Person, keys: tuple[str, ...]) -> dict
     return {key: shown[key] for key in keys} | _merged(person)
 
 
-async def _consent(context: Context, person: Person) -> list[dict[str, Any]]:
+def _consent(context: Context, connection: Connection, person: Person) -> list[dict[str, Any]]:
     """Consent as of now, unlike the rest of the document: an opt-out takes effect before the next run."""
-
-    def read(connection: Connection) -> PersonConsents:
-        points, rules = points_of(connection, person.profile_id), context.policy.consent
-        return read_consents(connection, points, region=person.country, rules=rules, as_of=context.clock())
-
-    return view_of_consents(await context.read(read))
+    points, rules = points_of(connection, person.profile_id), context.policy.consent
+    found = read_consents(connection, points, region=person.country, rules=rules, as_of=context.clock())
+    return view_of_consents(found)

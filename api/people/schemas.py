@@ -5,18 +5,34 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, JsonValue, create_model
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from api.consent.schemas import ConsentStanding
-from api.schemas import MAX_IDENTIFIERS, Body, Identifier, IdentifierType
+from api.schemas import MAX_IDENTIFIERS, Body, Identifier, IdentifierType, example
 from cdp import fields, tables
 from cdp.people.document import Identity, KnownIdentifier, Preference, SegmentMembership, TraitEvidence
+
+_BY_EMAIL: dict[str, Any] = {"identifiers": [{"type": "email", "value": "ann@example.com"}]}
+_BY_PHONE: dict[str, Any] = {"identifiers": [{"type": "phone", "value": "+1 415 555 0100"}]}
 
 
 class LookupRequest(BaseModel):
     """The identifiers of a person."""
 
+    model_config = ConfigDict(json_schema_extra=example(_BY_EMAIL))
+
     identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)]
+
+
+MAX_LOOKUPS = 1_000
+
+
+class LookupBatch(BaseModel):
+    """Up to 1,000 look-ups."""
+
+    model_config = ConfigDict(json_schema_extra=example({"requests": [_BY_EMAIL, _BY_PHONE]}))
+
+    requests: Annotated[list[LookupRequest], Field(min_length=1, max_length=MAX_LOOKUPS)]
 
 
 _TRAIT_TYPES = {column.name: date if column.type is fields.CalendarDate else str for column in tables.PROFILES.columns}
@@ -148,6 +164,10 @@ class IdentityAnswer(OfProfile):
 class PathRequest(BaseModel):
     """Two identifiers of a profile."""
 
+    model_config = ConfigDict(
+        json_schema_extra=example({"left": _BY_EMAIL["identifiers"][0], "right": _BY_PHONE["identifiers"][0]})
+    )
+
     left: Identifier
     right: Identifier
 
@@ -167,3 +187,19 @@ class LookupAnswer(Body):
     ambiguous: bool = Field(description="Whether the identifiers lead to more than one profile")
     candidates: list[str] = Field(description="Ids of all profiles found, best first")
     profile: Profile
+
+
+class NotFoundAnswer(Body):
+    """The answer to a look-up in a batch for which there is no profile."""
+
+    profile_id: None
+    matched: list[MatchedIdentifier] = Field(max_length=0)
+    ambiguous: Literal[False]
+    candidates: list[str] = Field(max_length=0)
+    profile: None
+
+
+class LookupAnswers(Body):
+    """The answers to a batch of look-ups, in its order."""
+
+    answers: list[LookupAnswer | NotFoundAnswer]

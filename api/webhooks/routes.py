@@ -25,7 +25,12 @@ router = APIRouter(tags=["webhooks"], route_class=bounded(MAX_BYTES))
 _BODY = {
     "requestBody": {
         "required": True,
-        "content": {"*/*": {"schema": {"description": "Request body in the provider's format"}}},
+        "content": {
+            "*/*": {
+                "schema": {"description": "Request body in the provider's format"},
+                "example": [{"event": "delivered", "email": "ann@example.com", "timestamp": 1782907200}],
+            }
+        },
     }
 }
 

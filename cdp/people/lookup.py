@@ -15,14 +15,18 @@ def lookup(connection: sa.Connection, identifiers: Sequence[Identifier]) -> list
 
     The strongest identifier decides (see `STRENGTH`), then the number of matches, then the older id.
     """
-    return matches_of(identifiers, _holders(connection, set(identifiers)))
+    return lookup_each(connection, [identifiers])[0]
+
+
+def lookup_each(connection: sa.Connection, asked: Sequence[Collection[Identifier]]) -> list[list[Match]]:
+    """`lookup` for many collections of identifiers at once."""
+    holders = _holders(connection, {identifier for identifiers in asked for identifier in identifiers})
+    return [matches_of(identifiers, holders) for identifiers in asked]
 
 
 def resolve(connection: sa.Connection, asked: Sequence[Collection[Identifier]]) -> list[str | None]:
     """The best match for each collection of normalised identifiers, if there is one."""
-    holders = _holders(connection, {identifier for identifiers in asked for identifier in identifiers})
-    found = (matches_of(identifiers, holders) for identifiers in asked)
-    return [matches[0].profile_id if matches else None for matches in found]
+    return [matches[0].profile_id if matches else None for matches in lookup_each(connection, asked)]
 
 
 def _holders(connection: sa.Connection, wanted: Collection[Identifier]) -> Mapping[Identifier, set[str]]:

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from api.app import ROUTERS
 from api.segment_com import loader_routes, tracking_routes
-from cdp.access.clients import NewClient
+from cdp.access.clients import SCOPES, NewClient
 from tests.api.service import NOBODY, Service
 from tests.cdp.store_urls import on_sqlite
 
@@ -50,16 +50,16 @@ ROUTES = sorted(
 )
 
 
-def documented_paths() -> dict[str, Any]:
-    """The paths of the OpenAPI document, from the routes alone: which cases there are must not wait for a store."""
+def documented() -> dict[str, Any]:
+    """The OpenAPI document of the routes alone: which cases there are must not wait for a store."""
     app = FastAPI()
     for router in ROUTERS:
         app.include_router(router)
-    paths: dict[str, Any] = app.openapi()["paths"]
-    return paths
+    return app.openapi()
 
 
-DOCUMENTED = documented_paths()
+DOCUMENT = documented()
+DOCUMENTED, SCHEMAS = DOCUMENT["paths"], DOCUMENT["components"]["schemas"]
 
 
 def operation(method: str, path: str) -> dict[str, Any]:
@@ -104,6 +104,14 @@ def assert_told(response: httpx.Response, *statuses: int) -> None:
     assert "example.com" not in response.text
 
 
+@every_route(lambda method, path: "requestBody" in operation(method, path))
+def test_a_body_is_shown_by_an_example(method: str, path: str) -> None:
+    for content in operation(method, path)["requestBody"]["content"].values():
+        name = content["schema"].get("$ref", "").rpartition("/")[2]
+        schema = SCHEMAS[name] if name else content["schema"]
+        assert "example" in content or schema["examples"]
+
+
 def test_a_route_takes_a_token_or_is_known_to_be_open() -> None:
     assert [path for method, path in ROUTES if not scopes_of(method, path) and not is_open(path)] == []
 
@@ -138,3 +146,35 @@ def test_a_wrong_body_is_refused(lasting: Service, method: str, path: str, conte
 @every_route(lambda method, path: method == "GET" and "{" in path and bool(scopes_of(method, path)))
 def test_what_is_not_there_is_not_found(lasting: Service, method: str, path: str) -> None:
     assert_told(call(lasting, method, path, lasting.everything), 404)
+
+
+@every_route(lambda method, path: bool(operation(method, path)))
+def test_a_wrong_method_is_told_which_ones_there_are(lasting: Service, method: str, path: str) -> None:
+    response = call(lasting, "TRACE", path)
+    assert_told(response, 405)
+    there = {other for other, same in ROUTES if same == path}
+    # Others may match the path as well: `/v1/profiles/lookup` could be a profile's.
+    assert method in there <= set(response.headers["allow"].split(", "))
+
+
+SCOPE_MATRIX = [(method, path, scope) for method, path in ROUTES if scopes_of(method, path) for scope in SCOPES]
+
+
+@pytest.fixture(scope="module")
+def holders(lasting: Service) -> dict[str, dict[str, str]]:
+    """For each scope, the headers of a client that has no other."""
+    return {scope: lasting.headers(lasting.add_client(f"only {scope}", scope)) for scope in SCOPES}
+
+
+@pytest.mark.parametrize(("method", "path", "scope"), SCOPE_MATRIX, ids=lambda part: part)
+def test_each_scope_opens_its_operations_and_no_others(
+    lasting: Service, holders: dict[str, dict[str, str]], method: str, path: str, scope: str
+) -> None:
+    """Which these are is what the documentation says; that it says enough is held by the table of attacks."""
+    body = {"json": {}} if method == "POST" else {}
+    response = call(lasting, method, path, headers=holders[scope], **body)
+    if scope in scopes_of(method, path):
+        assert response.status_code not in (401, 403), response.text
+    else:
+        assert_told(response, 403)
+        assert 'error="insufficient_scope"' in response.headers["www-authenticate"]

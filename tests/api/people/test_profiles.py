@@ -204,3 +204,32 @@ def test_the_wrong_scope_is_refused(lasting: Service, route: str) -> None:
     response = call(lasting, route, lasting.headers(lasting.sender))
     assert_problem(response, 403, "insufficient_scope")
     assert 'error="insufficient_scope", scope="profiles:read"' in response.headers["www-authenticate"]
+
+
+def test_many_are_looked_up_at_once(lasting: Service) -> None:
+    asked = [
+        [EMAIL],
+        [{"type": "email", "value": "stranger@example.com"}],
+        [{"type": "phone", "value": "+1 415 555 0100"}],
+        [{"type": "phone", "value": "nonsense"}],
+        [EMAIL],
+    ]
+    headers = lasting.headers(lasting.reader)
+    body = {"requests": [{"identifiers": identifiers} for identifiers in asked]}
+    response = lasting.http.post("/v1/profiles/lookup/batch?include=consent,segments", json=body, headers=headers)
+    assert response.status_code == 200, response.text
+    answers = response.json()["answers"]
+    nobody = {"profile_id": None, "matched": [], "ambiguous": False, "candidates": [], "profile": None}
+    alone = [
+        lasting.http.post("/v1/profiles/lookup?include=consent,segments", json=one, headers=headers)
+        for one in body["requests"]
+    ]
+    assert answers == [one.json() if one.status_code == 200 else nobody for one in alone]
+    assert [one["profile_id"] for one in answers] == [ANN, None, ANN, None, ANN]
+
+
+@pytest.mark.parametrize("count", [0, 1_001])
+def test_a_batch_of_lookups_has_a_limit(lasting: Service, count: int) -> None:
+    body = {"requests": [{"identifiers": [EMAIL]}] * count}
+    response = lasting.http.post("/v1/profiles/lookup/batch", json=body, headers=lasting.headers(lasting.reader))
+    assert_problem(response, 422, "invalid_request")
