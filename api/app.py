@@ -15,6 +15,7 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from api.access import routes as access
+from api.configuration import Configuration, load_configuration
 from api.consent import preference_routes
 from api.consent import routes as consent
 from api.context import Clock, Context
@@ -31,6 +32,7 @@ from api.people import history
 from api.people import routes as people
 from api.published import PublishedWarehouse
 from api.schemas import Problem
+from api.security.buckets import buckets_of_server
 from api.security.headers import security_headers
 from api.security.issuer import ExternalIssuer
 from api.security.rate_limit import RateLimit
@@ -39,13 +41,10 @@ from api.segment_com import loader_routes, profile_routes, tracking_routes
 from api.segment_com.cors import BrowserAccess
 from api.segments import routes as segments
 from api.webhooks import routes as webhooks
-from cdp.access.keys import load_signing_keys
-from cdp.consent.links import UnsubscribeLinks, load_unsubscribe_keys
+from cdp.consent.links import UnsubscribeLinks
 from cdp.decision import posterior
-from cdp.decision.policy import load_policy
 from cdp.live import Receiver
 from cdp.live.verify import Verifier
-from cdp.providers import load_sources
 from cdp.settings import Settings, load_settings
 from cdp.store import open_store
 from cdp.webhooks.fetch import Fetch, fetch
@@ -101,7 +100,7 @@ def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), 
         Unavailable: the store or the home folder is out of reach.
     """
     log = make_log()
-    context = _context(settings, clock, fetch)
+    context = _context(load_configuration(settings), clock, fetch)
     requests = RequestLog(context.store, log)
     app = FastAPI(
         title="Tributary CDP",
@@ -138,24 +137,25 @@ def _is_open_to_pages(path: str) -> bool:
     return tracking_routes.is_open(path) or loader_routes.is_open(path)
 
 
-def _context(settings: Settings, clock: Clock, fetch: Fetch) -> Context:
+def _context(configuration: Configuration, clock: Clock, fetch: Fetch) -> Context:
+    settings, policy = configuration.settings, configuration.policy
     public_url = settings.public_url.rstrip("/")
     store, metrics = open_store(settings.effective_store_url), Metrics()
-    receiver, policy = Receiver(settings, store), load_policy(settings.policy)
+    receiver = Receiver(settings, store)
     return Context(
         settings=settings,
         store=store,
         receiver=receiver,
         intake=Intake(receiver, metrics),
         policy=policy,
-        unsubscribing=UnsubscribeLinks(load_unsubscribe_keys(settings.home), public_url),
+        unsubscribing=UnsubscribeLinks(configuration.unsubscribe_keys, public_url),
         decisions=DecisionService(store, policy, settings.default_region, clock),
-        webhooks=Verifier(load_sources(), settings.webhooks, fetch),
-        tokens=TokenService(load_signing_keys(settings.home), public_url, clock),
+        webhooks=Verifier(configuration.sources, settings.webhooks, fetch),
+        tokens=TokenService(configuration.signing_keys, public_url, clock),
         issuer=ExternalIssuer(settings.oidc_issuer, public_url, clock) if settings.oidc_issuer else None,
         clock=clock,
         warehouse=PublishedWarehouse(settings),
-        limit=RateLimit(settings.rate_limit),
+        limit=RateLimit(settings.rate_limit, buckets_of_server()),
         metrics=metrics,
     )
 

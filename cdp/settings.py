@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     oidc_issuer: HttpUrlText | None = Field(
         None, description="an authorisation server whose access tokens are also accepted"
     )
-    rate_limit: int = Field(300_000, ge=1, description="requests per minute and client, on each worker")
+    rate_limit: int = Field(300_000, ge=1, description="requests per minute and client")
     analytics_js: Path | None = Field(
         None, description="the file of analytics.js that Segment's snippet loads, from @segment/analytics-next"
     )

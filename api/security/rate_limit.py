@@ -1,15 +1,13 @@
-"""Rate limits: a token bucket per client, in each worker."""
+"""Rate limits: a token bucket per client."""
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from dataclasses import dataclass
 
 from api.errors import ApiError
+from api.security.buckets import Bucket, Buckets
 
 WINDOW_SECONDS = 60
-_CLIENTS_REMEMBERED = 10_000
 # A bucket that is waited for as long as Retry-After says may lack this much, in requests.
 _ROUNDING = 1e-9
 
@@ -21,21 +19,13 @@ class TooManyRequests(ApiError):
     code = "too_many_requests"
 
 
-@dataclass
-class Bucket:
-    """The remaining requests of a client, as of a time in seconds."""
-
-    level: float
-    filled_at: float
-
-
 class RateLimit:
     """Buckets of `limit` requests that refill within a minute."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, buckets: Buckets) -> None:
         self.limit = limit
         self._per_second = limit / WINDOW_SECONDS
-        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self._buckets = buckets
 
     def take(self, client: str, now: float, cost: int = 1) -> dict[str, str]:
         """Count a request of `client` (or `cost` requests) at `now`, in seconds of a monotonic clock.
@@ -46,24 +36,20 @@ class RateLimit:
         Raises:
             TooManyRequests: the bucket is empty; `Retry-After` says when it will not be.
         """
-        bucket = self._bucket(client, now)
-        bucket.level = min(self.limit, bucket.level + (now - bucket.filled_at) * self._per_second)
-        bucket.filled_at = now
-        if bucket.level < cost - _ROUNDING:
+        with self._buckets.of(client, Bucket(self.limit, now)) as bucket:
+            # Another worker may have read the clock a moment later and been here first.
+            waited = max(0.0, now - bucket.filled_at)
+            bucket.level = min(self.limit, bucket.level + waited * self._per_second)
+            bucket.filled_at += waited
+            is_enough = bucket.level >= cost - _ROUNDING
+            if is_enough:
+                bucket.level -= cost
+        headers = self._headers(bucket)
+        if not is_enough:
             wait = math.ceil((min(cost, self.limit) - bucket.level) / self._per_second)
-            headers = {"Retry-After": str(wait), **self._headers(bucket)}
-            raise TooManyRequests(f"Rate limit of {self.limit} requests per minute exceeded", headers=headers)
-        bucket.level -= cost
-        return self._headers(bucket)
-
-    def _bucket(self, client: str, now: float) -> Bucket:
-        """The client's bucket. The least recently seen client is evicted first; its bucket is full again by then."""
-        if client not in self._buckets:
-            self._buckets[client] = Bucket(self.limit, now)
-            if len(self._buckets) > _CLIENTS_REMEMBERED:
-                self._buckets.popitem(last=False)
-        self._buckets.move_to_end(client)
-        return self._buckets[client]
+            message = f"Rate limit of {self.limit} requests per minute exceeded"
+            raise TooManyRequests(message, headers={"Retry-After": str(wait), **headers})
+        return headers
 
     def _headers(self, bucket: Bucket) -> dict[str, str]:
         """Headers of draft-ietf-httpapi-ratelimit-headers-06; `reset` is the time until the bucket is full."""

@@ -6,21 +6,24 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cdp.cli import terminal
 from cdp.cli.common import load_settings
 from cdp.errors import Unavailable
-from cdp.settings import keep_private
+from cdp.settings import Settings, keep_private
 
 app = typer.Typer()
 
 # How long open requests may take after the server is told to stop.
 GRACE_SECONDS = 30
-# The environment variable in which prometheus-client expects the folder.
+# A worker that does not answer its parent for so long is replaced, and one that does not start within it given up.
+STUCK_SECONDS = 60
+# The environment variable in which prometheus-client expects the folder of its counters.
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -32,24 +35,22 @@ def serve(
 ) -> None:
     """Serve the API. Documentation is at /docs.
 
-    Example: cdp serve --port 8000 --workers 2
+    With several workers, SIGHUP replaces them one by one without a gap, after a change of settings or keys.
+
+    Examples: cdp serve · cdp serve --port 8000 --workers 2
     """
     import uvicorn
-
-    from api.app import app_factory
 
     settings = load_settings()
     keep_private(settings.home)
     _check_port(host, port)
-    # Errors are found here and reported in one line; otherwise a worker would be restarted again and again.
-    application = app_factory()
+    application = _application(settings, workers)
     terminal.err.print(
         f"The API is at http://{host}:{port}, its documentation at /docs; press Ctrl-C to stop", markup=False
     )
-    with _shared_metrics(workers):
+    with _shared(workers):
         uvicorn.run(
-            # Workers are processes that make their own.
-            application if workers == 1 else "api.app:app_factory",
+            application,
             factory=workers > 1,
             host=host,
             port=port,
@@ -58,17 +59,36 @@ def serve(
             server_header=False,
             log_level="warning",
             timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_worker_healthcheck=STUCK_SECONDS,
         )
 
 
+def _application(settings: Settings, workers: int) -> Any:
+    """The application or, for workers, which make their own, its name. Errors in the configuration are found here."""
+    if workers > 1:
+        from api.configuration import load_configuration
+
+        load_configuration(settings)
+        return "api.app:app_factory"
+    from api.app import app_factory
+
+    return app_factory()
+
+
 @contextmanager
-def _shared_metrics(workers: int) -> Iterator[None]:
-    """Have several workers share their counters in a folder, so that each answers /metrics for all of them."""
-    if workers == 1 or SHARED_METRICS in os.environ:
+def _shared(workers: int) -> Iterator[None]:
+    """Have several workers share the counters of /metrics and the limits of clients, in files of this server."""
+    if workers == 1:
         yield
         return
-    with TemporaryDirectory(prefix="cdp-metrics-") as folder:
-        os.environ[SHARED_METRICS] = folder
+    from api.security.buckets import SHARED_BUCKETS, create_shared_buckets
+
+    with TemporaryDirectory(prefix="cdp-serve-") as folder:
+        metrics, buckets = Path(folder, "metrics"), Path(folder, "buckets")
+        metrics.mkdir()
+        create_shared_buckets(buckets)
+        os.environ.setdefault(SHARED_METRICS, str(metrics))
+        os.environ[SHARED_BUCKETS] = str(buckets)
         yield
 
 

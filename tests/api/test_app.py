@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,10 @@ def test_the_documented_profile_is_the_one_that_is_served(lasting: Service) -> N
     assert whole.pop("trait_status")
     assert [question["trait"] for question in whole.pop("next_questions")] == ["street"]
     assert whole == {**DOCUMENT, "metrics": {**EMPTY_WINDOWS, **DOCUMENT["metrics"]}}
+
+
+def test_the_server_does_not_import_what_only_a_run_needs() -> None:
+    heavy = {"great_expectations", "splink", "scipy", "pandas", "sqlglot", "altair", "pipelines", "identity"}
+    probe = "import sys, api.app; print(*{name.partition('.')[0] for name in sys.modules})"
+    imported = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert heavy & set(imported.stdout.split()) == set()

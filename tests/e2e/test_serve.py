@@ -94,6 +94,45 @@ def _count(page: str) -> float:
     return next(float(line.split()[-1]) for line in page.splitlines() if line.startswith(name))
 
 
+def test_a_limit_is_that_of_all_workers(tmp_path: Path) -> None:
+    home = tmp_path / "var"
+    home.mkdir()
+    credentials = added(home, "--scope", "segments:read")
+    with serving(home, "--workers", "2", CDP_RATE_LIMIT="20") as url:
+        headers = {"Authorization": f"Bearer {token(url, credentials)}"}
+        # A connection of its own may reach another worker.
+        statuses = [httpx.get(f"{url}/v1/segments", headers=headers).status_code for _ in range(40)]
+    assert 17 <= sum(status != 429 for status in statuses) <= 24, statuses
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the workers are found in /proc")
+def test_workers_are_replaced_one_by_one_without_a_gap(tmp_path: Path) -> None:
+    home = tmp_path / "var"
+    home.mkdir()
+    key = added(home, "--write-key", "--source", "web")["write_key"]
+    with service(home, "--workers", "2") as (url, process):
+        before, during = workers_of(process.pid), []
+        process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 60
+        while workers_of(process.pid) & before:
+            assert time.monotonic() < deadline
+            event = {"event": "Seen", "userId": "u", "messageId": str(len(during))}
+            during.append(httpx.post(f"{url}/v1/track", json=event, auth=(key, ""), timeout=30).status_code)
+        assert process.poll() is None
+        assert httpx.get(f"{url}/healthz").status_code == 200
+    assert set(during) == {200}
+    store = open_store(f"sqlite:///{home / 'store.sqlite'}")
+    with store.read() as connection:
+        assert depth(connection) == len(during)
+    store.close()
+
+
+def workers_of(pid: int) -> set[int]:
+    """The processes that serve; the tracker of multiprocessing's resources is none of them."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+
+
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A running service, and a client that may do everything there is to do with profiles and consents."""

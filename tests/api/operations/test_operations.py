@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from api.app import create_app
 from api.operations.request_log import RequestLog
+from api.security.buckets import OwnBuckets, SharedBuckets, create_shared_buckets
 from api.security.rate_limit import WINDOW_SECONDS, RateLimit, TooManyRequests
 from cdp.access.request_log import LoggedRequest, append_requests, recent_requests
 from cdp.errors import Unavailable
@@ -43,7 +46,7 @@ def test_a_client_beyond_its_limit_is_told_when_to_come_back(tmp_path: Path) -> 
 @example(1, [3.15, 1.18, 3.32, 4.0])
 @pytest.mark.slow
 def test_nobody_gets_more_than_a_full_bucket_and_what_fills_it(limit: int, pauses: list[float]) -> None:
-    bucket, now, passed = RateLimit(limit), 0.0, 0
+    bucket, now, passed = RateLimit(limit, OwnBuckets()), 0.0, 0
     for pause in pauses:
         now += pause
         try:
@@ -53,6 +56,50 @@ def test_nobody_gets_more_than_a_full_bucket_and_what_fills_it(limit: int, pause
             bucket.take("one", now)  # as promised
         passed += 1
     assert passed <= limit + now * limit / WINDOW_SECONDS + 1e-6
+
+
+def shared(path: Path) -> SharedBuckets:
+    if not path.exists():
+        create_shared_buckets(path)
+    return SharedBuckets(path)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 1), st.floats(0, 30), st.integers(1, 4)), max_size=60))
+def test_workers_that_share_buckets_count_as_one(tmp_path_factory: pytest.TempPathFactory, calls: list[Any]) -> None:
+    path = tmp_path_factory.mktemp("shared") / "buckets"
+    alone, workers = RateLimit(5, OwnBuckets()), [RateLimit(5, shared(path)) for _ in range(2)]
+    now = 0.0
+    for client, worker, pause, cost in calls:
+        now += pause
+        assert taken(workers[worker], client, now, cost) == taken(alone, client, now, cost)
+
+
+def taken(limit: RateLimit, client: str, now: float, cost: int) -> dict[str, str]:
+    try:
+        return limit.take(client, now, cost)
+    except TooManyRequests as error:
+        return dict(error.headers)
+
+
+def test_processes_that_share_buckets_let_no_request_more_through(tmp_path: Path) -> None:
+    path = tmp_path / "buckets"
+    create_shared_buckets(path)
+    with ProcessPoolExecutor(4) as pool:
+        passed = sum(pool.map(take_many, [path] * 4))
+    assert passed == 500
+
+
+def take_many(path: Path) -> int:
+    """The number of requests that pass, of a thousand at one moment."""
+    limit = RateLimit(500, SharedBuckets(path))
+    return sum("Retry-After" not in taken(limit, "one", 1.0, 1) for _ in range(1_000))
+
+
+def test_more_clients_than_places_are_served(tmp_path: Path) -> None:
+    limit = RateLimit(3, shared(tmp_path / "buckets"))
+    for number in range(40_000):
+        limit.take(f"client {number}", number / 1_000)
+    assert limit.take("client 39999", 40.0)["RateLimit-Remaining"] == "1"
 
 
 def test_requests_are_in_the_log_once_the_service_has_ended(service: Service) -> None:

@@ -1,0 +1,48 @@
+"""What the application is configured with, read before anything is served, so that a mistake is one clear line.
+
+Nothing of HTTP is imported here: with several workers, the parent process checks the configuration by reading it, and
+each worker makes an application of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from joserfc.jwk import OctKey
+
+from cdp.access.keys import SigningKeys, load_signing_keys
+from cdp.consent.links import load_unsubscribe_keys
+from cdp.decision.policy import Policy, load_policy
+from cdp.providers import load_sources
+from cdp.settings import Settings
+from cdp.sources import Source
+from cdp.store import open_store
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The settings and the files that they name."""
+
+    settings: Settings
+    policy: Policy
+    sources: Mapping[str, Source]
+    signing_keys: SigningKeys
+    unsubscribe_keys: Sequence[OctKey]
+
+
+def load_configuration(settings: Settings) -> Configuration:
+    """Read the configuration, and bring the store up to date.
+
+    Raises:
+        ConfigurationError: the store's URL, a key or the policy is invalid.
+        Unavailable: the store or the home folder is out of reach.
+    """
+    open_store(settings.effective_store_url).close()
+    return Configuration(
+        settings,
+        load_policy(settings.policy),
+        load_sources(),
+        load_signing_keys(settings.home),
+        load_unsubscribe_keys(settings.home),
+    )
