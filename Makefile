@@ -21,6 +21,7 @@ check: $(VENV)/.dev-installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.audit
 
 # make bench            every benchmark
 # make bench NAME=run   one of them
