@@ -1,12 +1,14 @@
 """Work for many requests in one go: what comes in while a batch is at work makes the next one.
 
-Nobody waits for company longer than it takes to read what has arrived. Under load a batch grows by itself, so that a
-commit and a handful of queries serve many requests.
+Nobody waits for company longer than it takes to read what has arrived, or a part of what a batch takes for those who
+have just been answered: over connections that stay open they ask again at once, and would come a moment too late. Under
+load a batch grows by itself, so that a commit and a handful of queries serve many requests.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,6 +21,9 @@ from cdp.errors import Unavailable
 
 # A request that has arrived takes one turn of the event loop to be read and one to get here.
 _QUIET_TURNS = 2
+# How long a batch waits for those who were just answered, as a part of what the last one took, and how often it looks.
+_PATIENCE = 0.25
+_GLANCES = 5
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -100,6 +105,8 @@ class Coalescer(Generic[Item, Result]):
         self._lock = Lock()
         self._waiting: list[_Caller[Item, Result]] = []
         self._is_working = False
+        # The callers that the last batch answered and those that waited then; how long it took; until when to wait.
+        self._expected, self._seconds, self._patient_until = 0, 0.0, 0.0
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="coalescer") if in_thread else None
 
     async def do(self, items: Sequence[Item]) -> Sequence[Result]:
@@ -119,18 +126,26 @@ class Coalescer(Generic[Item, Result]):
             self._worker.shutdown()
 
     def _work_in_turns(self, loop: asyncio.AbstractEventLoop, known: int = 0, quiet: int = 0) -> None:
-        """A batch, as soon as nobody new comes, so that a commit serves many; then others have their turn."""
+        """A batch, as soon as nobody new comes and nobody is expected, so that a commit serves many; then others have
+        their turn.
+        """
         waiting = len(self._waiting)
         quiet = quiet + 1 if waiting == known else 0
         if quiet < _QUIET_TURNS and waiting < self._most:
             loop.call_soon(self._work_in_turns, loop, waiting, quiet)
+        elif waiting < min(self._most, self._expected) and time.monotonic() < self._patient_until:
+            loop.call_later(self._seconds * _PATIENCE / _GLANCES, self._work_in_turns, loop, waiting)
         elif self._worker:
             self._worker.submit(self._work_off, self._take())
         else:
             self._work_off(self._take())
 
     def _work_off(self, callers: Sequence[_Caller[Item, Result]]) -> None:
+        begun = time.monotonic()
         self._serve(callers)
+        ended = time.monotonic()
+        self._expected, self._seconds = len(callers) + len(self._waiting), ended - begun
+        self._patient_until = ended + self._seconds * _PATIENCE
         self._go_on()
 
     def _go_on(self) -> None:

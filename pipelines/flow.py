@@ -57,7 +57,7 @@ def _conform(run: Run) -> int:
         run.warehouse,
         run.found.landing.new,
         run.rules.sources,
-        run.settings.reference / "countries.csv",
+        run.settings.reference,
         region=run.settings.default_region,
         today=run.started_at.date(),
     )

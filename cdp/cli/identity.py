@@ -250,6 +250,7 @@ def preview(
 
 def _of_records(settings: Settings, path: Path, truth: Path, named: str | None) -> tuple[pl.DataFrame, Evaluation, str]:
     """The records, the evaluation of the resolver on them, and a description of the model used."""
+    from cdp.normalise import read_countries
     from identity.evaluate import evaluate_records, train_on_records
     from identity.records import read_records, read_truth
     from identity.registry import SHIPPED_NAME, named_model
@@ -257,7 +258,7 @@ def _of_records(settings: Settings, path: Path, truth: Path, named: str | None) 
 
     records = read_records(path)
     told = read_truth(truth, records)
-    patterns, countries = _patterns(settings), pl.read_csv(settings.reference / "countries.csv", infer_schema=False)
+    patterns, countries = _patterns(settings), read_countries(settings.reference)
     region, today = settings.default_region, datetime.now(UTC).date()
     if named:
         model, used = named_model(settings.home, named), "as requested"

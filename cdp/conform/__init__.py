@@ -69,7 +69,7 @@ def clean(raw_descriptions: pl.DataFrame, countries: pl.DataFrame, *, region: st
     """The rows of `RAW_DESCRIPTIONS` with clean values, without columns that are entirely empty.
 
     Args:
-        countries: the reference table of countries.
+        countries: see `cdp.normalise.read_countries`.
         region: country of phone numbers without a country code.
         today: dates of birth after this day are implausible.
     """

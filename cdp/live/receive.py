@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from queue import LifoQueue
 from typing import Any, NamedTuple
 
-import polars as pl
-
 from cdp.errors import UsageError
 from cdp.live import inbox
 from cdp.live.apply import apply, find_people
@@ -20,6 +18,7 @@ from cdp.live.conforming import Conformer
 from cdp.live.inbox import Arrival
 from cdp.live.items import Conformed, Item
 from cdp.live.values import WorthlessLooks
+from cdp.normalise import read_countries
 from cdp.providers import load_sources
 from cdp.settings import Settings
 from cdp.sources import Source
@@ -96,7 +95,7 @@ class Receiver:
         self._store = store
         self._region = settings.default_region
         self._sources = load_sources()
-        self._countries = pl.read_csv(settings.reference / "countries.csv", infer_schema=False)
+        self._countries = read_countries(settings.reference)
         self._looks = WorthlessLooks.read(settings.reference)
         # More conformers than threads would only wait for each other.
         self._conformers: LifoQueue[Conformer | None] = LifoQueue()

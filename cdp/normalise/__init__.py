@@ -15,7 +15,7 @@ from cdp.normalise.person import (
     normalise_names,
 )
 from cdp.normalise.phone import normalise_phones
-from cdp.normalise.place import normalise_countries, normalise_postcodes
+from cdp.normalise.place import normalise_countries, normalise_postcodes, read_countries
 
 __all__ = [
     "normalise_countries",
@@ -28,4 +28,5 @@ __all__ = [
     "normalise_names",
     "normalise_phones",
     "normalise_postcodes",
+    "read_countries",
 ]

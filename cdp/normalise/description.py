@@ -33,7 +33,7 @@ def normalise_descriptions(
 
     Args:
         described: raw text values, one row per description.
-        countries: the reference table of countries (see `normalise_countries`).
+        countries: see `read_countries`.
         default_region: country of phone numbers without a country prefix.
         today: birthdays after this day are implausible.
 
@@ -45,7 +45,7 @@ def normalise_descriptions(
         cleaned = cleaned.with_columns(country=pl.lit(None, pl.String))
     # Countries first: the reading of phones, postcodes and dates depends on them.
     steps: dict[str, Normaliser] = {
-        "country": partial(normalise_countries, reference=countries),
+        "country": partial(normalise_countries, countries=countries),
         "first_name": normalise_names,
         "last_name": normalise_names,
         "email": normalise_emails,

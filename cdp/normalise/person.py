@@ -39,13 +39,9 @@ def normalise_emails(values: pl.DataFrame) -> pl.DataFrame:
     part 64, a domain label 63 (RFC 5321); quoted local parts and IP literals are rejected.
     """
     email = pl.col("email")
-    emails = (
-        values.select(email=written())
-        .select(email.str.replace(r"^.*<([^<>]*)>$", "$1").str.strip_chars())
-        .select(email.str.replace(r"(?i)^mailto: ?([^?]*).*$", "$1"))
-        .select(email.str.to_lowercase().str.normalize("NFC"))
-        .select(pl.when(_is_address(email)).then(email))
-    )
+    bare = written().str.replace(r"^.*<([^<>]*)>$", "$1").str.strip_chars()
+    bare = bare.str.replace(r"(?i)^mailto: ?([^?]*).*$", "$1").str.to_lowercase().str.normalize("NFC")
+    emails = values.select(email=bare).select(pl.when(_is_address(email)).then(email))
     return values.with_columns(emails["email"])
 
 
@@ -63,8 +59,7 @@ def normalise_names(values: pl.DataFrame) -> pl.DataFrame:
     """
     name, titled = pl.col("name"), pl.col("titled")
     names = (
-        values.select(name=written())
-        .select(name.str.replace(_LEADING_TITLES, "$1").str.strip_chars())
+        values.select(name=written().str.replace(_LEADING_TITLES, "$1").str.strip_chars())
         .with_columns(titled=_title_case(name))
         # A few characters (ŉ) change again when title-cased twice; names with them are left alone to be stable.
         .select(name=pl.when(_has_one_case(name) & (titled == _title_case(titled))).then(titled).otherwise(name))
@@ -91,12 +86,8 @@ def normalise_languages(values: pl.DataFrame) -> pl.DataFrame:
     Null for names of languages and for codes that do not name one (`und`).
     """
     language = pl.col("language")
-    languages = (
-        values.select(language=written())
-        .select(language.str.extract(r"^([A-Za-z]{2,3})(?:[-_.,;@ ].*)?$").str.to_lowercase())
-        .select(language.replace(_OLD_LANGUAGES))
-        .select(pl.when(~language.is_in(_NO_LANGUAGES)).then(language))
-    )
+    code = written().str.extract(r"^([A-Za-z]{2,3})(?:[-_.,;@ ].*)?$").str.to_lowercase().replace(_OLD_LANGUAGES)
+    languages = values.select(language=code).select(pl.when(~language.is_in(_NO_LANGUAGES)).then(language))
     return values.with_columns(languages["language"])
 
 

@@ -1,5 +1,7 @@
 """Countries and postcodes."""
 
+from pathlib import Path
+
 import polars as pl
 
 from cdp.normalise.cleaning import written
@@ -7,19 +9,21 @@ from cdp.normalise.cleaning import written
 _BRITISH = ["GB", "GG", "IM", "JE"]
 
 
-def normalise_countries(values: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
+def normalise_countries(values: pl.DataFrame, countries: pl.DataFrame) -> pl.DataFrame:
     """Add `country`: the ISO 3166-1 alpha-2 code of the country that `raw` names, or null.
 
-    `reference` has `code`, `alpha3`, `name` and `aliases` (separated by `|`), all String. Case, accents, spaces and
-    punctuation are ignored.
+    `countries`: see `read_countries`. Case, accents, spaces and punctuation are ignored.
     """
     keyed = values.with_columns(country_key=_country_key(written()))
-    return keyed.join(_countries_by_key(reference), on="country_key", how="left", maintain_order="left").drop(
-        "country_key"
-    )
+    return keyed.join(countries, on="country_key", how="left", maintain_order="left").drop("country_key")
 
 
-def _countries_by_key(reference: pl.DataFrame) -> pl.DataFrame:
+def read_countries(folder: Path) -> pl.DataFrame:
+    """country_key, country: the country that each spelling of its name or code names.
+
+    `countries.csv` in the folder has `code`, `alpha3`, `name` and `aliases` (separated by `|`).
+    """
+    reference = pl.read_csv(folder / "countries.csv", infer_schema=False)
     spellings = pl.concat_list("code", "alpha3", "name", pl.col("aliases").fill_null("").str.split("|"))
     spelled = reference.select(country="code", spelling=spellings).explode("spelling")
     keys = spelled.select(_country_key(pl.col("spelling")).alias("country_key"), "country")

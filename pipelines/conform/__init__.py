@@ -16,6 +16,7 @@ import polars as pl
 
 from cdp import conform as conforming
 from cdp import tables
+from cdp.normalise import read_countries
 from cdp.runs.report import OutcomeCount
 from cdp.sources import Source
 from cdp.sources.columns import select_for
@@ -46,7 +47,7 @@ def conform(
     warehouse: Warehouse,
     landed: Sequence[LandedFile],
     sources: Mapping[str, Source],
-    countries: Path,
+    reference: Path,
     *,
     region: str,
     today: date,
@@ -54,14 +55,14 @@ def conform(
     """Turn the rows of newly landed files into events, observations, consents, duplicates and rejects.
 
     Args:
-        countries: the reference table of countries, CSV.
+        reference: the folder of the reference tables.
         region: the country of phone numbers without a country code.
         today: a date of birth after this day is implausible.
     """
     tally: tuple[OutcomeCount, ...] = ()
     if landed:
-        reference = pl.read_csv(countries, infer_schema=False)
-        lines = conform_files(warehouse, landed, sources, reference, region=region, today=today)
+        countries = read_countries(reference)
+        lines = conform_files(warehouse, landed, sources, countries, region=region, today=today)
         tally = tuple(OutcomeCount(**row) for row in lines.iter_rows(named=True))
     return Conformed(
         tally,

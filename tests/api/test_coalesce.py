@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -146,3 +147,28 @@ def test_in_event_loops_each_caller_is_served_whichever_ends_first() -> None:
         for thread in threads:
             thread.join(10)
         assert found == {number: number * 2 for number in range(20)}
+
+
+def test_who_was_just_answered_and_asks_again_is_waited_for() -> None:
+    batches: list[int] = []
+
+    def take_a_while(numbers: Sequence[int]) -> Sequence[int]:
+        batches.append(len(numbers))
+        time.sleep(0.05)
+        return numbers
+
+    async def ask() -> None:
+        coalescer = Coalescer(take_a_while, most=100)
+
+        async def again_and_again(number: int) -> None:
+            for _ in range(4):
+                await coalescer.do([number])
+                # A client on the same connection needs a moment.
+                await asyncio.sleep(0.002)
+
+        await asyncio.gather(*(again_and_again(number) for number in range(8)))
+        coalescer.close()
+
+    asyncio.run(ask())
+    # Without waiting, those who come back a moment later make a batch of their own each time.
+    assert batches == [8, 8, 8, 8]

@@ -20,13 +20,16 @@ from cdp.normalise import (
     normalise_names,
     normalise_phones,
     normalise_postcodes,
+    read_countries,
 )
 
 Normalise = Callable[[pl.DataFrame], pl.DataFrame]
 Value = tuple[str | None, str | None]
 
 TODAY = date(2026, 6, 30)
-REFERENCE = pl.read_csv(Path(__file__).resolve().parents[2] / "data/reference/countries.csv", infer_schema=False)
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "reference"
+REFERENCE = pl.read_csv(FOLDER / "countries.csv", infer_schema=False)
+COUNTRIES = read_countries(FOLDER)
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 FORMATS = [
     phonenumbers.PhoneNumberFormat.E164,
@@ -344,7 +347,7 @@ def test_date(raw: str | None, country: str | None, expected: date | None) -> No
 
 
 def country_of(raw: str | None) -> object:
-    return normalise_countries(pl.DataFrame({"raw": [raw]}), REFERENCE).item(0, "country")
+    return normalise_countries(pl.DataFrame({"raw": [raw]}), COUNTRIES).item(0, "country")
 
 
 @pytest.mark.parametrize(
@@ -380,7 +383,7 @@ def test_each_code_and_name_in_the_reference_stands_for_its_own_country() -> Non
     columns = ["code", "alpha3", "name"]
     spelled = REFERENCE.select(pl.concat_list(columns).alias("raw"), expected="code").explode("raw")
     aliases = REFERENCE.select(pl.col("aliases").str.split("|").alias("raw"), expected="code").explode("raw")
-    read = normalise_countries(pl.concat([spelled, aliases.drop_nulls()]), REFERENCE)
+    read = normalise_countries(pl.concat([spelled, aliases.drop_nulls()]), COUNTRIES)
     assert read.filter(pl.col("country").ne_missing(pl.col("expected"))).rows() == []
 
 
@@ -469,7 +472,7 @@ def test_an_empty_table_gets_its_column(column: str) -> None:
 
 
 def test_an_empty_table_gets_its_country() -> None:
-    assert normalise_countries(pl.DataFrame({"raw": []}), REFERENCE).schema["country"] == pl.String
+    assert normalise_countries(pl.DataFrame({"raw": []}), COUNTRIES).schema["country"] == pl.String
 
 
 @pytest.mark.parametrize("column", ALL)
@@ -514,6 +517,6 @@ def test_normalising_twice_changes_nothing(values: list[Value]) -> None:
 @given(st.lists(ANY_TEXT | st.none(), max_size=30))
 @pytest.mark.slow
 def test_countries_are_codes_or_null(raws: list[str | None]) -> None:
-    countries = normalise_countries(pl.DataFrame({"raw": raws}, schema={"raw": pl.String}), REFERENCE)
+    countries = normalise_countries(pl.DataFrame({"raw": raws}, schema={"raw": pl.String}), COUNTRIES)
     assert set(countries["country"].drop_nulls()) <= set(REFERENCE["code"])
     assert countries["raw"].to_list() == raws

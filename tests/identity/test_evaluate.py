@@ -7,13 +7,14 @@ from datetime import date
 import polars as pl
 import pytest
 
+from cdp.normalise import read_countries
 from identity.evaluate import Evaluation, as_findable, evaluate_records
 from identity.model import load_model
 from tests.identity.observations import DATA, PATTERNS
 
 pytestmark = pytest.mark.slow
 
-COUNTRIES = pl.read_csv(DATA / "reference" / "countries.csv", infer_schema=False)
+COUNTRIES = read_countries(DATA / "reference")
 
 
 def judged(*rows: str) -> Evaluation:

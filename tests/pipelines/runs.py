@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from cdp import tables
+from cdp.normalise import read_countries
 from cdp.providers import load_sources
 from cdp.runs.ledger import recent_runs
 from cdp.settings import DATA, Settings
@@ -24,7 +25,7 @@ from pipelines.land.recognise import recognise
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SOURCES = load_sources()
-COUNTRIES = pl.read_csv(DATA / "reference" / "countries.csv", infer_schema=False)
+COUNTRIES = read_countries(DATA / "reference")
 
 
 def sendgrid(event: str, email: str | None = "ann@shop.example", **more: Any) -> dict[str, Any]:
