@@ -17,6 +17,7 @@ from anyio import to_thread
 
 from api.coalesce import Coalescer
 from api.errors import ApiError
+from api.memory import release_memory
 from api.operations.metrics import Metrics
 from cdp.live import MOST_AT_ONCE, LiveItem, Outcome, Receipt, Receiver
 
@@ -25,6 +26,9 @@ MAX_WAITING_BYTES = 32 * 1024 * 1024
 MAX_WAITING_ITEMS = 100_000
 # A body of this size takes less time to read than to hand to a thread.
 _SMALL_BODY_BYTES = 32 * 1024
+
+# After so many items, what they needed is worth returning to the system.
+_MANY_ITEMS = 10_000
 
 Result = TypeVar("Result")
 
@@ -58,6 +62,7 @@ class Intake:
         self._metrics = metrics
         self._waiting_bytes = 0
         self._waiting_items = 0
+        self._stored_items = 0
         self._stored = Coalescer(self._store, MOST_AT_ONCE, is_repeatable=True)
 
     async def read(self, byte_count: int, work: Callable[[], Result]) -> Result:
@@ -93,6 +98,10 @@ class Intake:
             for start in range(0, len(items), MOST_AT_ONCE):
                 part = items[start : start + MOST_AT_ONCE]
                 outcomes += await self._stored.do([_Arrival(source, format, item, received_at) for item in part])
+        self._stored_items += len(items)
+        if self._stored_items >= _MANY_ITEMS:
+            self._stored_items = 0
+            await to_thread.run_sync(release_memory)
         receipt = Receipt(outcomes)
         refused = len(receipt.rejected)
         accepted = receipt.accepted - refused
