@@ -1,4 +1,4 @@
-"""A real browser, driven over the DevTools protocol: Chromium, with scripts turned off.
+"""A real browser, driven over the DevTools protocol: Chromium, by default with scripts turned off.
 
 https://chromedevtools.github.io/devtools-protocol/
 """
@@ -27,11 +27,11 @@ SECONDS = 60.0
 class Page:
     """The only page of a browser."""
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: ClientConnection, *, runs_scripts: bool) -> None:
         self._connection = connection
         self._ids = count(1)
         self._tell("Page.enable")
-        self._tell("Emulation.setScriptExecutionDisabled", value=True)
+        self._tell("Emulation.setScriptExecutionDisabled", value=not runs_scripts)
 
     def open(self, url: str) -> None:
         self._tell("Page.navigate", url=url)
@@ -81,7 +81,7 @@ class Page:
 
 
 @contextmanager
-def browser(folder: Path) -> Iterator[Page]:
+def browser(folder: Path, *, runs_scripts: bool = False) -> Iterator[Page]:
     """A browser with an empty profile in `folder`."""
     assert FOUND
     options = ("--headless=new", "--disable-gpu", "--remote-debugging-port=0", f"--user-data-dir={folder}")
@@ -90,7 +90,7 @@ def browser(folder: Path) -> Iterator[Page]:
         process = subprocess.Popen([FOUND, *options, *as_root, "about:blank"], stdout=log, stderr=log)
     try:
         with connect(_only_page(folder / "DevToolsActivePort"), max_size=None) as connection:
-            yield Page(connection)
+            yield Page(connection, runs_scripts=runs_scripts)
     finally:
         process.terminate()
         process.wait(SECONDS)

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,36 @@ class Homes:
                 assert answer.exit_code == 0, answer.stderr
                 printed.write_text(answer.stdout)
         return folder / "var", printed.read_text()
+
+
+# What the programs and pages of the SDK tests need.
+PACKAGES = (
+    "@segment/analytics-node@3.1.0",
+    "@rudderstack/rudder-sdk-node@3.0.13",
+    "@segment/analytics-next@1.84.3",
+    "@rudderstack/analytics-js@3.34.1",
+    "jsdom@29.1.1",
+)
+
+
+@pytest.fixture(scope="session")
+def node_modules(homes: Homes) -> Path:
+    """A folder with the packages, installed once for all workers."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        pytest.skip("node and npm are not on this machine")
+
+    def install(folder: Path) -> Answer:
+        folder.mkdir()
+        options = ("--no-audit", "--no-fund", "--ignore-scripts")
+        command = [npm, "install", "--prefix", str(folder), *options, *PACKAGES]
+        installed = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        return Answer(0, str(installed.returncode), installed.stderr)
+
+    folder, code = homes.made_once("node", install)
+    if code != "0":
+        pytest.skip("npm cannot install the SDKs here: is there a network?")
+    return folder / "node_modules"
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,14 +21,6 @@ from segment.analytics.client import Client
 from tests.e2e.command import CDP, ROOT, Command, environment, free_port, in_this_process
 
 PROGRAMS = Path(__file__).with_name("sdks")
-PACKAGES = (
-    "@segment/analytics-node@3.1.0",
-    "@rudderstack/rudder-sdk-node@3.0.13",
-    "@segment/analytics-next@1.84.3",
-    "@rudderstack/analytics-js@3.34.1",
-    "jsdom@29.1.1",
-)
-
 # How each SDK comes out, by call: page calls and their like are `viewed`, alias only says who is who.
 CALLS = {"identified": 1, "viewed": 2, "custom": 51}
 
@@ -128,20 +119,6 @@ def site_of_sdk(
     lasting_server: Server, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Site:
     return site_of(lasting_server, name, in_this_process(monkeypatch, capsys, lasting_server.home, {}))
-
-
-@pytest.fixture(scope="session")
-def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the packages that the Node programs need."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("node and npm are not on this machine")
-    folder = tmp_path_factory.mktemp("node")
-    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", *PACKAGES]
-    installed = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    if installed.returncode != 0:
-        pytest.skip("npm cannot install the SDKs here: is there a network?")
-    return folder / "node_modules"
 
 
 @contextmanager
