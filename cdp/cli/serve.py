@@ -21,8 +21,9 @@ app = typer.Typer()
 
 # How long open requests may take after the server is told to stop.
 GRACE_SECONDS = 30
-# A worker that does not answer its parent for so long is replaced, and one that does not start within it given up.
-STUCK_SECONDS = 60
+# A worker that does not answer its parent for so long is replaced, and one that does not start within it given up. One
+# that dies as its parent asks is noticed only then.
+STUCK_SECONDS = 15
 # The environment variable in which prometheus-client expects the folder of its counters.
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 

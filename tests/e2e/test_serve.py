@@ -17,8 +17,12 @@ import pytest
 from cdp.access.request_log import recent_requests
 from cdp.live.inbox import depth
 from cdp.store import open_store
+from tests.benchmarks.kills import MUST_BE_NONE
 from tests.cdp.store_urls import BACKENDS, empty_store_url
 from tests.e2e.command import cdp, service, serving, token
+from tests.e2e.killing import survive, workers_of
+
+on_linux = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the workers are found in /proc")
 
 SENDERS = 6
 SECONDS_OF_LOAD = 2.0
@@ -105,16 +109,16 @@ def test_a_limit_is_that_of_all_workers(tmp_path: Path) -> None:
     assert 17 <= sum(status != 429 for status in statuses) <= 24, statuses
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the workers are found in /proc")
+@on_linux
 def test_workers_are_replaced_one_by_one_without_a_gap(tmp_path: Path) -> None:
     home = tmp_path / "var"
     home.mkdir()
     key = added(home, "--write-key", "--source", "web")["write_key"]
     with service(home, "--workers", "2") as (url, process):
-        before, during = workers_of(process.pid), []
+        before, during = set(workers_of(process.pid)), list[int]()
         process.send_signal(signal.SIGHUP)
         deadline = time.monotonic() + 60
-        while workers_of(process.pid) & before:
+        while before.intersection(workers_of(process.pid)):
             assert time.monotonic() < deadline
             event = {"event": "Seen", "userId": "u", "messageId": str(len(during))}
             during.append(httpx.post(f"{url}/v1/track", json=event, auth=(key, ""), timeout=30).status_code)
@@ -127,10 +131,14 @@ def test_workers_are_replaced_one_by_one_without_a_gap(tmp_path: Path) -> None:
     store.close()
 
 
-def workers_of(pid: int) -> set[int]:
-    """The processes that serve; the tracker of multiprocessing's resources is none of them."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+@on_linux
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_killed_workers_lose_and_double_nothing(backend: str, tmp_path: Path) -> None:
+    with empty_store_url(backend, tmp_path) as store_url:
+        survived = survive(tmp_path / "var", store_url, kills=2, seed=1)
+    assert survived.events > 0
+    assert survived.questions > 0
+    assert {name: getattr(survived, name) for name in MUST_BE_NONE} == dict.fromkeys(MUST_BE_NONE, 0)
 
 
 @pytest.fixture(scope="module")
