@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=100_000, help="how many are simulated for `run`")
     parser.add_argument("--observations", type=int, default=1_000_000, help="how many are made up for `resolve`")
     parser.add_argument("--profiles", type=int, default=1_000_000, help="whose histories are made up for `segments`")
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long `load` lasts")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     options = parser.parse_args()
     if unknown := set(options.names) - known.keys():
