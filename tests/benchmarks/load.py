@@ -20,7 +20,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests import webhook_senders as senders
-from tests.benchmarks.people import profile_id
 from tests.benchmarks.report import Limit, Report
 from tests.benchmarks.serve import (
     BATCH,
@@ -109,12 +108,8 @@ def _lookups(number: int) -> dict[str, Any]:
 
 def _consent(number: int) -> dict[str, Any]:
     state = "withdrawn" if number % 2 else "granted"
-    return {
-        "profile_id": profile_id(number * 31 % PROFILES),
-        "channel": "email",
-        "purpose": "marketing",
-        "state": state,
-    }
+    person = {"type": "email", "value": f"person{number * 31 % PROFILES}@example.com"}
+    return {"identifiers": [person], "channel": "email", "purpose": "marketing", "state": state}
 
 
 async def _ask(url: str, turns: Iterator[bytes], deadline: float, statuses: Counter[int]) -> None:
