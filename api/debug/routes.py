@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.context import ContextOf
@@ -43,7 +44,8 @@ async def debug_events(
     cursor: Annotated[str, Query(max_length=100)] = "",
 ) -> Response:
     """See the last payloads received over HTTP, the latest first: why they were rejected, which were repeats, which
-    profile they led to, and which run has landed them. Landed payloads are kept for thirty days.
+    profile they led to, and which run has landed them. Payloads are looked for among the last 100,000; landed ones are
+    kept for thirty days.
     """
     if values and VALUES_SCOPE not in caller.scopes:
         raise InsufficientScope(VALUES_SCOPE)
@@ -53,7 +55,7 @@ async def debug_events(
         found = last_payloads(connection, limit + 1, source=source, outcome=outcome, before=before)
         return found, [] if cursor else refused_requests(connection, _MOST_REFUSED)
 
-    found, refused = await context.read(find)
+    found, refused = await run_in_threadpool(context.read_now, find)
     shown = found[:limit]
     return answer(
         {

@@ -16,6 +16,8 @@ from cdp.store import Connection
 
 Outcome = Literal["accepted", "rejected", "duplicate"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+# Payloads are looked for among this many, because a search of all takes long where few are of the kind.
+SEARCHED_PAYLOADS = 100_000
 
 _IS = {
     "accepted": inbox.c.reason.is_(None),
@@ -83,9 +85,13 @@ def last_payloads(
     outcome: Outcome | None = None,
     before: int | None = None,
 ) -> Sequence[Seen]:
-    """At most `limit` payloads, the latest first; with `before`, those that came before that number."""
-    found = _SEEN.where(*_conditions(source, outcome)).limit(limit)
-    return _read(connection, found if before is None else found.where(inbox.c.seq < before))
+    """At most `limit` payloads, the latest first; with `before`, those that came before that number.
+
+    They are looked for among the last `SEARCHED_PAYLOADS` before that.
+    """
+    newest = connection.scalar(sa.select(sa.func.max(inbox.c.seq))) if before is None else before - 1
+    is_searched = inbox.c.seq.between((newest or 0) - SEARCHED_PAYLOADS + 1, newest or 0)
+    return _read(connection, _SEEN.where(is_searched, *_conditions(source, outcome)).limit(limit))
 
 
 def payloads_since(

@@ -163,3 +163,10 @@ def test_requests_that_were_refused_as_a_whole_are_shown(service: Service) -> No
             "code": "invalid_write_key",
         }
     ]
+
+
+def test_the_search_is_bounded(service: Service, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdp.live.debugging.SEARCHED_PAYLOADS", 3)
+    send(service, key, NOBODY, *({**TRACK, "messageId": f"m{number}"} for number in range(3)))
+    assert debug(service, outcome="rejected")["events"] == []
+    assert len(debug(service)["events"]) == 3
