@@ -24,7 +24,8 @@ router = APIRouter(prefix="/v1/debug", tags=["debug"])
 # What a caller needs to see values.
 VALUES_SCOPE = "profiles:read"
 _MOST_REFUSED = 20
-_CURSORS: Cursors[int] = Cursors(Annotated[int, Query(ge=1)])
+# No number in the inbox is greater.
+_CURSORS: Cursors[int] = Cursors(Annotated[int, Query(ge=1, le=2**63 - 1)])
 
 
 @router.get(

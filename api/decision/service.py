@@ -73,10 +73,11 @@ class DecisionService:
                 against caps, though nobody was told. A repeat under the same key gets them.
         """
         self._require_purposes(requests)
+        request_hash = _hash_of(requests) if key else ""
         answers: list[_Answer] = []
         for number, start in enumerate(range(0, len(requests), MANY)):
             some = requests[start : start + MANY]
-            part = _Part(client_id, _once(client_id, key, some, number) if key else None)
+            part = _Part(client_id, Once(client_id, key, request_hash, number) if key else None)
             answers += await self._answers([_Question(part, request) for request in some])
         return Answers([one.decision for one in answers], is_repeat=all(one.is_repeat for one in answers))
 
@@ -138,9 +139,9 @@ def _of_each(call: Call, found: Answers | KeyReused) -> list[_Answer | KeyReused
     return [_Answer(decision, found.is_repeat) for decision in found.decisions]
 
 
-def _once(client_id: str, key: str, requests: Sequence[DecisionRequest], part: int) -> Once:
-    body = "\n".join(request.model_dump_json() for request in requests)
-    return Once(client_id, key, hash_of("decide", body), part)
+def _hash_of(requests: Sequence[DecisionRequest]) -> str:
+    """The hash of all questions of a request, which each of its parts carries: part of them is another request."""
+    return hash_of("decide", "\n".join(request.model_dump_json() for request in requests))
 
 
 def _asked(client_id: str, request: DecisionRequest, identifiers: tuple[tuple[str, str], ...], now: datetime) -> Asked:

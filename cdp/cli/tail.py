@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,15 +17,13 @@ from cdp.cli.common import load_settings, opened_store
 from cdp.errors import UsageError
 
 if TYPE_CHECKING:
-    from cdp.live.debugging import Seen
-    from cdp.store import Connection, Store
+    from cdp.live.debugging import Outcome, Seen
+    from cdp.store import Store
 
 app = typer.Typer()
 
 POLL_SECONDS = 0.5
-# A transaction that began earlier may show its payloads later than others with higher numbers.
-_LATE_ROWS, _LATE_TIME = 1_000, timedelta(seconds=30)
-_MOST_AT_ONCE = 1_000
+_LATE_ROWS, _MOST_AT_ONCE = 500, 2_000
 
 
 @app.command()
@@ -62,39 +60,40 @@ def tail(
             found = last_payloads(connection, count, source=source, outcome=chosen)
         show(found[::-1])
         if not found and not follow and not as_json:
-            terminal.say("Nothing has been received yet. `cdp serve` receives; `cdp clients add` gives a write key.")
+            what = "Nothing of this kind" if source or outcome else "Nothing"
+            terminal.say(f"{what} has been received yet. `cdp serve` receives; `cdp clients add` gives a write key.")
         if follow:
-            from cdp.live.debugging import payloads_since
-
-            def since(connection: Connection, seq: int, at: datetime) -> Sequence[Seen]:
-                return payloads_since(connection, seq, at, _MOST_AT_ONCE, source=source, outcome=chosen)
-
             with suppress(KeyboardInterrupt):
-                _follow(store, found, since, show)
+                _follow(store, found, show, source, chosen)
 
 
 def _follow(
     store: Store,
     shown: Sequence[Seen],
-    since: Callable[[Connection, int, datetime], Sequence[Seen]],
     show: Callable[[Sequence[Seen]], None],
+    source: str | None,
+    outcome: Outcome | None,
 ) -> None:
     """Show what comes in, and what comes again, until Ctrl-C."""
-    began = datetime.now(UTC)
-    known = {(one.seq, one.duplicates) for one in shown}
+    from cdp.live.debugging import payloads_after, repeats_after
+
+    known = {one.seq for one in shown}
+    newest = max(known, default=0)
+    repeated = (max((one.last_duplicate_at for one in shown if one.last_duplicate_at), default=datetime.now(UTC)), 0)
     while True:
-        newest = max((seq for seq, _ in known), default=0)
-        repeated_at = max(began, datetime.now(UTC) - _LATE_TIME)
         with store.read() as connection:
-            found = since(connection, newest - _LATE_ROWS if known else 0, repeated_at)
-        news = [one for one in found if (one.seq, one.duplicates) not in known and _is_recent(one, began)]
-        show(news[::-1])
-        known |= {(one.seq, one.duplicates) for one in news}
-        time.sleep(POLL_SECONDS)
-
-
-def _is_recent(seen: Seen, began: datetime) -> bool:
-    return max(seen.received_at, seen.last_duplicate_at or seen.received_at) >= began - _LATE_TIME
+            # A transaction that began earlier may show its payloads after others with higher numbers.
+            came = payloads_after(connection, newest - _LATE_ROWS, _MOST_AT_ONCE, source=source, outcome=outcome)
+            again = repeats_after(connection, *repeated, _MOST_AT_ONCE, source=source, outcome=outcome)
+        new = [one for one in came if one.seq not in known]
+        show(new)
+        show([one for one in again if one.seq not in {one.seq for one in new}])
+        newest = max((one.seq for one in came), default=newest)
+        known = {one.seq for one in came} | {seq for seq in known if seq > newest - _LATE_ROWS}
+        if again:
+            repeated = (again[-1].last_duplicate_at or repeated[0], again[-1].seq)
+        if len(came) < _MOST_AT_ONCE and len(again) < _MOST_AT_ONCE:
+            time.sleep(POLL_SECONDS)
 
 
 def _print(seen: Seen, *, shows_payload: bool, shows_values: bool) -> None:

@@ -13,7 +13,7 @@ from cdp.decision.model import Address, Decision, Facts, Fallback, Question, Rea
 from cdp.decision.policy import Policy
 from cdp.decision.schedule import Terms, schedule
 from cdp.decision.scores import channel_scores
-from cdp.decision.timezones import time_zones
+from cdp.decision.timezones import TimeZones, time_zones
 
 _HOUR = timedelta(hours=1)
 
@@ -96,9 +96,14 @@ def _scheduled(channel: str, address: Address, reasons: Sequence[Reason], case: 
 def _terms(channel: str, address: Address, case: _Case) -> Terms:
     policy, facts = case.policy, case.facts
     quiet = policy.quiet_hours.get(channel)
-    zones = time_zones(facts.timezone, facts.country or address.country, policy.timezone_unknown) if quiet else None
+    zones = _time_zones(facts, address, policy) if quiet else None
     is_capped = policy.purposes[case.question.purpose].is_capped
     return Terms(channel, quiet, zones, limits(policy.frequency_caps, channel, case.counted) if is_capped else None)
+
+
+def _time_zones(facts: Facts, address: Address, policy: Policy) -> TimeZones | None:
+    country = facts.country or address.country
+    return time_zones(facts.timezone, country, policy.timezone_unknown, is_claim=facts.timezone_is_claim)
 
 
 def _ranked(candidates: Sequence[_Candidate], scores: dict[str, Score], case: _Case) -> list[_Candidate]:

@@ -25,7 +25,7 @@ from cdp.people.document import Preference, RecentMessage
 from cdp.people.identifiers import Identifier
 from cdp.people.lookup import resolve
 from cdp.people.reading import Person, read_people
-from cdp.people.unset import unset_values
+from cdp.people.unset import is_claimed, unset_values
 from cdp.runs.ledger import last_published_run
 from cdp.store.prepared import Prepared, among
 
@@ -177,6 +177,7 @@ def _facts(
     return Facts(
         profile_id=person.profile_id,
         timezone=person.document["traits"]["timezone"],
+        timezone_is_claim=is_claimed(person.document, "timezone") and not is_claimed(person.document, "country"),
         country=person.country,
         # What its source has unset stays evidence of identity, and its consents count, but nobody is written to there.
         addresses=tuple(_address(point) for point in points if point.type in _ADDRESSES and point[1:] not in unset),

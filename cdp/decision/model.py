@@ -71,12 +71,14 @@ class Facts:
     """Everything a decision depends on besides policy and clock, from a single state of the store.
 
     profile_id: None for an unknown person. retired_id: the id asked for, if it was merged into `profile_id`.
+    timezone_is_claim: only write keys have told the time zone.
     addresses: best first. met_on: channels on which the person has had contact.
     """
 
     profile_id: str | None
     retired_id: str | None = None
     timezone: str | None = None
+    timezone_is_claim: bool = False
     country: str | None = None
     addresses: tuple[Address, ...] = ()
     met_on: tuple[str, ...] = ()

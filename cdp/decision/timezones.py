@@ -17,16 +17,22 @@ class TimeZones:
     evidence: str
 
 
-def time_zones(timezone: str | None, country: str | None, otherwise: str) -> TimeZones | None:
+def time_zones(
+    timezone: str | None, country: str | None, otherwise: str, *, is_claim: bool = False
+) -> TimeZones | None:
     """From the person's time zone (an IANA name), else from their country (ISO code), else from the policy.
 
-    None if both are unknown and the policy says `refuse`.
+    None if both are unknown and the policy says `refuse`. A time zone that only write keys have told comes after the
+    country: everybody can have one.
     """
     zone = _zone(timezone) if timezone else None
-    if zone:
-        return TimeZones((zone,), f"timezone:{zone.key}")
+    by_zone = TimeZones((zone,), f"timezone:{zone.key}") if zone else None
+    if by_zone and not is_claim:
+        return by_zone
     if country and country in zones_by_country():
         return TimeZones(zones_by_country()[country], f"country:{country}")
+    if by_zone:
+        return by_zone
     return None if otherwise == "refuse" else TimeZones((ZoneInfo(otherwise),), f"policy:{otherwise}")
 
 

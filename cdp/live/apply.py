@@ -25,14 +25,12 @@ class People:
     """The resolved observations of some items.
 
     profiles: the profile of each observation.
-    seen: observations that a run or an earlier payload has assigned to a profile.
     usable: identifiers that identify a person.
     published: the profiles that held each identifier as of the last run.
     """
 
     observations: Mapping[str, Observation]
     profiles: Mapping[str, str]
-    seen: frozenset[str]
     usable: frozenset[Identifier]
     published: Mapping[Identifier, Sequence[str]]
 
@@ -52,8 +50,7 @@ def find_people(
     holders = live_layer.holders_of(connection, named)
     usable = frozenset(named - holders.junk)
     known = _known(connection, ordered, holders)
-    seen = frozenset(known.profiles)
-    return People(observations, resolve(ordered, usable, known), seen, usable, holders.published)
+    return People(observations, resolve(ordered, usable, known), usable, holders.published)
 
 
 def _known(connection: Connection, observations: Sequence[Observation], holders: live_layer.Holders) -> Known:
@@ -94,11 +91,19 @@ def apply(
 
 
 def _members(items: Sequence[Item], people: People, seqs: Mapping[int, int]) -> Iterator[LiveMember]:
-    first = {str(item.observation_id): item for item in reversed(items)}
-    for observation_id, item in first.items():
-        if observation_id not in people.seen:
-            observation, profile_id = people.observation_of(item), people.profile_of(item)
-            yield LiveMember(observation_id, profile_id, observation.description, item.occurred_at, seqs[item.position])
+    told: dict[str, list[Item]] = {}
+    for item in items:
+        told.setdefault(str(item.observation_id), []).append(item)
+    for observation_id, found in told.items():
+        times = [item.occurred_at for item in found]
+        yield LiveMember(
+            observation_id,
+            people.profile_of(found[0]),
+            people.observation_of(found[0]).description,
+            min(times),
+            max(seqs[item.position] for item in found),
+            max(times),
+        )
 
 
 def _identifiers(items: Sequence[Item], people: People, seqs: Mapping[int, int]) -> Iterator[LiveIdentifier]:

@@ -14,6 +14,7 @@ import polars as pl
 
 from cdp import conform
 from cdp.live.items import Conformed, Item, Observation
+from cdp.people.current import CLAIM_SUFFIX
 from cdp.sources import Source
 from cdp.warehouse import Warehouse, open_memory
 
@@ -100,7 +101,7 @@ class Conformer:
             Observation(
                 observation_id,
                 tuple((held["type"], held["value"]) for held in identifiers),
-                description if observation_id in trusted_ids else f'{description[:-1]},"is_claim":true}}',
+                description if observation_id in trusted_ids else f"{description[:-1]}{CLAIM_SUFFIX}",
             )
             for observation_id, identifiers, description in self._rows("observations")
         )

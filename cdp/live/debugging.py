@@ -94,18 +94,27 @@ def last_payloads(
     return _read(connection, _SEEN.where(is_searched, *_conditions(source, outcome)).limit(limit))
 
 
-def payloads_since(
+def payloads_after(
+    connection: Connection, seq: int, limit: int, *, source: str | None = None, outcome: Outcome | None = None
+) -> Sequence[Seen]:
+    """At most `limit` payloads after a number, the earliest first."""
+    found = _SEEN.where(inbox.c.seq > seq, *_conditions(source, outcome))
+    return _read(connection, found.order_by(None).order_by(inbox.c.seq).limit(limit))
+
+
+def repeats_after(
     connection: Connection,
+    at: datetime,
     seq: int,
-    repeated_at: datetime,
     limit: int,
     *,
     source: str | None = None,
     outcome: Outcome | None = None,
 ) -> Sequence[Seen]:
-    """The payloads after a number, and those that came again since a time: at most `limit`, the latest first."""
-    is_news = sa.or_(inbox.c.seq > seq, inbox.c.repeated_at >= repeated_at)
-    return _read(connection, _SEEN.where(is_news, *_conditions(source, outcome)).limit(limit))
+    """At most `limit` payloads by their last repeat, the earliest first: after a time or, then, after a number."""
+    is_later = sa.or_(inbox.c.repeated_at > at, sa.and_(inbox.c.repeated_at == at, inbox.c.seq > seq))
+    found = _SEEN.where(is_repeated, is_later, *_conditions(source, outcome))
+    return _read(connection, found.order_by(None).order_by(inbox.c.repeated_at, inbox.c.seq).limit(limit))
 
 
 def _conditions(source: str | None, outcome: Outcome | None) -> list[sa.ColumnElement[bool]]:

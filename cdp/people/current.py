@@ -32,6 +32,8 @@ from cdp.people.unset import is_trusted, marked, unset_by, without_unset
 Description = dict[str, Any]
 Described = Sequence[tuple["LiveMember", Description]]
 
+# How the description of an observation ends that only claims have told.
+CLAIM_SUFFIX = ',"is_claim":true}'
 RECEIVED = frozenset(("delivered", "opened", "clicked"))
 ANSWERED = frozenset(("clicked", "replied"))
 _ARRIVED = RECEIVED | {"replied"}
@@ -39,13 +41,22 @@ _ARRIVED = RECEIVED | {"replied"}
 
 @dataclass(frozen=True)
 class LiveMember:
-    """An observation that no run has seen; `description` is its normalised description of the person, as JSON text."""
+    """An observation that was told since the last run, for the first time or again.
+
+    description: its normalised description of the person, as JSON text. inbox_seq: the number of the last payload.
+    """
 
     observation_id: str
     profile_id: str
     description: str
     first_seen_at: datetime
     inbox_seq: int
+    last_seen_at: datetime | None = None
+
+    @property
+    def told_at(self) -> datetime:
+        """When it was told last."""
+        return self.last_seen_at or self.first_seen_at
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,7 @@ class LiveLayer:
     @property
     def times(self) -> Iterator[datetime]:
         yield from (member.first_seen_at for member in self.members)
+        yield from (member.told_at for member in self.members)
         yield from (event.occurred_at for event in self.events)
 
     @property
@@ -165,7 +177,7 @@ def _evidence(described: Described) -> Iterator[TraitEvidence]:
                     value=description[trait],
                     is_current=False,
                     source=description["source"],
-                    observed_at=iso(member.first_seen_at),
+                    observed_at=iso(member.told_at),
                     is_claim=description.get("is_claim", False),
                     is_unset=False,
                     file=f"inbox:{description['source']}",

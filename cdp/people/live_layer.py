@@ -14,11 +14,12 @@ from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
-from cdp.people.current import LiveEvent, LiveIdentifier, LiveMember
+from cdp.people.current import CLAIM_SUFFIX, LiveEvent, LiveIdentifier, LiveMember
 from cdp.people.identifiers import Identifier
-from cdp.people.tables import live_engagement, live_identifiers, live_members
-from cdp.store.bulk import read_frame
+from cdp.people.tables import live_engagement, live_identifiers, live_members, members
+from cdp.store.bulk import frame_of
 from cdp.store.prepared import Prepared
 
 
@@ -28,7 +29,10 @@ def add(
     found_identifiers: Iterable[LiveIdentifier],
     events: Iterable[LiveEvent],
 ) -> None:
-    """Add rows; existing rows stay as they are."""
+    """Add rows. Existing identifiers and events stay as they are; a member that is told again is told later.
+
+    What a claim tells again does not touch what others have told; what they tell takes its place.
+    """
     # In the order of the keys, so that concurrent writers cannot deadlock.
     _ADD_MEMBERS.write(connection, [vars(row) for row in sorted(found_members, key=attrgetter("observation_id"))])
     by_value = sorted(found_identifiers, key=attrgetter("type", "value", "profile_id"))
@@ -36,9 +40,29 @@ def add(
     _ADD_EVENTS.write(connection, [vars(row) for row in sorted(events, key=attrgetter("event_id"))])
 
 
-_ADD_MEMBERS, _ADD_IDENTIFIERS, _ADD_EVENTS = map(
-    Prepared.insert_new, (live_members, live_identifiers, live_engagement)
-)
+_ADD_IDENTIFIERS, _ADD_EVENTS = map(Prepared.insert_new, (live_identifiers, live_engagement))
+
+
+def _add_members() -> Prepared:
+    # PostgreSQL's INSERT; SQLite has the same ON CONFLICT clauses.
+    row: dict[str, Any] = {column.name: sa.bindparam(column.name) for column in live_members.columns}
+    new = postgresql.insert(live_members).inline().values(row)
+    is_claim, was_claim = (
+        column.like(f"%{CLAIM_SUFFIX}") for column in (new.excluded.description, live_members.c.description)
+    )
+    told = ("description", "inbox_seq", "last_seen_at")
+    # Of several tellings in any order, the last one counts.
+    is_later = sa.or_(new.excluded.last_seen_at >= live_members.c.last_seen_at, sa.and_(was_claim, sa.not_(is_claim)))
+    return Prepared(
+        new.on_conflict_do_update(
+            index_elements=[live_members.c.observation_id],
+            set_={name: new.excluded[name] for name in told},
+            where=sa.and_(is_later, sa.or_(was_claim, sa.not_(is_claim))),
+        )
+    )
+
+
+_ADD_MEMBERS = _add_members()
 
 
 @dataclass(frozen=True)
@@ -138,7 +162,9 @@ where exists (select 1 from profiles given where given.profile_id = asked.profil
 
 def known_live_members(connection: sa.Connection) -> pl.DataFrame:
     """observation_id, profile_id of the observations that no run has seen."""
-    return read_frame(connection, live_members, "observation_id", "profile_id")
+    is_seen = sa.exists().where(members.c.observation_id == live_members.c.observation_id)
+    columns = (live_members.c.observation_id, live_members.c.profile_id)
+    return frame_of(connection, sa.select(*columns).where(sa.not_(is_seen)).order_by(live_members.c.observation_id))
 
 
 def drop(connection: sa.Connection, ranges: Sequence[tuple[int, int]]) -> None:
@@ -153,11 +179,11 @@ def drop(connection: sa.Connection, ranges: Sequence[tuple[int, int]]) -> None:
 def follow_publish(connection: sa.Connection, run_id: str) -> None:
     """Reconcile the rest of the live layer with what was just published.
 
-    If a run has assigned a live observation to a profile, because a file contained it too, the live member is dropped
-    and its live profile id becomes an alias of that profile. Rows of a profile that was merged away move to its
+    If a run has assigned a live observation to a profile, because a file contained it too, the live member moves to
+    that profile and its live profile id becomes an alias of it. Rows of a profile that was merged away move to its
     survivor.
     """
-    for statement in (_ALIAS_OVERTAKEN, _DROP_OVERTAKEN, *_MOVE_TO_SURVIVORS):
+    for statement in (_ALIAS_OVERTAKEN, _MOVE_OVERTAKEN, *_MOVE_TO_SURVIVORS):
         connection.execute(_text(statement), {"run_id": run_id} if ":run_id" in statement else {})
 
 
@@ -173,7 +199,11 @@ where not exists (select 1 from profiles p where p.profile_id = l.profile_id)
 group by l.profile_id
 """
 
-_DROP_OVERTAKEN = "delete from live_members where observation_id in (select observation_id from members)"
+_MOVE_OVERTAKEN = """
+update live_members
+set profile_id = (select m.profile_id from members m where m.observation_id = live_members.observation_id)
+where observation_id in (select observation_id from members)
+"""
 
 _MOVE_TO_SURVIVORS = (
     *(

@@ -75,7 +75,8 @@ junk_identifiers = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# The live layer: data from live payloads until a run has processed them (`inbox.landed_run_id`).
+# The live layer: data from live payloads until a run has processed them (`inbox.landed_run_id`). An observation that
+# the last run knows is in it as well, if it was told again since; the number is that of the last payload.
 live_members = sa.Table(
     "live_members",
     METADATA,
@@ -85,6 +86,8 @@ live_members = sa.Table(
     text("description"),
     time("first_seen_at"),
     sa.Column("inbox_seq", sa.BigInteger, nullable=False, index=True),
+    # When it was told last, by the most trusted of those who told it.
+    time("last_seen_at", optional=True),
 )
 
 live_identifiers = sa.Table(

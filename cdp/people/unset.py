@@ -67,6 +67,12 @@ def is_trusted(evidence: TraitEvidence) -> bool:
     return evidence["trait"] not in GUARDED_TRAITS or not evidence.get("is_claim")
 
 
+def is_claimed(document: ProfileDocument, trait: str) -> bool:
+    """Whether only write keys have told what is shown of the trait."""
+    shown = [one for one in document["trait_evidence"] if one["trait"] == trait and one["is_current"]]
+    return bool(shown) and all(one.get("is_claim", False) for one in shown)
+
+
 def without_unset(document: ProfileDocument, unset: Unset) -> ProfileDocument:
     """The published document without values that their source has unset."""
     if not unset:

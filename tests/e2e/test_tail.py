@@ -67,3 +67,13 @@ def test_following_shows_what_comes_and_what_comes_again(tmp_path: Path) -> None
             receive(opened, {**TRACK, "messageId": expected[0]})
             shown = json.loads(process.stdout.readline())
             assert (shown["message_id"], shown["duplicates"]) == expected
+        many = [{**TRACK, "messageId": f"n{number}"} for number in range(5_000)]
+        for duplicates in (0, 1):
+            receive(opened, *many)
+            found = [json.loads(process.stdout.readline()) for _ in many]
+            assert [(one["message_id"], one["duplicates"]) for one in found] == [
+                (one["messageId"], duplicates) for one in many
+            ]
+        # One that has long been passed.
+        receive(opened, {**TRACK, "messageId": "m2"})
+        assert json.loads(process.stdout.readline())["message_id"] == "m2"

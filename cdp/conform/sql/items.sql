@@ -28,7 +28,9 @@ with item as (
         coalesce(m.is_verified, false) as is_verified,
         m.consent_channel, m.consent_purpose, m.consent_topic, m.consent_state, m.consent_scope, m.consent_basis,
         m.consent_method, case when m.consent_at between timestamptz '1990-01-01' and m.received_at + interval 1 day then m.consent_at
-            else coalesce(m.occurred_at, m.received_at) end as consent_at
+            else coalesce(m.occurred_at, m.received_at) end as stated_at,
+        -- A clock that is ahead must not let a statement outlast those that follow it.
+        least(stated_at, m.received_at) as consent_at
     from keyed m
     left join described d on d.description_key = m.description_key and d.source = m.source
 )

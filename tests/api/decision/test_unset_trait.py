@@ -121,3 +121,20 @@ def test_nobody_is_written_to_at_an_address_that_its_source_has_unset(service: S
 def test_a_call_without_the_trait_leaves_it_set(service: Service, key: str) -> None:
     identify(service, key, city="Kyoto")
     assert country_in_profile(service) == country_in_facts(service) == "JP"
+
+
+def test_what_is_told_again_counts_again(service: Service, key: str) -> None:
+    """In words that were seen before: live, and of somebody whom a run has seen."""
+    for number, email in enumerate(("zoe@example.com", "zora@example.com", "zoe@example.com")):
+        at = NOW + timedelta(seconds=number)
+        call = {"userId": "new", "messageId": f"n{number}", "timestamp": at.isoformat(), "traits": {"email": email}}
+        assert service.http.post("/v1/identify", json=call, auth=(key, "")).status_code == 200
+    body = {"identifiers": [{"type": "customer_id", "value": "web:new"}]}
+    found = service.http.post("/v1/profiles/lookup", json=body, headers=service.headers(service.reader)).json()
+    assert found["profile"]["traits"]["email"] == "zoe@example.com"
+
+    identify(service, key, phone=PHONE[1])
+    identify(service, key, phone=None, at=NOW + timedelta(seconds=1))
+    assert "sms" not in channels_of(service)
+    identify(service, key, phone=PHONE[1], at=NOW + timedelta(seconds=2))
+    assert "sms" in channels_of(service)

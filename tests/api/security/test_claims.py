@@ -188,3 +188,34 @@ def test_a_token_that_may_write_consents_grants(site: Site) -> None:
 def test_a_token_that_may_only_send_events_claims(site: Site) -> None:
     site.with_token("events:write", **RESUBSCRIBE)
     assert site.stated(PHONE) == [("sms", "withdrawn")]
+
+
+def identify(site: Site, key: str, **traits: Any) -> None:
+    body = {"userId": "u9", "traits": traits}
+    assert site.service.http.post("/v1/identify", json=body, auth=(key, "")).status_code == 200
+    site.service.clock.advance(minutes=1)
+
+
+def test_a_key_that_told_the_same_before_does_not_take_the_word_of_a_server_away(site: Site) -> None:
+    trusted = granting_key(site)
+    identify(site, site.key, email="zoe@example.com", country="FR")
+    identify(site, trusted, email="zoe@example.com", country="FR")
+    identify(site, site.key, email="evil@example.com", country="US")
+    asked = {"identifiers": [{"type": "customer_id", "value": "web:u9"}], "purpose": "transactional"}
+    headers = site.service.headers(site.service.sender)
+    assert site.service.http.post("/v1/decisions", json=asked, headers=headers).json()["address"] == "zoe@example.com"
+
+
+def test_a_time_zone_that_a_key_tells_does_not_outrank_a_country_that_others_have_told(site: Site) -> None:
+    trusted = granting_key(site)
+    identify(site, trusted, phone="+33612345678", country="FR")
+    with site.service.store.write() as connection:
+        record(connection, [said(("phone", "+33612345678"), "sms", "granted")], NOW)
+    night = {"at": "2026-07-02T00:30:00Z", "candidates": ["sms"], "purpose": "marketing"}
+    asked = {"identifiers": [{"type": "customer_id", "value": "web:u9"}], **night}
+    headers = site.service.headers(site.service.sender)
+    before = site.service.http.post("/v1/decisions?dry_run=true", json=asked, headers=headers).json()
+    body = {"userId": "u9", "context": {"timezone": "America/Los_Angeles"}}
+    assert site.service.http.post("/v1/identify", json=body, auth=(site.key, "")).status_code == 200
+    after = site.service.http.post("/v1/decisions?dry_run=true", json=asked, headers=headers).json()
+    assert before["send_at"] == after["send_at"] > "2026-07-02T04"
