@@ -24,7 +24,8 @@ PARAMETER: dict[str, Any] = {
             "required": False,
             "schema": {"type": "string", "minLength": 1, "maxLength": MAX_CHARACTERS},
             "description": "A key that the client chooses for this request. Within 24 hours, the same request with the "
-            "same key is not done again: its first answer is given, with `Idempotent-Replayed: true`.",
+            "same key is not done again: its first answer is given, with `Idempotent-Replayed: true`. That is for an "
+            "answer that did not arrive: what has happened since, such as an opt-out or an outcome, is not in it.",
             "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
         }
     ]

@@ -31,6 +31,14 @@ _SCRIPT_PATH = "/analytics.js/v1/{write_key}/analytics.min.js"
 _OPEN_PATHS = re.compile(r"/v1/(m|projects/[^/]+/settings)/?|/sourceConfig/?|/analytics\.js/v1/[^/]+/[^/]+")
 _CACHED = {"Cache-Control": "public, max-age=120"}
 
+_KEY_PARAMETER = {
+    "name": "writeKey",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "The write key, unless it is the user of HTTP Basic",
+}
+
 WriteKey = Annotated[str, InPath(description="The write key of a page or an app")]
 
 
@@ -53,7 +61,12 @@ async def settings_for_analytics_js(write_key: WriteKey, request: Request, conte
     return JSONResponse(settings_of(write_key, _public_url(request, context)), headers=_CACHED)
 
 
-@router.get("/sourceConfig", summary="Get the settings of RudderStack's SDKs", responses=problems(401, 503))
+@router.get(
+    "/sourceConfig",
+    summary="Get the settings of RudderStack's SDKs",
+    responses=problems(401, 503),
+    openapi_extra={"security": [{"Basic": []}, {}], "parameters": [_KEY_PARAMETER]},
+)
 @router.get("/sourceConfig/", include_in_schema=False)
 async def settings_for_rudderstack(request: Request, context: ContextOf) -> Response:
     """Get the settings that RudderStack's browser and mobile SDKs fetch before the first event.

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Depends, Query, Request, Security
+from fastapi import APIRouter, Depends, Path, Query, Request, Security
 from fastapi.security import SecurityScopes
 from starlette.responses import Response
 
@@ -73,7 +73,10 @@ Names = Annotated[str, Query(description="Comma-separated names", max_length=4_0
 Next = Annotated[str, Query(alias="next", description="Start of the page: `next` from the previous cursor")]
 
 
-async def _document(context: ContextOf, id_type: str, id_value: str) -> ProfileDocument:
+_Space = Annotated[str, Path(alias="space", description="Any name: there is one space")]
+
+
+async def _document(context: ContextOf, _space: _Space, id_type: str, id_value: str) -> ProfileDocument:
     """The profile of an external id; the type ends at the first colon."""
     kind, _, value = f"{id_type}:{id_value}".partition(":")
     profile_id = value if kind == PROFILE_ID else await _holder(context, kind, value)

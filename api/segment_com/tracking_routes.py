@@ -142,7 +142,8 @@ def _add_call(call: str) -> None:
             path,
             _endpoint(call, max_bytes),
             methods=["POST"],
-            name=call,
+            # A word that is reserved in some languages is no name for a function.
+            name="import_history" if call == "import" else call,
             summary=_SUMMARIES[call],
             description=_DESCRIPTIONS[call],
             response_model=Success,

@@ -22,17 +22,26 @@ MAX_BYTES = 4 * 1024 * 1024
 
 router = APIRouter(tags=["webhooks"], route_class=bounded(MAX_BYTES))
 
+_DESCRIBED = {"description": "Request body in the provider's format"}
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "*/*": {
-                "schema": {"description": "Request body in the provider's format"},
+            "application/json": {
+                "schema": _DESCRIBED,
                 "example": [{"event": "delivered", "email": "ann@example.com", "timestamp": 1782907200}],
-            }
+            },
+            "application/x-www-form-urlencoded": {
+                "schema": {"type": "object", **_DESCRIBED},
+                "example": {"MessageSid": "SM1", "MessageStatus": "delivered", "To": "+14155550100"},
+            },
         },
     }
 }
+_CHALLENGE = [
+    {"name": f"hub.{name}", "in": "query", "required": False, "schema": {"type": "string"}}
+    for name in ("mode", "verify_token", "challenge")
+]
 
 
 class WebhookRefused(Unauthorised):
@@ -91,6 +100,7 @@ async def receive_webhook(source: str, request: HttpRequest, context: ContextOf)
     summary="Answer a webhook challenge",
     response_class=PlainTextResponse,
     responses=problems(401, 404, 503),
+    openapi_extra={"parameters": _CHALLENGE},
 )
 async def answer_challenge(source: str, request: HttpRequest, context: ContextOf) -> Response:
     """Echo the challenge by which a provider (Meta) verifies the URL."""

@@ -118,6 +118,8 @@ def _refuse_taken(connection: Connection, name: str) -> None:
     from cdp.access.clients import list_clients
     from cdp.access.write_keys import list_write_keys
 
+    if not name.strip():
+        raise UsageError("a client has a name", hint="Such as `cdp clients add newsletter`")
     if name in {client.name for client in list_clients(connection)} | {key.name for key in list_write_keys(connection)}:
         raise UsageError(f"there is already a client named {name!r}", hint="Choose another name, or rotate it")
 

@@ -1,4 +1,4 @@
-"""Decisions: replay and explain past answers to senders."""
+"""Decisions: replay past answers to senders."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from cdp.decision import Decision
     from cdp.decision.log import Replay
 
-app = typer.Typer(name="decisions", help="Decisions: replay and explain past answers to senders.")
+app = typer.Typer(name="decisions", help="Decisions: replay past answers to senders.")
 
 DIFFERENT = 1
 
 
 @app.callback()
 def decisions() -> None:
-    """Decisions: replay and explain past answers to senders."""
+    """Decisions: replay past answers to senders."""
 
 
 @app.command("replay")

@@ -10,7 +10,7 @@ from cdp.errors import NotFound
 from cdp.providers.secrets import accepted_secrets, check_secrets, configured_secrets
 from cdp.settings import WebhookSecrets
 from cdp.sources import Source
-from cdp.webhooks import Item, Refused, Request, Secret, Secrets, Unreadable, UnusableSecret, Webhook
+from cdp.webhooks import Item, Refused, Request, Secret, Secrets, Unreadable, UnusableSecret, Webhook, WrongTime
 from cdp.webhooks.fetch import Certificates, Fetch
 
 
@@ -76,11 +76,14 @@ class Verifier:
         return challenge.answer(query, last)
 
     def _verify_with_any(self, webhook: Webhook, request: Request, accepted: Sequence[Secrets], now: datetime) -> None:
-        *others, last = accepted
-        for secrets in others:
-            with suppress(Refused):
+        refusals: list[Refused] = []
+        for secrets in accepted:
+            try:
                 return self._verify(webhook, request, secrets, now)
-        return self._verify(webhook, request, last, now)
+            except Refused as refused:
+                refusals.append(refused)
+        # Of a request that is signed with one of them, only its time is wrong.
+        raise next((one for one in refusals if isinstance(one, WrongTime)), refusals[0])
 
     def _verify(self, webhook: Webhook, request: Request, secrets: Secrets, now: datetime) -> None:
         if webhook.certificate_url:

@@ -30,6 +30,10 @@ class Refused(CdpError):
     code = "webhook_refused"
 
 
+class WrongTime(Refused):
+    """The request is signed, but too old, or from the future."""
+
+
 class Unreadable(CdpError):
     """The request is authentic, but its body is invalid."""
 
@@ -161,11 +165,11 @@ def from_base64(text: str, name: str) -> bytes:
 
 
 def check_age(sent_at: datetime, now: datetime, *, max_age: timedelta = TOLERANCE) -> None:
-    """Raise `Refused` for a request that is older than `max_age`, or from the future."""
+    """Raise `WrongTime` for a request that is older than `max_age`, or from the future."""
     if sent_at < now - max_age:
-        raise Refused("the request is too old")
+        raise WrongTime("the request is too old")
     if sent_at > now + TOLERANCE:
-        raise Refused("the request is from the future")
+        raise WrongTime("the request is from the future")
 
 
 def at_unix(text: str, name: str, now: datetime) -> datetime:

@@ -323,3 +323,11 @@ def test_the_log_contains_no_personal_data_and_no_secrets(tmp_path: Path, capsys
     password = base64.b64encode(b"user:pass:word").decode()
     for hidden in ("ann@", "5550100", "verify me", "12345", password, "signature"):
         assert hidden not in written
+
+
+def test_a_call_without_an_id_is_new_in_each_delivery(hooks: Hooks) -> None:
+    call = {"type": "track", "userId": "u1", "event": "Opened the Shop"}
+    for message_id, accepted in (("msg_1", 1), ("msg_1", 0), ("msg_2", 1)):
+        signed = senders.standard(call, NOW, message_id=message_id)
+        answer = hooks.http.post("/webhooks/segment", content=signed.body, headers=dict(signed.headers))
+        assert answer.json() == {"accepted": accepted, "duplicates": 1 - accepted, "rejected": 0}

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from cdp.errors import NotFound, Unavailable
 from cdp.settings import WebhookSecrets
-from cdp.webhooks import Refused, Request, Unreadable, UnusableSecret, standard
+from cdp.webhooks import Refused, Request, Unreadable, UnusableSecret, WrongTime, standard
 from cdp.webhooks.fetch import Certificates, fetch
 from tests import webhook_senders as senders
 from tests.cdp.verifying import NOW, PAYLOADS, opened, verifier
-from tests.webhook_senders import SECRETS, SENDERS, Amazon, new_public_key, secrets_of
+from tests.webhook_senders import OTHER_STANDARD_SECRET, SECRETS, SENDERS, Amazon, new_public_key, secrets_of
 
 # --- published vectors ---------------------------------------------------------------------------------------
 
@@ -100,6 +100,17 @@ def test_both_secrets_are_accepted_while_one_is_rotated(source: str) -> None:
     assert opened(source, request, checker=rotating) == opened(source, request)
     with pytest.raises(UnusableSecret):
         opened(source, request, checker=verifier(secrets_of({source: old})))
+
+
+def test_an_old_request_is_called_old_while_a_secret_is_rotated() -> None:
+    old = SENDERS["segment"](PAYLOADS["segment"], NOW - timedelta(hours=1))
+    previous = {"secret_previous": senders_secret("segment"), "secret": OTHER_STANDARD_SECRET}
+    with pytest.raises(WrongTime):
+        opened("segment", old, checker=verifier(secrets_of({"segment": previous})))
+
+
+def senders_secret(source: str) -> str:
+    return SECRETS[source]["secret"].get_secret_value()  # type: ignore[union-attr]
 
 
 SIGNED_BODIES = sorted(SENDERS.keys() - {"postmark", "mailgun"})

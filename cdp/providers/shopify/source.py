@@ -33,6 +33,8 @@ SOURCE = Source(
         frozenset({"line_items", "total_price"}),
         frozenset({"orders_count", "total_spent"}),
         frozenset({"email_marketing_consent", "id"}),
+        frozenset({"email_marketing_consent", "customer_id"}),
+        frozenset({"sms_marketing_consent", "id"}),
         frozenset({"verified_email", "id"}),
         frozenset({"abandoned_checkout_url"}),
         frozenset({"order"}),
@@ -44,8 +46,14 @@ SOURCE = Source(
     select=rf"""
 with document as (
     select file_id, line_number, received_at,
-        if(payload->>'$.id' is not null, payload,
-            coalesce(payload->'$.order', payload->'$.checkout', payload->'$.customer')) as document,
+        case
+            when (payload->>'$.id') is not null then payload
+            -- The topics of marketing consent tell of a customer in other words.
+            when (payload->>'$.customer_id') is not null and (payload->'$.email_marketing_consent') is not null
+                then json_object('id', payload->>'$.customer_id', 'email', payload->>'$.email_address',
+                    'email_marketing_consent', payload->'$.email_marketing_consent')
+            else coalesce(payload->'$.order', payload->'$.checkout', payload->'$.customer')
+        end as document,
         from_json(document, '{{"id": "VARCHAR", "name": "VARCHAR", "email": "VARCHAR",
             "contact_email": "VARCHAR",
             "phone": "VARCHAR", "created_at": "VARCHAR", "processed_at": "VARCHAR", "cancelled_at": "VARCHAR",
@@ -102,8 +110,11 @@ fact as (
         case kind when 'order' then 'ordered' when 'checkout' then 'checkout_started' end
             as event_type,
         kind || ':' || o.id as event_key,
-        if(kind = 'customer', coalesce(from_iso(c.updated_at), from_iso(c.created_at)),
-            placed_at) as happened_at,
+        if(kind = 'customer', coalesce(from_iso(c.updated_at), from_iso(c.created_at),
+            from_iso(c.email_marketing_consent.consent_updated_at),
+            from_iso(c.sms_marketing_consent.consent_updated_at),
+            if(coalesce(c.email_marketing_consent.state, c.sms_marketing_consent.state) is not null, received_at,
+                null)), placed_at) as happened_at,
         total as paid,
         if(kind = 'order' and o.buyer_accepts_marketing and address is not null, 'email',
             null) as consent_channel,
@@ -125,7 +136,8 @@ fact as (
     )
     where rest > 0
     union all by name
-    select * exclude (stated), 'consent' as part, coalesce(from_iso(c.updated_at), placed_at) as happened_at,
+    select * exclude (stated), 'consent' as part,
+        coalesce(from_iso(c.updated_at), placed_at, from_iso(stated."at"), received_at) as happened_at,
         stated.channel as consent_channel, stated.state as consent_state, stated.method as consent_method,
         from_iso(if(stated."at" like '____-__-__%', stated."at", null)) as consent_at
     from (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -119,8 +120,13 @@ def test_pages_go_back_in_time(service: Service, key: str) -> None:
         pages.append([one["message_id"] for one in page["events"]])
         cursor = page["next_cursor"]
     assert pages == [["m4", "m3"], ["m2", "m1"], ["m0"]]
-    response = service.http.get("/v1/debug/events?cursor=x", headers=service.headers(service.everything))
-    assert_problem(response, 400, "wrong_use")
+    headers = service.headers(service.everything)
+    for cursor in (
+        "x",
+        base64.urlsafe_b64encode(b"9" * 30).decode().rstrip("="),
+        base64.urlsafe_b64encode(b"0").decode(),
+    ):
+        assert_problem(service.http.get(f"/v1/debug/events?cursor={cursor}", headers=headers), 400, "wrong_use")
 
 
 @pytest.mark.parametrize("call", ["track", "batch"])

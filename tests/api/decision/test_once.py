@@ -180,3 +180,10 @@ def test_a_consent_is_recorded_once(ann: Service) -> None:
     assert again.headers["idempotent-replayed"] == "true"
     other = ann.http.post("/v1/consents", json=body | {"state": "granted"}, headers=headers)
     assert_problem(other, 422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize(("first", "then"), [(100, 50), (100, 150), (60, 59)])
+def test_part_of_a_request_is_another_request(ann: Service, first: int, then: int) -> None:
+    assert ask(ann, [QUESTION] * first, key="k1").status_code == 200
+    assert_problem(ask(ann, [QUESTION] * then, key="k1"), 422, "idempotency_key_reused")
+    assert logged(ann) == first

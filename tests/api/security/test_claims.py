@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +220,16 @@ def test_a_time_zone_that_a_key_tells_does_not_outrank_a_country_that_others_hav
     assert site.service.http.post("/v1/identify", json=body, auth=(site.key, "")).status_code == 200
     after = site.service.http.post("/v1/decisions?dry_run=true", json=asked, headers=headers).json()
     assert before["send_at"] == after["send_at"] > "2026-07-02T04"
+
+
+def test_an_opt_out_of_a_clock_that_is_ahead_does_not_outlast_a_grant(site: Site) -> None:
+    later = (site.service.clock.now + timedelta(hours=15)).isoformat()
+    site.track("Email Unsubscribed", timestamp=later)
+    assert not site.decide("email")["allowed"]
+    site.service.clock.advance(minutes=1)
+    site.with_token(
+        "events:write",
+        "consents:write",
+        **{**RESUBSCRIBE, "event": "Email Resubscribed"} | {"context": {"traits": {"email": EMAIL[1]}}},
+    )
+    assert site.decide("email")["allowed"]

@@ -139,3 +139,30 @@ def test_shopify_customers_describe_and_wrappers_open() -> None:
 def test_an_abandoned_checkout_was_started() -> None:
     [row] = mapped("shopify", {**ORDER, "abandoned_checkout_url": "https://shop.example/r"})
     assert (row["event_type"], row["event_key"]) == ("checkout_started", "checkout:9")
+
+
+TOLD = {"state": "unsubscribed", "opt_in_level": "single_opt_in", "consent_updated_at": "2026-06-30T10:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("payload", "channel", "holder"),
+    [
+        (
+            {"customer_id": 5, "email_address": "ann@example.com", "email_marketing_consent": TOLD},
+            "email",
+            {"customer_id": "5", "email": "ann@example.com"},
+        ),
+        ({"id": 5, "phone": "+33612345678", "sms_marketing_consent": TOLD}, "sms", {"phone": "+33612345678"}),
+        (
+            {"id": 5, "phone": "+33612345678", "sms_marketing_consent": {**TOLD, "consent_updated_at": None}},
+            "sms",
+            {"phone": "+33612345678"},
+        ),
+    ],
+)
+def test_the_topics_of_marketing_consent_are_read(payload: Item, channel: str, holder: Row) -> None:
+    rows = mapped("shopify", payload)
+    assert [row["refused"] for row in rows] == [None] * len(rows)
+    [consent] = [row for row in rows if row["consent_channel"]]
+    assert (consent["consent_channel"], consent["consent_state"]) == (channel, "withdrawn")
+    assert seen(consent, holder) == holder
