@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
+from threading import Thread
 from typing import Any
 
 from anyio import to_thread
@@ -32,7 +36,7 @@ from api.people import history
 from api.people import routes as people
 from api.published import PublishedWarehouse
 from api.schemas import Problem
-from api.security.buckets import buckets_of_server
+from api.security.buckets import SHARED_BUCKETS, buckets_of_server
 from api.security.headers import security_headers
 from api.security.issuer import ExternalIssuer
 from api.security.rate_limit import RateLimit
@@ -72,9 +76,18 @@ ROUTERS = (
 def app_factory() -> FastAPI:
     """The application as the environment configures it: `uvicorn --factory api.app:app_factory`."""
     app = create_app(load_settings())
+    if SHARED_BUCKETS in os.environ:
+        Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     sys.setswitchinterval(_SWITCH_SECONDS)
     _keep_from_garbage_collection()
     return app
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this worker when its parent has died: nobody else would, and it would keep the port."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 # While a thread conforms a large webhook, the event loop waits this long for Python to switch to it, several times a

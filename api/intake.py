@@ -65,13 +65,15 @@ class Intake:
         self._stored_items = 0
         self._stored = Coalescer(self._store, MOST_AT_ONCE, is_repeatable=True)
 
-    async def read(self, byte_count: int, work: Callable[[], Result]) -> Result:
+    async def read(self, byte_count: int, work: Callable[[], Result], *, is_compressed: bool = False) -> Result:
         """Run `work`, which reads a body of this size: where it is small, without the detour of a thread.
+
+        A compressed body may be a thousand times as large inside.
 
         Raises:
             Overloaded: too much data is waiting.
         """
-        if byte_count <= _SMALL_BODY_BYTES:
+        if byte_count <= _SMALL_BODY_BYTES and not is_compressed:
             return work()
         return await self.run(byte_count, work)
 

@@ -28,6 +28,9 @@ _MOST_REFUSED = 20
 _CURSORS: Cursors[int] = Cursors(Annotated[int, Query(ge=1, le=2**63 - 1)])
 
 
+SourceName = Annotated[str, Query(max_length=100, pattern=r"^[a-z0-9_]*$", description="Only payloads of this source")]
+
+
 @router.get(
     "/events",
     name="debug_events",
@@ -38,7 +41,7 @@ _CURSORS: Cursors[int] = Cursors(Annotated[int, Query(ge=1, le=2**63 - 1)])
 async def debug_events(
     caller: DebugReader,
     context: ContextOf,
-    source: Annotated[str | None, Query(max_length=100, description="Only payloads of this source")] = None,
+    source: SourceName | None = None,
     outcome: Annotated[Outcome | None, Query(description="Only payloads with this outcome")] = None,
     values: Annotated[bool, Query(description=f"Show values, too; this needs the scope {VALUES_SCOPE}")] = False,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,

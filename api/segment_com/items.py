@@ -75,6 +75,8 @@ def batch(envelope: Mapping[str, Any], delivery: Delivery, *, is_import: bool = 
     if len(events) > MAX_BATCH_EVENTS:
         raise PayloadTooLarge(f"A batch may have at most {MAX_BATCH_EVENTS} events")
     shared = {name: envelope[name] for name in _SHARED if isinstance(envelope.get(name), dict)}
+    if _is_too_large(shared):
+        raise PayloadTooLarge(f"What the events share is larger than {MAX_EVENT_BYTES // 1024} KB")
     sent_at = envelope.get("sentAt")
     given = delivery.fields(sent_at, tells_when=sent_at is not None or not is_import)
     return _items(events, shared, given, is_history=is_import)

@@ -21,7 +21,7 @@ from api.errors import problems
 from api.security.auth import count_request
 from api.security.body_limit import bounded
 from api.segment_com import items
-from api.segment_com.body import InvalidPayload, read_object
+from api.segment_com.body import InvalidPayload, is_compressed, read_object
 from api.segment_com.credentials import sender_by_header, sender_by_key
 from cdp.live import LiveItem, Refusal
 
@@ -110,13 +110,15 @@ def _endpoint(call: str, max_bytes: int) -> Endpoint:
         by_header = await sender_by_header(request, context)
         body = await request.body()
         received_at = context.clock()
-        document = await context.intake.read(len(body), partial(read_object, body, max_bytes))
+        is_gzip = is_compressed(body)
+        reading = partial(read_object, body, max_bytes)
+        document = await context.intake.read(len(body), reading, is_compressed=is_gzip)
         key = request.query_params.get("writeKey", document.get("writeKey"))
         sender = by_header if by_header else await context.ask(lambda store: sender_by_key(store, key))
         request.state.client_id = sender.name
         count_request(request, sender.name)
         work = partial(_events, call, document, items.Delivery(received_at, sender.stamp))
-        events = await context.intake.read(len(body), work)
+        events = await context.intake.read(len(body), work, is_compressed=is_gzip)
         if strict:
             check = partial(context.receiver.refusals, sender.source, events, received_at, format=FORMAT)
             if refusals := await context.intake.run(len(body), check):

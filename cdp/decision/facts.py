@@ -25,7 +25,7 @@ from cdp.people.document import Preference, RecentMessage
 from cdp.people.identifiers import Identifier
 from cdp.people.lookup import resolve
 from cdp.people.reading import Person, read_people
-from cdp.people.unset import is_claimed, unset_values
+from cdp.people.unset import claimed_values, is_claimed, unset_values
 from cdp.runs.ledger import last_published_run
 from cdp.store.prepared import Prepared, among
 
@@ -170,7 +170,7 @@ def _facts(
     now: datetime,
 ) -> Facts:
     messages = _messages(person)
-    unset = unset_values(person.document)
+    unset = unset_values(person.document) | claimed_values(person.document)
     recent = {(one["channel"], one["message_id"]): one for one in person.document.get("recent_messages", [])}
     ids = [point.contact_point_id for point in points]
     entries = tuple(entry for one in ids for entry in ledgers.entries.get(one, ()))
@@ -179,7 +179,8 @@ def _facts(
         timezone=person.document["traits"]["timezone"],
         timezone_is_claim=is_claimed(person.document, "timezone") and not is_claimed(person.document, "country"),
         country=person.country,
-        # What its source has unset stays evidence of identity, and its consents count, but nobody is written to there.
+        # What its source has unset, or a write key has added to what others have told, stays evidence of identity, and
+        # its consents count, but nobody is written to there.
         addresses=tuple(_address(point) for point in points if point.type in _ADDRESSES and point[1:] not in unset),
         met_on=_met_on(person, entries),
         entries=entries,

@@ -31,4 +31,5 @@ def resolve(connection: sa.Connection, asked: Sequence[Collection[Identifier]]) 
 
 def _holders(connection: sa.Connection, wanted: Collection[Identifier]) -> Mapping[Identifier, set[str]]:
     held = holders_of(connection, wanted)
-    return {one: {*held.published.get(one, ()), *held.live.get(one, ())} for one in wanted}
+    # Anybody can send an event with somebody's address. Whom a run has found to hold it stands; the next run decides.
+    return {one: set(held.published.get(one, []) or held.live.get(one, [])) for one in wanted}

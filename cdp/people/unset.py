@@ -67,6 +67,21 @@ def is_trusted(evidence: TraitEvidence) -> bool:
     return evidence["trait"] not in GUARDED_TRAITS or not evidence.get("is_claim")
 
 
+def claimed_values(document: ProfileDocument) -> set[tuple[str, str]]:
+    """The e-mail addresses and phone numbers, as (type, value), that only write keys have told, where others have told
+    one of that type: nobody is written to at these.
+    """
+    told: dict[bool, set[tuple[str, str]]] = {True: set(), False: set()}
+    for one in document["trait_evidence"]:
+        if one["trait"] in _ADDRESSES:
+            told[bool(one.get("is_claim"))].add((one["trait"], one["value"]))
+    others = {kind for kind, _ in told[False]}
+    return {(kind, value) for kind, value in told[True] - told[False] if kind in others}
+
+
+_ADDRESSES = ("email", "phone")
+
+
 def is_claimed(document: ProfileDocument, trait: str) -> bool:
     """Whether only write keys have told what is shown of the trait."""
     shown = [one for one in document["trait_evidence"] if one["trait"] == trait and one["is_current"]]

@@ -39,13 +39,15 @@ def verify(request: Request, secrets: Secrets, now: datetime) -> None:
 
 
 def items(request: Request) -> list[Item]:
-    """A form is one item, identified by the message and its status; each JSON record is an item."""
+    """A form is one item, identified by the text that is signed; each JSON record is an item.
+
+    The text is a concatenation, so characters can be moved from a name to the value before it under the same signature.
+    Whatever is read from it then, it is the same delivery.
+    """
     if _body_hash(request) is not None:
         return [item(record) for record in records(request)]
-    form = dict(form_fields(request))
-    status = form.get("MessageStatus") or form.get("SmsStatus") or "received"
-    message = form.get("MessageSid") or form.get("SmsSid")
-    return [item(form, f"{message}:{status}" if message else None)]
+    fields = form_fields(request)
+    return [item(dict(fields), hashlib.sha256(_signed_parameters(fields).encode()).hexdigest())]
 
 
 def answer(request: Request) -> Answer:

@@ -233,3 +233,37 @@ def test_an_opt_out_of_a_clock_that_is_ahead_does_not_outlast_a_grant(site: Site
         **{**RESUBSCRIBE, "event": "Email Resubscribed"} | {"context": {"traits": {"email": EMAIL[1]}}},
     )
     assert site.decide("email")["allowed"]
+
+
+def lookup(site: Site, kind: str, value: str) -> dict[str, Any]:
+    asked = {"identifiers": [{"type": kind, "value": value}], "purpose": "transactional", "candidates": ["email"]}
+    headers = site.service.headers(site.service.sender)
+    found: dict[str, Any] = site.service.http.post("/v1/decisions?dry_run=true", json=asked, headers=headers).json()
+    return found
+
+
+def test_a_key_does_not_take_over_the_look_up_of_an_address(site: Site) -> None:
+    """The live profiles of the attacker may have lower ids, which would win a tie."""
+    for number in range(6):
+        user = f"evil{number}"
+        for traits in ({"email": f"box{number}@evil-mail.org"}, {"email": EMAIL[1]}, {"phone": PHONE[1]}):
+            body = {"userId": user, "traits": traits}
+            assert site.service.http.post("/v1/identify", json=body, auth=(site.key, "")).status_code == 200
+            site.service.clock.advance(minutes=1)
+    for kind, value in (EMAIL, PHONE):
+        found = lookup(site, kind, value)
+        assert found["address"] == EMAIL[1]
+
+
+def test_a_key_does_not_add_an_address_to_those_that_others_have_told(site: Site) -> None:
+    """After she has opted out, her next address would be asked."""
+    adam = ("email", "adam@example.com")
+    with site.service.store.write() as connection:
+        record(connection, [said(EMAIL, "email", "withdrawn"), said(adam, "email", "granted")], NOW)
+    for email in (EMAIL[1], adam[1]):
+        body = {"userId": "evil", "traits": {"email": email}}
+        assert site.service.http.post("/v1/identify", json=body, auth=(site.key, "")).status_code == 200
+        site.service.clock.advance(minutes=1)
+    found = site.decide("email")
+    assert (found["allowed"], found["address"]) == (False, None)
+    assert site.decide("email", "transactional")["address"] == EMAIL[1]

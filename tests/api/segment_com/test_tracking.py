@@ -456,3 +456,11 @@ def test_a_defect_fails_only_its_own_request_and_the_leading_one() -> None:
     assert found.count("durable") >= 4
     kept = [message_id for _, ids in receiver.taken for message_id in ids]
     assert sorted(kept) == sorted(["first", *(str(number) for number in range(5) if found[number + 1] == "durable")])
+
+
+@pytest.mark.parametrize("route", ["/v1/batch", "/v1/import"])
+def test_what_events_share_is_bounded_before_it_is_multiplied(tracker: Tracker, route: str) -> None:
+    shared = {"a": "x" * 400_000}
+    body = {"batch": [{**TRACK, "messageId": str(number)} for number in range(500)], "context": shared}
+    assert_problem(tracker.send(route, body), 413, "payload_too_large")
+    assert tracker.landed() == []
