@@ -1,17 +1,26 @@
--- reads: identity.identifiers, resolver.features, touched_values, names_alike()
+-- reads: conformed.observations, identity.identifiers, resolver.features, touched_values, names_alike()
 -- makes: holders
 
 -- Who carries a touched value, and the person they name. `person` is the value's own numbering of the people behind it: a
 -- given name that is like an earlier one (equal, a nickname of the same name, a typo, an initial) is the same person.
 -- Names are compared only where a value has a few of them: one needs no comparison, and with very many the value is
--- nobody's anyway.
+-- nobody's anyway. What only write keys have told says nothing of who carries a value that others have told of: anybody
+-- can send it under many names.
 create or replace temp table holders as
-with carriers as (
+with told as (
     select i.type, i.value, i.observation_id, i.first_seen_at, i.last_seen_at, f.given_name, f.given_forms,
-        f.surname, f.date_of_birth, f.customer
+        f.surname, f.date_of_birth, f.customer,
+        o.is_claim and bool_or(not o.is_claim) over (partition by i.type, i.value) as is_moot
     from identity.identifiers i
     semi join touched_values t on t.type = i.type and t.value = i.value
     join resolver.features f using (observation_id)
+    join conformed.observations o using (observation_id)
+),
+carriers as (
+    select * exclude (is_moot) replace (
+        if(is_moot, null, given_name) as given_name, if(is_moot, null, surname) as surname,
+        if(is_moot, null, date_of_birth) as date_of_birth, if(is_moot, null, customer) as customer)
+    from told
 ),
 given as (
     select type, value, given_name, any_value(given_forms) as given_forms, list(distinct surname) as surnames
