@@ -117,6 +117,8 @@ def load_settings() -> Settings:
         return Settings()
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"not TOML: {error}", where="cdp.toml") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError("not UTF-8", where="cdp.toml") from None
     except SettingsError:
         raise ConfigurationError("a nested setting is not JSON", where="CDP_WEBHOOKS", hint=_NESTED_HINT) from None
     except ValidationError as error:

@@ -7,6 +7,7 @@ for DuckDB and Splink.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ def load_settings() -> Settings:
         ConfigurationError: a value is invalid, or no provider declares a configured webhook secret.
     """
     settings = read_settings()
+    # Whatever the command writes is people's data.
+    os.umask(0o077)
     if settings.webhooks:
         from cdp.providers import load_sources
         from cdp.providers.secrets import check_secrets

@@ -133,7 +133,8 @@ def open_store(url: str) -> Store:
 def _parse(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
-    except exc.ArgumentError:
+    # ValueError: the port is no number.
+    except (exc.ArgumentError, ValueError):
         raise _invalid_url() from None
     is_file = _is_sqlite(parsed) and parsed.database not in (None, "", ":memory:")
     if not is_file and parsed.drivername != "postgresql+psycopg":

@@ -89,3 +89,10 @@ def _values(webhooks: WebhookSecrets) -> dict[str, dict[str, str | None]]:
         provider: {name: secret and secret.get_secret_value() for name, secret in secrets.items()}
         for provider, secrets in webhooks.items()
     }
+
+
+def test_a_file_of_settings_that_is_not_utf_8_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cdp.toml").write_bytes(b'home = "\xff"\n')
+    with pytest.raises(ConfigurationError, match=r"cdp\.toml: not UTF-8"):
+        load_settings()

@@ -120,7 +120,11 @@ def test_an_unreachable_server_is_named_without_its_password() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite://", "sqlite:///:memory:", "mysql://me:s3cret@host/db", "not a url: s3cret", ""]
+    "url",
+    [
+        *("sqlite://", "sqlite:///:memory:", "mysql://me:s3cret@host/db", "not a url: s3cret", ""),
+        "postgresql+psycopg://me:s3cret@host:port/db",
+    ],
 )
 def test_an_unsupported_url_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigurationError, match="CDP_STORE_URL") as caught:

@@ -1,4 +1,4 @@
-"""The home is readable by its user alone, whatever the umask; files outside of it are as the user wants them."""
+"""The home is readable by its user alone, whatever the umask; simulated logs are as the user wants them."""
 
 from __future__ import annotations
 
@@ -27,6 +27,16 @@ def test_a_run_leaves_nothing_that_others_can_read(tmp_path: Path) -> None:
     assert list((home / "landing").rglob("*.parquet"))
     assert open_to_others(home) == []
     assert open_to_others(tmp_path / "logs")
+
+
+def test_no_other_command_leaves_anything_open(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    before = os.umask(0o022)
+    try:
+        assert cdp(home, "clients", "add", "newsletter", "--scope", "profiles:read").exit_code == 0
+    finally:
+        os.umask(before)
+    assert open_to_others(home) == []
 
 
 def test_what_an_earlier_version_left_open_is_closed(tmp_path: Path) -> None:
