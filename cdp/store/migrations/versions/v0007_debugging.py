@@ -12,6 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    """Add the columns to the inbox, and find repeats by their time."""
     op.add_column("inbox", sa.Column("reason", sa.Text, nullable=True))
     op.add_column("inbox", sa.Column("detail", sa.Text, nullable=True))
     op.add_column("inbox", sa.Column("repeat_count", sa.Integer, nullable=False, server_default="0"))
