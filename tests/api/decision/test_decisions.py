@@ -393,7 +393,7 @@ def consenting(service: Service) -> NewClient:
         return add_client(connection, "preference-centre", ["consents:write"], NOW)
 
 
-TRIALS = 1_000
+TRIALS = 250
 
 
 @pytest.mark.slow
