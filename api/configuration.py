@@ -17,7 +17,6 @@ from cdp.decision.policy import Policy, load_policy
 from cdp.providers import load_sources
 from cdp.settings import Settings
 from cdp.sources import Source
-from cdp.store import open_store
 
 
 @dataclass(frozen=True)
@@ -32,13 +31,12 @@ class Configuration:
 
 
 def load_configuration(settings: Settings) -> Configuration:
-    """Read the configuration, and bring the store up to date.
+    """Read the configuration.
 
     Raises:
-        ConfigurationError: the store's URL, a key or the policy is invalid.
-        Unavailable: the store or the home folder is out of reach.
+        ConfigurationError: a key or the policy is invalid.
+        Unavailable: the home folder is out of reach.
     """
-    open_store(settings.effective_store_url).close()
     return Configuration(
         settings,
         load_policy(settings.policy),

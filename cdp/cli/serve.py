@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from cdp.cli import terminal
-from cdp.cli.common import load_settings
+from cdp.cli.common import load_settings, opened_store
 from cdp.errors import Unavailable
 from cdp.settings import Settings, keep_private
 
@@ -70,7 +70,9 @@ def _application(settings: Settings, workers: int) -> Any:
         from api.configuration import load_configuration
 
         load_configuration(settings)
-        return "api.app:app_factory"
+        # It is brought up to date here: workers would wait for each other.
+        with opened_store(settings):
+            return "api.app:app_factory"
     from api.app import app_factory
 
     return app_factory()

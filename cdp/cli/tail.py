@@ -85,9 +85,9 @@ def _follow(
             # A transaction that began earlier may show its payloads after others with higher numbers.
             came = payloads_after(connection, newest - _LATE_ROWS, _MOST_AT_ONCE, source=source, outcome=outcome)
             again = repeats_after(connection, *repeated, _MOST_AT_ONCE, source=source, outcome=outcome)
-        new = [one for one in came if one.seq not in known]
-        show(new)
-        show([one for one in again if one.seq not in {one.seq for one in new}])
+        new = {one.seq: one for one in came if one.seq not in known}
+        show(list(new.values()))
+        show([one for one in again if one.seq not in new])
         newest = max((one.seq for one in came), default=newest)
         known = {one.seq for one in came} | {seq for seq in known if seq > newest - _LATE_ROWS}
         if again:
@@ -104,9 +104,8 @@ def _print(seen: Seen, *, shows_payload: bool, shows_values: bool) -> None:
     if seen.reason:
         line.append(f"  {seen.reason}" + (f": {seen.detail}" if seen.detail else ""), style="red")
     if seen.duplicates:
-        line.append(
-            f"  came {seen.duplicates} more times" if seen.duplicates > 1 else "  came once more", style="yellow"
-        )
+        times = "once more" if seen.duplicates == 1 else f"{seen.duplicates} more times"
+        line.append(f"  came {times}", style="yellow")
     terminal.out.print(line, soft_wrap=True)
     if shows_payload:
         terminal.out.print(

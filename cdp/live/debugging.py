@@ -74,7 +74,7 @@ class Seen:
 _SEEN = sa.select(
     *(inbox.c[name] for name in ("seq", "received_at", "source", "format", "message_id", "reason", "detail")),
     *(inbox.c[name] for name in ("repeat_count", "repeated_at", "profile_id", "landed_run_id", "payload")),
-).order_by(inbox.c.seq.desc())
+)
 
 
 def last_payloads(
@@ -91,7 +91,8 @@ def last_payloads(
     """
     newest = connection.scalar(sa.select(sa.func.max(inbox.c.seq))) if before is None else before - 1
     is_searched = inbox.c.seq.between((newest or 0) - SEARCHED_PAYLOADS + 1, newest or 0)
-    return _read(connection, _SEEN.where(is_searched, *_conditions(source, outcome)).limit(limit))
+    found = _SEEN.where(is_searched, *_conditions(source, outcome))
+    return _read(connection, found.order_by(inbox.c.seq.desc()).limit(limit))
 
 
 def payloads_after(
@@ -99,7 +100,7 @@ def payloads_after(
 ) -> Sequence[Seen]:
     """At most `limit` payloads after a number, the earliest first."""
     found = _SEEN.where(inbox.c.seq > seq, *_conditions(source, outcome))
-    return _read(connection, found.order_by(None).order_by(inbox.c.seq).limit(limit))
+    return _read(connection, found.order_by(inbox.c.seq).limit(limit))
 
 
 def repeats_after(
@@ -114,7 +115,7 @@ def repeats_after(
     """At most `limit` payloads by their last repeat, the earliest first: after a time or, then, after a number."""
     is_later = sa.or_(inbox.c.repeated_at > at, sa.and_(inbox.c.repeated_at == at, inbox.c.seq > seq))
     found = _SEEN.where(is_repeated, is_later, *_conditions(source, outcome))
-    return _read(connection, found.order_by(None).order_by(inbox.c.repeated_at, inbox.c.seq).limit(limit))
+    return _read(connection, found.order_by(inbox.c.repeated_at, inbox.c.seq).limit(limit))
 
 
 def _conditions(source: str | None, outcome: Outcome | None) -> list[sa.ColumnElement[bool]]:

@@ -39,13 +39,26 @@ def records(request: Request, lists: Sequence[str] = ()) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def by_id(key: str | None = None, lists: Sequence[str] = ()) -> Callable[[Request], list[Item]]:
-    """A reader of JSON bodies whose records have their id under `key`; records without an id get a content hash."""
+def by_id(
+    key: str | None = None, lists: Sequence[str] = (), *, delivery_header: str | None = None
+) -> Callable[[Request], list[Item]]:
+    """A reader of JSON bodies whose records have their id under `key`.
+
+    A record without one is known by its delivery, whose id is in `delivery_header`, and its place in it; where there is
+    no such header, by a hash of its content.
+    """
 
     def items(request: Request) -> list[Item]:
-        return [item(record, _value(record, key)) for record in records(request, lists)]
+        found = enumerate(records(request, lists), start=1)
+        return [
+            item(record, _value(record, key) or _placed(request, delivery_header, place)) for place, record in found
+        ]
 
     return items
+
+
+def _placed(request: Request, delivery_header: str | None, place: int) -> str | None:
+    return f"{request.header(delivery_header)}:{place}" if delivery_header else None
 
 
 def item(record: Any, message_id: object = None) -> Item:
