@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import time, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -24,7 +23,8 @@ from pydantic import (
 
 from cdp.channels import MESSAGE_CHANNELS
 from cdp.consent import ConsentRules
-from cdp.errors import ConfigurationError, InputRefused
+from cdp.errors import InputRefused
+from cdp.yaml_files import read_yaml
 
 MessageChannel = Annotated[str, StringConstraints(pattern=f"^({'|'.join(MESSAGE_CHANNELS)})$")]
 Capped = Annotated[str, StringConstraints(pattern=f"^({'|'.join(MESSAGE_CHANNELS)}|all)$")]
@@ -153,30 +153,10 @@ def load_policy(path: Path) -> Policy:
     Raises:
         ConfigurationError: the file is missing, not YAML or invalid; names file, line and field.
     """
+    document = read_yaml(path, "the policy")
     try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read the policy: {error}", where="CDP_POLICY", hint=_HINT) from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"not YAML: {error}", where=str(path)) from error
-    try:
-        return Policy.model_validate(content)
+        return Policy.model_validate(document.content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = f"{path}:{_line(root, first['loc'])}"
         field = ".".join(str(part) for part in first["loc"]) or "the policy"
-        raise ConfigurationError(f"{field}: {first['msg']}", where=where, hint=_HINT) from error
-
-
-def _line(node: yaml.Node | None, loc: Sequence[str | int]) -> int:
-    """The line of the field at `loc`, or of its innermost enclosing field that exists."""
-    line = 1
-    for part in loc:
-        found = [pair for pair in node.value if pair[0].value == part] if isinstance(node, yaml.MappingNode) else []
-        if not found:
-            break
-        line = found[0][0].start_mark.line + 1
-        node = found[0][1]
-    return line
+        raise document.refusal(first["loc"], f"{field}: {first['msg']}", _HINT) from error

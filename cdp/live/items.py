@@ -23,6 +23,7 @@ class Item(NamedTuple):
     event_type: str | None
     occurred_at: datetime
     message_ref: str | None
+    message_id: str | None
     is_machine: bool
     is_claim: bool
     credential: str | None

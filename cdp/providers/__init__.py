@@ -2,7 +2,8 @@
 
 A folder contains everything about a provider. `source.py` defines `SOURCE`, which has the folder's name: the format of
 the provider's payloads and the SELECT that maps them. `webhook.py` defines `WEBHOOK`, used by `SOURCE`, for providers
-that do not sign with Standard Webhooks or whose requests need their own reader.
+that do not sign with Standard Webhooks or whose requests need their own reader. `send.py` defines `SENDER`, for
+providers that messages are sent by.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ import importlib.util
 import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cdp import sources
+from cdp.delivery import Sender
 from cdp.errors import ConfigurationError
 from cdp.sources import Source
 
 
 @dataclass(frozen=True)
 class Provider:
-    """What a provider's folder declares."""
+    """What a provider's folder declares. sender: None for a provider that only reports."""
 
     name: str
     source: Source
+    sender: Sender | None
 
 
 def load_providers() -> Mapping[str, Provider]:
@@ -32,7 +36,7 @@ def load_providers() -> Mapping[str, Provider]:
         ConfigurationError: a folder has no source, or one of another name.
     """
     folders = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
-    return {name: Provider(name, _source_of(name)) for name in sorted(folders)}
+    return {name: Provider(name, _source_of(name), _sender_of(name)) for name in sorted(folders)}
 
 
 def load_sources() -> Mapping[str, Source]:
@@ -62,15 +66,25 @@ def _provided_sources() -> Iterator[tuple[str, Source]]:
         yield _file_of(name), provider.source
 
 
+def _sender_of(name: str) -> Sender | None:
+    sender: Sender | None = _declared(name, "send", "SENDER")
+    return sender
+
+
 def _source_of(name: str) -> Source:
-    module = f"{__name__}.{name}.source"
-    found = importlib.import_module(module) if importlib.util.find_spec(module) else None
-    source: Source | None = getattr(found, "SOURCE", None)
+    source: Source | None = _declared(name, "source", "SOURCE")
     if source is None:
         raise ConfigurationError("a provider defines its SOURCE here", where=_file_of(name))
     if source.name != name:
         raise ConfigurationError(f"the source is named {source.name}, but its folder {name}", where=_file_of(name))
     return source
+
+
+def _declared(name: str, file: str, constant: str) -> Any:
+    """What a file of a provider's folder declares; None if there is no such file."""
+    module = f"{__name__}.{name}.{file}"
+    found = importlib.import_module(module) if importlib.util.find_spec(module) else None
+    return getattr(found, constant, None)
 
 
 def _file_of(name: str) -> str:

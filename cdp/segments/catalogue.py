@@ -6,16 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from cdp.errors import ConfigurationError
 from cdp.segments.facts import comparison_problem
 from cdp.segments.rules import TAG, Catalogue, Comparison, Rule, Segment, SegmentReference, children, conditions_of
+from cdp.yaml_files import Document, Place, parse_yaml, read_yaml
 
 HINT = "cdp/segments/reference.md shows every form of a rule"
-
-Place = tuple[str | int, ...]
 
 _PROBLEMS = {
     "extra_forbidden": "unknown key",
@@ -33,26 +31,25 @@ def load_catalogue(path: Path) -> Catalogue:
         ConfigurationError: the file is unreadable, not YAML or invalid: an unknown field or segment, a comparison that
             does not fit its field, a duplicate name, or a circular definition.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read the segment catalogue: {error}", where=str(path)) from error
-    return parse_catalogue(text, str(path))
+    return _catalogue(read_yaml(path, "the segment catalogue"))
 
 
 def parse_catalogue(text: str, where: str) -> Catalogue:
     """Parse a catalogue from YAML; `where` names it in errors. Raises like `load_catalogue`."""
-    content, root = _yaml(text, where)
+    return _catalogue(parse_yaml(text, where))
+
+
+def _catalogue(document: Document) -> Catalogue:
     try:
-        catalogue = Catalogue.model_validate(content)
+        catalogue = Catalogue.model_validate(document.content)
     except ValidationError as error:
         # A mistyped key also leaves the right one missing: the error about the existing key is more helpful.
         first = min(error.errors(include_url=False), key=lambda found: found["type"] == "missing")
         place = tuple(part for part in first["loc"] if not str(part).startswith(TAG))
         problem = _PROBLEMS.get(first["type"], first["msg"].removeprefix("Value error, "))
-        raise _refusal(where, root, content, place, problem) from error
+        raise _refusal(document, place, problem) from error
     for place, problem in _problems(catalogue):
-        raise _refusal(where, root, content, place, problem)
+        raise _refusal(document, place, problem)
     return catalogue
 
 
@@ -69,42 +66,6 @@ def in_order(catalogue: Catalogue) -> list[tuple[Segment, ...]]:
         known |= {segment.name for segment in ready}
         waiting = [segment for segment in waiting if segment.name not in known]
     return groups
-
-
-def _yaml(text: str, where: str) -> tuple[Any, yaml.Node | None]:
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "syntax error"
-        raise ConfigurationError(f"not YAML: {problem}", where=f"{where}{line}") from error
-    except (RecursionError, ValueError) as error:
-        # Nested too deeply, or a date such as 2026-02-30.
-        raise ConfigurationError(f"invalid YAML: {error}", where=where) from error
-    for key in _repeated_keys(root):
-        raise ConfigurationError(f"{key.value}: duplicate key", where=f"{where}:{key.start_mark.line + 1}")
-    return content, root
-
-
-def _repeated_keys(root: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
-    """Duplicate keys: YAML forbids them, but the parser silently takes the last one."""
-    waiting, visited = [root], set()
-    while waiting:
-        node = waiting.pop()
-        if node is None or id(node) in visited:
-            continue
-        visited.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            keys = set()
-            for key, value in node.value:
-                if isinstance(key, yaml.ScalarNode) and key.value in keys:
-                    yield key
-                keys.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
-                waiting.append(value)
-        elif isinstance(node, yaml.SequenceNode):
-            waiting.extend(node.value)
 
 
 def _problems(catalogue: Catalogue) -> Iterator[tuple[Place, str]]:
@@ -161,8 +122,8 @@ def _references(rule: Rule) -> Iterator[str]:
     return (found.segment for found in conditions_of(rule) if isinstance(found, SegmentReference))
 
 
-def _refusal(where: str, root: yaml.Node | None, content: Any, place: Place, problem: str) -> ConfigurationError:
-    return ConfigurationError(f"{_label(content, place)}: {problem}", where=f"{where}:{_line(root, place)}", hint=HINT)
+def _refusal(document: Document, place: Place, problem: str) -> ConfigurationError:
+    return document.refusal(place, f"{_label(document.content, place)}: {problem}", HINT)
 
 
 def _label(content: Any, place: Place) -> str:
@@ -173,20 +134,3 @@ def _label(content: Any, place: Place) -> str:
     name = segment.get("name") if isinstance(segment, dict) else None
     label = f"segment {name}" if isinstance(name, str) else f"segment {int(place[1]) + 1}"
     return ": ".join(part for part in (label, ".".join(map(str, place[2:]))) if part)
-
-
-def _line(node: yaml.Node | None, place: Place) -> int:
-    """The line of the node at `place`, or of its innermost enclosing node that exists."""
-    line = 1
-    for part in place:
-        if isinstance(node, yaml.MappingNode):
-            found = next((pair for pair in node.value if pair[0].value == part), None)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line

@@ -20,6 +20,7 @@ EVENTS = Table(
         Column("received_at", f.UtcTime, True, "when the log was landed"),
         Column("observation_id", f.ObservationId, True, "the description of the person concerned"),
         Column("message_ref", f.Text, False, "the provider's id of the message"),
+        Column("message_id", f.Text, False, "the platform's own id of the message, if it sent it"),
         Column("campaign_ref", f.Text, False),
         Column("is_machine", f.Flag, True, "caused by a machine, such as a mail scanner; not counted"),
         Column(

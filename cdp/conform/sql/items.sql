@@ -22,7 +22,7 @@ with item as (
             md5(concat_ws(chr(31), m.channel, m.event_type, m.event_name, m.occurred_at, m.message_ref, m.amount,
                 m.properties::varchar, d.observation_id))))) end as event_id,
         m.channel, m.event_type, m.event_name, coalesce(m.occurred_at, m.received_at) as occurred_at,
-        m.message_ref, m.campaign_ref, coalesce(m.is_machine, false) as is_machine,
+        m.message_ref, m.message_id, m.campaign_ref, coalesce(m.is_machine, false) as is_machine,
         coalesce(m.is_claim, false) as is_claim, m.credential, m.amount,
         case when regexp_matches(upper(m.currency), '^[A-Z]{3}$') then upper(m.currency) end as currency, m.properties,
         coalesce(m.is_verified, false) as is_verified,

@@ -31,7 +31,7 @@ with item as (
         "sg_message_id": "VARCHAR", "smtp-id": "VARCHAR", "campaign_id": "VARCHAR",
         "singlesend_id": "VARCHAR", "marketing_campaign_id": "VARCHAR", "category": "JSON",
         "sg_machine_open": "BOOLEAN", "asm_group_id": "VARCHAR", "url": "VARCHAR", "reason": "VARCHAR",
-        "type": "VARCHAR", "status": "VARCHAR"}'))
+        "type": "VARCHAR", "status": "VARCHAR", "message_id": "VARCHAR"}'))
     from raw
 ),
 read as (
@@ -72,6 +72,7 @@ select
     coalesce(nullif(regexp_extract(sg_message_id, '^(.+?)\.(?:filter|recvd)', 1), ''),
         nullif(regexp_extract("smtp-id", '^<([^@]+)@[^>]*ismtpd', 1), ''), sg_message_id, "smtp-id")
         as message_ref,
+    message_id,
     coalesce(campaign_id, singlesend_id, marketing_campaign_id, first_category) as campaign_ref,
     coalesce(sg_machine_open, false) as is_machine,
     case when coalesce(url, reason, "type", status) is not null

@@ -1,0 +1,94 @@
+"""YAML files that people write: read safely, with the line of each field for error messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cdp.errors import ConfigurationError
+
+# The path to a field: keys of mappings and positions in lists.
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """The content of a file, and the tree that knows the lines. where: names the file in errors."""
+
+    where: str
+    content: Any
+    root: yaml.Node | None
+
+    def refusal(self, place: Place, problem: str, hint: str | None = None) -> ConfigurationError:
+        """The error that names the file, the line of the field and the problem."""
+        return ConfigurationError(problem, where=f"{self.where}:{self.line_of(place)}", hint=hint)
+
+    def line_of(self, place: Place) -> int:
+        """The line of the field at `place`, or of its innermost enclosing field that exists."""
+        node, line = self.root, 1
+        for part in place:
+            if isinstance(node, yaml.MappingNode):
+                found = next((pair for pair in node.value if pair[0].value == part), None)
+                if found is None:
+                    break
+                line, node = found[0].start_mark.line + 1, found[1]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+                node = node.value[part]
+                line = node.start_mark.line + 1
+            else:
+                break
+        return line
+
+
+def read_yaml(path: Path, what: str) -> Document:
+    """Read a file; `what` names it in errors, such as `the policy`.
+
+    Raises:
+        ConfigurationError: it cannot be read, is not YAML, or has a key twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read {what}: {error}", where=str(path)) from error
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, where: str) -> Document:
+    """Parse YAML; `where` names it in errors. Raises like `read_yaml`."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "syntax error"
+        raise ConfigurationError(f"not YAML: {problem}", where=f"{where}{line}") from error
+    except (RecursionError, ValueError) as error:
+        # Nested too deeply, or a date such as 2026-02-30.
+        raise ConfigurationError(f"invalid YAML: {error}", where=where) from error
+    for key in _repeated_keys(root):
+        raise ConfigurationError(f"{key.value}: duplicate key", where=f"{where}:{key.start_mark.line + 1}")
+    return Document(where, content, root)
+
+
+def _repeated_keys(root: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
+    """Duplicate keys: YAML forbids them, but the parser silently takes the last one."""
+    waiting, visited = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in visited:
+            continue
+        visited.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            keys = set()
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.value in keys:
+                    yield key
+                keys.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+                waiting.append(value)
+        elif isinstance(node, yaml.SequenceNode):
+            waiting.extend(node.value)
