@@ -15,6 +15,7 @@ from cdp.delivery.http import HttpSender, outcome_of_status
 
 
 def request(dispatch: Dispatch, settings: Settings, _now: datetime) -> httpx.Request:
+    """The request for an e-mail."""
     content = dispatch.content
     assert isinstance(content, Email)
     return httpx.Request(
@@ -37,6 +38,7 @@ def request(dispatch: Dispatch, settings: Settings, _now: datetime) -> httpx.Req
 
 
 def outcome(response: httpx.Response) -> Outcome:
+    """What an answer says of the message."""
     if response.status_code == httpx.codes.ACCEPTED:
         return Accepted(response.headers.get("X-Message-Id"))
     return outcome_of_status(response)
