@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+# How messages are written: an e-mail; text alone, charged by its length; a notification; or a message in a chat, which
+# may need a template that its provider has approved.
+Form = Literal["mail", "text", "notification", "chat"]
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -18,6 +22,7 @@ class Channel:
     title: its name on the preference page.
     words: other names for it in files, in lower case with underscores.
     address_type: type of the identifier that a message is addressed to; None if no messages are sent on it.
+    form: how its messages are written; None if no messages are sent on it.
     needs_contact: whether there must have been contact, because not every address has it: not every phone has WhatsApp.
     has_keywords: whether the replies STOP and START suppress it and lift the suppression.
     bounce_is_permanent: whether an address that bounces is permanently gone.
@@ -30,6 +35,7 @@ class Channel:
     title: str
     words: tuple[str, ...]
     address_type: str | None = None
+    form: Form | None = None
     needs_contact: bool = False
     has_keywords: bool = False
     bounce_is_permanent: bool = False
@@ -43,6 +49,7 @@ CHANNELS = (
         "E-mail",
         ("e_mail", "mail", "newsletter"),
         address_type="email",
+        form="mail",
         has_list_headers=True,
         windowed_outcomes=("delivered", "opened", "clicked", "converted"),
     ),
@@ -51,6 +58,7 @@ CHANNELS = (
         "Text messages (SMS)",
         ("text", "text_message", "mms"),
         address_type="phone",
+        form="text",
         has_keywords=True,
         windowed_outcomes=("delivered", "clicked", "replied", "converted"),
     ),
@@ -59,6 +67,7 @@ CHANNELS = (
         "App notifications",
         ("push_notification", "notification", "mobile_push", "app_push"),
         address_type="device_token",
+        form="notification",
         # A bounce means that the app was uninstalled.
         bounce_is_permanent=True,
         windowed_outcomes=("delivered", "opened", "clicked", "converted"),
@@ -68,6 +77,7 @@ CHANNELS = (
         "WhatsApp messages",
         ("wa", "whats_app"),
         address_type="phone",
+        form="chat",
         needs_contact=True,
         has_keywords=True,
         windowed_outcomes=("delivered", "opened", "replied", "converted"),
@@ -93,6 +103,7 @@ CHANNEL_NAMES = tuple(BY_NAME)
 # The channels on which messages are sent to an address, with the type of that address.
 ADDRESS_TYPES = {channel.name: channel.address_type for channel in CHANNELS if channel.address_type}
 MESSAGE_CHANNELS = tuple(ADDRESS_TYPES)
+FORMS = {channel.name: channel.form for channel in CHANNELS if channel.form}
 KEYWORD_CHANNELS = tuple(channel.name for channel in CHANNELS if channel.has_keywords)
 PERMANENT_BOUNCE_CHANNELS = tuple(channel.name for channel in CHANNELS if channel.bounce_is_permanent)
 

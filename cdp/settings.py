@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     public_url: str = Field("http://127.0.0.1:8000", description="URL at which clients and providers reach the API")
     default_region: Region = Field("US", description="ISO country of phone numbers without a country code")
     segments: Path = Field(DATA / "segments.yaml", description="the catalogue of segments")
+    templates: Path = Field(DATA / "templates", description="the folder of message templates")
+    brand: Path = Field(DATA / "brand.yaml", description="the brand: names, colours, legal lines, words")
     policy: Path = Field(DATA / "policy.yaml", description="the contact policy: quiet hours, caps, consent, scores")
     identifier_values: Path | None = Field(None, description="an additional list of junk and generic identifier values")
     source_priority: Annotated[tuple[str, ...], NoDecode] = Field(

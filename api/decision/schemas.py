@@ -76,7 +76,8 @@ class ReasonView(Body):
     """The verdict of a gate, for one channel or for all."""
 
     gate: str = Field(
-        description="`resolvable`, `reachable`, `suppression`, `consent`, `quiet_hours`, `frequency_cap` or `deadline`"
+        description="`resolvable`, `holdout`, `offer`, `reachable`, `suppression`, `consent`, `quiet_hours`, "
+        "`frequency_cap` or `deadline`"
     )
     channel: MessageChannelName | None
     verdict: Literal["pass", "fail"]
@@ -109,6 +110,15 @@ class UnsubscribeView(Body):
     headers: dict[str, str] = Field(description="E-mail headers for one-click unsubscribing (RFC 8058)")
 
 
+class OfferView(Body):
+    """The terms in force for the person."""
+
+    scope: str
+    terms: str = Field(description="What the person pays, as JSON")
+    terms_hash: str
+    ends_at: datetime | None
+
+
 class DecisionView(Body):
     """A decision. If it is `allowed: false`, the reasons say why, by channel."""
 
@@ -126,6 +136,8 @@ class DecisionView(Body):
     fallbacks: list[FallbackView]
     policy_version: str
     as_of: datetime
+    offer: OfferView | None = Field(description="The offer of an allowed message that has one")
+    supersedes: list[str] = Field(description="Ids of messages or decisions whose offer gives way to this one")
     unsubscribe: UnsubscribeView | None = Field(description="Unsubscribe link, for allowed messages that need consent")
 
 

@@ -2,14 +2,30 @@
 
 from cdp.decision.caps import Planned, Sent
 from cdp.decision.decide import decide
-from cdp.decision.model import Address, Decision, Facts, Fallback, History, Question, Reason, Response, Score
+from cdp.decision.model import (
+    Address,
+    Claim,
+    Decision,
+    Facts,
+    Fallback,
+    History,
+    Holdout,
+    OfferTerms,
+    Question,
+    Reason,
+    Response,
+    Score,
+)
 
 __all__ = [
     "Address",
+    "Claim",
     "Decision",
     "Facts",
     "Fallback",
     "History",
+    "Holdout",
+    "OfferTerms",
     "Planned",
     "Question",
     "Reason",

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from cdp.decision.caps import Counted, limits, messages
 from cdp.decision.gates import addresses_on, consent, reachable, resolvable, suppression, unreachable
-from cdp.decision.model import Address, Decision, Facts, Fallback, Question, Reason, Score
+from cdp.decision.holdout import assigned, holdout_gate
+from cdp.decision.model import Address, Decision, Facts, Fallback, Holdout, Question, Reason, Score
+from cdp.decision.offers import OfferVerdict, offer_gate
 from cdp.decision.policy import Policy
 from cdp.decision.schedule import Terms, schedule
 from cdp.decision.scores import channel_scores
 from cdp.decision.timezones import TimeZones, time_zones
 
 _HOUR = timedelta(hours=1)
+# The name of the policy's own holdout.
+EVERYTHING = "everything"
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,32 @@ def decide(question: Question, facts: Facts, policy: Policy, now: datetime) -> D
     """
     counted = messages(facts.planned, facts.sent, policy.purposes)
     case = _Case(question, facts, policy, now, counted)
-    known = resolvable(facts)
-    candidates = [_candidate(channel, case) for channel in question.candidates] if known.verdict == "pass" else []
+    offer = offer_gate(question.offer, facts.claims, policy.offers, now)
+    about_person = [resolvable(facts), holdout_gate(assignments(question, facts, policy)), offer.reason]
+    verdicts = list(_until_one_fails(reason for reason in about_person if reason))
+    is_open = verdicts[-1].verdict == "pass"
+    candidates = [_candidate(channel, case) for channel in question.candidates] if is_open else []
     scores = channel_scores(facts, [one.channel for one in candidates if one.is_open], policy.scores, now)
     ranked = _ranked(candidates, scores, case)
-    reasons = (known, *(reason for candidate in candidates for reason in candidate.reasons))
-    return _answer(case, ranked, reasons, scores)
+    reasons = (*verdicts, *(reason for candidate in candidates for reason in candidate.reasons))
+    return _answer(case, ranked, reasons, scores, offer)
+
+
+def assignments(question: Question, facts: Facts, policy: Policy) -> Mapping[str, bool]:
+    """Whether the person is held out, by the name of each holdout of the question; messages that need no consent have
+    none.
+    """
+    if facts.profile_id is None or not policy.purposes[question.purpose].needs_consent:
+        return {}
+    of_policy = (Holdout(EVERYTHING, policy.holdout_share),) if policy.holdout_share else ()
+    return assigned((*of_policy, *question.holdouts), facts.held_out, facts.profile_id)
+
+
+def _until_one_fails(reasons: Iterable[Reason]) -> Iterator[Reason]:
+    for reason in reasons:
+        yield reason
+        if reason.verdict == "fail":
+            return
 
 
 def _candidate(channel: str, case: _Case) -> _Candidate:
@@ -118,7 +142,11 @@ def _ranked(candidates: Sequence[_Candidate], scores: dict[str, Score], case: _C
 
 
 def _answer(
-    case: _Case, ranked: Sequence[_Candidate], reasons: tuple[Reason, ...], scores: dict[str, Score]
+    case: _Case,
+    ranked: Sequence[_Candidate],
+    reasons: tuple[Reason, ...],
+    scores: dict[str, Score],
+    offer: OfferVerdict,
 ) -> Decision:
     best = ranked[0] if ranked else None
     address = best.address if best else None
@@ -135,6 +163,8 @@ def _answer(
         fallbacks=_fallbacks(ranked, case),
         policy_version=case.policy.version,
         as_of=case.now,
+        offer=offer.terms if best else None,
+        supersedes=tuple(claim.held_by for claim in offer.superseded) if best else (),
     )
 
 

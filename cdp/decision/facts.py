@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from cdp.channels import ADDRESS_TYPES, MESSAGE_CHANNELS
 from cdp.consent import Entry, Suppression, contact_point_id
 from cdp.consent.ledger import plain_entries_of, suppressions_of
-from cdp.decision import Address, Facts, History, Planned, Question, Response, Sent
+from cdp.decision import Address, Claim, Facts, History, Planned, Question, Response, Sent
 from cdp.decision.caps import WEEK
-from cdp.decision.tables import decisions
+from cdp.decision.tables import decisions, holdouts, offer_claims
 from cdp.people.current import RECEIVED, LiveEvent, message_id
 from cdp.people.document import Preference, RecentMessage
 from cdp.people.identifiers import Identifier
@@ -37,12 +37,16 @@ _ADDRESSES = frozenset(ADDRESS_TYPES.values())
 
 @dataclass(frozen=True)
 class Asked:
-    """A question by `client_id` about a person: a profile id, or normalised identifiers as (type, value)."""
+    """A question by `client_id` about a person: a profile id, or normalised identifiers as (type, value).
+
+    message_id: the message that is sent if the answer allows it; offers are claimed in its name.
+    """
 
     question: Question
     profile_id: str | None = None
     identifiers: tuple[Identifier, ...] = ()
     client_id: str = ""
+    message_id: str | None = None
 
 
 class _Point(NamedTuple):
@@ -103,7 +107,7 @@ def _facts_by_profile(connection: sa.Connection, people: Mapping[str, Person], n
     planned = _planned_for(connection, [one for person in people.values() for one in person.all_ids], now)
     run = last_published_run(connection)
     as_of = run.as_of if run else now
-    return {
+    facts = {
         profile_id: _facts(
             person,
             points[profile_id],
@@ -114,6 +118,39 @@ def _facts_by_profile(connection: sa.Connection, people: Mapping[str, Person], n
         )
         for profile_id, person in people.items()
     }
+    return _with_promises(connection, people, facts)
+
+
+_CLAIMS = Prepared(
+    sa.select(offer_claims.c.profile_id, *(offer_claims.c[column.name] for column in fields(Claim))).where(
+        among(offer_claims.c.profile_id, "ids")
+    )
+)
+_HELD_OUT = Prepared(
+    sa.select(holdouts.c.profile_id, holdouts.c.name, holdouts.c.is_held_out)
+    .where(among(holdouts.c.profile_id, "ids"))
+    .order_by(holdouts.c.since.desc())
+)
+
+
+def _with_promises(
+    connection: sa.Connection, people: Mapping[str, Person], facts: dict[str, Facts]
+) -> dict[str, Facts]:
+    """The facts with the claims and holdouts of each person, under all ids that they have had: merged people share
+    them, and of two holdouts of one name the first stands.
+    """
+    owners = {one: profile_id for profile_id, person in people.items() for one in person.all_ids}
+    claims: dict[str, list[Claim]] = {}
+    for one, *claim in _CLAIMS.rows(connection, ids=owners):
+        claims.setdefault(owners[one], []).append(Claim(*claim))
+    held_out: dict[str, dict[str, bool]] = {}
+    for one, name, is_held_out in _HELD_OUT.rows(connection, ids=owners):
+        held_out.setdefault(owners[one], {})[name] = is_held_out
+    for profile_id in claims.keys() | held_out.keys():
+        facts[profile_id] = replace(
+            facts[profile_id], claims=tuple(claims.get(profile_id, ())), held_out=held_out.get(profile_id, {})
+        )
+    return facts
 
 
 def _ledgers(connection: sa.Connection, ids: Collection[str]) -> _Ledgers:

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from cdp.consent import contact_point_id
-from cdp.decision import Decision, Facts, Planned, Question, decide
+from cdp.decision import Claim, Decision, Facts, Planned, Question, decide
+from cdp.decision.decide import assignments
 from cdp.decision.facts import Asked, Subject, addresses_of, gather, subjects_of
 from cdp.decision.policy import Policy
-from cdp.decision.tables import decisions, policies
+from cdp.decision.tables import decisions, holdouts, offer_claims, policies
 from cdp.errors import CdpError, NotFound
 from cdp.people.reading import read_people
 from cdp.store import Connection, Store
@@ -65,6 +66,32 @@ class _Made:
     facts: Facts
     decision: Decision
 
+    @property
+    def holder(self) -> str:
+        """What claims are held by: the message or, if somebody else sends it, the decision."""
+        return self.asked.message_id or self.decision.decision_id
+
+    def claim(self, policy: Policy) -> Claim:
+        """The claim of the offer that is in force."""
+        offer, now = self.decision.offer, self.decision.as_of
+        assert offer
+        until = offer.ends_at or now + timedelta(days=policy.offers.open_ended_days)
+        return Claim(offer.scope, offer.terms, offer.terms_hash, until, now, self.holder)
+
+    def facts_after(self, policy: Policy) -> Facts:
+        """The facts for the next decision about the same person."""
+        decision, question, facts = self.decision, self.asked.question, self.facts
+        held_out = {**facts.held_out, **assignments(question, facts, policy)}
+        facts = replace(facts, held_out=held_out) if held_out != facts.held_out else facts
+        if decision.channel is None or decision.send_at is None:
+            return facts
+        planned = Planned(decision.decision_id, decision.channel, question.purpose, decision.send_at)
+        facts = replace(facts, planned=(*facts.planned, planned))
+        if decision.offer is None:
+            return facts
+        left = [one for one in facts.claims if one.held_by not in decision.supersedes]
+        return replace(facts, claims=(*left, self.claim(policy)))
+
 
 _REQUEST = TypeAdapter(Request)
 _FACTS = TypeAdapter(Facts)
@@ -95,6 +122,7 @@ def decide_and_log(connection: Connection, asked: Sequence[Asked], policy: Polic
     _lock_profiles(connection, subjects)
     made = list(_decide_in_order(asked, gather(connection, subjects, now), policy, now))
     _INSERT.write(connection, [_row(one, policy) for one in made])
+    _keep_promises(connection, made, policy)
     return [one.decision for one in made]
 
 
@@ -111,16 +139,47 @@ def _lock_profiles(connection: Connection, subjects: Sequence[Subject]) -> None:
         connection.execute(_LOCK_PROFILES, {"profile_ids": ids})
 
 
+_KEEP_CLAIM = Prepared.insert_new(offer_claims)
+_KEEP_HOLDOUT = Prepared.insert_new(holdouts)
+
+
+def _keep_promises(connection: Connection, made: Sequence[_Made], policy: Policy) -> None:
+    """Write the claims of offers, and who is held out; withdraw the claims that gave way."""
+    _KEEP_HOLDOUT.write(connection, [row for one in made for row in _holdout_rows(one, policy)])
+    claimed = [one for one in made if one.decision.offer]
+    if claimed:
+        release_claims(connection, [holder for one in claimed for holder in one.decision.supersedes])
+        rows = [{"profile_id": one.facts.profile_id, **vars(one.claim(policy))} for one in claimed]
+        _KEEP_CLAIM.write(connection, rows)
+
+
+def _holdout_rows(one: _Made, policy: Policy) -> Iterator[dict[str, Any]]:
+    for name, is_held_out in assignments(one.asked.question, one.facts, policy).items():
+        if name not in one.facts.held_out:
+            since = one.decision.as_of
+            yield {"profile_id": one.facts.profile_id, "name": name, "is_held_out": is_held_out, "since": since}
+
+
+_RELEASE = Prepared(offer_claims.delete().where(among(offer_claims.c.held_by, "holders")))
+
+
+def release_claims(connection: Connection, holders: Sequence[str]) -> None:
+    """End the claims of messages that do not go out."""
+    if holders:
+        _RELEASE.write(connection, [{"holders": list(holders)}])
+
+
 def _decide_in_order(asked: Sequence[Asked], facts: Sequence[Facts], policy: Policy, now: datetime) -> Iterator[_Made]:
-    added: dict[str, tuple[Planned, ...]] = {}
+    """The decisions, each of which counts the earlier ones about the same person."""
+    added: dict[str, Facts] = {}
     for one, found in zip(asked, facts, strict=True):
-        profile_id = found.profile_id or ""
-        known = replace(found, planned=(*found.planned, *added[profile_id])) if profile_id in added else found
-        decision = decide(one.question, known, policy, now)
-        if decision.channel and decision.send_at:
-            planned = Planned(decision.decision_id, decision.channel, one.question.purpose, decision.send_at)
-            added[profile_id] = (*added.get(profile_id, ()), planned)
-        yield _Made(one, known, decision)
+        known = added.get(found.profile_id or "", found)
+        if known.retired_id != found.retired_id:
+            known = replace(known, retired_id=found.retired_id)
+        made = _Made(one, known, decide(one.question, known, policy, now))
+        if found.profile_id:
+            added[found.profile_id] = made.facts_after(policy)
+        yield made
 
 
 def _row(one: _Made, policy: Policy) -> dict[str, Any]:

@@ -12,11 +12,42 @@ from cdp.decision.caps import Planned, Sent
 
 
 @dataclass(frozen=True)
+class OfferTerms:
+    """What an offer says of a scope. terms: their canonical text. ends_at: None for an offer without an end."""
+
+    scope: str
+    terms: str
+    terms_hash: str
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Terms that a person has been promised. held_by: the message or the decision that promised them."""
+
+    scope: str
+    terms: str
+    terms_hash: str
+    until: datetime
+    claimed_at: datetime
+    held_by: str
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """A share of the people, from 0 to 1, who get nothing of what has this name."""
+
+    name: str
+    share: float
+
+
+@dataclass(frozen=True)
 class Question:
     """A sender's question about one person; times are UTC.
 
     at: the desired send time, by default now. deadline: the message is useless after it.
     candidates: the channels to choose from; the first wins a tie.
+    holdouts: those that the message belongs to, besides the policy's.
     """
 
     decision_id: str
@@ -26,6 +57,8 @@ class Question:
     at: datetime | None = None
     deadline: datetime | None = None
     urgency: str = "normal"
+    offer: OfferTerms | None = None
+    holdouts: tuple[Holdout, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +106,7 @@ class Facts:
     profile_id: None for an unknown person. retired_id: the id asked for, if it was merged into `profile_id`.
     timezone_is_claim: only write keys have told the time zone.
     addresses: best first. met_on: channels on which the person has had contact.
+    claims: of offers, also ended ones. held_out: what was stored of the person, by the name of the holdout.
     """
 
     profile_id: str | None
@@ -88,6 +122,8 @@ class Facts:
     sent: tuple[Sent, ...] = ()
     history: Mapping[str, History] = field(default_factory=dict)
     responses: tuple[Response, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    held_out: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,6 +161,8 @@ class Fallback:
 class Decision:
     """The answer. A refusal has no channel, address or time; its reasons explain it, channel by channel.
 
+    offer: the terms in force for this person; None for a message without one. supersedes: the messages or decisions
+        whose offer gives way to it.
     send_at: do not send earlier. expires_at: do not send later; ask again. as_of: the time of the decision. All UTC.
     """
 
@@ -140,3 +178,5 @@ class Decision:
     fallbacks: tuple[Fallback, ...]
     policy_version: str
     as_of: datetime
+    offer: OfferTerms | None = None
+    supersedes: tuple[str, ...] = ()

@@ -54,10 +54,14 @@ TimeOfDay = Annotated[time, BeforeValidator(_quoted)]
 
 
 class Purpose(_Node):
-    """The rules for messages of a purpose. Suppressions and quiet hours apply to all purposes."""
+    """The rules for messages of a purpose. Suppressions and quiet hours apply to all purposes.
+
+    on_unknown: what to do with a message whose answer was lost, so that nobody knows whether it was taken.
+    """
 
     needs_consent: bool
     is_capped: bool
+    on_unknown: Literal["leave", "resend"] = "leave"
 
 
 class QuietHours(_Node):
@@ -111,6 +115,13 @@ class Fallback(_Node):
         return timedelta(hours=self.after_hours)
 
 
+class OfferRules(_Node):
+    """What happens when a person who holds an offer is to get another one for the same scope."""
+
+    on_conflict: Literal["block", "keep_first_terms", "supersede"] = "block"
+    open_ended_days: float = Field(30, gt=0)
+
+
 class Policy(_Node):
     """A policy. Decisions carry its `version`; its whole content is stored with them."""
 
@@ -123,6 +134,8 @@ class Policy(_Node):
     delay_halves_score_after_hours: Mapping[Urgency, Annotated[float, Field(gt=0)] | None]
     consent: ConsentRules
     fallbacks: Mapping[MessageChannel, Fallback]
+    offers: OfferRules = OfferRules()
+    holdout_share: float = Field(0, ge=0, lt=1)
     longest_wait_hours: float = Field(gt=0)
     valid_for_hours: float = Field(gt=0)
 

@@ -38,3 +38,27 @@ decisions = sa.Table(
     time("outcome_at", optional=True),
     sa.Index("ix_decisions_profile_id_send_at", "profile_id", "send_at"),
 )
+
+# The terms of offers that people have been promised. A claim lives until its offer ends, or its message is withdrawn.
+offer_claims = sa.Table(
+    "offer_claims",
+    METADATA,
+    text("profile_id", key=True),
+    text("scope", key=True),
+    text("held_by", key=True),
+    text("terms"),
+    text("terms_hash"),
+    time("claimed_at"),
+    time("until"),
+)
+sa.Index("ix_offer_claims_held_by", offer_claims.c.held_by)
+
+# Who is held out of what, from the first time that it was asked.
+holdouts = sa.Table(
+    "holdouts",
+    METADATA,
+    text("profile_id", key=True),
+    text("name", key=True),
+    sa.Column("is_held_out", sa.Boolean, nullable=False),
+    time("since"),
+)

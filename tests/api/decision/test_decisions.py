@@ -109,7 +109,7 @@ def test_an_allowed_message_has_channel_address_time_and_reasons(ann: Service) -
     assert answer == {
         **{"allowed": True, "channel": "email", "contact_point_id": POINT, "address": "ann@example.com"},
         **{"send_at": "2026-07-01T12:00:00Z", "expires_at": "2026-07-01T13:00:00Z", "as_of": "2026-07-01T12:00:00Z"},
-        **{"fallbacks": [], "policy_version": "1"},
+        **{"fallbacks": [], "policy_version": "1", "offer": None, "supersedes": []},
     }
 
 

@@ -1,0 +1,109 @@
+"""What is wrong with a template before anybody gets it: the longest values, the brand's words, prices in plain text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from cdp.content.compiled import Compiled
+from cdp.content.liquid import ContentRefused
+from cdp.content.model import PRODUCT_CHOICES, Need, Template, texts_of
+from cdp.content.rendering import Values, render
+from cdp.fields import CORE_TRAITS
+from cdp.yaml_files import Place
+
+# A letter that a text message cannot have without half of its length: names have them.
+_WIDEST = "Ł"
+_LONGEST_TRAIT = 40
+_LONGEST_PRODUCT = {"name": "W" * 80, "url": f"https://shop.example.com/{'p' * 100}"}
+_EXAMPLE_PERSON = {"first_name": "Ann", "last_name": "Example", "email": "ann@example.com", "city": "Zurich"}
+_EXAMPLE_PRODUCT = {"name": "Trail shoes", "url": "https://shop.example.com/p/1"}
+_EXAMPLE_URL = f"https://cdp.example.com/u/{'t' * 120}"
+
+_LIQUID = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_CURRENCIES = "€|\\$|£|¥|EUR|USD|CHF|GBP|JPY|SEK|NOK|DKK|PLN|CAD|AUD"
+_PRICE = re.compile(rf"\d+(?:[.,]\d+)?\s?(?:%|{_CURRENCIES})|(?:{_CURRENCIES})\s?\d", re.IGNORECASE)
+
+
+class Problem(NamedTuple):
+    """What is wrong, and with which field."""
+
+    place: Place
+    words: str
+
+
+def problems_of(compiled: Compiled) -> Iterator[Problem]:
+    """Everything that is wrong with a template."""
+    yield from _unfit(compiled)
+    for place, text in texts_of(compiled.template):
+        yield from _off_brand(compiled, place, text)
+        if compiled.template.offer is None and (found := _PRICE.search(_LIQUID.sub("", text))):
+            yield Problem(place, f"{found[0].strip()} is a price or a percentage, but the template declares no offer")
+
+
+def longest_values(template: Template) -> Values:
+    """The longest values that the template may get."""
+    return Values(
+        person=dict.fromkeys(CORE_TRAITS, _WIDEST * _LONGEST_TRAIT),
+        data={name: _WIDEST * need.longest for name, need in template.needs.items()},
+        offer=offer_values(template),
+        products=dict.fromkeys(PRODUCT_CHOICES, [_LONGEST_PRODUCT] * 12),
+        unsubscribe_url=_EXAMPLE_URL,
+    )
+
+
+def _longest(need: Need) -> Any:
+    return _WIDEST * need.longest if isinstance(need.example, str) else need.example
+
+
+def example_values(template: Template) -> Values:
+    """Values for a preview."""
+    return Values(
+        person=_EXAMPLE_PERSON,
+        data={name: need.example for name, need in template.needs.items()},
+        offer=offer_values(template),
+        products={
+            choice: [{"name": "Trail shoes", "url": "https://shop.example.com/p/1"}] for choice in PRODUCT_CHOICES
+        },
+        unsubscribe_url="https://cdp.example.com/u/example",
+    )
+
+
+def offer_values(template: Template) -> Mapping[str, Any]:
+    """The template's own offer, as Liquid sees it."""
+    if template.offer is None:
+        return {}
+    return template.offer.model_dump(mode="json", by_alias=True)
+
+
+def _unfit(compiled: Compiled) -> Iterator[Problem]:
+    """Channels whose message is too long with the longest values, or cannot be rendered: nothing is known of many
+    people but an address.
+    """
+    longest = longest_values(compiled.template)
+    cases = (("with the longest values", longest), ("without any trait", replace(longest, person={})))
+    for language, channel in compiled.parts:
+        for case, values in cases:
+            try:
+                render(
+                    compiled, channel, replace(values, person={**values.person, "language": language}), compiled.brand
+                )
+            except ContentRefused as error:
+                yield Problem(("languages", language, channel), f"{case}: {error.what}")
+                break
+
+
+def _off_brand(compiled: Compiled, place: Place, text: str) -> Iterator[Problem]:
+    brand, plain = compiled.brand, _LIQUID.sub("", text)
+    for word in brand.avoid:
+        if _has_word(plain, word):
+            yield Problem(place, f"the brand does not say {word!r}")
+    for word, better in brand.instead.items():
+        if _has_word(plain, word):
+            yield Problem(place, f"the brand says {better!r} instead of {word!r}")
+
+
+def _has_word(text: str, word: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) is not None

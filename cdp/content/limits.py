@@ -1,0 +1,56 @@
+"""How long a message may be on each channel.
+
+Push: FCM takes a payload of 4,096 bytes, web push 3,993 before encryption, so that what fits the second fits both.
+WhatsApp takes a text of 4,096 characters. Providers of text messages take 1,600 characters, in ten segments. Gmail
+cuts an e-mail off after 102 KB.
+"""
+
+from __future__ import annotations
+
+import json
+
+from cdp.channels import FORMS
+from cdp.content.liquid import ContentRefused
+from cdp.content.texts import segments_of
+from cdp.delivery import ChatTemplate, Content, Email, Push, Text
+
+MOST_SEGMENTS = 10
+MOST_PUSH_BYTES = 3_993
+MOST_CHAT_CHARACTERS = 4_096
+MOST_HTML_BYTES = 102 * 1024
+MOST_SUBJECT_CHARACTERS = 250
+
+
+def require_short(channel: str, content: Content) -> None:
+    """Refuse content that is empty or too long for the channel.
+
+    Raises:
+        ContentRefused: the message says how long it is, and what is allowed.
+    """
+    match content:
+        case Email():
+            _require(channel, "subject", len(content.subject), MOST_SUBJECT_CHARACTERS, "characters")
+            _require(channel, "HTML", len(content.html.encode()), MOST_HTML_BYTES, "bytes")
+        case Push():
+            _require(channel, "notification", push_bytes(content), MOST_PUSH_BYTES, "bytes")
+        case Text() if FORMS[channel] == "text":
+            count = segments_of(content.text).number if content.text else 0
+            _require(channel, "text", count, MOST_SEGMENTS, "segments")
+        case Text():
+            _require(channel, "text", len(content.text), MOST_CHAT_CHARACTERS, "characters")
+        case ChatTemplate():
+            if "" in content.values:
+                raise ContentRefused(f"{channel}: a value of the template {content.name} is empty")
+
+
+def push_bytes(content: Push) -> int:
+    """The size of a notification as JSON."""
+    whole = {"title": content.title, "body": content.body, "url": content.url, "data": content.data}
+    return len(json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _require(channel: str, what: str, size: int, most: int, unit: str) -> None:
+    if size == 0:
+        raise ContentRefused(f"{channel}: the {what} is empty")
+    if size > most:
+        raise ContentRefused(f"{channel}: the {what} has {size:,} {unit}; at most {most:,} are allowed")

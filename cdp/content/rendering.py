@@ -1,0 +1,174 @@
+"""A template, or content given with the message, as what one person gets on one channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cdp.channels import FORMS, Form
+from cdp.content.compiled import Compiled, Parts
+from cdp.content.limits import require_short
+from cdp.content.liquid import ContentRefused, rendered
+from cdp.content.model import PRODUCT_CHOICES, Brand, ChatForm
+from cdp.delivery import ChatTemplate, Content, Email, Push, Text
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a message says of its person.
+
+    person: traits that are known. data: what the sender gave. offer: the terms in force for this person.
+    products: by the choice of a block. unsubscribe_url, headers: of a message that must carry them.
+    is_chat_open: the person has written in the last 24 hours, so that a chat takes any text.
+    """
+
+    person: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    offer: Mapping[str, Any] = field(default_factory=dict)
+    products: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    unsubscribe_url: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_chat_open: bool = False
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What goes out, and the language that it is in."""
+
+    content: Content
+    language: str
+
+
+class Inline(BaseModel):
+    """Content given with a message, for one-off messages: it is sent as it is, without Liquid."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str = Field(min_length=1, max_length=100_000)
+    subject: str | None = Field(None, min_length=1, max_length=500, description="Subject of an e-mail")
+    html: str | None = Field(None, min_length=1, max_length=200_000, description="HTML of an e-mail")
+    title: str | None = Field(None, min_length=1, max_length=500, description="Title of a notification")
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels that the content suits."""
+        missing = {form for form, part in _NEEDED.items() if getattr(self, part) is None}
+        return tuple(name for name, form in FORMS.items() if form not in missing)
+
+
+# What content for a form needs besides its text.
+_NEEDED: Mapping[Form, str] = {"mail": "subject", "notification": "title"}
+
+
+def channels_of(content: Compiled | Inline) -> tuple[str, ...]:
+    """The channels that the content has words for, in any language."""
+    if isinstance(content, Inline):
+        return content.channels
+    return tuple(dict.fromkeys(channel for _, channel in content.parts))
+
+
+def render(content: Compiled | Inline, channel: str, values: Values, brand: Brand) -> Rendered:
+    """What a person gets on a channel.
+
+    Args:
+        brand: of content given with the message; a template has its own.
+
+    Raises:
+        ContentRefused: there are no words for the channel, a value is missing, or it is too long.
+    """
+    found = _inline(content, channel, values, brand) if isinstance(content, Inline) else _of(content, channel, values)
+    require_short(channel, found.content)
+    return found
+
+
+def _of(compiled: Compiled, channel: str, values: Values) -> Rendered:
+    language, words = compiled.template.words_for(values.person.get("language"))
+    if (language, channel) not in compiled.parts:
+        # A language may have words for some channels only.
+        language = compiled.template.default_language
+        words = compiled.template.languages[language]
+    parts = compiled.parts.get((language, channel))
+    if parts is None:
+        raise ContentRefused(f"the template {compiled.name} has no words for {channel} in {language}")
+    variables = _variables(values, compiled.brand)
+    match FORMS[channel]:
+        case "mail":
+            return Rendered(_email(parts, variables, values), language)
+        case "notification":
+            return Rendered(_push(parts, variables), language)
+        case "text":
+            text = _with_opt_out(rendered(parts["text"], variables), language, compiled.brand, values)
+            return Rendered(Text(text), language)
+        case _:
+            return Rendered(_chat(getattr(words, channel), parts, variables, is_open=values.is_chat_open), language)
+
+
+def _variables(values: Values, brand: Brand) -> Mapping[str, Any]:
+    return {
+        "person": {name: value for name, value in values.person.items() if value is not None},
+        "data": values.data,
+        "offer": values.offer,
+        "products": {choice: values.products.get(choice, ()) for choice in PRODUCT_CHOICES},
+        "brand": {"name": brand.name},
+        "unsubscribe_url": values.unsubscribe_url or "",
+    }
+
+
+def _email(parts: Parts, variables: Mapping[str, Any], values: Values) -> Email:
+    subject = " ".join(rendered(parts["subject"], variables).split())
+    # An empty link would be shown as one.
+    body = {**variables, "unsubscribe_url": values.unsubscribe_url}
+    return Email(subject, rendered(parts["text"], body), rendered(parts["html"], body), values.headers)
+
+
+def _push(parts: Parts, variables: Mapping[str, Any]) -> Push:
+    made = {name: rendered(part, variables).strip() for name, part in parts.items()}
+    data = {name.removeprefix("data."): value for name, value in made.items() if name.startswith("data.")}
+    return Push(made["title"], made["body"], made.get("url"), data)
+
+
+def _chat(form: ChatForm, parts: Parts, variables: Mapping[str, Any], *, is_open: bool) -> Text | ChatTemplate:
+    if form.template and not (form.text and is_open):
+        values = tuple(rendered(part, variables).strip() for name, part in parts.items() if name.startswith("value."))
+        return ChatTemplate(form.template, str(form.language), values)
+    return Text(rendered(parts["text"], variables).strip())
+
+
+def _with_opt_out(text: str, language: str, brand: Brand, values: Values) -> str:
+    """A message that needs consent says how to stop."""
+    if values.unsubscribe_url is None:
+        return text.strip()
+    words = brand.opt_out.get(language) or brand.opt_out.get(language.partition("-")[0])
+    return f"{text.strip()} {words or next(iter(brand.opt_out.values()))}"
+
+
+def _inline(inline: Inline, channel: str, values: Values, brand: Brand) -> Rendered:
+    if channel not in inline.channels:
+        raise ContentRefused(f"content for {channel} needs a {_NEEDED[FORMS[channel]]}")
+    match FORMS[channel]:
+        case "mail":
+            return Rendered(_inline_email(inline, values, brand), "")
+        case "notification":
+            return Rendered(Push(str(inline.title), inline.text), "")
+        case "text":
+            return Rendered(Text(_with_opt_out(inline.text, "en", brand, values)), "")
+        case _:
+            return Rendered(Text(inline.text), "")
+
+
+def _inline_email(inline: Inline, values: Values, brand: Brand) -> Email:
+    url, words = values.unsubscribe_url, next(iter(brand.unsubscribe.values()))
+    text = f"{inline.text}\n\n--\n{words}: {url}" if url else inline.text
+    html = inline.html or f"<p>{escape(inline.text)}</p>".replace("\n\n", "</p><p>").replace("\n", "<br>")
+    footer = f'<p><a href="{escape(url)}">{escape(words)}</a></p>' if url else ""
+    return Email(" ".join(str(inline.subject).split()), text, _with_footer(html, footer), values.headers)
+
+
+def _with_footer(html: str, footer: str) -> str:
+    """The footer at the end of the body, if the HTML has one."""
+    at = html.lower().rfind("</body>")
+    return html + footer if at < 0 else html[:at] + footer + html[at:]

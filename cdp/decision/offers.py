@@ -1,0 +1,62 @@
+"""Offers: nobody gets two prices for one thing.
+
+A message with an offer claims its terms for a scope, such as a product, until the offer ends. While a claim lives,
+other terms for the same scope fail the gate `offer`, unless the policy lets the first terms stand in the new message,
+or the newer message supersede the older.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cdp.decision.model import Claim, OfferTerms, Reason
+from cdp.decision.policy import OfferRules
+
+
+def terms_of(scope: str, terms: str, ends_at: datetime | None) -> OfferTerms:
+    """An offer's terms; `terms` is their canonical text, such as JSON with sorted keys."""
+    return OfferTerms(scope, terms, hashlib.sha256(terms.encode()).hexdigest()[:16], ends_at)
+
+
+def canonical(terms: dict[str, str | None]) -> str:
+    """The canonical text of terms: what the person pays, not when."""
+    return json.dumps({name: value for name, value in sorted(terms.items()) if value is not None})
+
+
+@dataclass(frozen=True)
+class OfferVerdict:
+    """The gate's verdict. terms: those in force for the message. superseded: the claims that give way to it."""
+
+    reason: Reason | None = None
+    terms: OfferTerms | None = None
+    superseded: tuple[Claim, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        return self.reason is None or self.reason.verdict == "pass"
+
+
+def offer_gate(offer: OfferTerms | None, claims: Sequence[Claim], rules: OfferRules, now: datetime) -> OfferVerdict:
+    """Whether the person may get an offer, beside those that they hold."""
+    if offer is None:
+        return OfferVerdict()
+    if offer.ends_at is not None and offer.ends_at <= now:
+        return OfferVerdict(Reason("offer", None, "fail", "offer_has_ended"))
+    others = [
+        claim
+        for claim in claims
+        if claim.scope == offer.scope and claim.until > now and claim.terms_hash != offer.terms_hash
+    ]
+    if not others:
+        return OfferVerdict(Reason("offer", None, "pass", "no_other_terms"), offer)
+    first = min(others, key=lambda claim: claim.claimed_at)
+    if rules.on_conflict == "keep_first_terms":
+        kept = OfferTerms(offer.scope, first.terms, first.terms_hash, first.until)
+        return OfferVerdict(Reason("offer", None, "pass", "first_terms_kept", first.held_by), kept)
+    if rules.on_conflict == "supersede":
+        return OfferVerdict(Reason("offer", None, "pass", "supersedes", first.held_by), offer, tuple(others))
+    return OfferVerdict(Reason("offer", None, "fail", "other_terms_claimed", first.held_by))

@@ -1,0 +1,203 @@
+"""Accepting messages: decision, offer, message and work in one transaction, so that none is there without the rest.
+
+What a request gets wrong by itself (an unknown template, missing data, a deadline that has passed) is found before the
+transaction, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cdp.content.compiled import Compiled
+from cdp.content.library import Library
+from cdp.content.liquid import ContentRefused
+from cdp.content.model import Offer
+from cdp.content.rendering import Inline, Values, channels_of, render
+from cdp.decision import Decision, Holdout, OfferTerms, Question
+from cdp.decision.facts import Asked
+from cdp.decision.log import decide_and_log
+from cdp.decision.offers import canonical, terms_of
+from cdp.decision.policy import Policy
+from cdp.errors import InputRefused
+from cdp.ids import sortable_id
+from cdp.people.identifiers import Identifier
+from cdp.sending.messages import Message, insert
+from cdp.sending.withdrawing import supersede
+from cdp.store import Connection
+from cdp.work import Task, enqueue
+
+SEND = "send"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A message that a client wants to send to one person.
+
+    data: for the template, which declares what it needs. channels: in order of preference; by default all that the
+    content has words for. is_fallback_wanted: whether the next channels are tried if the first fails.
+    """
+
+    client_id: str
+    content: Compiled | Inline
+    purpose: str
+    profile_id: str | None = None
+    identifiers: tuple[Identifier, ...] = ()
+    topic: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
+    at: datetime | None = None
+    deadline: datetime | None = None
+    urgency: str = "normal"
+    is_fallback_wanted: bool = True
+    offer: Offer | None = None
+    campaign: str | None = None
+    broadcast_id: str | None = None
+    parent_id: str | None = None
+    holdouts: tuple[Holdout, ...] = ()
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A message with the question that decides on it."""
+
+    wanted: Wanted
+    message_id: str
+    asked: Asked
+
+
+def asking(wanted: Wanted, library: Library, policy: Policy, now: datetime) -> Asking:
+    """The question that a message asks.
+
+    Raises:
+        InputRefused: the policy does not know the purpose, the content has no words for any of the channels, the
+            template's data are missing, unknown or too long, or the deadline has passed.
+    """
+    policy.require_purpose(wanted.purpose)
+    if wanted.deadline is not None and wanted.deadline <= now:
+        raise InputRefused("the deadline has passed", hint="Times are UTC unless they say otherwise")
+    _check_data(wanted)
+    message_id = sortable_id("msg", now)
+    question = Question(
+        decision_id=sortable_id("dec", now),
+        purpose=wanted.purpose,
+        candidates=_candidates(wanted, library),
+        topic=wanted.topic,
+        at=wanted.at,
+        deadline=wanted.deadline,
+        urgency=wanted.urgency,
+        offer=offer_terms(wanted.offer),
+        holdouts=wanted.holdouts,
+    )
+    asked = Asked(question, wanted.profile_id, wanted.identifiers, wanted.client_id, message_id)
+    return Asking(wanted, message_id, asked)
+
+
+def accept(connection: Connection, askings: Sequence[Asking], policy: Policy, now: datetime) -> list[Message]:
+    """Decide each message in order and, where it is allowed, write it and enqueue it, within a write transaction.
+
+    A message that a gate refuses is written too, with its reasons in the log of decisions.
+    """
+    decisions = decide_and_log(connection, [one.asked for one in askings], policy, now)
+    accepted = [_message(one, decision, now) for one, decision in zip(askings, decisions, strict=True)]
+    supersede(connection, [holder for decision in decisions for holder in decision.supersedes], now)
+    insert(connection, accepted)
+    due = [Task(one.message_id, not_before=one.send_at) for one in accepted if one.state == "queued"]
+    enqueue(connection, SEND, due, now)
+    return accepted
+
+
+def _message(asking: Asking, decision: Decision, now: datetime) -> Message:
+    wanted, content = asking.wanted, asking.wanted.content
+    return Message(
+        message_id=asking.message_id,
+        client_id=wanted.client_id,
+        profile_id=_profile_of(decision),
+        decision_id=decision.decision_id,
+        parent_id=wanted.parent_id,
+        campaign=wanted.campaign,
+        broadcast_id=wanted.broadcast_id,
+        purpose=wanted.purpose,
+        topic=wanted.topic,
+        template=content.name if isinstance(content, Compiled) else None,
+        template_version=content.version if isinstance(content, Compiled) else None,
+        content=content.model_dump_json(exclude_none=True) if isinstance(content, Inline) else None,
+        data=json.dumps(dict(wanted.data), ensure_ascii=False) if wanted.data else None,
+        offer=decision.offer.terms if decision.offer else None,
+        channel=decision.channel,
+        contact_point_id=decision.contact_point_id,
+        state="queued" if decision.allowed else "refused",
+        reason=None if decision.allowed else refusal_of(decision),
+        send_at=decision.send_at,
+        expires_at=decision.expires_at,
+        deadline=wanted.deadline,
+        urgency=wanted.urgency,
+        fallbacks=_fallbacks(decision) if wanted.is_fallback_wanted else None,
+        created_at=now,
+        changed_at=now,
+    )
+
+
+def refusal_of(decision: Decision) -> str:
+    """The code of the last gate that failed."""
+    return next((one.code for one in reversed(decision.reasons) if one.verdict == "fail"), "no_channel")
+
+
+def _profile_of(decision: Decision) -> str | None:
+    known = next((one for one in decision.reasons if one.gate == "resolvable"), None)
+    return known.evidence_id if known else None
+
+
+def _fallbacks(decision: Decision) -> str | None:
+    found = [{"channel": one.channel, "after": one.after.isoformat(), "when": one.when} for one in decision.fallbacks]
+    return json.dumps(found) if found else None
+
+
+def offer_terms(offer: Offer | None) -> OfferTerms | None:
+    """What a person pays under an offer; its period is not part of the terms."""
+    if offer is None:
+        return None
+    said = offer.model_dump(mode="json", exclude={"scope", "starts_at", "ends_at"}, exclude_none=True)
+    return terms_of(offer.scope, canonical(said), offer.ends_at)
+
+
+def _candidates(wanted: Wanted, library: Library) -> tuple[str, ...]:
+    able = channels_of(wanted.content)
+    chosen = tuple(dict.fromkeys(one for one in wanted.channels or able if one in able))
+    if not chosen:
+        raise ContentRefused(
+            "the content has no words for any of the channels", hint=f"It has words for {', '.join(able)}"
+        )
+    return _that_fit(wanted.content, chosen, library) if isinstance(wanted.content, Inline) else chosen
+
+
+def _that_fit(inline: Inline, channels: Sequence[str], library: Library) -> tuple[str, ...]:
+    """The channels that one-off content is short enough for; templates are checked when they are loaded."""
+    fitting, refused = [], None
+    for channel in channels:
+        try:
+            render(inline, channel, Values(), library.brand)
+            fitting.append(channel)
+        except ContentRefused as error:
+            refused = error
+    if not fitting and refused:
+        raise refused
+    return tuple(fitting)
+
+
+def _check_data(wanted: Wanted) -> None:
+    """Refuse data that the template would not render with: its publication tried the longest values it allows."""
+    needs = wanted.content.template.needs if isinstance(wanted.content, Compiled) else {}
+    missing = [name for name in needs if name not in wanted.data]
+    if missing:
+        raise ContentRefused(f"data.{missing[0]} is missing", hint=f"The template needs {', '.join(needs)}")
+    for name, value in wanted.data.items():
+        if name not in needs:
+            hint = f"The template needs {', '.join(needs) or 'no data'}"
+            raise ContentRefused("the data have a value that the template does not know", hint=hint)
+        size = len(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        if size > needs[name].longest:
+            raise ContentRefused(f"data.{name} has {size:,} characters; the template allows {needs[name].longest:,}")

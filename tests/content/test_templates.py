@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cdp.content.checking import example_values
+from cdp.content.compiled import compile_document
+from cdp.content.library import Library, all_problems, load_library
+from cdp.content.liquid import ContentRefused
+from cdp.content.rendering import Inline, Values, render
+from cdp.delivery import ChatTemplate, Email, Push, Text
+from cdp.errors import ConfigurationError, InputRefused
+from cdp.settings import DATA
+
+BRAND = DATA / "brand.yaml"
+SHIPPED = DATA / "templates"
+
+MAIL = """
+title: Trial
+languages:
+  en:
+    email:
+      subject: {subject}
+      blocks: [{{text: "{text}"}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def library() -> Library:
+    return load_library(SHIPPED, BRAND)
+
+
+def problem(tmp_path: Path, content: str, name: str = "trial") -> str:
+    """The one problem of a template with this content."""
+    (tmp_path / f"{name}.yaml").write_text(content)
+    [[found]] = all_problems(tmp_path, BRAND).values()
+    with pytest.raises(ConfigurationError) as error:
+        load_library(tmp_path, BRAND)
+    assert error.value.line() == found.line()
+    return found.line().removeprefix(f"{tmp_path}/")
+
+
+def test_what_is_shipped_is_in_order() -> None:
+    assert all_problems(SHIPPED, BRAND) == {}
+
+
+def test_one_content_as_each_channel_shows_it(library: Library) -> None:
+    welcome = library.require("welcome")
+    values = replace(example_values(welcome.template), headers={"List-Unsubscribe": "<https://x>"})
+    mail = render(welcome, "email", values, library.brand).content
+    assert isinstance(mail, Email)
+    assert mail.subject == "Welcome, Ann"
+    assert mail.headers == {"List-Unsubscribe": "<https://x>"}
+    assert "Hello Ann\n\nWe are glad" in mail.text and "- tell us what you like (https://shop" in mail.text
+    assert mail.text.endswith("Unsubscribe or change what you get: https://cdp.example.com/u/example")
+    assert ">Hello Ann</h1>" in mail.html and 'href="https://cdp.example.com/u/example"' in mail.html
+    assert "{{" not in mail.html and "{%" not in mail.html
+    sms = render(welcome, "sms", values, library.brand).content
+    assert sms == Text(
+        "Alpine Outfitters: welcome, Ann! See what is new: https://shop.example.com/new Reply STOP to opt out"
+    )
+    assert isinstance(render(welcome, "push", values, library.brand).content, Push)
+    chat = render(welcome, "whatsapp", values, library.brand).content
+    assert chat == ChatTemplate("welcome", "en", ("Ann",))
+    opened = render(welcome, "whatsapp", replace(values, is_chat_open=True), library.brand).content
+    assert opened == Text("Welcome, Ann! See what is new: https://shop.example.com/new")
+
+
+LANGUAGES = (
+    # the person's language, the template's that is used
+    (None, "en"),
+    ("de", "de"),
+    ("de-CH", "de"),
+    ("de_AT", "de"),
+    ("DE", "de"),
+    ("fr-CH", "en"),
+    ("nonsense", "en"),
+)
+
+
+@pytest.mark.parametrize(("language", "used"), LANGUAGES)
+def test_the_persons_language(library: Library, language: str | None, used: str) -> None:
+    values = Values(person={"language": language})
+    assert render(library.require("welcome"), "sms", values, library.brand).language == used
+
+
+def test_a_channel_that_a_language_lacks_is_in_the_default_language(library: Library) -> None:
+    found = render(library.require("welcome"), "whatsapp", Values(person={"language": "de"}), library.brand)
+    assert found.language == "en"
+
+
+def test_values_are_escaped_where_they_are_shown_as_html(library: Library) -> None:
+    person = {"first_name": "<script>alert(1)</script>&**bold** {{ brand.name }}"}
+    mail = render(library.require("welcome"), "email", Values(person=person), library.brand).content
+    assert isinstance(mail, Email)
+    assert "<script>" not in mail.html and "<strong>" not in mail.html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&amp;**bold** {{ brand.name }}" in mail.html
+    assert mail.subject == f"Welcome, {person['first_name']}"
+
+
+def test_a_line_break_in_a_value_cannot_add_a_header(library: Library) -> None:
+    person = {"first_name": "Ann\r\nBcc: eve@example.com"}
+    mail = render(library.require("welcome"), "email", Values(person=person), library.brand).content
+    assert isinstance(mail, Email) and mail.subject == "Welcome, Ann Bcc: eve@example.com"
+
+
+def test_a_message_that_needs_no_consent_has_no_link(library: Library) -> None:
+    shipped = library.require("order_shipped")
+    values = replace(example_values(shipped.template), unsubscribe_url=None)
+    mail = render(shipped, "email", values, library.brand).content
+    assert isinstance(mail, Email) and "Unsubscribe" not in mail.html + mail.text
+    sms = render(shipped, "sms", values, library.brand).content
+    assert isinstance(sms, Text) and "STOP" not in sms.text
+
+
+def test_products_are_listed_and_left_out_if_there_are_none(library: Library) -> None:
+    welcome = library.require("welcome")
+    products = {"in_season": [{"name": "Trail <shoes>", "url": "https://shop.example.com/p/1"}, {"name": "Rope"}]}
+    mail = render(welcome, "email", Values(products=products), library.brand).content
+    assert isinstance(mail, Email)
+    assert "Trail &lt;shoes&gt;" in mail.html and "- Trail <shoes> (https://shop.example.com/p/1)\n- Rope" in mail.text
+    without = render(welcome, "email", Values(), library.brand).content
+    assert isinstance(without, Email) and '<table role="presentation" width="100%"' not in without.html
+
+
+def test_a_version_is_its_content(library: Library, tmp_path: Path) -> None:
+    welcome = library.require("welcome")
+    again = compile_document("welcome", welcome.document)
+    assert again.version == welcome.version
+    values = example_values(welcome.template)
+    assert render(again, "email", values, library.brand) == render(welcome, "email", values, library.brand)
+    shutil.copytree(SHIPPED, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "welcome.yaml"
+    path.write_text(path.read_text().replace("We are glad", "How good"))
+    assert load_library(tmp_path, BRAND).require("welcome").version != welcome.version
+
+
+BROKEN = (
+    # content, the problem
+    (
+        MAIL.format(subject="Hi {{ person.first_name }}", text="x"),
+        "without any trait: en.email.subject: person.first_name is undefined",
+    ),
+    (
+        MAIL.format(subject="Hi {{ data.x }}", text="x"),
+        "with the longest values: en.email.subject: data.x is undefined",
+    ),
+    (MAIL.format(subject="Hi", text="{% if x"), "languages.en.email.blocks.0.text: missing tag name"),
+    (MAIL.format(subject="Hi", text="{{ 'x' | nofilter }}"), "unknown filter 'nofilter'"),
+    (
+        MAIL.format(subject="Hi", text="{% for i in (1..9999999) %}{% for j in (1..99) %}x{% endfor %}{% endfor %}"),
+        "loop iteration limit reached",
+    ),
+    (
+        MAIL.format(subject="Hi", text="{% for i in (1..2000) %}{{ person.city | default: 'x' }}{% endfor %}" * 8),
+        "limit",
+    ),
+    (MAIL.format(subject="Hi", text="{% include 'welcome' %}"), "unexpected tag 'include'"),
+    (
+        MAIL.format(subject="Hi", text="Only 19.90 CHF"),
+        "19.90 CHF is a price or a percentage, but the template declares no offer",
+    ),
+    (MAIL.format(subject="20% off", text="x"), "20% is a price or a percentage"),
+    (MAIL.format(subject="Hi", text="Act now!"), "the brand does not say 'act now'"),
+    (MAIL.format(subject="Hi", text="[Click here](https://x)"), "instead of 'click here'"),
+    (
+        "title: T\nlanguages: {en: {sms: '" + "x" * 1600 + "'}}",
+        "with the longest values: sms: the text has 11 segments; at most 10 are allowed",
+    ),
+    ("title: T\nlanguages: {en: {push: {title: t, body: '" + "x" * 4000 + "'}}}", "the notification has 4,"),
+    (
+        "title: T\nlanguages: {en: {whatsapp: {text: '" + "x" * 4097 + "'}}}",
+        "the text has 4,097 characters; at most 4,096",
+    ),
+    ("title: T\nlanguages: {en: {whatsapp: {values: [a]}}}", "give a text, a template, or both"),
+    ("title: T\nlanguages: {en: {sms: x}, de: {smss: x}}", "languages.de.smss: unknown key"),
+    ("title: T\ndefault_language: de\nlanguages: {en: {sms: x}}", "the default language de has no words"),
+    ("title: T\noffer: {scope: x, price: 1}\nlanguages: {en: {sms: x}}", "a price needs a currency"),
+    ("title: T\noffer: {scope: x, discount: 1.5}\nlanguages: {en: {sms: x}}", "less than or equal to 1"),
+    ("title: T\nlanguages: {en: {sms: x}}\ntitle: U", "duplicate key"),
+    ("[", "not YAML"),
+)
+
+
+@pytest.mark.parametrize(("content", "words"), BROKEN)
+def test_a_broken_template_is_one_clear_line(tmp_path: Path, content: str, words: str) -> None:
+    line = problem(tmp_path, content)
+    assert line.startswith("trial.yaml:") and words in line
+    assert len(line.splitlines()) == 1
+
+
+def test_an_unknown_template_names_those_there_are(library: Library) -> None:
+    with pytest.raises(InputRefused, match="unknown template"):
+        library.require("welcom")
+
+
+def test_one_off_content_goes_where_it_suits(library: Library) -> None:
+    text = Inline(text="Hello <you>")
+    assert text.channels == ("sms", "whatsapp")
+    mail = Inline(subject="Hi", text="Hello <you>\n\nBye")
+    assert mail.channels == ("email", "sms", "whatsapp")
+    content = render(mail, "email", Values(unsubscribe_url="https://x/u/t"), library.brand).content
+    assert isinstance(content, Email)
+    assert content.html.startswith("<p>Hello &lt;you&gt;</p><p>Bye</p>") and 'href="https://x/u/t"' in content.html
+    assert content.text.endswith("Unsubscribe or change what you get: https://x/u/t")
+    with pytest.raises(ContentRefused, match="content for push needs a title"):
+        render(mail, "push", Values(), library.brand)
+    with pytest.raises(ContentRefused, match="11 segments"):
+        render(Inline(text="x" * 1600), "sms", Values(), library.brand)
