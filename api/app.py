@@ -44,22 +44,26 @@ from api.security.tokens import TokenService
 from api.segment_com import loader_routes, profile_routes, tracking_routes
 from api.segment_com.cors import BrowserAccess
 from api.segments import routes as segments
+from api.sending import routes as sending
+from api.sending.service import MessageService
 from api.webhooks import routes as webhooks
 from cdp.consent.links import UnsubscribeLinks
 from cdp.decision import posterior
 from cdp.live import Receiver
 from cdp.live.verify import Verifier
+from cdp.sending.opening import make_tools
 from cdp.settings import Settings, load_settings
 from cdp.store import open_store
 from cdp.webhooks.fetch import Fetch, fetch
-from cdp.work import Runner, running
-from cdp.worker import make_runner
+from cdp.work import running
+from cdp.worker import Log, opened_runner
 
 # Routers are matched in this order, so the most frequently used ones come first.
 ROUTERS = (
     people.router,
     decision.router,
     tracking_routes.router,
+    sending.router,
     consent.router,
     history.router,
     operations.router,
@@ -118,7 +122,7 @@ def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), 
     app = FastAPI(
         title="Tributary CDP",
         version=version("tributary-cdp"),
-        lifespan=_while_serving(context, requests, make_runner(context.store, clock, log)),
+        lifespan=_while_serving(context, requests, log),
         redirect_slashes=False,
         # The names that generated clients give their functions.
         generate_unique_id_function=lambda route: route.name,
@@ -155,13 +159,18 @@ def _context(configuration: Configuration, clock: Clock, fetch: Fetch) -> Contex
     public_url = settings.public_url.rstrip("/")
     store, metrics = open_store(settings.effective_store_url), Metrics()
     receiver = Receiver(settings, store)
+    unsubscribing = UnsubscribeLinks(configuration.unsubscribe_keys, public_url)
+    tools = make_tools(settings, store, policy, configuration.library, unsubscribing, clock)
     return Context(
         settings=settings,
         store=store,
         receiver=receiver,
         intake=Intake(receiver, metrics),
         policy=policy,
-        unsubscribing=UnsubscribeLinks(configuration.unsubscribe_keys, public_url),
+        unsubscribing=unsubscribing,
+        library=configuration.library,
+        tools=tools,
+        messages=MessageService(store, tools, settings.default_region, clock),
         decisions=DecisionService(store, policy, settings.default_region, clock),
         webhooks=Verifier(configuration.sources, settings.webhooks, fetch),
         tokens=TokenService(configuration.signing_keys, public_url, clock),
@@ -173,13 +182,14 @@ def _context(configuration: Configuration, clock: Clock, fetch: Fetch) -> Contex
     )
 
 
-def _while_serving(context: Context, requests: RequestLog, runner: Runner) -> Any:
+def _while_serving(context: Context, requests: RequestLog, log: Log) -> Any:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         writing = asyncio.create_task(requests.run())
         # The first answer need not wait for what only some requests need.
         warming = asyncio.create_task(to_thread.run_sync(_warm_up, context))
-        with running(runner):
+        work = opened_runner(context.store, context.tools, context.receiver, context.clock, log)
+        with work as runner, running(runner):
             yield
         await warming
         # The server has answered all open requests by now.
@@ -187,6 +197,8 @@ def _while_serving(context: Context, requests: RequestLog, runner: Runner) -> An
         with suppress(asyncio.CancelledError):
             await writing
         context.decisions.close()
+        context.messages.close()
+        context.tools.close()
         context.intake.close()
         context.warehouse.close()
         context.receiver.close()

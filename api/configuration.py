@@ -13,6 +13,7 @@ from joserfc.jwk import OctKey
 
 from cdp.access.keys import SigningKeys, load_signing_keys
 from cdp.consent.links import load_unsubscribe_keys
+from cdp.content.library import Library, load_library
 from cdp.decision.policy import Policy, load_policy
 from cdp.providers import load_sources
 from cdp.settings import Settings
@@ -25,6 +26,7 @@ class Configuration:
 
     settings: Settings
     policy: Policy
+    library: Library
     sources: Mapping[str, Source]
     signing_keys: SigningKeys
     unsubscribe_keys: Sequence[OctKey]
@@ -34,12 +36,13 @@ def load_configuration(settings: Settings) -> Configuration:
     """Read the configuration.
 
     Raises:
-        ConfigurationError: a key or the policy is invalid.
+        ConfigurationError: a key, the policy, the brand or a template is invalid.
         Unavailable: the home folder is out of reach.
     """
     return Configuration(
         settings,
         load_policy(settings.policy),
+        load_library(settings.templates, settings.brand),
         load_sources(),
         load_signing_keys(settings.home),
         load_unsubscribe_keys(settings.home),

@@ -18,10 +18,13 @@ from api.published import PublishedWarehouse
 from api.security.issuer import ExternalIssuer
 from api.security.rate_limit import RateLimit
 from api.security.tokens import TokenService
+from api.sending.service import MessageService
 from cdp.consent.links import UnsubscribeLinks
+from cdp.content.library import Library
 from cdp.decision.policy import Policy
 from cdp.live import Receiver
 from cdp.live.verify import Verifier
+from cdp.sending.tools import Tools
 from cdp.settings import Settings
 from cdp.store import Connection, Store
 
@@ -37,6 +40,9 @@ class Context:
     intake: Intake
     policy: Policy
     decisions: DecisionService
+    library: Library
+    tools: Tools
+    messages: MessageService
     unsubscribing: UnsubscribeLinks
     webhooks: Verifier
     tokens: TokenService

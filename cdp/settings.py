@@ -65,6 +65,7 @@ class Settings(BaseSettings):
         None, description="the file of analytics.js that Segment's snippet loads, from @segment/analytics-next"
     )
     webhooks: WebhookSecrets = Field({}, description="secrets that verify the providers' webhooks")
+    providers: WebhookSecrets = Field({}, description="what the providers' senders need: `cdp send list` shows it")
     threads: int = Field(os.cpu_count() or 1, ge=1, description="worker threads of the warehouse")
     memory_limit: MemorySize = Field("4GB", description="memory the warehouse may use before it spills to disk")
 

@@ -54,9 +54,9 @@ async def decide(caller: DecisionReader, asked: AnyRequest, request: HttpRequest
         return answer(_in_the_shape_of(asked, [one | _NOT_LOGGED for one in _views(context, requests, rehearsed)]))
     answers = await context.decisions.ask(caller.client_id, requests, key_of(request))
     if not answers.is_repeat:
-        for decision in answers.decisions:
+        for decision in answers.answers:
             context.metrics.decision(allowed=decision.allowed, channel=decision.channel)
-    views = _views(context, requests, answers.decisions)
+    views = _views(context, requests, answers.answers)
     return answer(_in_the_shape_of(asked, views), REPLAYED if answers.is_repeat else {})
 
 

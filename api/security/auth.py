@@ -84,3 +84,5 @@ DecisionReader = Annotated[Caller, Security(_authorise, scopes=["decisions:read"
 DebugReader = Annotated[Caller, Security(_authorise, scopes=["debug:read"])]
 ConsentReader = Annotated[Caller, Security(_authorise, scopes=["consents:read"])]
 ConsentWriter = Annotated[Caller, Security(_authorise, scopes=["consents:write"])]
+MessageSender = Annotated[Caller, Security(_authorise, scopes=["messages:send"])]
+MessageReader = Annotated[Caller, Security(_authorise, scopes=["messages:read"])]

@@ -24,6 +24,8 @@ SCOPES = {
     "events:write": "send events and descriptions of people",
     "consents:read": "read consents",
     "consents:write": "record consents",
+    "messages:send": "send and cancel messages",
+    "messages:read": "see what became of messages",
     "debug:read": "see what became of the last payloads, without personal data",
 }
 

@@ -17,6 +17,7 @@ import typer
 from cdp.cli import terminal
 from cdp.cli.common import AsJson, load_settings, opened_store, print_json
 from cdp.errors import UsageError
+from cdp.settings import Settings
 
 if TYPE_CHECKING:
     from cdp.store import Connection, Store
@@ -46,8 +47,8 @@ def work(
         raise UsageError("--json requires --once", where="cdp work", hint="`cdp work status --json` shows the queue")
     if once and workers > 1:
         raise UsageError("--once works in one thread", where="--workers", hint="leave one of the two out")
-    with opened_store(load_settings()) as store, _stop_on_signal() as stop:
-        runner = _runner(store)
+    settings = load_settings()
+    with opened_store(settings) as store, _runner(settings, store) as runner, _stop_on_signal() as stop:
         if once:
             _show_tally(runner.drain(stop), as_json)
         else:
@@ -115,19 +116,38 @@ def retry(kind: OfKind = None) -> None:
 def _check_kind(connection: Connection, kind: str | None) -> None:
     """Refuse a name that neither this version nor the queue knows: an empty answer would look like good news."""
     from cdp.work.overview import status_by_kind
-    from cdp.worker import KINDS
+    from cdp.worker import KIND_NAMES
 
     if kind is not None:
-        names = {one.name for one in KINDS} | {one.kind for one in status_by_kind(connection, datetime.now(UTC))}
+        names = set(KIND_NAMES) | {one.kind for one in status_by_kind(connection, datetime.now(UTC))}
         if kind not in names:
             known = ", ".join(sorted(names))
             raise UsageError(f"no kind of work is named {kind!r}", where="--kind", hint=f"one of: {known}")
 
 
-def _runner(store: Store) -> Runner:
-    from cdp.worker import make_runner
+@contextmanager
+def _runner(settings: Settings, store: Store) -> Iterator[Runner]:
+    from cdp.consent.links import UnsubscribeLinks, load_unsubscribe_keys
+    from cdp.content.library import load_library
+    from cdp.decision.policy import load_policy
+    from cdp.live import Receiver
+    from cdp.sending.opening import make_tools
+    from cdp.worker import opened_runner
 
-    return make_runner(store, lambda: datetime.now(UTC), structlog.get_logger())
+    policy, library = load_policy(settings.policy), load_library(settings.templates, settings.brand)
+    links = UnsubscribeLinks(load_unsubscribe_keys(settings.home), settings.public_url.rstrip("/"))
+    receiver = Receiver(settings, store)
+    tools = make_tools(settings, store, policy, library, links, _now)
+    try:
+        with opened_runner(store, tools, receiver, _now, structlog.get_logger()) as runner:
+            yield runner
+    finally:
+        tools.close()
+        receiver.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _run(runner: Runner, stop: Event, workers: int) -> None:

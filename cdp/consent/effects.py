@@ -66,7 +66,7 @@ def effect_table(words: FailureWords) -> tuple[Effect, ...]:
 
 def _every_word() -> FailureWords:
     """The failure properties of all providers combined, and those of any log."""
-    said = [*(provider.source.failures for provider in load_providers().values()), _ANY_LOG]
+    said = [*(one.source.failures for one in load_providers().values() if one.source), _ANY_LOG]
     return FailureWords(
         permanent=tuple(word for words in said for word in words.permanent),
         complained=tuple(word for words in said for word in words.complained),

@@ -148,5 +148,8 @@ class Sender(Protocol):
     @property
     def settings(self) -> tuple[Setting, ...]: ...
 
+    def suits(self, address: str) -> bool:
+        """Whether an address is one of this provider's, where several share a channel."""
+
     def opened(self, settings: Settings) -> AbstractContextManager[Transport]:
         """The sender with its connections, which are closed at the end."""

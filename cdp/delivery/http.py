@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from threading import Lock
 
 import httpx
 
@@ -23,10 +24,22 @@ _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepa
 # Before these are raised, no byte of the request has left.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
-WriteRequest = Callable[[Dispatch, Settings, datetime], httpx.Request]
+# After a failure to get an authorisation, so that the messages that waited for it do not each wait for the next one.
+_PAUSE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True)
+class Authorisation:
+    """What the header `Authorization` says, and when to make it anew."""
+
+    header: str
+    renew_at: datetime
+
+
+# An outcome instead of a request: the message cannot be sent as it is.
+WriteRequest = Callable[[Dispatch, Settings, datetime], httpx.Request | Refused | Retry]
 ReadResponse = Callable[[httpx.Response], Outcome]
-# Makes the header `Authorization` where it takes a request of its own, such as OAuth.
-Authorise = Callable[[httpx.Client, Settings, datetime], str]
+Authorise = Callable[[httpx.Client, Settings, datetime], Authorisation | Retry]
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,8 @@ class HttpSender:
 
     request: writes the request for a message. It is pure; the time is the current one, for signatures.
     outcome: reads the answer, whatever its status. It is pure; `outcome_of_status` judges what says no more than that.
+    authorise: makes the header `Authorization` where it is kept for many messages, or takes a request of its own.
+    suits: whether an address is one of this provider's, where several share a channel.
     is_http2: the provider speaks HTTP/2 only.
     """
 
@@ -42,12 +57,28 @@ class HttpSender:
     settings: tuple[Setting, ...]
     request: WriteRequest
     outcome: ReadResponse
+    authorise: Authorise | None = None
+    suits: Callable[[str], bool] = lambda _: True
     is_http2: bool = False
 
     @contextmanager
     def opened(self, settings: Settings) -> Iterator[HttpTransport]:
-        with httpx.Client(timeout=_TIMEOUT, limits=_LIMITS, http2=self.is_http2, follow_redirects=False) as client:
+        with httpx.Client(
+            timeout=_TIMEOUT,
+            limits=_LIMITS,
+            http1=not self.is_http2,
+            http2=self.is_http2,
+            follow_redirects=False,
+        ) as client:
             yield HttpTransport(self, settings, client)
+
+
+@dataclass
+class _Kept:
+    """What `authorise` has made, and until when it holds."""
+
+    made: tuple[Authorisation | Retry, datetime] | None = None
+    lock: Lock = field(default_factory=Lock)
 
 
 @dataclass(frozen=True)
@@ -58,11 +89,23 @@ class HttpTransport:
     settings: Settings
     client: httpx.Client
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    _kept: _Kept = field(default_factory=_Kept, init=False)
 
     def send(self, dispatch: Dispatch) -> Outcome:
-        request = self.sender.request(dispatch, self.settings, self.clock())
         try:
-            response = self.client.send(request)
+            request = self.sender.request(dispatch, self.settings, self.clock())
+        # Text that has no encoding, such as half of a surrogate pair.
+        except ValueError:
+            return Refused("malformed_message")
+        if not isinstance(request, httpx.Request):
+            return request
+        if self.sender.authorise:
+            authorisation = self._authorised(self.sender.authorise)
+            if isinstance(authorisation, Retry):
+                return authorisation
+            request.headers["Authorization"] = authorisation.header
+        try:
+            response = self._answer_to(request)
         except _NOT_SENT as error:
             return Retry(_name_of(error))
         except httpx.TransportError as error:
@@ -70,6 +113,33 @@ class HttpTransport:
         except httpx.DecodingError:
             return InDoubt("unreadable_answer")
         return self.sender.outcome(response)
+
+    def _answer_to(self, request: httpx.Request) -> httpx.Response:
+        """The answer; of a long one, the beginning. Not every server is one that we have chosen."""
+        response = self.client.send(request, stream=True)
+        content = b""
+        try:
+            for chunk in response.iter_bytes():
+                content += chunk
+                if len(content) > _LONGEST_ANSWER:
+                    break
+        finally:
+            response.close()
+        headers = [(name, value) for name, value in response.headers.multi_items() if name not in _OF_TRANSFER]
+        return httpx.Response(response.status_code, headers=headers, content=content, request=request)
+
+    def _authorised(self, authorise: Authorise) -> Authorisation | Retry:
+        """The authorisation that is kept, or a new one. The message has not left yet, whatever goes wrong."""
+        asked_at = self.clock()
+        with self._kept.lock:
+            if self._kept.made and asked_at < self._kept.made[1]:
+                return self._kept.made[0]
+            try:
+                made = authorise(self.client, self.settings, self.clock())
+            except httpx.RequestError as error:
+                made = Retry(f"authorisation_{_name_of(error)}")
+            self._kept.made = made, self.clock() + _PAUSE if isinstance(made, Retry) else made.renew_at
+            return made
 
 
 def outcome_of_status(response: httpx.Response, code: str | None = None) -> Outcome:
@@ -83,7 +153,7 @@ def outcome_of_status(response: httpx.Response, code: str | None = None) -> Outc
     if status in (408, 425, 429, 503):
         return Retry(error, retry_after(response))
     # Wrong credentials or rights, or a wrong URL: another provider may take it, and so does this one when mended.
-    if status in (401, 403, 404, 405, 407) or 300 <= status < 400:
+    if status in (401, 402, 403, 404, 405, 407) or 300 <= status < 400:
         return Retry(error)
     if 400 <= status < 500:
         return Refused(error)
@@ -103,6 +173,8 @@ def retry_after(response: httpx.Response) -> timedelta | None:
     return max(timedelta(0), min(at - datetime.now(UTC), timedelta(seconds=_LONGEST_WAIT_SECONDS)))
 
 
+_LONGEST_ANSWER = 65_536
+_OF_TRANSFER = ("content-encoding", "content-length", "transfer-encoding")
 _LONGEST_WAIT_SECONDS = 86_400
 
 
@@ -115,5 +187,5 @@ def json_of(response: httpx.Response) -> Mapping[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _name_of(error: httpx.TransportError) -> str:
+def _name_of(error: httpx.RequestError) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in type(error).__name__).strip("_")

@@ -20,6 +20,8 @@ from cdp.live.items import Conformed, Item
 from cdp.live.values import WorthlessLooks
 from cdp.normalise import read_countries
 from cdp.providers import load_sources
+from cdp.sending.receipts import Receipt as MessageReceipt
+from cdp.sending.receipts import record as record_receipts
 from cdp.settings import Settings
 from cdp.sources import Source
 from cdp.store import Connection, Store
@@ -180,7 +182,9 @@ class Receiver:
         profiles = {item.position: people.profile_of(item) for item in reversed(accepted)}
         resolved = [replace(arrival, profile_id=profiles.get(position)) for position, arrival in enumerate(arrivals)]
         new = _positions(arrivals, inbox.put(connection, source_name, format, resolved, received_at))
-        apply(connection, [item for item in accepted if item.position in new], people, new, received_at)
+        fresh = [item for item in accepted if item.position in new]
+        apply(connection, fresh, people, new, received_at)
+        record_receipts(connection, _receipts(source_name, fresh), received_at)
         return new
 
     def close(self) -> None:
@@ -201,6 +205,21 @@ class Receiver:
         finally:
             # After a failed statement the conformer's state is unknown, so it is replaced by a new one.
             self._conformers.put(sound)
+
+
+def _receipts(source_name: str, items: Iterable[Item]) -> Iterator[MessageReceipt]:
+    """What a provider reports of messages that were handed over to it. A write key can report nothing."""
+    for item in items:
+        if item.event_id and item.event_type and item.channel and not item.is_claim:
+            yield MessageReceipt(
+                source_name,
+                item.event_id,
+                item.event_type,
+                item.channel,
+                item.occurred_at,
+                item.message_id,
+                item.message_ref,
+            )
 
 
 def _arrival(item: LiveItem) -> Arrival:

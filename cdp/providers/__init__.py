@@ -1,9 +1,9 @@
 """The providers: one folder each, found automatically.
 
 A folder contains everything about a provider. `source.py` defines `SOURCE`, which has the folder's name: the format of
-the provider's payloads and the SELECT that maps them. `webhook.py` defines `WEBHOOK`, used by `SOURCE`, for providers
-that do not sign with Standard Webhooks or whose requests need their own reader. `send.py` defines `SENDER`, for
-providers that messages are sent by.
+the provider's payloads and the SELECT that maps them; a provider that reports nothing has none. `webhook.py` defines
+`WEBHOOK`, used by `SOURCE`, for providers that do not sign with Standard Webhooks or whose requests need their own
+reader. `send.py` defines `SENDER`, for providers that messages are sent by.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from cdp.sources import Source
 
 @dataclass(frozen=True)
 class Provider:
-    """What a provider's folder declares. sender: None for a provider that only reports."""
+    """What a provider's folder declares.
+
+    source: None for a provider that reports nothing. sender: None for one that only reports.
+    """
 
     name: str
-    source: Source
+    source: Source | None
     sender: Sender | None
 
 
@@ -33,10 +36,10 @@ def load_providers() -> Mapping[str, Provider]:
     """All providers by name: every folder of this package.
 
     Raises:
-        ConfigurationError: a folder has no source, or one of another name.
+        ConfigurationError: a folder has neither a source nor a sender, or a source of another name.
     """
     folders = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
-    return {name: Provider(name, _source_of(name), _sender_of(name)) for name in sorted(folders)}
+    return {name: _provider_of(name) for name in sorted(folders)}
 
 
 def load_sources() -> Mapping[str, Source]:
@@ -63,7 +66,15 @@ def _generic_sources() -> Iterator[tuple[str, Source]]:
 
 def _provided_sources() -> Iterator[tuple[str, Source]]:
     for name, provider in load_providers().items():
-        yield _file_of(name), provider.source
+        if provider.source:
+            yield _file_of(name), provider.source
+
+
+def _provider_of(name: str) -> Provider:
+    found = Provider(name, _source_of(name), _sender_of(name))
+    if not found.source and not found.sender:
+        raise ConfigurationError("a provider without a SENDER defines its SOURCE here", where=_file_of(name))
+    return found
 
 
 def _sender_of(name: str) -> Sender | None:
@@ -71,11 +82,9 @@ def _sender_of(name: str) -> Sender | None:
     return sender
 
 
-def _source_of(name: str) -> Source:
+def _source_of(name: str) -> Source | None:
     source: Source | None = _declared(name, "source", "SOURCE")
-    if source is None:
-        raise ConfigurationError("a provider defines its SOURCE here", where=_file_of(name))
-    if source.name != name:
+    if source and source.name != name:
         raise ConfigurationError(f"the source is named {source.name}, but its folder {name}", where=_file_of(name))
     return source
 

@@ -7,7 +7,7 @@ transaction, and nothing is written.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -39,6 +39,7 @@ class Wanted:
 
     data: for the template, which declares what it needs. channels: in order of preference; by default all that the
     content has words for. is_fallback_wanted: whether the next channels are tried if the first fails.
+    parent_id, next_channels: the message whose fallback this is, and what is left of its channels, as JSON.
     """
 
     client_id: str
@@ -57,6 +58,7 @@ class Wanted:
     campaign: str | None = None
     broadcast_id: str | None = None
     parent_id: str | None = None
+    next_channels: str | None = None
     holdouts: tuple[Holdout, ...] = ()
 
 
@@ -69,8 +71,11 @@ class Asking:
     asked: Asked
 
 
-def asking(wanted: Wanted, library: Library, policy: Policy, now: datetime) -> Asking:
+def asking(wanted: Wanted, library: Library, policy: Policy, sendable: Collection[str], now: datetime) -> Asking:
     """The question that a message asks.
+
+    Args:
+        sendable: the channels that have a provider.
 
     Raises:
         InputRefused: the policy does not know the purpose, the content has no words for any of the channels, the
@@ -84,30 +89,33 @@ def asking(wanted: Wanted, library: Library, policy: Policy, now: datetime) -> A
     question = Question(
         decision_id=sortable_id("dec", now),
         purpose=wanted.purpose,
-        candidates=_candidates(wanted, library),
+        candidates=_candidates(wanted, library, sendable),
         topic=wanted.topic,
         at=wanted.at,
         deadline=wanted.deadline,
         urgency=wanted.urgency,
-        offer=offer_terms(wanted.offer),
+        offer=offer_terms(wanted.offer or _offer_of(wanted.content)),
         holdouts=wanted.holdouts,
     )
     asked = Asked(question, wanted.profile_id, wanted.identifiers, wanted.client_id, message_id)
     return Asking(wanted, message_id, asked)
 
 
-def accept(connection: Connection, askings: Sequence[Asking], policy: Policy, now: datetime) -> list[Message]:
+def accept(
+    connection: Connection, askings: Sequence[Asking], policy: Policy, now: datetime
+) -> list[tuple[Message, Decision]]:
     """Decide each message in order and, where it is allowed, write it and enqueue it, within a write transaction.
 
     A message that a gate refuses is written too, with its reasons in the log of decisions.
     """
     decisions = decide_and_log(connection, [one.asked for one in askings], policy, now)
     accepted = [_message(one, decision, now) for one, decision in zip(askings, decisions, strict=True)]
-    supersede(connection, [holder for decision in decisions for holder in decision.supersedes], now)
     insert(connection, accepted)
+    withdrawn = supersede(connection, [holder for one in decisions for holder in one.supersedes], now)
+    accepted = [withdrawn.get(one.message_id, one) for one in accepted]
     due = [Task(one.message_id, not_before=one.send_at) for one in accepted if one.state == "queued"]
     enqueue(connection, SEND, due, now)
-    return accepted
+    return list(zip(accepted, decisions, strict=True))
 
 
 def _message(asking: Asking, decision: Decision, now: datetime) -> Message:
@@ -126,7 +134,7 @@ def _message(asking: Asking, decision: Decision, now: datetime) -> Message:
         template_version=content.version if isinstance(content, Compiled) else None,
         content=content.model_dump_json(exclude_none=True) if isinstance(content, Inline) else None,
         data=json.dumps(dict(wanted.data), ensure_ascii=False) if wanted.data else None,
-        offer=decision.offer.terms if decision.offer else None,
+        offer=_offer_in_force(decision.offer) if decision.offer else None,
         channel=decision.channel,
         contact_point_id=decision.contact_point_id,
         state="queued" if decision.allowed else "refused",
@@ -135,15 +143,15 @@ def _message(asking: Asking, decision: Decision, now: datetime) -> Message:
         expires_at=decision.expires_at,
         deadline=wanted.deadline,
         urgency=wanted.urgency,
-        fallbacks=_fallbacks(decision) if wanted.is_fallback_wanted else None,
+        fallbacks=_fallbacks(wanted, decision),
         created_at=now,
         changed_at=now,
     )
 
 
 def refusal_of(decision: Decision) -> str:
-    """The code of the last gate that failed."""
-    return next((one.code for one in reversed(decision.reasons) if one.verdict == "fail"), "no_channel")
+    """The code of the gate that failed for the channel preferred."""
+    return next((one.code for one in decision.reasons if one.verdict == "fail"), "no_channel")
 
 
 def _profile_of(decision: Decision) -> str | None:
@@ -151,9 +159,21 @@ def _profile_of(decision: Decision) -> str | None:
     return known.evidence_id if known else None
 
 
-def _fallbacks(decision: Decision) -> str | None:
+def _fallbacks(wanted: Wanted, decision: Decision) -> str | None:
+    if wanted.parent_id or not wanted.is_fallback_wanted:
+        return wanted.next_channels
     found = [{"channel": one.channel, "after": one.after.isoformat(), "when": one.when} for one in decision.fallbacks]
     return json.dumps(found) if found else None
+
+
+def _offer_of(content: Compiled | Inline) -> Offer | None:
+    return content.template.offer if isinstance(content, Compiled) else None
+
+
+def _offer_in_force(terms: OfferTerms) -> str:
+    """The offer that the message shows, which may be an earlier one; `Offer` reads it."""
+    until = {"until": terms.ends_at.isoformat()} if terms.ends_at else {}
+    return json.dumps({"scope": terms.scope, **json.loads(terms.terms), **until}, ensure_ascii=False)
 
 
 def offer_terms(offer: Offer | None) -> OfferTerms | None:
@@ -164,14 +184,26 @@ def offer_terms(offer: Offer | None) -> OfferTerms | None:
     return terms_of(offer.scope, canonical(said), offer.ends_at)
 
 
-def _candidates(wanted: Wanted, library: Library) -> tuple[str, ...]:
+def _candidates(wanted: Wanted, library: Library, sendable: Collection[str]) -> tuple[str, ...]:
     able = channels_of(wanted.content)
     chosen = tuple(dict.fromkeys(one for one in wanted.channels or able if one in able))
     if not chosen:
         raise ContentRefused(
             "the content has no words for any of the channels", hint=f"It has words for {', '.join(able)}"
         )
-    return _that_fit(wanted.content, chosen, library) if isinstance(wanted.content, Inline) else chosen
+    provided = tuple(one for one in chosen if one in sendable)
+    if not provided:
+        raise NoProvider(", ".join(chosen))
+    return _that_fit(wanted.content, provided, library) if isinstance(wanted.content, Inline) else provided
+
+
+class NoProvider(InputRefused):
+    """No provider is configured for any of the channels."""
+
+    code = "no_provider"
+
+    def __init__(self, channels: str) -> None:
+        super().__init__(f"no provider is configured for {channels}", hint="`cdp send list` shows what each needs")
 
 
 def _that_fit(inline: Inline, channels: Sequence[str], library: Library) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from cdp.content.compiled import Compiled
+from cdp.content.rendering import Inline
 from cdp.sending.states import State
 from cdp.sending.tables import messages
 from cdp.store import Connection
@@ -74,6 +76,18 @@ def messages_of(connection: Connection, ids: Collection[str], *, locked: bool = 
 def message_of(row: Sequence[object]) -> Message:
     """A row of `COLUMNS`."""
     return Message(**dict(zip(_NAMES, row, strict=True)))  # type: ignore[arg-type]
+
+
+def versions_in(found: Iterable[Message]) -> set[tuple[str, str]]:
+    """The versions of templates that messages are rendered from."""
+    return {(one.template, one.template_version) for one in found if one.template and one.template_version}
+
+
+def content_of(message: Message, versions: Mapping[tuple[str, str], Compiled]) -> Compiled | Inline | None:
+    """What a message is rendered from; None if its version is not in the store."""
+    if message.content:
+        return Inline.model_validate_json(message.content)
+    return versions.get((str(message.template), str(message.template_version)))
 
 
 _CHANGED = ("state", "reason", "provider", "provider_id", "changed_at")

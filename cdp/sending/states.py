@@ -56,6 +56,8 @@ _OF_RECEIPT: Mapping[str, State] = {
     "complained": "delivered",
 }
 
+RECEIPTS = frozenset((*_OF_RECEIPT, "deferred"))
+
 Reaction = Literal["opened", "clicked", "replied", "complained"]
 REACTIONS: tuple[Reaction, ...] = get_args(Reaction)
 

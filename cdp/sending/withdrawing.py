@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -66,7 +66,8 @@ def cancel(connection: Connection, message_id: str, now: datetime) -> Message:
     return cancelled
 
 
-def supersede(connection: Connection, message_ids: Sequence[str], now: datetime) -> None:
-    """Take back those of the messages that still wait: a newer offer stands instead."""
-    found = messages_of(connection, message_ids, locked=True).values()
-    withdraw(connection, [one for one in found if one.state == "queued"], "cancelled", "superseded", now)
+def supersede(connection: Connection, holders: Sequence[str], now: datetime) -> Mapping[str, Message]:
+    """Take back those of the messages that still wait, because a newer offer stands instead; return them by id."""
+    found = messages_of(connection, holders, locked=True).values()
+    waiting = [one for one in found if one.state == "queued"]
+    return {one.message_id: one for one in withdraw(connection, waiting, "cancelled", "superseded", now)}

@@ -16,7 +16,7 @@ transaction is open outside of `settling`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -61,6 +61,7 @@ class Settling:
         self.items = [one.item for one in held]
         self._held = held
         self._outcomes: dict[int, Outcome] = {}
+        self._kept: set[int] = set()
 
     def retry(self, item: Item, error: str, at: datetime | None = None) -> None:
         """Record a failed attempt; the next one is at `at`, or after the kind's backoff.
@@ -77,8 +78,17 @@ class Settling:
         """Put the item back, because there is more to do or it is too early. No attempt is counted."""
         self._outcomes[item.seq] = Again(at)
 
+    def keep(self, item: Item) -> None:
+        """Leave the item to this worker: it is settled by a later transaction of the batch."""
+        self._kept.add(item.seq)
+
     def outcomes(self) -> Iterator[tuple[Held, Outcome]]:
-        return ((one, self._outcomes.get(one.item.seq, Done())) for one in self._held)
+        settled = (one for one in self._held if one.item.seq not in self._kept)
+        return ((one, self._outcomes.get(one.item.seq, Done())) for one in settled)
+
+    @property
+    def kept(self) -> Collection[int]:
+        return self._kept
 
 
 @dataclass
@@ -116,7 +126,7 @@ class Batch:
             settling = Settling(connection, held)
             yield settling
             written = self._write(settling)
-        settled = {item.seq for item in chosen}
+        settled = {item.seq for item in chosen} - set(settling.kept)
         self.open = [item for item in self.open if item.seq not in settled]
         self.tally.update(["lost"] * (len(chosen) - len(held)))
         self.tally.update(type(to).__name__.lower() for _, to in written)

@@ -6,23 +6,42 @@ housekeeping, for installations that use neither.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 
 from cdp.access.housekeeping import OLD_REQUESTS
 from cdp.idempotency.housekeeping import OLD_KEYS
+from cdp.live import Receiver
 from cdp.live.housekeeping import LANDED_PAYLOADS
+from cdp.live.sandbox import receipts_kind
+from cdp.sending.dispatching import SEND, Dispatcher
+from cdp.sending.fallbacks import Fallbacks
+from cdp.sending.planning import FALLBACK
+from cdp.sending.sandbox import RECEIPT
+from cdp.sending.tools import Tools
 from cdp.store import Store
 from cdp.work import Clock, Kind, Runner
 from cdp.work.housekeeping import FINISHED_WORK
 
 HOUSEKEEPING: tuple[Kind, ...] = (LANDED_PAYLOADS, OLD_REQUESTS, OLD_KEYS, FINISHED_WORK)
-KINDS: tuple[Kind, ...] = (*HOUSEKEEPING,)
+KIND_NAMES = (SEND, FALLBACK, RECEIPT, *(kind.name for kind in HOUSEKEEPING))
+
+Log = structlog.typing.FilteringBoundLogger
 
 
-def make_runner(
-    store: Store, clock: Clock, log: structlog.typing.FilteringBoundLogger, kinds: Sequence[Kind] = KINDS
-) -> Runner:
-    """A runner of all kinds of work, or of those given."""
+def make_runner(store: Store, clock: Clock, log: Log, kinds: Sequence[Kind] = HOUSEKEEPING) -> Runner:
+    """A runner of the kinds given, by default the housekeeping."""
     return Runner(store, kinds, clock, log)
+
+
+@contextmanager
+def opened_runner(store: Store, tools: Tools, receiver: Receiver, clock: Clock, log: Log) -> Iterator[Runner]:
+    """A runner of all kinds of work."""
+    dispatcher = Dispatcher(tools)
+    try:
+        kinds = (dispatcher.kind(), Fallbacks(tools).kind(), receipts_kind(receiver), *HOUSEKEEPING)
+        yield make_runner(store, clock, log, kinds)
+    finally:
+        dispatcher.close()

@@ -39,6 +39,7 @@ EXAMPLES = {
     "id_type": "email",
     "id_value": "nobody@example.com",
     "decision_id": "dec_" + "Z" * 26,
+    "message_id": "msg_" + "Z" * 26,
 }
 
 ROUTES = sorted(

@@ -8,12 +8,12 @@ import pytest
 
 from cdp.channels import CHANNELS, Channel
 from cdp.fields import IDENTIFIER_TYPES
-from cdp.worker import KINDS
+from cdp.worker import HOUSEKEEPING
 
 
 def test_nothing_is_declared_twice() -> None:
     names = Counter(name for channel in CHANNELS for name in (channel.name, *channel.words))
-    names.update(kind.name for kind in KINDS)
+    names.update(kind.name for kind in HOUSEKEEPING)
     assert [name for name, count in names.items() if count > 1] == []
 
 

@@ -51,7 +51,7 @@ read as (
         coalesce(nullif(trim(recipient), ''),
             nullif(regexp_extract(message.headers."to", '^[^@]*?([^\s<>,"]+@[^\s<>,"]+)[^@]*$', 1), '')) as address,
         from_unix(try_cast("timestamp" as decimal(16, 6))) as happened_at,
-        trim(coalesce(message.headers."message-id", old_message_id), '<> ') as message_id,
+        trim(coalesce(message.headers."message-id", old_message_id), '<> ') as message_ref,
         nullif("client-info".bot, '') is not null or "client-info"."client-type" in ('robot', 'library')
             or {is_machine('coalesce("client-info"."user-agent", "user-agent")')} as is_robot
     from item
@@ -89,7 +89,8 @@ select
     kind as event_type,
     word as event_name,
     happened_at as occurred_at,
-    message_id as message_ref,
+    message_ref,
+    "user-variables"->>'$.message_id' as message_id,
     coalesce("user-variables"->>'$.campaign_id', "user-variables"->>'$.campaign', campaigns->>'$[0].id',
         "campaign-id", tags->>'$[0]', tag) as campaign_ref,
     coalesce(is_robot, false) and kind in ('opened', 'clicked') as is_machine,

@@ -75,6 +75,7 @@ select
     coalesce("RecordType" || ':' || reason, "RecordType") as event_name,
     happened_at as occurred_at,
     "MessageID" as message_ref,
+    "Metadata"->>'$.message_id' as message_id,
     nullif(coalesce("Metadata"->>'$.campaign_id', "Metadata"->>'$.campaign', "Tag"), '') as campaign_ref,
     kind in ('opened', 'clicked') and {is_machine('"UserAgent"')} as is_machine,
     json_object('type', reason, 'url', "OriginalLink", 'stream', "MessageStream", 'origin', "Origin") as properties,

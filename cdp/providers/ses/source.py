@@ -136,6 +136,7 @@ select
         as event_name,
     happened_at as occurred_at,
     mail."messageId" as message_ref,
+    mail.tags->>'$.message_id[0]' as message_id,
     coalesce(mail.tags->>'$.campaign_id[0]', mail.tags->>'$.campaign[0]') as campaign_ref,
     word in ('Open', 'Click') and {is_machine("agent")} as is_machine,
     json_object('bounce_type', bounce."bounceType", 'bounce_sub_type', bounce."bounceSubType",

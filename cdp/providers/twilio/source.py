@@ -2,9 +2,10 @@
 
 Formats: https://www.twilio.com/docs/messaging/api/message-resource (the log and the list),
 https://www.twilio.com/docs/messaging/guides/webhook-request (inbound),
-https://www.twilio.com/docs/messaging/guides/track-outbound-message-status (callbacks). The log and the list
-have the last status of a message only. Keywords: https://help.twilio.com/articles/223134027, whole message
-and case-insensitive; `OptOutType` is the interpretation of a custom keyword by Advanced Opt-Out.
+https://www.twilio.com/docs/messaging/guides/track-outbound-message-status (callbacks, whose `message_id` is our own,
+from the URL). The log and the list have the last status of a message only. Keywords:
+https://help.twilio.com/articles/223134027, whole message and case-insensitive; `OptOutType` is the interpretation of a
+custom keyword by Advanced Opt-Out.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ with item as (
             "Direction": "VARCHAR", "SentDate": "VARCHAR", "ErrorCode": "VARCHAR", "NumSegments": "VARCHAR",
             "MessageSid": "VARCHAR", "SmsSid": "VARCHAR", "MessageStatus": "VARCHAR", "SmsStatus": "VARCHAR",
             "DateSent": "VARCHAR", "Timestamp": "VARCHAR", "OptOutType": "VARCHAR", "ProfileName": "VARCHAR",
-            "FromCountry": "VARCHAR", "ToCountry": "VARCHAR"}') as hook,
+            "FromCountry": "VARCHAR", "ToCountry": "VARCHAR", "message_id": "VARCHAR"}') as hook,
         from_json(payload, '{
             "from": "VARCHAR", "to": "VARCHAR", "body": "VARCHAR", "sid": "VARCHAR", "status": "VARCHAR",
             "direction": "VARCHAR", "date_sent": "VARCHAR", "date_updated": "VARCHAR",
@@ -52,6 +53,7 @@ with item as (
 message as (
     select file_id, line_number, received_at,
         coalesce(hook."MessageSid", hook."SmsSid", hook."Sid", rest.sid) as sid,
+        nullif(hook.message_id, '') as message_id,
         trim(coalesce(hook."From", rest."from")) as sender,
         trim(coalesce(hook."To", rest."to")) as recipient,
         lower(trim(coalesce(hook."MessageStatus", hook."SmsStatus", hook."Status", rest.status))) as status,
@@ -117,6 +119,7 @@ select
     coalesce(status, 'received') as event_name,
     happened_at as occurred_at,
     sid as message_ref,
+    message_id,
     false as is_machine,
     json_object('direction', direction, 'error_code', error_code, 'segments', segment_count) as properties,
     number as phone,

@@ -2,7 +2,7 @@
 
 Format: https://www.twilio.com/docs/usage/security#validating-requests. Twilio signs the URL configured in its
 console, sometimes with the port and sometimes without, so both are tried, as in Twilio's libraries. The scheme has no
-timestamp.
+timestamp. The URL of a status callback has our own id of the message in its query (`send.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from cdp.webhooks import Answer, Item, Refused, Request, Secret, Secrets, Webhoo
 from cdp.webhooks.payloads import form_fields, item, records
 
 SIGNATURE = "X-Twilio-Signature"
+MESSAGE_ID = "message_id"
 
 _EMPTY_REPLY = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 _PORTS = {"https": 443, "http": 80}
@@ -39,7 +40,7 @@ def verify(request: Request, secrets: Secrets, now: datetime) -> None:
 
 
 def items(request: Request) -> list[Item]:
-    """A form is one item, identified by the text that is signed; each JSON record is an item.
+    """A form, with the message's id in the query, is one item, known by the text signed; each JSON record is an item.
 
     The text is a concatenation, so characters can be moved from a name to the value before it under the same signature.
     Whatever is read from it then, it is the same delivery.
@@ -47,7 +48,10 @@ def items(request: Request) -> list[Item]:
     if _body_hash(request) is not None:
         return [item(record) for record in records(request)]
     fields = form_fields(request)
-    return [item(dict(fields), hashlib.sha256(_signed_parameters(fields).encode()).hexdigest())]
+    signed = urlsplit(request.url).query + _signed_parameters(fields)
+    message_id = _in_query(request, MESSAGE_ID)
+    told = dict(fields) if message_id is None else {**dict(fields), MESSAGE_ID: message_id}
+    return [item(told, hashlib.sha256(signed.encode()).hexdigest())]
 
 
 def answer(request: Request) -> Answer:
@@ -57,7 +61,11 @@ def answer(request: Request) -> Answer:
 
 
 def _body_hash(request: Request) -> str | None:
-    found = parse_qs(urlsplit(request.url).query, keep_blank_values=True).get("bodySHA256")
+    return _in_query(request, "bodySHA256")
+
+
+def _in_query(request: Request, name: str) -> str | None:
+    found = parse_qs(urlsplit(request.url).query, keep_blank_values=True).get(name)
     return found[-1] if found else None
 
 

@@ -3,6 +3,7 @@
 Format: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples. A body contains
 entries, an entry contains changes, a change contains any number of statuses, messages or preferences. `wa_id` is a
 phone number without the plus sign. The text of inbound messages is only checked for keywords and not stored.
+`biz_opaque_callback_data` is our own id of the message if the platform sent it, else the reference of a campaign.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ item as (
     select file_id, line_number, received_at, 'status' as part, s.id as ref, s.recipient_id as wa_id,
         s."timestamp" as told_at, s.status as word, s.pricing.category as detail,
             s.errors[1].code as error_code,
-        null::varchar as name, null::varchar as reply_to, s.biz_opaque_callback_data as campaign
+        null::varchar as name, null::varchar as reply_to, s.biz_opaque_callback_data as given
     from (select *, unnest(told.statuses) as s from change)
     union all
     select file_id, line_number, received_at, 'message', m.id, m."from", m."timestamp",
@@ -110,7 +111,8 @@ select
     case part when 'status' then word when 'message' then detail else 'preference_' || word end as event_name,
     happened_at as occurred_at,
     ref as message_ref,
-    nullif(campaign, '') as campaign_ref,
+    if(starts_with(given, 'msg_'), given, null) as message_id,
+    if(starts_with(given, 'msg_'), null, nullif(given, '')) as campaign_ref,
     false as is_machine,
     case part when 'status' then json_object('category', detail, 'error_code', error_code)
         when 'message' then json_object('reply_to', reply_to) end as properties,

@@ -25,6 +25,7 @@ def test_the_secrets_of_a_provider_are_those_of_its_webhook_and_its_challenge() 
         "ses": ["topic_arns"],
         "shopify": ["secret"],
         "twilio": ["auth_token"],
+        "vonage": ["signature_secret"],
         "whatsapp": ["app_secret", "verify_token"],
     }
 

@@ -1,0 +1,1 @@
+"""Messages: send one, whatever the channel, and see what became of it."""

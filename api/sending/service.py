@@ -1,0 +1,162 @@
+"""Where messages are accepted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from api.once import OnceService
+from api.people.identifiers import normalised_each
+from api.sending.schemas import MessageRequest
+from cdp.content.compiled import Compiled
+from cdp.content.rendering import Inline
+from cdp.decision import Decision
+from cdp.decision.log import logged, rehearse
+from cdp.errors import CdpError, InputRefused
+from cdp.idempotency import hash_of
+from cdp.idempotency.calls import Answers, Operation
+from cdp.sending.accepting import Asking, Wanted, accept, asking
+from cdp.sending.messages import Message, messages_of
+from cdp.sending.tools import Tools
+from cdp.store import Connection, Store
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A message that was accepted or refused by a gate, with the decision on it."""
+
+    message: Message
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """What is wrong with a request; nothing of it was written."""
+
+    status: int
+    code: str
+    what: str
+
+    def error(self) -> CdpError:
+        """It as an error."""
+        found = InputRefused(self.what)
+        found.http_status, found.code = self.status, self.code
+        return found
+
+
+Outcome = Accepted | Invalid
+# In the ids of an idempotent request, one that begins so stands for what was wrong.
+_INVALID = "!"
+
+
+class MessageService:
+    """Accepts messages; `clock` gives the current UTC time."""
+
+    def __init__(self, store: Store, tools: Tools, default_region: str, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._tools = tools
+        self._default_region = default_region
+        self._clock = clock
+        operation = Operation[Asking | Invalid, Outcome](self._accept, _recall, _id_of)
+        self._once = OnceService[MessageRequest, Asking | Invalid, Outcome](store, clock, self._asked, operation)
+
+    async def send(
+        self, client_id: str, requests: Sequence[MessageRequest], key: str | None = None
+    ) -> Answers[Outcome]:
+        """Accept messages, each for good or not at all: see `OnceService.ask`.
+
+        Raises:
+            KeyReused, Unavailable: as by `OnceService.ask`.
+        """
+        text = "\n".join(request.model_dump_json() for request in requests) if key else ""
+        return await self._once.ask(client_id, requests, key, hash_of("send", text) if key else "")
+
+    def rehearse(self, client_id: str, request: MessageRequest) -> tuple[Asking, Decision]:
+        """The decision that `send` would make now. Nothing is written.
+
+        Raises:
+            InputRefused: the request is wrong by itself.
+        """
+        now = self._clock()
+        [asked] = self._asked([(client_id, request)], now)
+        if isinstance(asked, Invalid):
+            raise asked.error()
+        with self._store.read() as connection:
+            [decision] = rehearse(connection, [asked.asked], self._tools.policy, now)
+        return asked, decision
+
+    def close(self) -> None:
+        """Answer who is waiting still."""
+        self._once.close()
+
+    def _asked(self, requests: Sequence[tuple[str, MessageRequest]], now: datetime) -> list[Asking | Invalid]:
+        identifiers = normalised_each([one.to.identifiers or () for _, one in requests], self._default_region)
+        return [
+            self._asking(client_id, one, tuple(found), now)
+            for (client_id, one), found in zip(requests, identifiers, strict=True)
+        ]
+
+    def _asking(
+        self, client_id: str, request: MessageRequest, identifiers: tuple[tuple[str, str], ...], now: datetime
+    ) -> Asking | Invalid:
+        tools = self._tools
+        try:
+            content = request.content or tools.library.require(str(request.template))
+            wanted = _wanted(client_id, request, content, identifiers)
+            return asking(wanted, tools.library, tools.policy, tools.post.channels, now)
+        except InputRefused as error:
+            return Invalid(error.http_status, error.code, error.line())
+
+    def _accept(self, connection: Connection, asked: Sequence[Asking | Invalid], now: datetime) -> Sequence[Outcome]:
+        valid = [one for one in asked if isinstance(one, Asking)]
+        accepted = iter(accept(connection, valid, self._tools.policy, now))
+        return [one if isinstance(one, Invalid) else Accepted(*next(accepted)) for one in asked]
+
+
+def _wanted(
+    client_id: str, request: MessageRequest, content: Compiled | Inline, identifiers: tuple[tuple[str, str], ...]
+) -> Wanted:
+    template = content.template if isinstance(content, Compiled) else None
+    purpose = request.purpose or (template.purpose if template else None)
+    if purpose is None:
+        raise InputRefused("the message needs a purpose", hint="The template has none of its own")
+    return Wanted(
+        client_id=client_id,
+        content=content,
+        purpose=purpose,
+        profile_id=request.to.profile_id,
+        identifiers=identifiers,
+        topic=request.topic or (template.topic if template else None),
+        data=request.data,
+        channels=tuple(request.channels or ()),
+        at=request.at,
+        deadline=request.deadline,
+        urgency=request.urgency,
+        is_fallback_wanted=request.fallback,
+        offer=request.offer,
+        campaign=request.campaign,
+    )
+
+
+def _id_of(outcome: Outcome) -> str:
+    if isinstance(outcome, Accepted):
+        return outcome.message.message_id
+    return _INVALID + json.dumps([outcome.status, outcome.code, outcome.what])
+
+
+def _recall(connection: Connection, ids: Sequence[str]) -> Sequence[Outcome]:
+    """The first answers, with the messages as they are now."""
+    kept = [one for one in ids if not one.startswith(_INVALID)]
+    found = messages_of(connection, kept)
+    decisions = {
+        one.decision_id: one
+        for one in (each.decision for each in logged(connection, [one.decision_id for one in found.values()]))
+    }
+    return [
+        Invalid(*json.loads(one[1:]))
+        if one.startswith(_INVALID)
+        else Accepted(found[one], decisions[found[one].decision_id])
+        for one in ids
+    ]

@@ -1,0 +1,1 @@
+"""The sandbox: all channels, without leaving the machine."""

@@ -1,0 +1,55 @@
+"""The sandbox's receipts (`cdp/sending/sandbox.py`): one JSON object each."""
+
+from __future__ import annotations
+
+from cdp.sources import FailureWords, Source
+
+SOURCE = Source(
+    name="sandbox",
+    title="Sandbox: simulated receipts",
+    files=("sandbox_receipts*",),
+    keys=(frozenset({"id", "message_id", "channel", "event", "address", "at"}),),
+    webhook=None,
+    failures=FailureWords(permanent=(("reason", "simulated"),)),
+    select=r"""
+with item as (
+    select file_id, line_number, received_at, unnest(from_json(payload, '{
+        "id": "VARCHAR", "message_id": "VARCHAR", "channel": "VARCHAR", "event": "VARCHAR", "address": "VARCHAR",
+        "at": "VARCHAR"}'))
+    from raw
+),
+read as (
+    select *, from_iso("at") as happened_at, nullif(trim(address), '') as recipient from item
+)
+select
+    file_id, line_number, received_at,
+    case
+        when coalesce(event in ('delivered', 'bounced', 'complained', 'opened', 'clicked'), false) is false
+            then 'unknown_event'
+        when recipient is null then 'no_identifier'
+        when isfinite(happened_at) is not true then 'bad_time'
+    end as refused,
+    case refused when 'unknown_event' then 'event' when 'no_identifier' then 'address' when 'bad_time' then 'at' end
+        as refused_detail,
+    id as event_key,
+    channel,
+    event as event_type,
+    event as event_name,
+    happened_at as occurred_at,
+    'sandbox-' || message_id as message_ref,
+    message_id,
+    false as is_machine,
+    case when event = 'bounced' then json_object('reason', 'simulated') end as properties,
+    case when recipient like '%@%' then recipient end as email,
+    case when recipient like '+%' then recipient end as phone,
+    case when recipient not like '%@%' and recipient not like '+%' then recipient end as device_token,
+    event in ('delivered', 'opened', 'clicked') as is_verified,
+    case when event = 'complained' then channel end as consent_channel,
+    'marketing' as consent_purpose,
+    'withdrawn' as consent_state,
+    'channel' as consent_scope,
+    'consent' as consent_basis,
+    event as consent_method
+from read
+""",
+)

@@ -1,0 +1,1 @@
+"""SMTP: e-mail by any mail server."""

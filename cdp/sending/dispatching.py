@@ -1,0 +1,266 @@
+"""Dispatching: messages that are due are handed over to providers.
+
+Each batch is two transactions and the calls between them. The first asks the gates again and writes the attempts as
+started; the second writes what came of them. A worker that dies in between leaves started attempts without an outcome:
+whoever takes the batch over cannot know whether the provider took them, and says so (`unknown`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from cdp.consent.links import Link
+from cdp.content.compiled import Compiled
+from cdp.content.liquid import ContentRefused
+from cdp.content.rendering import Inline, Values, render
+from cdp.content.versions import Versions
+from cdp.decision.facts import Subject, addresses_of, gather
+from cdp.delivery import Accepted, Dispatch, InDoubt, Outcome, Refused, Retry
+from cdp.people.reading import Person, read_people
+from cdp.sending import attempts as log
+from cdp.sending.attempts import Attempt
+from cdp.sending.gates import refusal
+from cdp.sending.messages import Message, content_of, messages_of, update
+from cdp.sending.planning import plan_for_silence, try_next
+from cdp.sending.states import forward
+from cdp.sending.tools import Tools
+from cdp.sending.withdrawing import give_back, withdraw
+from cdp.store import Connection
+from cdp.work import Backoff, Batch, Item, Kind, Settling, doubling
+
+SEND = "send"
+MOST_AT_ONCE = 50
+# A call may take half a minute; then another worker takes the batch over.
+LEASE = timedelta(minutes=2)
+# It is the message's expiry that ends its attempts.
+_BACKOFF: Backoff = doubling(timedelta(seconds=30), timedelta(hours=1), max_attempts=1_000)
+_CHAT_IS_OPEN_FOR = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A message that is handed over now, with its attempt."""
+
+    item: Item
+    message: Message
+    attempt: Attempt
+    address: str
+    content: Compiled | Inline | None
+    values: Values
+
+
+@dataclass(frozen=True)
+class _Ended:
+    ready: _Ready
+    outcome: Outcome
+
+
+class Dispatcher:
+    """Hands due messages over to providers; several threads can share one."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._versions = Versions()
+        self._callers = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="send")
+
+    def kind(self) -> Kind:
+        return Kind(SEND, self.handle, MOST_AT_ONCE, LEASE, _BACKOFF)
+
+    def handle(self, batch: Batch) -> None:
+        """Hand over the messages of a batch that may go out, and settle all."""
+        with batch.settling() as settling:
+            ready = self._start(settling, batch)
+        ended = list(self._callers.map(self._hand_over, ready))
+        with batch.settling() as settling:
+            self._end(settling, ended, batch)
+
+    def close(self) -> None:
+        self._callers.shutdown()
+
+    def _start(self, settling: Settling, batch: Batch) -> list[_Ready]:
+        """The messages that go out now, their attempts written as started; the other items are settled."""
+        connection, now = settling.connection, batch.clock()
+        found = messages_of(connection, [item.key for item in settling.items], locked=True)
+        pairs = [(item, found[item.key]) for item in settling.items if item.key in found]
+        earlier = log.attempts_of(connection, list(found))
+        pairs = self._settle_unknown(settling, pairs, earlier, now)
+        due = [(item, one) for item, one in pairs if one.state == "queued"]
+        late = [one for _, one in due if one.expires_at is not None and now > one.expires_at]
+        _give_up(connection, late, now)
+        ready = self._ready(settling, [(item, one) for item, one in due if one not in late], earlier, batch, now)
+        started = [
+            replace(one.message, state="sending", provider=one.attempt.provider, changed_at=now) for one in ready
+        ]
+        update(connection, started)
+        log.start(connection, [one.attempt for one in ready])
+        for one in ready:
+            settling.keep(one.item)
+        return [replace(one, message=message) for one, message in zip(ready, started, strict=True)]
+
+    def _settle_unknown(
+        self,
+        settling: Settling,
+        pairs: Sequence[tuple[Item, Message]],
+        earlier: Mapping[str, Sequence[Attempt]],
+        now: datetime,
+    ) -> list[tuple[Item, Message]]:
+        """Messages whose attempt has no outcome: their worker died with them in hand."""
+        lost = {one.message_id for _, one in pairs if one.state == "sending"}
+        ended = [
+            replace(attempt, ended_at=now, outcome="in_doubt", error="worker_died")
+            for message_id in lost
+            for attempt in earlier.get(message_id, ())
+            if attempt.outcome is None
+        ]
+        log.end(settling.connection, ended)
+        after = [
+            (item, self._in_doubt(one, "worker_died", now) if one.message_id in lost else one) for item, one in pairs
+        ]
+        update(settling.connection, [one for _, one in after if one.message_id in lost])
+        return after
+
+    def _in_doubt(self, message: Message, error: str, now: datetime) -> Message:
+        """A message that was perhaps taken: it is sent again only where the policy says so."""
+        resends = self._tools.policy.purposes[message.purpose].on_unknown == "resend"
+        return replace(message, state="queued" if resends else "unknown", reason=error, changed_at=now)
+
+    def _ready(
+        self,
+        settling: Settling,
+        due: Sequence[tuple[Item, Message]],
+        earlier: Mapping[str, Sequence[Attempt]],
+        batch: Batch,
+        now: datetime,
+    ) -> list[_Ready]:
+        connection = settling.connection
+        people = read_people(connection, {str(one.profile_id) for _, one in due})
+        subjects = [Subject(one.profile_id, people.get(str(one.profile_id))) for _, one in due]
+        versions = self._versions.of(
+            connection,
+            {(one.template, one.template_version) for _, one in due if one.template and one.template_version},
+        )
+        ready, held_back = [], []
+        for (item, one), subject, facts in zip(due, subjects, gather(connection, subjects, now), strict=True):
+            reason = refusal(one, facts, self._tools.policy, now)
+            if reason or subject.person is None:
+                held_back.append(replace(one, reason=reason.code if reason else "unknown_person"))
+                continue
+            address = addresses_of(subject.person)[str(one.contact_point_id)]
+            attempts = earlier.get(one.message_id, ())
+            avoid = attempts[-1].provider if attempts else None
+            provider = self._tools.post.choose(str(one.channel), address, {}, batch.chance(), avoid)
+            if provider is None:
+                settling.retry(item, "no_provider")
+                continue
+            attempt = Attempt(one.message_id, len(attempts) + 1, provider, now)
+            content = content_of(one, versions)
+            ready.append(_Ready(item, one, attempt, address, content, self._values(one, subject.person, now)))
+        for one in held_back:
+            withdraw(connection, [one], "suppressed", one.reason, now)
+        return ready
+
+    def _values(self, message: Message, person: Person, now: datetime) -> Values:
+        needs_link = self._tools.policy.purposes[message.purpose].needs_consent
+        unsubscribe = None
+        if needs_link and message.contact_point_id and message.channel:
+            link = Link(message.contact_point_id, message.channel, message.purpose, message.topic, message.decision_id)
+            unsubscribe = self._tools.unsubscribing.carried_by(link, now)
+        return Values(
+            person=person.document["traits"],
+            data=json.loads(message.data) if message.data else {},
+            offer=json.loads(message.offer) if message.offer else {},
+            unsubscribe_url=unsubscribe.url if unsubscribe else None,
+            headers=unsubscribe.headers if unsubscribe else {},
+            is_chat_open=_has_written(person, str(message.channel), now),
+        )
+
+    def _hand_over(self, ready: _Ready) -> _Ended:
+        message, tools = ready.message, self._tools
+        if ready.content is None:
+            return _Ended(ready, Refused("unknown_template_version"))
+        try:
+            content = render(ready.content, str(message.channel), ready.values, tools.library.brand).content
+        except ContentRefused:
+            # The message of the error may quote what the sender wrote; `cdp messages` renders it again.
+            return _Ended(ready, Refused("content_refused"))
+        provider = ready.attempt.provider
+        dispatch = Dispatch(
+            message_id=message.message_id,
+            channel=str(message.channel),
+            address=ready.address,
+            content=content,
+            sender=tools.library.brand.name,
+            callback_url=f"{tools.public_url}/webhooks/{provider}",
+            expires_at=message.expires_at or ready.attempt.started_at + timedelta(days=1),
+        )
+        return _Ended(ready, tools.post.transport(provider).send(dispatch))
+
+    def _end(self, settling: Settling, ended: Sequence[_Ended], batch: Batch) -> None:
+        """Write what came of the calls. A receipt may have come before the answer: the later state stands."""
+        connection, now = settling.connection, batch.clock()
+        log.end(connection, [_closed(one, now) for one in ended])
+        current = messages_of(connection, [one.ready.message.message_id for one in ended], locked=True)
+        held = {item.seq for item in settling.items}
+        changed, failed = [], []
+        for one in ended:
+            before = current[one.ready.message.message_id]
+            after = self._after(before, one.outcome, now)
+            changed.append(after)
+            if after.state == "failed" and before.state != "failed":
+                failed.append(after)
+            if after.state == "queued" and one.ready.item.seq in held:
+                self._again(settling, one, after, now)
+        update(connection, changed)
+        give_back(connection, failed, now)
+        try_next(connection, failed, now)
+        plan_for_silence(connection, [one for one in changed if one.state in ("unknown", "accepted", "sent")], now)
+
+    def _after(self, message: Message, outcome: Outcome, now: datetime) -> Message:
+        message = replace(message, changed_at=now)
+        match outcome:
+            case Accepted():
+                return replace(
+                    message,
+                    state=forward(message.state, "accepted"),
+                    provider_id=outcome.provider_id or message.provider_id,
+                    reason=None,
+                )
+            case Refused():
+                state = forward(message.state, "failed")
+                return replace(message, state=state, reason=outcome.error if state == "failed" else message.reason)
+            case Retry() if message.state in ("sending", "unknown"):
+                return replace(message, state="queued", reason=outcome.error)
+            case InDoubt() if message.state == "sending":
+                return self._in_doubt(message, outcome.error, now)
+            case _:
+                return message
+
+    def _again(self, settling: Settling, ended: _Ended, message: Message, now: datetime) -> None:
+        after = ended.outcome.after if isinstance(ended.outcome, Retry) else None
+        settling.retry(ended.ready.item, str(message.reason), now + after if after else None)
+
+
+def _has_written(person: Person, channel: str, now: datetime) -> bool:
+    """Whether the person has written on the channel in the last 24 hours."""
+    return any(
+        event.channel == channel and event.event_type == "replied" and event.occurred_at > now - _CHAT_IS_OPEN_FOR
+        for event in person.live.events
+    )
+
+
+def _closed(ended: _Ended, now: datetime) -> Attempt:
+    outcome: Any = ended.outcome
+    names = {Accepted: "accepted", Retry: "retry", Refused: "refused", InDoubt: "in_doubt"}
+    error = getattr(outcome, "error", None)
+    return replace(ended.ready.attempt, ended_at=now, outcome=names[type(outcome)], error=error)
+
+
+def _give_up(connection: Connection, late: Sequence[Message], now: datetime) -> None:
+    """Messages that are past their time; the next channel may still be in time."""
+    expired = withdraw(connection, late, "expired", "too_late", now) if late else []
+    try_next(connection, expired, now)

@@ -1,0 +1,54 @@
+"""Sending, made ready from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from cdp.consent.links import UnsubscribeLinks
+from cdp.content.library import Library
+from cdp.content.versions import keep_versions
+from cdp.decision.log import keep_policy
+from cdp.decision.policy import Policy
+from cdp.providers import load_providers
+from cdp.sending.post import SANDBOX, PostOffice, Route, routes_of
+from cdp.sending.sandbox import sandbox_route
+from cdp.sending.tools import Tools
+from cdp.settings import Settings
+from cdp.store import Store
+
+
+def load_routes(settings: Settings, store: Store, clock: Callable[[], datetime]) -> Sequence[Route]:
+    """The providers in use; the sandbox if none is configured.
+
+    Raises:
+        ConfigurationError: a provider's setting is unknown or missing.
+    """
+    senders = {name: found.sender for name, found in load_providers().items() if found.sender}
+    return routes_of(senders, settings.providers, sandbox_route(settings.home / "outbox", store, clock))
+
+
+def is_sandbox(routes: Sequence[Route]) -> bool:
+    """Whether messages go to the sandbox."""
+    return any(one.provider == SANDBOX for one in routes)
+
+
+def make_tools(
+    settings: Settings,
+    store: Store,
+    policy: Policy,
+    library: Library,
+    unsubscribing: UnsubscribeLinks,
+    clock: Callable[[], datetime],
+) -> Tools:
+    """What sending needs; to be closed at the end. The policy and the templates are kept in the store.
+
+    Raises:
+        ConfigurationError: a provider's setting is unknown or missing.
+        Unavailable: the store is out of reach.
+    """
+    post = PostOffice(load_routes(settings, store, clock))
+    now = clock()
+    keep_policy(store, policy, now)
+    keep_versions(store, library, now)
+    return Tools(library, policy, unsubscribing, post, settings.public_url.rstrip("/"))

@@ -1,0 +1,132 @@
+"""The providers in use, and which of them takes a message.
+
+A provider is in use when everything that its sender must be told is set (`CDP_PROVIDERS__SENDGRID__API_KEY`, …). While
+none is, the sandbox takes the messages of all channels, and nothing leaves the machine; as soon as one is, channels
+without a provider have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from threading import Lock
+
+from pydantic import SecretStr
+
+from cdp.channels import MESSAGE_CHANNELS
+from cdp.delivery import Sender, Transport
+from cdp.errors import ConfigurationError
+from cdp.settings import variable_of
+
+SANDBOX = "sandbox"
+# A setting of every provider: its share of a channel's messages, beside other providers of the channel.
+WEIGHT = "weight"
+
+
+@dataclass(frozen=True)
+class Route:
+    """A provider in use. weight: its share beside others of a channel. settings: what its sender is told."""
+
+    provider: str
+    sender: Sender
+    settings: Mapping[str, str]
+    weight: float = 1.0
+
+
+def routes_of(
+    senders: Mapping[str, Sender], configured: Mapping[str, Mapping[str, SecretStr | None]], sandbox: Route
+) -> Sequence[Route]:
+    """The providers in use; the sandbox if there is none.
+
+    Raises:
+        ConfigurationError: a setting is unknown or missing; the message names its variable.
+    """
+    found = [_route(name, senders, told) for name, told in configured.items() if any(told.values())]
+    return found or [sandbox]
+
+
+def _route(name: str, senders: Mapping[str, Sender], told: Mapping[str, SecretStr | None]) -> Route:
+    if name not in senders:
+        raise _refused(f"providers.{name}", f"no provider {name} can send", f"Those that can: {', '.join(senders)}")
+    sender = senders[name]
+    values = {key: value.get_secret_value() for key, value in told.items() if value is not None}
+    weight = _weight(name, values.pop(WEIGHT, "1"))
+    known = [one.name for one in sender.settings]
+    for key in values:
+        if key not in known:
+            hint = f"Settings of {name}: {', '.join([*known, WEIGHT])}"
+            raise _refused(f"providers.{name}.{key}", "unknown setting", hint)
+    for one in sender.settings:
+        if one.default is None and one.name not in values:
+            raise _refused(f"providers.{name}.{one.name}", f"{name} needs it to send", f"It is {one.meaning}")
+    defaults = {one.name: one.default for one in sender.settings if one.default is not None}
+    return Route(name, sender, {**defaults, **values}, weight)
+
+
+def _weight(name: str, value: str) -> float:
+    try:
+        weight = float(value)
+    except ValueError:
+        weight = -1
+    if not 0 <= weight < float("inf"):
+        raise _refused(f"providers.{name}.{WEIGHT}", "a weight is a number from 0", "1 is usual, 0 sends nothing")
+    return weight
+
+
+def _refused(setting: str, problem: str, hint: str) -> ConfigurationError:
+    return ConfigurationError(problem, where=f"{variable_of(setting)} or cdp.toml", hint=hint)
+
+
+class PostOffice:
+    """The providers in use, with their connections, which are opened by the first message and shared by all threads."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._routes = tuple(routes)
+        self._open: dict[str, Transport] = {}
+        self._stack = ExitStack()
+        self._lock = Lock()
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels that messages can be sent on."""
+        return tuple(one for one in MESSAGE_CHANNELS if self.routes_for(one))
+
+    def routes_for(self, channel: str, address: str | None = None) -> list[Route]:
+        """The providers of a channel that suit an address."""
+        return [
+            one
+            for one in self._routes
+            if channel in one.sender.channels and one.weight and (address is None or one.sender.suits(address))
+        ]
+
+    def choose(
+        self, channel: str, address: str, points: Mapping[str, float], chance: float, avoid: str | None = None
+    ) -> str | None:
+        """A provider for a message, drawn by weight and health; None if there is none.
+
+        Args:
+            points: the health of providers, from 0 to 1; 1 if not given.
+            chance: from 0 to 1.
+            avoid: the provider that has just failed, taken only if there is no other.
+        """
+        routes = self.routes_for(channel, address)
+        others = [one for one in routes if one.provider != avoid] or routes
+        weights = [one.weight * points.get(one.provider, 1.0) for one in others]
+        drawn = chance * sum(weights)
+        for route, weight in zip(others, weights, strict=True):
+            if drawn < weight:
+                return route.provider
+            drawn -= weight
+        return others[-1].provider if others else None
+
+    def transport(self, provider: str) -> Transport:
+        """The provider's connections."""
+        with self._lock:
+            if provider not in self._open:
+                route = next(one for one in self._routes if one.provider == provider)
+                self._open[provider] = self._stack.enter_context(route.sender.opened(route.settings))
+            return self._open[provider]
+
+    def close(self) -> None:
+        self._stack.close()

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from cdp.access.clients import NewClient
+from tests.api.service import ANN, NOBODY, NOW, Service, assert_problem
+
+ORDER = {"order_id": "A-10042", "tracking_url": "https://post.example.com/t/123"}
+SHIPPED = {"to": {"profile_id": ANN}, "template": "order_shipped", "data": ORDER, "channels": ["email"]}
+FIELDS = {"message_id", "state", "reason", "channel", "send_at", "expires_at", "decision_id", "reasons", "fallbacks"}
+
+
+def send(service: Service, body: Any = SHIPPED, path: str = "", **headers: str) -> httpx.Response:
+    allowed = service.headers(service.everything)
+    return service.http.post(f"/v1/messages{path}", json=body, headers={**allowed, **headers})
+
+
+def read(service: Service, path: str, **parameters: Any) -> httpx.Response:
+    return service.http.get(f"/v1/messages{path}", params=parameters, headers=service.headers(service.everything))
+
+
+def test_a_message_is_accepted_and_read(service: Service) -> None:
+    response = send(service)
+    assert response.status_code == 202
+    sent = response.json()
+    assert sent.keys() == FIELDS
+    assert (sent["state"], sent["channel"], sent["send_at"]) == ("queued", "email", "2026-07-01T12:00:00Z")
+    found = read(service, f"/{sent['message_id']}").json()
+    assert found["profile_id"] == ANN and found["template"] == "order_shipped"
+    assert (found["attempts"], found["reports"], found["fallback_id"]) == ([], [], None)
+    assert "example.com" not in json.dumps(found)
+
+
+def test_a_gate_refuses_with_its_reasons(service: Service) -> None:
+    response = send(service, {"to": {"profile_id": ANN}, "template": "welcome", "channels": ["email"]})
+    assert response.status_code == 200
+    sent = response.json()
+    assert (sent["state"], sent["reason"], sent["channel"]) == ("refused", "missing", None)
+    assert sent["reasons"][-1]["gate"] == "consent"
+    nobody = send(service, {**SHIPPED, "to": {"profile_id": NOBODY}}).json()
+    assert (nobody["state"], nobody["reason"]) == ("refused", "unknown_person")
+
+
+WRONG = (
+    # a change of the request, the status and code of the problem, words in it
+    ({"template": "no_such"}, 422, "input_refused", "unknown template. Templates are"),
+    ({"data": {}}, 422, "content_refused", "data.order_id is missing"),
+    ({"data": {**ORDER, "x": 1}}, 422, "content_refused", "the template does not know"),
+    ({"data": {**ORDER, "order_id": "9" * 21}}, 422, "content_refused", "21 characters; the template allows 20"),
+    ({"channels": ["whatsapp"]}, 422, "content_refused", "no words for any of the channels"),
+    ({"purpose": "advertising"}, 422, "input_refused", "unknown purpose"),
+    ({"deadline": "2026-07-01T11:00:00Z"}, 422, "input_refused", "the deadline has passed"),
+    ({"template": None}, 422, "invalid_request", ""),
+    ({"content": {"text": "hi"}}, 422, "invalid_request", ""),
+    ({"to": {}}, 422, "invalid_request", ""),
+    ({"surprise": 1}, 422, "invalid_request", ""),
+    ({"offer": {"scope": "x", "price": "1.00"}}, 422, "invalid_request", ""),
+)
+
+
+@pytest.mark.parametrize(("change", "status", "code", "words"), WRONG)
+def test_what_is_wrong_is_one_clear_problem_and_nothing_is_queued(
+    service: Service, change: dict[str, Any], status: int, code: str, words: str
+) -> None:
+    response = send(service, {**SHIPPED, **change})
+    assert_problem(response, status, code)
+    assert words in response.json()["message"]
+    assert read(service, "").json()["messages"] == []
+
+
+def test_one_off_content(service: Service) -> None:
+    content = {"subject": "Hello", "text": "Your parcel waits"}
+    sent = send(service, {"to": {"profile_id": ANN}, "content": content, "purpose": "transactional"})
+    assert (sent.status_code, sent.json()["channel"]) == (202, "email")
+
+
+def test_a_batch_has_an_outcome_each(service: Service) -> None:
+    batch = {"messages": [SHIPPED, {**SHIPPED, "template": "no_such"}, {**SHIPPED, "to": {"profile_id": NOBODY}}]}
+    response = send(service, batch, "/batch")
+    assert response.status_code == 202
+    states = [one["state"] for one in response.json()["messages"]]
+    assert states == ["queued", "invalid", "refused"]
+    assert response.json()["messages"][1]["message"].startswith("unknown template")
+
+
+def test_the_same_key_is_the_same_message(service: Service) -> None:
+    first, again = (send(service, **{"Idempotency-Key": "k-1"}) for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json()["message_id"] == again.json()["message_id"]
+    assert again.headers["Idempotent-Replayed"] == "true"
+    other = send(service, {**SHIPPED, "urgency": "high"}, **{"Idempotency-Key": "k-1"})
+    assert_problem(other, 422, "idempotency_key_reused")
+    batch = {"messages": [SHIPPED, {**SHIPPED, "template": "no_such"}] * 60}
+    one, two = (send(service, batch, "/batch", **{"Idempotency-Key": "k-2"}).json() for _ in range(2))
+    assert one == two
+    assert len(read(service, "", limit=200).json()["messages"]) == 61
+
+
+def test_a_hundred_posts_of_one_key_at_once_are_one_message(service: Service) -> None:
+    headers = {**service.headers(service.everything), "Idempotency-Key": "once"}
+    with ThreadPoolExecutor(20) as pool:
+        posts = [pool.submit(service.http.post, "/v1/messages", json=SHIPPED, headers=headers) for _ in range(100)]
+        found = {post.result().json()["message_id"] for post in posts}
+    assert len(found) == 1
+    assert len(read(service, "").json()["messages"]) == 1
+
+
+def test_a_dry_run_decides_and_renders_and_writes_nothing(service: Service) -> None:
+    response = send(service, {**SHIPPED, "channels": ["email", "sms"]}, "?dry_run=true")
+    assert response.status_code == 200
+    found = response.json()
+    assert (found["allowed"], found["channel"]) == (True, "email")
+    mail, sms = found["previews"]
+    assert mail["content"]["subject"] == "Your order A-10042 is on its way" and mail["byte_count"] > 1_000
+    assert (sms["encoding"], sms["segments"], sms["problem"]) == ("GSM-7", 1, None)
+    assert "A-10042" in sms["content"]["text"]
+    assert read(service, "").json()["messages"] == []
+
+
+def test_cancelling(service: Service) -> None:
+    later = {**SHIPPED, "at": (NOW + timedelta(hours=1)).isoformat()}
+    message_id = send(service, later).json()["message_id"]
+    for _ in range(2):
+        cancelled = send(service, None, f"/{message_id}/cancel")
+        assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
+    assert_problem(send(service, None, "/msg_" + "0" * 26 + "/cancel"), 404, "not_found")
+
+
+def test_lists_by_campaign_person_and_state_a_page_at_a_time(service: Service) -> None:
+    for number in range(5):
+        send(service, {**SHIPPED, "campaign": "spring" if number < 3 else "autumn"})
+        service.clock.advance(seconds=1)
+    assert len(read(service, "", campaign="spring").json()["messages"]) == 3
+    assert len(read(service, "", profile_id=ANN, state="queued").json()["messages"]) == 5
+    assert read(service, "", state="delivered").json()["messages"] == []
+    pages, cursor = [], {}
+    while True:
+        page = read(service, "", limit=2, **cursor).json()
+        pages.append([one["created_at"] for one in page["messages"]])
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    times = [at for page in pages for at in page]
+    assert len(times) == 5 and times == sorted(times, reverse=True)
+    assert_problem(read(service, "", cursor="x"), 400, "wrong_use")
+
+
+def test_who_may_send_may_do_nothing_else(service: Service) -> None:
+    only: NewClient = service.add_client("shop", "messages:send")
+    headers = service.headers(only)
+    sent = service.http.post("/v1/messages", json=SHIPPED, headers=headers)
+    assert sent.status_code == 202
+    document = service.http.get("/openapi.json").json()
+    allowed = []
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            scopes = [scope for one in operation.get("security", ()) for found in one.values() for scope in found]
+            if not scopes:
+                continue
+            url = path.replace("{message_id}", sent.json()["message_id"]).replace("{", "").replace("}", "")
+            status = service.http.request(method, url, headers=headers, json={}).status_code
+            if status not in (401, 403):
+                allowed.append((method, path, scopes))
+    assert all("messages:send" in scopes for _, _, scopes in allowed), allowed
+    assert len(allowed) == 3

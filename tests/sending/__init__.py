@@ -1,0 +1,1 @@
+"""Sending: from a wish to a message that came to its end."""

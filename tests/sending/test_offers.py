@@ -1,0 +1,97 @@
+"""Nobody gets two prices for one thing."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from cdp.content.model import Offer
+from cdp.delivery import Email
+from cdp.sending.withdrawing import cancel
+from cdp.store import Store
+from tests.cdp.deciding import policy
+from tests.sending.world import NOW, World
+
+UNTIL = NOW + timedelta(days=30)
+SKIS = {"scope": "skis", "until": UNTIL}
+DEAR = Offer(**SKIS, price=Decimal("499.00"), currency="CHF")
+CHEAP = Offer(**SKIS, price=Decimal("399.00"), currency="CHF")
+DATA = {"order_id": "1", "tracking_url": "x"}
+BOOTS = Offer(scope="boots", price=Decimal("99.00"), currency="CHF", until=UNTIL)
+
+
+def with_rule(store: Store, rule: str) -> World:
+    caps = {"all": {"per_day": 50}}
+    return World(store, policy=policy(offers={"on_conflict": rule}, frequency_caps=caps))
+
+
+def test_other_terms_for_the_same_thing_are_refused_and_name_the_message(store: Store) -> None:
+    world = with_rule(store, "block")
+    [ann, bob] = world.people("ann", "bob")
+    first = world.send(ann, offer=DEAR)
+    second = world.send(ann, offer=CHEAP)
+    assert (first.state, second.state, second.reason) == ("queued", "refused", "other_terms_claimed")
+    assert [world.send(ann, offer=one).state for one in (DEAR, BOOTS)] == ["queued", "queued"]
+    assert world.send(bob, offer=CHEAP).state == "queued"
+    world.close()
+
+
+def test_a_claim_ends_with_its_offer_or_its_message(store: Store) -> None:
+    world = with_rule(store, "block")
+    [ann, bob] = world.people("ann", "bob")
+    first = world.send(ann, offer=DEAR, at=NOW + timedelta(hours=1))
+    with store.write() as connection:
+        cancel(connection, first.message_id, NOW)
+    assert world.send(ann, offer=CHEAP).state == "queued"
+    world.send(bob, offer=DEAR)
+    world.clock.advance(days=31)
+    later = Offer(scope="skis", price=Decimal("399.00"), currency="CHF")
+    assert world.send(bob, offer=later).state == "queued"
+    assert world.send(bob, offer=DEAR).reason == "offer_has_ended"
+    world.close()
+
+
+def test_first_terms_can_stand_in_the_newer_message(store: Store) -> None:
+    world = with_rule(store, "keep_first_terms")
+    [ann] = world.people("ann")
+    for discount in ("0.3", "0.1"):
+        world.send(ann, "spring_sale", offer=Offer(scope="spring", discount=Decimal(discount), until=UNTIL))
+    world.work()
+    subjects = [one.content.subject for one in world.recorder.ledger if isinstance(one.content, Email)]
+    assert subjects == ["30% off the spring collection"] * 2
+    world.close()
+
+
+def test_the_newer_can_supersede_the_older(store: Store) -> None:
+    world = with_rule(store, "supersede")
+    [ann, bob] = world.people("ann", "bob")
+    older = world.send(ann, offer=DEAR, at=NOW + timedelta(hours=1))
+    newer = world.send(ann, offer=CHEAP)
+    assert newer.state == "queued"
+    found = world.message(older.message_id)
+    assert (found.state, found.reason) == ("cancelled", "superseded")
+    sent = world.send(bob, offer=DEAR)
+    world.work()
+    assert world.send(bob, offer=CHEAP).state == "queued"
+    assert world.message(sent.message_id).state == "accepted"
+    world.close()
+
+
+@pytest.mark.parametrize("rule", ["block", "keep_first_terms", "supersede"])
+def test_three_campaigns_at_once_leave_one_price_each(store: Store, rule: str) -> None:
+    world = with_rule(store, rule)
+    people = world.people(*(f"person{number}" for number in range(40)))
+    prices = [Offer(**SKIS, price=Decimal(price), currency="CHF") for price in (100, 200, 300)]
+    asked = [world.wanted(one, "order_shipped", offer=price, data=DATA) for one in people for price in prices]
+    world.send_all(*asked)
+    world.work()
+    shown: dict[str, set[str]] = {}
+    for one in world.all_messages():
+        if one.state == "accepted":
+            shown.setdefault(str(one.profile_id), set()).add(json.loads(str(one.offer))["price"])
+    assert len(shown) == 40
+    assert {len(prices) for prices in shown.values()} == {1}
+    world.close()
