@@ -21,7 +21,8 @@ from api.memory import release_memory
 from api.operations.metrics import Metrics
 from cdp.live import MOST_AT_ONCE, LiveItem, Outcome, Receipt, Receiver
 
-# What can be stored within some seconds, before clients give up.
+# What waits in memory: four of the largest webhooks that providers send, about a minute's work. Who gets no answer by
+# then sends it again, which does no harm.
 MAX_WAITING_BYTES = 32 * 1024 * 1024
 MAX_WAITING_ITEMS = 100_000
 # A body of this size takes less time to read than to hand to a thread.

@@ -62,13 +62,15 @@ def cluster(observations: pl.DataFrame, edges: pl.DataFrame, unlinked: pl.DataFr
     """Cluster observations by their edges so that no cluster violates a constraint.
 
     Args:
-        observations: observation_id, given_name, given_forms, surname, date_of_birth, suffix.
+        observations: observation_id, given_name, given_forms, surname, date_of_birth, suffix, is_claim.
         edges: left_id, right_id, kind, rule, probability, weight, evidence.
         unlinked: left_id, right_id: pairs that stewards have unlinked.
     """
     components = connected_components(observations["observation_id"], edges)
     linked = components.rename({"component_id": "linked_id"})
-    suspect = _suspect_components(components, observations, unlinked)
+    suspect = pl.concat(
+        [_suspect_components(components, observations, unlinked), _bridged_components(components, observations, edges)]
+    ).unique()
     if suspect.is_empty():
         return Clustering(components, linked, pl.DataFrame(schema=REFUSAL_SCHEMA))
     suspects = components.join(suspect, on="component_id", how="semi")
@@ -104,6 +106,17 @@ def _suspect_components(components: pl.DataFrame, observations: pl.DataFrame, un
     return pl.concat([conflicting, unlinked_inside]).unique()
 
 
+def _bridged_components(components: pl.DataFrame, observations: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
+    """The components of which claims alone hold parts together."""
+    told = observations.filter(~pl.col("is_claim"))["observation_id"]
+    if len(told) == len(observations):
+        return components.select("component_id").clear()
+    both_told = edges.filter(pl.col("left_id").is_in(told.implode()) & pl.col("right_id").is_in(told.implode()))
+    parts = connected_components(told, both_told).rename({"component_id": "part_id"})
+    counted = components.join(parts, on="observation_id").group_by("component_id").agg(pl.col("part_id").n_unique())
+    return counted.filter(pl.col("part_id") > 1).select("component_id")
+
+
 @dataclass(frozen=True)
 class _Name:
     """A person's name as an observation gives it; either part may be missing."""
@@ -115,13 +128,14 @@ class _Name:
 
 @dataclass
 class _Group:
-    """A cluster being built, with the attributes that constraints check."""
+    """A cluster being built, with the attributes that constraints check. is_told: by more than claims."""
 
     members: list[str]
     names: set[_Name] = field(default_factory=set)
     birthdays: set[str] = field(default_factory=set)
     suffixes: set[str] = field(default_factory=set)
     unlinked_from: set[str] = field(default_factory=set)
+    is_told: bool = True
 
     @property
     def has_given_name(self) -> bool:
@@ -133,6 +147,7 @@ class _Group:
         self.birthdays |= other.birthdays
         self.suffixes |= other.suffixes
         self.unlinked_from |= other.unlinked_from
+        self.is_told = self.is_told or other.is_told
 
 
 def _rebuild(
@@ -169,12 +184,14 @@ class _Partition:
         self._group_of = groups
         self._with_given_name = {id_ for id_, group in groups.items() if group.has_given_name}
         self._with_birthday = {id_ for id_, group in groups.items() if group.birthdays}
+        self._claims = {id_ for id_, group in groups.items() if not group.is_told}
 
     def unite(self, left_id: str, right_id: str, kind: str) -> str | None:
         """Unite the groups of two observations; return the constraint that forbids it, if one does.
 
         A steward's link overrides every constraint except a steward's unlink. An attribute that both ends of a model
-        edge have was already weighed by the model, so it is not checked again.
+        edge have was already weighed by the model, so it is not checked again. Anybody can make a claim: it may belong
+        to a person of whom others have told, but never unites two of them.
         """
         left, right = self._group_of[left_id], self._group_of[right_id]
         if left is right:
@@ -182,6 +199,8 @@ class _Partition:
         ends = {left_id, right_id}
         if _unlinked(left, right):
             return "steward_unlink"
+        if kind != "steward" and left.is_told and right.is_told and ends & self._claims:
+            return "claim"
         constraint = kind != "steward" and _violated_constraint(
             left,
             right,
@@ -202,7 +221,7 @@ class _Partition:
 def _singletons(observations: pl.DataFrame, unlinked: pl.DataFrame) -> dict[str, _Group]:
     groups = {}
     for row in observations.iter_rows(named=True):
-        group = _Group([row["observation_id"]])
+        group = _Group([row["observation_id"]], is_told=not row["is_claim"])
         if row["given_name"] or row["surname"]:
             group.names.add(_Name(row["given_name"], frozenset(row["given_forms"] or ()), row["surname"]))
         group.birthdays |= {str(row["date_of_birth"])} if row["date_of_birth"] else set()

@@ -60,8 +60,10 @@ class Resolution:
 NOTHING_RESOLVED = Resolution(0, 0, 0)
 
 FEATURES = """
-select observation_id, given_name, given_forms, surname, date_of_birth, suffix
-from resolver.features semi join region using (observation_id)
+select observation_id, f.given_name, f.given_forms, f.surname, f.date_of_birth, f.suffix, o.is_claim
+from resolver.features f
+semi join region using (observation_id)
+join conformed.observations o using (observation_id)
 """
 EDGES = """
 select left_id, right_id, kind, rule, probability, weight, evidence

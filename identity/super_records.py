@@ -8,9 +8,30 @@ from cdp.warehouse import Warehouse
 from identity.clusters import connected_components
 from identity.sql import statement
 
+# Claims are in the component of one person of whom others have told, or in one of their own: anybody can make claims,
+# and what they say must not make one record of two people.
 EXACT_INSIDE = """
-select left_id, right_id from identity.edges
-where kind = 'exact' and left_id in (select observation_id from regrouped)
+with inside as (
+    select e.left_id, e.right_id, e.weight, l.is_claim as left_is_claim, r.is_claim as right_is_claim
+    from identity.edges e
+    join conformed.observations l on l.observation_id = e.left_id
+    join conformed.observations r on r.observation_id = e.right_id
+    where e.kind = 'exact' and e.left_id in (select observation_id from regrouped)
+),
+attached as (
+    select if(left_is_claim, left_id, right_id) as claim_id,
+        arg_min(if(left_is_claim, right_id, left_id), (-weight, left_id, right_id)) as person_id
+    from inside
+    where left_is_claim <> right_is_claim
+    group by claim_id
+)
+select left_id, right_id from inside where not left_is_claim and not right_is_claim
+union all
+select person_id, claim_id from attached
+union all
+select left_id, right_id from inside
+where left_is_claim and right_is_claim
+    and left_id not in (select claim_id from attached) and right_id not in (select claim_id from attached)
 """
 
 

@@ -24,11 +24,16 @@ TOKEN_SOURCE = "segment"
 
 
 class Sender(NamedTuple):
-    """Who sends events. source: what they are landed under. stamp: what each of them carries as `receivedBy`."""
+    """Who sends events.
+
+    source: what they are landed under. stamp: what each of them carries as `receivedBy`. is_counted: the request counts
+    against its limit already.
+    """
 
     name: str
     source: str
     stamp: dict[str, Any]
+    is_counted: bool = False
 
 
 class InvalidWriteKey(Unauthorised):
@@ -79,4 +84,4 @@ def _of_key(owner: KeyOwner) -> Sender:
 async def _token_holder(request: Request, token: str) -> Sender:
     caller = await authorise(request, token, [SCOPE])
     is_claim = GRANTING_SCOPE not in caller.scopes
-    return Sender(caller.client_id, TOKEN_SOURCE, {"name": caller.client_id, "isClaim": is_claim})
+    return Sender(caller.client_id, TOKEN_SOURCE, {"name": caller.client_id, "isClaim": is_claim}, is_counted=True)

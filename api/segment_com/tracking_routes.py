@@ -116,7 +116,8 @@ def _endpoint(call: str, max_bytes: int) -> Endpoint:
         key = request.query_params.get("writeKey", document.get("writeKey"))
         sender = by_header if by_header else await context.ask(lambda store: sender_by_key(store, key))
         request.state.client_id = sender.name
-        count_request(request, sender.name)
+        if not sender.is_counted:
+            count_request(request, sender.name)
         work = partial(_events, call, document, items.Delivery(received_at, sender.stamp))
         events = await context.intake.read(len(body), work, is_compressed=is_gzip)
         if strict:

@@ -19,6 +19,7 @@ REASONS = {
     "given_name": "their given names conflict",
     "suffix": "their suffixes (jr, sr) conflict",
     "steward_unlink": "unlinked by a steward",
+    "claim": "only what a write key has claimed joins them",
     "below_threshold": "similar, but below the model's threshold",
 }
 

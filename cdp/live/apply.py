@@ -107,15 +107,17 @@ def _members(items: Sequence[Item], people: People, seqs: Mapping[int, int]) -> 
 
 
 def _identifiers(items: Sequence[Item], people: People, seqs: Mapping[int, int]) -> Iterator[LiveIdentifier]:
-    first_seqs = {
-        (identifier, people.profile_of(item)): seqs[item.position]
-        for item in reversed(items)
-        for identifier in people.observation_of(item).identifiers
-        if identifier in people.usable
-    }
-    for ((kind, value), profile_id), seq in first_seqs.items():
-        if profile_id not in people.published.get((kind, value), ()):
-            yield LiveIdentifier(kind, value, profile_id, seq)
+    found: dict[tuple[Identifier, str], LiveIdentifier] = {}
+    # The first telling of each counts, and one by others before claims.
+    for item in sorted(items, key=lambda item: item.is_claim):
+        for identifier in people.observation_of(item).identifiers:
+            if identifier in people.usable:
+                profile_id = people.profile_of(item)
+                held = LiveIdentifier(*identifier, profile_id, seqs[item.position], item.is_claim)
+                found.setdefault((identifier, profile_id), held)
+    for (identifier, profile_id), held in found.items():
+        if profile_id not in people.published.get(identifier, ()):
+            yield held
 
 
 def _events(items: Sequence[Item], people: People, seqs: Mapping[int, int]) -> Iterator[LiveEvent]:

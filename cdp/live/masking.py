@@ -31,11 +31,14 @@ _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d
 # What programs make, whose digits are no phone number: UUIDs, hashes and ids like them, times in milliseconds, dates.
 _MADE = re.compile(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|(?<![0-9a-z])[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}(?![0-9a-z])"
     r"|(?<![0-9a-z])([a-z]{2})?(?=[0-9]*[a-f])[0-9a-f]{16,}(?![0-9a-z])"
     r"|(?<!\d)1[5-9]\d{11}(?!\d)"
     r"|(?<!\d)(19|20)\d\d-\d\d-\d\d(?!\d)",
     re.IGNORECASE,
 )
+# Programs have words and ids without spaces; only the name of an event is a phrase.
+_WORD = re.compile(r"[A-Za-z0-9_:.~+=/-]*")
 # What stands for nothing, which explains why an id is missing.
 _PLACEHOLDERS = ("", "null", "undefined", "none", "nan")
 _LONGEST_SHOWN = 100
@@ -65,7 +68,8 @@ def _masked(value: Any, path: _Path, level: int) -> Any:
         case list():
             return [_masked(one, path, level + 1) for one in value]
         case str():
-            return masked_text(value) if _is_shown(path) else _kind(value)
+            is_word = path == ("event",) or _WORD.fullmatch(value) or _DATE_TIME.fullmatch(value)
+            return masked_text(value) if _is_shown(path) and is_word else _kind(value)
         case bool():
             return value if _is_shown(path) else "true or false"
         case _:

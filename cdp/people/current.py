@@ -61,12 +61,13 @@ class LiveMember:
 
 @dataclass(frozen=True)
 class LiveIdentifier:
-    """An identifier of a person, seen since the last run."""
+    """An identifier of a person, seen since the last run. is_claim: only claims have told it."""
 
     type: str
     value: str
     profile_id: str
     inbox_seq: int
+    is_claim: bool = False
 
 
 @dataclass(frozen=True)

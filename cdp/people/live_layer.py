@@ -40,7 +40,22 @@ def add(
     _ADD_EVENTS.write(connection, [vars(row) for row in sorted(events, key=attrgetter("event_id"))])
 
 
-_ADD_IDENTIFIERS, _ADD_EVENTS = map(Prepared.insert_new, (live_identifiers, live_engagement))
+_ADD_EVENTS = Prepared.insert_new(live_engagement)
+
+
+def _add_identifiers() -> Prepared:
+    row: dict[str, Any] = {column.name: sa.bindparam(column.name) for column in live_identifiers.columns}
+    new = postgresql.insert(live_identifiers).inline().values(row)
+    return Prepared(
+        new.on_conflict_do_update(
+            index_elements=[live_identifiers.c.type, live_identifiers.c.value, live_identifiers.c.profile_id],
+            set_={name: new.excluded[name] for name in ("is_claim", "inbox_seq")},
+            where=sa.and_(live_identifiers.c.is_claim, sa.not_(new.excluded.is_claim)),
+        )
+    )
+
+
+_ADD_IDENTIFIERS = _add_identifiers()
 
 
 def _add_members() -> Prepared:
@@ -68,7 +83,10 @@ _ADD_MEMBERS = _add_members()
 @dataclass(frozen=True)
 class Holders:
     """The profiles that hold identifiers, as (type, value): published by the last run, and live since, earliest first.
-    `junk` are identifiers that the last run found not to identify anyone."""
+
+    Who only claims to hold what others have told of somebody is not among them. `junk` are identifiers that the last
+    run found not to identify anyone.
+    """
 
     published: Mapping[Identifier, list[str]]
     live: Mapping[Identifier, list[str]]
@@ -83,8 +101,11 @@ def profiles_of(connection: sa.Connection, observation_ids: Collection[str]) -> 
 def holders_of(connection: sa.Connection, identifiers: Collection[Identifier]) -> Holders:
     """The holders of each of the identifiers."""
     places: dict[str, dict[Identifier, list[str]]] = {"published": {}, "live": {}, "junk": {}}
-    for row in _ask(connection, _HOLDERS_OF, *zip(*identifiers, strict=True)):
-        places[row.place].setdefault((row.type, row.value), []).append(row.profile_id)
+    rows = _ask(connection, _HOLDERS_OF, *zip(*identifiers, strict=True))
+    told = {(row.type, row.value) for row in rows if not row.is_claim}
+    for row in rows:
+        if not row.is_claim or (row.type, row.value) not in told:
+            places[row.place].setdefault((row.type, row.value), []).append(row.profile_id)
     return Holders(places["published"], places["live"], frozenset(places["junk"]))
 
 
@@ -130,13 +151,13 @@ where coalesce(members.profile_id, live_members.profile_id) is not null
 
 _HOLDERS_OF = """
 with asked as (select one.value ->> 0 as type, one.value ->> 1 as value from $asked one)
-select 'published' as place, held.type, held.value, held.profile_id, 0 as met
+select 'published' as place, held.type, held.value, held.profile_id, 0 as met, false as is_claim
 from asked cross join identifiers held where held.type = asked.type and held.value = asked.value
 union all
-select 'live', held.type, held.value, held.profile_id, held.inbox_seq
+select 'live', held.type, held.value, held.profile_id, held.inbox_seq, held.is_claim
 from asked cross join live_identifiers held where held.type = asked.type and held.value = asked.value
 union all
-select 'junk', held.type, held.value, '', 0
+select 'junk', held.type, held.value, '', 0, false
 from asked cross join junk_identifiers held where held.type = asked.type and held.value = asked.value
 order by 5, 4
 """
@@ -211,8 +232,9 @@ _MOVE_TO_SURVIVORS = (
         f"where a.old_profile_id = {table}.profile_id) where profile_id in (select old_profile_id from aliases)"
         for table in ("live_members", "live_engagement")
     ),
-    "insert into live_identifiers (type, value, profile_id, inbox_seq) "
-    "select i.type, i.value, a.profile_id, min(i.inbox_seq) from live_identifiers i "
-    "join aliases a on a.old_profile_id = i.profile_id group by i.type, i.value, a.profile_id on conflict do nothing",
+    "insert into live_identifiers (type, value, profile_id, inbox_seq, is_claim) "
+    "select i.type, i.value, a.profile_id, min(i.inbox_seq), min(cast(i.is_claim as integer)) = 1 "
+    "from live_identifiers i join aliases a on a.old_profile_id = i.profile_id "
+    "group by i.type, i.value, a.profile_id on conflict do nothing",
     "delete from live_identifiers where profile_id in (select old_profile_id from aliases)",
 )

@@ -97,6 +97,8 @@ live_identifiers = sa.Table(
     text("value", key=True),
     sa.Column("profile_id", sa.Text, primary_key=True, index=True),
     sa.Column("inbox_seq", sa.BigInteger, nullable=False, index=True),
+    # Only claims have told that the profile holds it.
+    sa.Column("is_claim", sa.Boolean, nullable=False, server_default=sa.false()),
     sqlite_with_rowid=False,
 )
 

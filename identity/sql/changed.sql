@@ -11,7 +11,7 @@ with now_there as (
             'source': source, 'customer_id': customer_id, 'first_name': first_name, 'last_name': last_name,
             'email': email, 'phone': phone, 'date_of_birth': date_of_birth, 'street': street, 'city': city,
             'postcode': postcode, 'device_token': device_token, 'anonymous_id': anonymous_id,
-            'external_ids': external_ids} as d
+            'external_ids': external_ids, 'is_claim': is_claim} as d
         from conformed.observations
     )
 )

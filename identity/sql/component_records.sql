@@ -17,6 +17,8 @@ placed as (
     semi join named using (component_id)
     join resolver.features f using (observation_id)
     join conformed.observations o using (observation_id)
+    -- What claims say counts where nobody else has told of the person.
+    qualify not o.is_claim or bool_and(o.is_claim) over (partition by c.component_id)
 ),
 typical as (
     select component_id,

@@ -396,3 +396,12 @@ def test_landed_live_data_is_removed_and_later_data_stays(receiver: Receiver, st
         assert [inbox.forget_landed(connection, NOW + timedelta(days=1), most=1) for _ in range(3)] == [1, 1, 0]
         assert inbox.has_unlanded(connection)
     assert rows(store, "select message_id from inbox order by seq") == [("m10",), ("m11",)]
+
+
+def test_an_opt_out_is_heard_whatever_the_clock_says(receiver: Receiver, store: Store) -> None:
+    far = (NOW + timedelta(days=800)).isoformat()
+    traits = {"email": "ann@example.com"}
+    event = call("track", event="Email Unsubscribed", userId="u", timestamp=far, context={"traits": traits})
+    assert receive(receiver, event).rejected == []
+    [(state, at)] = rows(store, "select state, occurred_at from consent_ledger")
+    assert (state, str(at)[:10]) == ("withdrawn", str(NOW)[:10])

@@ -6,22 +6,27 @@
 with item as (
     select
         m.file_id, m.line_number, m.received_at, m.source,
+        coalesce(m.event_type in ('unsubscribed', 'complained'), false)
+            or coalesce(m.consent_channel is not null and m.consent_state in ('denied', 'withdrawn'), false) as is_opt_out,
         coalesce(m.refused, case
             when d.observation_id is null or not d.describes_someone then 'no_identifier'
             when m.event_type is not null and m.occurred_at is null then 'bad_time'
             when m.occurred_at < timestamptz '1990-01-01' then 'bad_time'
-            when m.occurred_at > m.received_at + interval 1 day then 'time_in_future'
+            -- Somebody who says no is heard, whatever the clock says.
+            when m.occurred_at > m.received_at + interval 1 day and not is_opt_out then 'time_in_future'
             when m.is_claim and (m.event_type = 'resubscribed' or m.consent_state = 'granted') then 'not_authorised'
         end) as reason,
         case when m.refused is not null then m.refused_detail
             when reason = 'no_identifier' then 'nothing in the row identifies a person'
-            when reason = 'not_authorised' then 'a write key may withdraw consent, not grant it'
+            when reason = 'not_authorised' then 'a claim may withdraw consent, not grant it: that takes the scope consents:write'
             when reason is not null then 'occurred_at' end as detail,
         d.observation_id,
         case when m.event_type is not null then md5(concat_ws(chr(31), m.source, coalesce(m.event_key,
             md5(concat_ws(chr(31), m.channel, m.event_type, m.event_name, m.occurred_at, m.message_ref, m.amount,
                 m.properties::varchar, d.observation_id))))) end as event_id,
-        m.channel, m.event_type, m.event_name, coalesce(m.occurred_at, m.received_at) as occurred_at,
+        m.channel, m.event_type, m.event_name,
+        case when m.occurred_at <= m.received_at + interval 1 day then m.occurred_at else m.received_at end
+            as occurred_at,
         m.message_ref, m.message_id, m.campaign_ref, coalesce(m.is_machine, false) as is_machine,
         coalesce(m.is_claim, false) as is_claim, m.credential, m.amount,
         case when regexp_matches(upper(m.currency), '^[A-Z]{3}$') then upper(m.currency) end as currency, m.properties,

@@ -267,3 +267,31 @@ def test_a_key_does_not_add_an_address_to_those_that_others_have_told(site: Site
     found = site.decide("email")
     assert (found["allowed"], found["address"]) == (False, None)
     assert site.decide("email", "transactional")["address"] == EMAIL[1]
+
+
+def test_a_key_does_not_take_over_somebody_whom_no_run_has_seen(site: Site) -> None:
+    service = site.service
+    nora = {"email": "nora@example.com", "phone": "+41790000123", "country": "DE", "first_name": "Nora"}
+    server = service.headers(service.everything)
+    tell(service, {"userId": "n", "traits": nora}, headers=server)
+    for traits in ({"email": "mal@evil-mail.org", "country": "US", "first_name": "Mal"}, nora):
+        tell(service, {"userId": "m", "traits": {**traits, "first_name": "Mal"}}, auth=(site.key, ""))
+    for kind in ("email", "phone"):
+        found = service.look_up((kind, nora[kind])).json()["profile"]
+        assert (found["traits"]["first_name"], found["traits"]["country"]) == ("Nora", "DE")
+
+
+def test_who_squats_on_an_address_loses_it_to_who_is_told_to_hold_it(site: Site) -> None:
+    service = site.service
+    tell(service, {"userId": "m", "traits": {"email": "nora@example.com", "country": "US"}}, auth=(site.key, ""))
+    tell(service, {"userId": "x", "traits": {"country": "JP", "email": "box@evil-mail.org"}}, auth=(site.key, ""))
+    tell(service, {"userId": "x", "traits": {"email": "nora@example.com"}}, auth=(site.key, ""))
+    server = service.headers(service.everything)
+    tell(service, {"userId": "n", "traits": {"email": "nora@example.com", "country": "DE"}}, headers=server)
+    found = service.look_up(("email", "nora@example.com")).json()["profile"]
+    assert found["traits"]["country"] == "DE"
+
+
+def tell(service: Service, body: dict[str, Any], **credentials: Any) -> None:
+    assert service.http.post("/v1/identify", json=body, **credentials).status_code == 200
+    service.clock.advance(minutes=1)

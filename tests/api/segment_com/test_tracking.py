@@ -464,3 +464,12 @@ def test_what_events_share_is_bounded_before_it_is_multiplied(tracker: Tracker, 
     body = {"batch": [{**TRACK, "messageId": str(number)} for number in range(500)], "context": shared}
     assert_problem(tracker.send(route, body), 413, "payload_too_large")
     assert tracker.landed() == []
+
+
+def test_a_call_by_token_counts_once(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = service.headers(service.everything)
+    taken: list[str] = []
+    monkeypatch.setattr(RateLimit, "take", lambda _self, client, *_: taken.append(client) or {})
+    body = {"type": "track", "userId": "u", "event": "Viewed", "messageId": "m"}
+    assert service.http.post("/v1/track", json=body, headers=headers).status_code == 200
+    assert taken == [service.everything.client_id]
