@@ -54,7 +54,7 @@ def config() -> None:
     Example: cdp config
     """
     settings = load_settings()
-    names = [name for name in type(settings).model_fields if name != "webhooks"]
+    names = [name for name in type(settings).model_fields if name not in ("webhooks", "providers")]
     rows = [[variable_of(name), _shown(name, settings), origin_of(name)] for name in names]
     terminal.out.print(terminal.table(["setting", "value", "from"], rows))
     terminal.say("")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cdp.cli import screens, terminal
-from cdp.cli.common import AsJson, load_settings, print_json, published
+from cdp.cli.common import AsJson, load_settings, opened_store, print_json, published
 from cdp.settings import Settings, keep_private
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from cdp.runs.report import RunReport
 
 app = typer.Typer()
+
+# How many people `cdp demo` asks the policy about.
+_LOOKED_AT = 200
 
 REJECTS = """
 select r.source, r.reason, r.detail, f.path, r.line_number, r.file_id
@@ -43,7 +46,26 @@ def demo(as_json: AsJson = False) -> None:
         print_json({"run": report.document(), "findings": summary(findings)})
     else:
         screens.show_run(report)
-        screens.show_demo(findings, parts, best_channel_bars(findings.channels))
+        screens.show_demo(findings, parts, best_channel_bars(findings.channels), _addressee(settings))
+
+
+def _addressee(settings: Settings) -> str | None:
+    """Somebody whom the policy allows a marketing message now; None if there is nobody among the first."""
+    from cdp.channels import MESSAGE_CHANNELS
+    from cdp.decision import Question
+    from cdp.decision.facts import Asked
+    from cdp.decision.log import rehearse
+    from cdp.decision.policy import load_policy
+    from cdp.ids import sortable_id
+    from cdp.people.reading import first_profile_ids
+
+    policy, now = load_policy(settings.policy), datetime.now(UTC)
+    with opened_store(settings) as store, store.read() as connection:
+        ids = first_profile_ids(connection, _LOOKED_AT)
+        question = Question(sortable_id("dec", now), "marketing", MESSAGE_CHANNELS)
+        decisions = rehearse(connection, [Asked(question, one) for one in ids], policy, now)
+    able = (one for one, answer in zip(ids, decisions, strict=True) if answer.send_at and answer.send_at <= now)
+    return next(able, None)
 
 
 @app.command()

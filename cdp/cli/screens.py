@@ -39,8 +39,16 @@ def show_run(report: RunReport) -> None:
     )
 
 
-def show_demo(findings: Any, parts: Mapping[str, pl.DataFrame], channels: Mapping[str, tuple[float, str]]) -> None:
-    """The results of `cdp demo`. `parts`: all parts of one profile. `channels`: bars."""
+def show_demo(
+    findings: Any, parts: Mapping[str, pl.DataFrame], channels: Mapping[str, tuple[float, str]], addressee: str | None
+) -> None:
+    """The results of `cdp demo`.
+
+    Args:
+        parts: all parts of one profile.
+        channels: bars.
+        addressee: somebody who may get a message now.
+    """
     heading("Warehouse")
     counts = [[name, count, MEANINGS[name]] for name, count in findings.counts.items()]
     out.print(terminal.table(["table", "rows", "one row is"], counts))
@@ -56,6 +64,7 @@ def show_demo(findings: Any, parts: Mapping[str, pl.DataFrame], channels: Mappin
         out.print(terminal.frame(rows) if rows.height else "none")
     heading("Try next")
     say('  cdp sql "select * from profiles.profiles limit 5"')
+    say(f"  cdp messages send {addressee or findings.profile_id} --template welcome")
     say("  cdp clients add sender --scope profiles:read && cdp serve")
     say("  cdp simulate --people 20000 --out logs && cdp run logs")
 

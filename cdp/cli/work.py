@@ -11,16 +11,15 @@ from datetime import UTC, datetime
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
-import structlog
 import typer
 
 from cdp.cli import terminal
 from cdp.cli.common import AsJson, load_settings, opened_store, print_json
+from cdp.cli.sending import opened_sending
 from cdp.errors import UsageError
-from cdp.settings import Settings
 
 if TYPE_CHECKING:
-    from cdp.store import Connection, Store
+    from cdp.store import Connection
     from cdp.work import Runner, Tally
     from cdp.work.overview import FailedItem, KindStatus
 
@@ -47,12 +46,11 @@ def work(
         raise UsageError("--json requires --once", where="cdp work", hint="`cdp work status --json` shows the queue")
     if once and workers > 1:
         raise UsageError("--once works in one thread", where="--workers", hint="leave one of the two out")
-    settings = load_settings()
-    with opened_store(settings) as store, _runner(settings, store) as runner, _stop_on_signal() as stop:
+    with opened_sending(load_settings()) as sending, _stop_on_signal() as stop:
         if once:
-            _show_tally(runner.drain(stop), as_json)
+            _show_tally(sending.runner.drain(stop), as_json)
         else:
-            _run(runner, stop, workers)
+            _run(sending.runner, stop, workers)
 
 
 @app.command()
@@ -123,31 +121,6 @@ def _check_kind(connection: Connection, kind: str | None) -> None:
         if kind not in names:
             known = ", ".join(sorted(names))
             raise UsageError(f"no kind of work is named {kind!r}", where="--kind", hint=f"one of: {known}")
-
-
-@contextmanager
-def _runner(settings: Settings, store: Store) -> Iterator[Runner]:
-    from cdp.consent.links import UnsubscribeLinks, load_unsubscribe_keys
-    from cdp.content.library import load_library
-    from cdp.decision.policy import load_policy
-    from cdp.live import Receiver
-    from cdp.sending.opening import make_tools
-    from cdp.worker import opened_runner
-
-    policy, library = load_policy(settings.policy), load_library(settings.templates, settings.brand)
-    links = UnsubscribeLinks(load_unsubscribe_keys(settings.home), settings.public_url.rstrip("/"))
-    receiver = Receiver(settings, store)
-    tools = make_tools(settings, store, policy, library, links, _now)
-    try:
-        with opened_runner(store, tools, receiver, _now, structlog.get_logger()) as runner:
-            yield runner
-    finally:
-        tools.close()
-        receiver.close()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _run(runner: Runner, stop: Event, workers: int) -> None:

@@ -162,3 +162,9 @@ def _by_profile(rows: Sequence[Any]) -> dict[str, list[Any]]:
     for row in rows:
         found.setdefault(row.profile_id, []).append(row)
     return found
+
+
+def first_profile_ids(connection: sa.Connection, limit: int) -> list[str]:
+    """The published profiles with the smallest ids, for examples."""
+    ids = sa.select(profiles.c.profile_id).order_by(profiles.c.profile_id).limit(limit)
+    return list(connection.execute(ids).scalars())

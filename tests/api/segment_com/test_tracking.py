@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from api import intake as intake_module
 from api.intake import Intake
 from api.operations.metrics import Metrics
+from api.security.rate_limit import RateLimit
 from cdp.access.clients import add_client, remove_client
 from cdp.access.write_keys import add_write_key, remove_write_key, rotate_write_key
 from cdp.errors import StatementFailed, Unavailable
