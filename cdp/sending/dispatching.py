@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from cdp.consent import Suppression
+from cdp.consent.ledger import suppress
 from cdp.consent.links import Link
 from cdp.content.compiled import Compiled
 from cdp.content.liquid import ContentRefused
@@ -23,6 +25,7 @@ from cdp.decision.facts import Subject, addresses_of, gather
 from cdp.delivery import Accepted, Dispatch, InDoubt, Outcome, Refused, Retry
 from cdp.people.reading import Person, read_people
 from cdp.sending import attempts as log
+from cdp.sending.accepting import SEND
 from cdp.sending.attempts import Attempt
 from cdp.sending.gates import refusal
 from cdp.sending.messages import Message, content_of, messages_of, update
@@ -31,9 +34,8 @@ from cdp.sending.states import forward
 from cdp.sending.tools import Tools
 from cdp.sending.withdrawing import give_back, withdraw
 from cdp.store import Connection
-from cdp.work import Backoff, Batch, Item, Kind, Settling, doubling
+from cdp.work import Backoff, Batch, Item, Kind, Settling, Task, doubling, enqueue
 
-SEND = "send"
 MOST_AT_ONCE = 50
 # A call may take half a minute; then another worker takes the batch over.
 LEASE = timedelta(minutes=2)
@@ -213,9 +215,10 @@ class Dispatcher:
             changed.append(after)
             if after.state == "failed" and before.state != "failed":
                 failed.append(after)
-            if after.state == "queued" and one.ready.item.seq in held:
-                self._again(settling, one, after, now)
+            if after.state == "queued":
+                self._again(settling, one, after, now, is_held=one.ready.item.seq in held)
         update(connection, changed)
+        suppress(connection, [_gone(one.ready, now) for one in ended if _is_gone(one.outcome)], now)
         give_back(connection, failed, now)
         try_next(connection, failed, now)
         plan_for_silence(connection, [one for one in changed if one.state in ("unknown", "accepted", "sent")], now)
@@ -240,9 +243,25 @@ class Dispatcher:
             case _:
                 return message
 
-    def _again(self, settling: Settling, ended: _Ended, message: Message, now: datetime) -> None:
-        after = ended.outcome.after if isinstance(ended.outcome, Retry) else None
-        settling.retry(ended.ready.item, str(message.reason), now + after if after else None)
+    def _again(self, settling: Settling, ended: _Ended, message: Message, now: datetime, *, is_held: bool) -> None:
+        """Try again later. Whoever took over from this worker has settled the item: then there is a new one."""
+        wait = ended.outcome.after if isinstance(ended.outcome, Retry) else None
+        item, at = ended.ready.item, now + wait if wait else None
+        if is_held:
+            settling.retry(item, str(message.reason), at)
+        else:
+            enqueue(settling.connection, SEND, [Task(item.key, not_before=at or now + _BACKOFF.delays[0])], now)
+
+
+def _is_gone(outcome: Outcome) -> bool:
+    return isinstance(outcome, Refused) and outcome.is_address_gone
+
+
+def _gone(ready: _Ready, now: datetime) -> Suppression:
+    """An address that no longer exists is retired as by a hard bounce; a message that arrives there lifts it."""
+    message = ready.message
+    point, channel = str(message.contact_point_id), str(message.channel)
+    return Suppression(point, channel, "hard_bounce", ready.attempt.provider, now, entry_id=message.message_id)
 
 
 def _has_written(person: Person, channel: str, now: datetime) -> bool:

@@ -16,7 +16,8 @@ from cdp.idempotency.housekeeping import OLD_KEYS
 from cdp.live import Receiver
 from cdp.live.housekeeping import LANDED_PAYLOADS
 from cdp.live.sandbox import receipts_kind
-from cdp.sending.dispatching import SEND, Dispatcher
+from cdp.sending.accepting import SEND
+from cdp.sending.dispatching import Dispatcher
 from cdp.sending.fallbacks import Fallbacks
 from cdp.sending.planning import FALLBACK
 from cdp.sending.sandbox import RECEIPT

@@ -18,7 +18,7 @@ from api.app import create_app
 from cdp.access.clients import SCOPES, NewClient, add_client
 from cdp.people.published import PublishedChanges, apply_publish
 from cdp.runs.ledger import record_run
-from cdp.settings import DATA, Settings
+from cdp.settings import DATA, Settings, WebhookSecrets
 from cdp.store import open_store
 
 ANN, BOB, OLD = (f"prf_{letter * 26}" for letter in "ABC")
@@ -86,10 +86,15 @@ class Service:
     store_url: str | None = None
     clock: Clock = field(default_factory=Clock)
     segments: Path = DATA / "segments.yaml"
+    webhooks: WebhookSecrets = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.settings = Settings(
-            home=self.home, store_url=self.store_url, segments=self.segments, public_url="https://cdp.example.com/"
+            home=self.home,
+            store_url=self.store_url,
+            segments=self.segments,
+            webhooks=self.webhooks,
+            public_url="https://cdp.example.com/",
         )
         self.app: FastAPI = create_app(self.settings, clock=self.clock)
         self.http = TestClient(self.app, raise_server_exceptions=False)

@@ -10,7 +10,7 @@ from cdp.errors import InputRefused
 from cdp.sending.accepting import SEND
 from cdp.sending.withdrawing import CannotCancel, cancel
 from cdp.store import Store
-from cdp.work import queue
+from cdp.work import Batch, queue
 from tests.cdp.deciding import policy
 from tests.sending.world import NOW, World
 
@@ -172,9 +172,25 @@ def test_a_worker_that_was_too_slow_still_reports_what_it_did(world: World) -> N
     assert len(world.recorder.ledger) == 1
 
 
-def _claim(world: World) -> object:
-    from cdp.work import Batch
+def test_a_slow_worker_that_was_refused_leaves_the_message_to_be_sent(world: World) -> None:
+    [ann] = world.people("ann")
+    message = world.send(ann)
+    slow = _claim(world)
+    with slow.settling() as settling:
+        ready = world.dispatcher._start(settling, slow)
+    world.clock.advance(minutes=3)
+    world.work()
+    world.recorder.script = [Retry("http_503")]
+    ended = [world.dispatcher._hand_over(one) for one in ready]
+    with slow.settling() as settling:
+        world.dispatcher._end(settling, ended, slow)
+    assert world.message(message.message_id).state == "queued"
+    world.clock.advance(minutes=1)
+    world.work()
+    assert (world.message(message.message_id).state, len(world.recorder.ledger)) == ("accepted", 1)
 
+
+def _claim(world: World) -> Batch:
     kind = world.dispatcher.kind()
     with world.store.write() as connection:
         claim = queue.claim(connection, SEND, kind.batch_size, kind.lease, world.clock())
@@ -258,3 +274,12 @@ def test_what_is_wrong_by_itself_writes_nothing(world: World, wrong: dict[str, o
 def test_nobody_knows_the_person(world: World) -> None:
     message = world.send("prf_" + "Z" * 26)
     assert (message.state, message.reason, message.profile_id) == ("refused", "unknown_person", None)
+
+
+def test_an_address_that_is_gone_is_not_tried_again(world: World) -> None:
+    [ann] = world.people("ann")
+    world.send(ann, channels=("push",))
+    world.recorder.script = [Refused("http_404_UNREGISTERED", is_address_gone=True)]
+    world.work()
+    again = world.send(ann, channels=("push",))
+    assert (again.state, again.reason) == ("refused", "hard_bounce")

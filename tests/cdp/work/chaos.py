@@ -59,10 +59,10 @@ def survive(url: str, kills: int, seed: int) -> Result:
     store, chance = open_store(url), random.Random(seed)
     with store.write() as connection:
         _tables.create_all(connection)
-    with _kept_up([work] * WORKERS + [cause] * CAUSERS, url) as processes:
+    with kept_up([work] * WORKERS + [cause] * CAUSERS, url) as processes:
         for _ in range(kills):
             time.sleep(chance.uniform(0.05, 0.25))
-            _replace(processes, chance.randrange(len(processes)), url)
+            replace_one(processes, chance.randrange(len(processes)), url)
     _finish(store)
     result = _count(store, kills)
     store.close()
@@ -73,7 +73,7 @@ Role = Callable[[str], None]
 
 
 @contextmanager
-def _kept_up(roles: list[Role], url: str) -> Iterator[list[tuple[Role, BaseProcess]]]:
+def kept_up(roles: list[Role], url: str) -> Iterator[list[tuple[Role, BaseProcess]]]:
     processes = [(role, _start(role, url)) for role in roles]
     try:
         yield processes
@@ -82,7 +82,7 @@ def _kept_up(roles: list[Role], url: str) -> Iterator[list[tuple[Role, BaseProce
             _kill(process)
 
 
-def _replace(processes: list[tuple[Role, BaseProcess]], place: int, url: str) -> None:
+def replace_one(processes: list[tuple[Role, BaseProcess]], place: int, url: str) -> None:
     role, process = processes[place]
     _kill(process)
     processes[place] = role, _start(role, url)

@@ -1,0 +1,161 @@
+"""Processes that accept messages and send them, killed at random, against a provider that keeps a ledger of its own.
+
+At the end the two ledgers are compared: no message was taken twice, none was lost, and of those whose worker died with
+them in hand, each is told as in doubt until its receipt comes.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from threading import Event
+
+import sqlalchemy as sa
+import structlog
+
+from cdp.decision.policy import Policy
+from cdp.providers.sendgrid.send import SENDER
+from cdp.sending.dispatching import Dispatcher
+from cdp.sending.post import Route
+from cdp.sending.receipts import Receipt, record
+from cdp.sending.tables import messages
+from cdp.store import Store, open_store
+from cdp.work import Runner
+from tests.cdp.deciding import policy
+from tests.cdp.work.chaos import context, kept_up, replace_one, utc_now
+from tests.delivery.fakes import Fault, Providers, Reply, serving
+from tests.delivery.fakes.sendgrid import KEY
+from tests.sending.world import Clock, World, profile_id_of
+
+context.set_forkserver_preload([__name__])
+
+WORKERS, ACCEPTORS = 2, 2
+LEASE = timedelta(seconds=2)
+SECONDS_TO_FINISH = 120
+NAMES = tuple(f"person{number}" for number in range(200))
+# Of a hundred requests: lost before and after the message was taken, refused for now, slow.
+FAULTS = (
+    (0.01, Fault("take_and_drop")),
+    (0.01, Fault("drop")),
+    (0.03, Fault("reply", Reply(503))),
+    (0.10, Fault("late", seconds=0.02)),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The final counts: of messages accepted by us, and as the provider's ledger has them.
+
+    in_doubt: those of which we could not know before their receipts. untold: taken by the provider, but told as never
+    sent. unsettled: in doubt and taken, but not settled by their receipt.
+    """
+
+    kills: int
+    accepted: int
+    taken: int
+    twice: int
+    lost: int
+    in_doubt: int
+    untold: int
+    unsettled: int
+
+
+class RealClock(Clock):
+    def __call__(self) -> datetime:
+        return utc_now()
+
+
+def survive(url: str, kills: int, seed: int) -> Result:
+    """Kill this many of the processes, then finish the work, send the receipts and compare."""
+    chance, store = random.Random(seed), open_store(url)
+    world = _world(store)
+    world.people(*NAMES)
+    with serving(Providers(chances=FAULTS, seed=seed)) as providers:
+        roles = [partial(send_all, providers.url)] * WORKERS + [accept_all] * ACCEPTORS
+        with kept_up(roles, url) as processes:
+            for _ in range(kills):
+                time.sleep(chance.uniform(0.1, 0.7))
+                replace_one(processes, chance.randrange(len(processes)), url)
+        _finish(store, providers.url)
+        result = _compare(store, providers, kills)
+    store.close()
+    return result
+
+
+def send_all(provider_url: str, url: str) -> None:
+    """Send due messages, forever."""
+    _runner(open_store(url), provider_url).run(Event())
+
+
+def accept_all(url: str) -> None:
+    """Accept messages, forever."""
+    world, chance = _world(open_store(url)), random.Random()
+    while True:
+        world.send_all(*(world.wanted(profile_id_of(name), channels=("email",)) for name in chance.sample(NAMES, 5)))
+        time.sleep(0.02)
+
+
+def _world(store: Store, routes: Sequence[Route] | None = None) -> World:
+    world = World(store, RealClock(), policy=_without_caps())
+    if routes:
+        post = type(world.tools.post)(routes)
+        world.tools = replace(world.tools, post=post)
+        world.dispatcher = Dispatcher(world.tools)
+    return world
+
+
+def _without_caps() -> Policy:
+    return policy(frequency_caps={})
+
+
+def _runner(store: Store, provider_url: str) -> Runner:
+    settings = {"api_key": KEY, "from_address": "news@example.com", "base_url": f"{provider_url}/sendgrid"}
+    world = _world(store, [Route("sendgrid", SENDER, settings)])
+    kind = replace(world.dispatcher.kind(), lease=LEASE)
+    log = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger("CRITICAL"))
+    # Retries come soon.
+    return Runner(store, [kind], utc_now, log, lambda: 0.99)
+
+
+def _finish(store: Store, provider_url: str) -> None:
+    """Send the remaining messages. Those of killed processes are due when their leases expire."""
+    runner, deadline = _runner(store, provider_url), time.monotonic() + SECONDS_TO_FINISH
+    is_open = sa.select(messages.c.message_id).where(messages.c.state.in_(("queued", "sending"))).limit(1)
+    while time.monotonic() < deadline:
+        runner.drain()
+        with store.read() as connection:
+            if connection.scalar(is_open) is None:
+                return
+        time.sleep(0.1)
+
+
+def _compare(store: Store, providers: Providers, kills: int) -> Result:
+    taken = Counter(one.message_id for one in providers.taken)
+    states = _states(store)
+    in_doubt = {one for one, state in states.items() if state == "unknown"}
+    now = datetime.now(UTC)
+    receipts = [Receipt("sendgrid", f"r-{one}", "delivered", "email", now, message_id=one) for one in taken]
+    with store.write() as connection:
+        record(connection, receipts, now)
+    after = _states(store)
+    return Result(
+        kills=kills,
+        accepted=len(states),
+        taken=len(taken),
+        twice=sum(number > 1 for number in taken.values()),
+        lost=sum(state in ("queued", "sending") for state in states.values()),
+        in_doubt=len(in_doubt),
+        untold=sum(states[one] not in ("accepted", "unknown") for one in taken),
+        unsettled=sum(after[one] != "delivered" for one in taken),
+    )
+
+
+def _states(store: Store) -> dict[str, str]:
+    wanted = sa.select(messages.c.message_id, messages.c.state).where(messages.c.state != "refused")
+    with store.read() as connection:
+        return {row.message_id: row.state for row in connection.execute(wanted)}
