@@ -44,6 +44,7 @@ from api.security.tokens import TokenService
 from api.segment_com import loader_routes, profile_routes, tracking_routes
 from api.segment_com.cors import BrowserAccess
 from api.segments import routes as segments
+from api.sending import broadcast_routes as broadcasts
 from api.sending import routes as sending
 from api.sending.service import MessageService
 from api.webhooks import routes as webhooks
@@ -51,6 +52,7 @@ from cdp.consent.links import UnsubscribeLinks
 from cdp.decision import posterior
 from cdp.live import Receiver
 from cdp.live.verify import Verifier
+from cdp.segments.members import published_members
 from cdp.sending.opening import make_tools
 from cdp.settings import Settings, load_settings
 from cdp.store import open_store
@@ -74,6 +76,7 @@ ROUTERS = (
     preference_routes.router,
     webhooks.router,
     debug.router,
+    broadcasts.router,
 )
 
 
@@ -188,7 +191,8 @@ def _while_serving(context: Context, requests: RequestLog, log: Log) -> Any:
         writing = asyncio.create_task(requests.run())
         # The first answer need not wait for what only some requests need.
         warming = asyncio.create_task(to_thread.run_sync(_warm_up, context))
-        work = opened_runner(context.store, context.tools, context.receiver, context.clock, log)
+        members = published_members(context.settings)
+        work = opened_runner(context.store, context.tools, context.receiver, members, context.clock, log)
         with work as runner, running(runner):
             yield
         await warming

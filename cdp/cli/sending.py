@@ -35,6 +35,7 @@ def opened_sending(settings: Settings) -> Iterator[Sending]:
     from cdp.content.library import load_library
     from cdp.decision.policy import load_policy
     from cdp.live import Receiver
+    from cdp.segments.members import published_members
     from cdp.sending.opening import make_tools
     from cdp.worker import opened_runner
 
@@ -44,7 +45,8 @@ def opened_sending(settings: Settings) -> Iterator[Sending]:
         receiver = Receiver(settings, store)
         tools = make_tools(settings, store, policy, library, links, now)
         try:
-            with opened_runner(store, tools, receiver, now, structlog.get_logger()) as runner:
+            members = published_members(settings)
+            with opened_runner(store, tools, receiver, members, now, structlog.get_logger()) as runner:
                 yield Sending(store, tools, runner)
         finally:
             tools.close()

@@ -27,6 +27,7 @@ from cdp.people.reading import Person, read_people
 from cdp.sending import attempts as log
 from cdp.sending.accepting import SEND
 from cdp.sending.attempts import Attempt
+from cdp.sending.broadcasts import paused_among
 from cdp.sending.gates import refusal
 from cdp.sending.messages import Message, content_of, messages_of, update
 from cdp.sending.planning import plan_for_silence, try_next
@@ -41,6 +42,7 @@ MOST_AT_ONCE = 50
 LEASE = timedelta(minutes=2)
 # It is the message's expiry that ends its attempts.
 _BACKOFF: Backoff = doubling(timedelta(seconds=30), timedelta(hours=1), max_attempts=1_000)
+_LOOK_AT_PAUSED = timedelta(minutes=5)
 _CHAT_IS_OPEN_FOR = timedelta(hours=24)
 
 
@@ -91,6 +93,7 @@ class Dispatcher:
         pairs = [(item, found[item.key]) for item in settling.items if item.key in found]
         earlier = log.attempts_of(connection, list(found))
         pairs = self._settle_unknown(settling, pairs, earlier, now)
+        pairs = self._without_paused(settling, pairs, now)
         due = [(item, one) for item, one in pairs if one.state == "queued"]
         late = [one for _, one in due if one.expires_at is not None and now > one.expires_at]
         _give_up(connection, late, now)
@@ -103,6 +106,16 @@ class Dispatcher:
         for one in ready:
             settling.keep(one.item)
         return [replace(one, message=message) for one, message in zip(ready, started, strict=True)]
+
+    def _without_paused(
+        self, settling: Settling, pairs: Sequence[tuple[Item, Message]], now: datetime
+    ) -> list[tuple[Item, Message]]:
+        """Messages of paused broadcasts are put back; resuming brings them forward."""
+        paused = paused_among(settling.connection, (one.broadcast_id for _, one in pairs if one.broadcast_id))
+        for item, one in pairs:
+            if one.broadcast_id in paused and one.state == "queued":
+                settling.again(item, now + _LOOK_AT_PAUSED)
+        return [(item, one) for item, one in pairs if one.broadcast_id not in paused]
 
     def _settle_unknown(
         self,

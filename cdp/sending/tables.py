@@ -111,3 +111,34 @@ message_reports = sa.Table(
     text("state"),
     sqlite_autoincrement=True,
 )
+
+# A message to everybody in a segment. The template's version and the people are those of its start.
+broadcasts = sa.Table(
+    "broadcasts",
+    METADATA,
+    text("broadcast_id", key=True),
+    *(text(name) for name in ("client_id", "segment", "template", "template_version", "purpose", "campaign", "state")),
+    *(text(name, optional=True) for name in ("topic", "data")),
+    sa.Column("rate", sa.Integer, nullable=True),
+    sa.Column("holdout", sa.Float, nullable=False),
+    # All people of the segment have been taken down.
+    sa.Column("is_gathered", sa.Boolean, nullable=False),
+    *(time(name) for name in ("starts_at", "created_at", "changed_at")),
+)
+
+# Whoever has no outcome is still to come; it is sent, refused, merged (into somebody who has a message), or a code.
+broadcast_people = sa.Table(
+    "broadcast_people",
+    METADATA,
+    text("broadcast_id", key=True),
+    text("profile_id", key=True),
+    text("outcome", optional=True),
+    text("message_id", optional=True),
+)
+_is_waiting = broadcast_people.c.outcome.is_(None)
+sa.Index(
+    "ix_broadcast_people_waiting",
+    broadcast_people.c.broadcast_id,
+    sqlite_where=_is_waiting,
+    postgresql_where=_is_waiting,
+)

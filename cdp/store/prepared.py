@@ -21,9 +21,9 @@ from sqlalchemy.sql.functions import FunctionElement
 from cdp.store.columns import UtcTime, in_utc
 
 Row = tuple[Any, ...]
-Value = str | int | None | datetime | Collection[str] | Collection[int]
+Value = str | int | float | None | datetime | Collection[str] | Collection[int]
 
-_AS_IT_IS = (str, int, NoneType)
+_AS_IT_IS = (str, int, float, NoneType)
 
 # Both have named parameters, so that values are bound in the same way.
 _DIALECTS: Mapping[str, sa.Dialect] = {

@@ -17,6 +17,7 @@ from cdp.live import Receiver
 from cdp.live.housekeeping import LANDED_PAYLOADS
 from cdp.live.sandbox import receipts_kind
 from cdp.sending.accepting import SEND
+from cdp.sending.broadcasts import BROADCAST, Broadcasts, MembersOf
 from cdp.sending.dispatching import Dispatcher
 from cdp.sending.fallbacks import Fallbacks
 from cdp.sending.planning import FALLBACK
@@ -27,7 +28,7 @@ from cdp.work import Clock, Kind, Runner
 from cdp.work.housekeeping import FINISHED_WORK
 
 HOUSEKEEPING: tuple[Kind, ...] = (LANDED_PAYLOADS, OLD_REQUESTS, OLD_KEYS, FINISHED_WORK)
-KIND_NAMES = (SEND, FALLBACK, RECEIPT, *(kind.name for kind in HOUSEKEEPING))
+KIND_NAMES = (SEND, FALLBACK, BROADCAST, RECEIPT, *(kind.name for kind in HOUSEKEEPING))
 
 Log = structlog.typing.FilteringBoundLogger
 
@@ -38,11 +39,19 @@ def make_runner(store: Store, clock: Clock, log: Log, kinds: Sequence[Kind] = HO
 
 
 @contextmanager
-def opened_runner(store: Store, tools: Tools, receiver: Receiver, clock: Clock, log: Log) -> Iterator[Runner]:
+def opened_runner(
+    store: Store, tools: Tools, receiver: Receiver, members_of: MembersOf, clock: Clock, log: Log
+) -> Iterator[Runner]:
     """A runner of all kinds of work."""
     dispatcher = Dispatcher(tools)
     try:
-        kinds = (dispatcher.kind(), Fallbacks(tools).kind(), receipts_kind(receiver), *HOUSEKEEPING)
+        kinds = (
+            dispatcher.kind(),
+            Fallbacks(tools).kind(),
+            Broadcasts(tools, store, members_of).kind(),
+            receipts_kind(receiver),
+            *HOUSEKEEPING,
+        )
         yield make_runner(store, clock, log, kinds)
     finally:
         dispatcher.close()

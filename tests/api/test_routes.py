@@ -40,6 +40,7 @@ EXAMPLES = {
     "id_value": "nobody@example.com",
     "decision_id": "dec_" + "Z" * 26,
     "message_id": "msg_" + "Z" * 26,
+    "broadcast_id": "bct_" + "Z" * 26,
 }
 
 ROUTES = sorted(

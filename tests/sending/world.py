@@ -27,6 +27,7 @@ from cdp.delivery import Accepted, Dispatch, Outcome, Setting, Settings
 from cdp.ids import crockford
 from cdp.people.published import PublishedChanges, apply_publish
 from cdp.sending.accepting import Wanted, accept, asking
+from cdp.sending.broadcasts import Broadcasts
 from cdp.sending.dispatching import Dispatcher
 from cdp.sending.fallbacks import Fallbacks
 from cdp.sending.messages import Message, messages_of
@@ -90,6 +91,8 @@ class World:
     providers: dict[str, Recorder] = field(default_factory=lambda: {"recorder": Recorder()})
     policy: Policy = field(default_factory=policy)
     library: Library = LIBRARY
+    # The people in each segment.
+    segments: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         routes = [Route(name, sender, {}) for name, sender in self.providers.items()]
@@ -105,7 +108,8 @@ class World:
 
     @property
     def kinds(self) -> Sequence[Kind]:
-        return (self.dispatcher.kind(), Fallbacks(self.tools).kind())
+        broadcasts = Broadcasts(self.tools, self.store, lambda segment: [self.segments[segment]])
+        return (self.dispatcher.kind(), Fallbacks(self.tools).kind(), broadcasts.kind())
 
     def people(self, *names: str, **traits: Any) -> list[str]:
         """Publish people with an e-mail, a phone and a device each, who have granted everything; their profile ids."""

@@ -7,6 +7,7 @@ import json
 import pytest
 import structlog
 
+from cdp.segments.members import published_members
 from cdp.sending.sandbox import SCRIPTS, script_of
 from cdp.worker import opened_runner
 from tests.api.service import Service
@@ -15,8 +16,9 @@ DATA = {"order_id": "A-1", "tracking_url": "https://post.example.com/t/1"}
 
 
 def work(service: Service) -> None:
-    context = service.app.state.context
-    with opened_runner(context.store, context.tools, context.receiver, service.clock, structlog.get_logger()) as runner:
+    context, members, log = service.app.state.context, published_members(service.settings), structlog.get_logger()
+    opened = opened_runner(context.store, context.tools, context.receiver, members, service.clock, log)
+    with opened as runner:
         runner.drain()
 
 

@@ -1,0 +1,182 @@
+"""A message to everybody in a segment: each person once, whatever happens on the way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+import structlog
+
+from cdp.errors import Unavailable
+from cdp.people.published import PublishedChanges, apply_publish
+from cdp.sending.accepting import SEND
+from cdp.sending.broadcasts import (
+    Broadcast,
+    CannotChange,
+    at_once,
+    broadcast_of,
+    cancel_broadcast,
+    pause,
+    progress,
+    resume,
+    start,
+)
+from cdp.work import Runner
+from tests.sending.world import NOW, World
+
+EVERYBODY = tuple(f"person{number}" for number in range(120))
+
+
+def begin(world: World, **changes: Any) -> str:
+    """Start a broadcast to 120 people; its id."""
+    world.segments["all"] = world.people(*EVERYBODY)
+    content = world.library.require("welcome")
+    broadcast = Broadcast(
+        broadcast_id="bct_1",
+        client_id="shop",
+        segment="all",
+        template=content.name,
+        template_version=content.version,
+        purpose="marketing",
+        topic=None,
+        campaign="welcome",
+        data=None,
+        rate=None,
+        holdout=0.0,
+        starts_at=NOW,
+        state="gathering",
+        created_at=NOW,
+        changed_at=NOW,
+    )
+    with world.store.write() as connection:
+        start(connection, replace(broadcast, **changes))
+    return broadcast.broadcast_id
+
+
+def turn(world: World, change: Any, broadcast_id: str) -> None:
+    with world.store.write() as connection:
+        change(connection, broadcast_id, world.clock())
+
+
+def figures(world: World, broadcast_id: str) -> dict[str, int]:
+    with world.store.read() as connection:
+        return dict(progress(connection, broadcast_id))
+
+
+def addresses(world: World) -> Counter[str]:
+    return Counter(one.address for one in world.recorder.ledger)
+
+
+def test_everybody_gets_it_once_and_it_is_finished(world: World) -> None:
+    broadcast_id = begin(world)
+    world.work()
+    assert set(addresses(world).values()) == {1} and len(addresses(world)) == 120
+    assert figures(world, broadcast_id) == {"waiting": 0, "accepted": 120}
+    with world.store.read() as connection:
+        assert broadcast_of(connection, broadcast_id).state == "finished"
+
+
+def test_it_waits_for_its_time(world: World) -> None:
+    broadcast_id = begin(world, starts_at=NOW + timedelta(hours=1))
+    world.work()
+    assert figures(world, broadcast_id) == {"waiting": 0}
+    world.clock.advance(hours=1)
+    world.work()
+    assert figures(world, broadcast_id) == {"waiting": 0, "accepted": 120}
+
+
+def test_a_rate_spreads_it(world: World) -> None:
+    broadcast_id = begin(world, rate=60)
+    seen = []
+    for _ in range(3):
+        world.work()
+        seen.append(len(world.recorder.ledger))
+        world.clock.advance(seconds=30)
+    assert at_once(60) == 5
+    assert seen == [5, 10, 15]
+    for _ in range(30):
+        world.clock.advance(seconds=30)
+        world.work()
+    assert figures(world, broadcast_id) == {"waiting": 0, "accepted": 120}
+
+
+def test_pausing_holds_what_is_queued_and_resuming_goes_on_without_doubling(world: World) -> None:
+    broadcast_id = begin(world, rate=60)
+    world.work()
+    turn(world, pause, broadcast_id)
+    turn(world, pause, broadcast_id)
+    for _ in range(5):
+        world.clock.advance(minutes=1)
+        world.work()
+    assert len(world.recorder.ledger) == 5
+    turn(world, resume, broadcast_id)
+    for _ in range(60):
+        world.work()
+        world.clock.advance(seconds=30)
+    assert set(addresses(world).values()) == {1} and len(addresses(world)) == 120
+
+
+def test_what_was_queued_before_a_pause_waits_and_is_withdrawn_by_a_cancel(world: World) -> None:
+    broadcast_id = begin(world)
+    # Everything but the sending itself, so that its messages wait.
+    kinds = [kind for kind in world.kinds if kind.name != SEND]
+    Runner(world.store, kinds, world.clock, structlog.get_logger(), lambda: 0.5).drain()
+    assert figures(world, broadcast_id) == {"waiting": 0, "queued": 120}
+    turn(world, pause, broadcast_id)
+    world.work()
+    assert world.recorder.calls == []
+    turn(world, cancel_broadcast, broadcast_id)
+    world.work()
+    assert world.recorder.calls == []
+    assert figures(world, broadcast_id) == {"waiting": 0, "cancelled": 120}
+
+
+def test_cancelling_ends_it(world: World) -> None:
+    broadcast_id = begin(world, rate=60)
+    world.work()
+    turn(world, cancel_broadcast, broadcast_id)
+    for _ in range(10):
+        world.clock.advance(minutes=1)
+        world.work()
+    assert len(world.recorder.ledger) == 5
+    with pytest.raises(CannotChange, match="the broadcast is cancelled"):
+        turn(world, resume, broadcast_id)
+
+
+def test_a_holdout_gets_nothing_and_is_told(world: World) -> None:
+    broadcast_id = begin(world, holdout=0.5)
+    world.work()
+    found = figures(world, broadcast_id)
+    assert 30 < found["refused"] < 90 and found["refused"] + found["accepted"] == 120
+
+
+def test_people_who_have_become_one_since_get_one(world: World) -> None:
+    broadcast_id = begin(world, starts_at=NOW + timedelta(hours=1))
+    one, other = world.segments["all"][:2]
+    with world.store.write() as connection:
+        aliases = pl.DataFrame({"old_profile_id": [other], "profile_id": [one], "run_id": ["run_1"]})
+        gone = pl.DataFrame({"profile_id": [other]})
+        apply_publish(connection, PublishedChanges(NOW, aliases_upsert=aliases, profiles_delete=gone))
+    world.clock.advance(hours=1)
+    world.work()
+    assert figures(world, broadcast_id) == {"waiting": 0, "accepted": 119}
+
+
+def test_a_warehouse_that_is_not_there_yet_is_tried_again(world: World) -> None:
+    broadcast_id = begin(world)
+    members = world.segments.pop("all")
+
+    class Missing(dict[str, list[str]]):
+        def __missing__(self, key: str) -> list[str]:
+            raise Unavailable("there is no warehouse yet")
+
+    world.segments = Missing()
+    world.work()
+    world.segments = {"all": members}
+    world.clock.advance(minutes=1)
+    world.work()
+    assert figures(world, broadcast_id) == {"waiting": 0, "accepted": 120}
