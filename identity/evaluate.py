@@ -244,6 +244,7 @@ TYPED = {
     "source": "coalesce(source, 'records')",
     "external_ids": "try_cast(external_ids as json)",
     "is_verified": "coalesce(try_cast(is_verified as boolean), false)",
+    "is_claim": "coalesce(try_cast(is_claim as boolean), false)",
     "first_seen_at": "coalesce(from_iso(first_seen_at), $landed_at)",
     "last_seen_at": "coalesce(from_iso(last_seen_at), from_iso(first_seen_at), $landed_at)",
     "event_count": "coalesce(try_cast(event_count as bigint), 0)",

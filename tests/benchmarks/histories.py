@@ -41,6 +41,7 @@ from (select range as person from range($people))
 OBSERVATIONS = f"""
 insert into conformed.observations by name
 select observation_of(person, which) as observation_id, ['crm', 'shop'][1 + which] as source, false as is_verified,
+    false as is_claim,
     before(730) as first_seen_at, before(1) as last_seen_at, 5 as event_count, '{FILE_ID}' as file_id,
     person + 1 as line_number
 from (select range as person from range($people)), (select range as which from range(2))

@@ -55,6 +55,7 @@ def _row(name: str, file_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
         "last_seen_at": JANUARY,
         "event_count": 1,
         "is_verified": False,
+        "is_claim": False,
         "file_id": file_id,
         "line_number": 1,
         **values,
