@@ -38,7 +38,8 @@ def check() -> None:
     problems = all_problems(settings.templates, settings.brand)
     for found in problems.values():
         for problem in found:
-            terminal.say(problem.line())
+            # Not wrapped: editors jump to the file and line at the beginning.
+            terminal.out.print(problem.line(), markup=False, soft_wrap=True)
     if problems:
         raise typer.Exit(ConfigurationError.exit_code)
     count = len(load_library(settings.templates, settings.brand).templates)

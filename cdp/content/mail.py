@@ -30,7 +30,8 @@ def mail_source(form: MailForm, language: str, brand: Brand) -> str:
     return f"""<mjml lang="{language}"><mj-head><mj-title>{escaped(form.subject)}</mj-title>{preview}
 <mj-attributes><mj-all font-family="Helvetica, Arial, sans-serif" />
 <mj-text font-size="16px" line-height="24px" color="{colours.text}" />
-<mj-button background-color="{colours.accent}" color="{colours.on_accent}" font-size="16px" border-radius="4px" />
+<mj-button background-color="{colours.accent}" color="{colours.on_accent}" font-size="16px" border-radius="4px"
+  inner-padding="14px 25px" />
 </mj-attributes></mj-head><mj-body background-color="{colours.background}">
 <mj-section background-color="{colours.surface}"><mj-column>{logo}{"".join(_mjml(form.blocks, brand))}</mj-column>
 </mj-section><mj-section><mj-column><mj-text font-size="13px" line-height="18px">

@@ -218,7 +218,11 @@ def _facts(
         country=person.country,
         # What its source has unset, or a write key has added to what others have told, stays evidence of identity, and
         # its consents count, but nobody is written to there.
-        addresses=tuple(_address(point) for point in points if point.type in _ADDRESSES and point[1:] not in unset),
+        addresses=tuple(
+            _address(point, is_country_known=person.country is not None)
+            for point in points
+            if point.type in _ADDRESSES and point[1:] not in unset
+        ),
         met_on=_met_on(person, entries),
         entries=entries,
         suppressions=tuple(found for one in ids for found in ledgers.suppressions.get(one, ())),
@@ -229,8 +233,10 @@ def _facts(
     )
 
 
-def _address(point: _Point) -> Address:
-    country = _country_of_phone(point.value) if point.type == "phone" else None
+def _address(point: _Point, *, is_country_known: bool) -> Address:
+    # Reading a number takes as long as a decision: its country counts where the person's own is unknown.
+    is_asked = point.type == "phone" and not is_country_known
+    country = _country_of_phone(point.value) if is_asked else None
     return Address(point.contact_point_id, point.type, country, point.value)
 
 

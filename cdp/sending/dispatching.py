@@ -21,7 +21,7 @@ from cdp.content.compiled import Compiled
 from cdp.content.liquid import ContentRefused
 from cdp.content.rendering import Inline, Values, render
 from cdp.content.versions import Versions
-from cdp.decision.facts import Subject, addresses_of, gather
+from cdp.decision.facts import Subject, gather
 from cdp.delivery import Accepted, Dispatch, InDoubt, Outcome, Refused, Retry
 from cdp.people.reading import Person, read_people
 from cdp.sending import attempts as log
@@ -165,7 +165,8 @@ class Dispatcher:
             if reason or subject.person is None:
                 held_back.append(replace(one, reason=reason.code if reason else "unknown_person"))
                 continue
-            address = addresses_of(subject.person)[str(one.contact_point_id)]
+            address = next(held.value for held in facts.addresses if held.contact_point_id == one.contact_point_id)
+            assert address
             attempts = earlier.get(one.message_id, ())
             avoid = attempts[-1].provider if attempts else None
             provider = self._tools.post.choose(str(one.channel), address, {}, batch.chance(), avoid)

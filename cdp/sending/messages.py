@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -101,11 +101,8 @@ _UPDATE = Prepared(
 
 def update(connection: Connection, changed: Sequence[Message]) -> None:
     """Write what changes of messages: state, reason, provider and reactions."""
-    rows = [
-        {"id": one.message_id} | {f"new_{name}": value for name, value in asdict(one).items() if name in _WRITTEN}
-        for one in changed
-    ]
+    rows = [{"id": one.message_id, **{f"new_{name}": getattr(one, name) for name in _WRITTEN}} for one in changed]
     _UPDATE.write(connection, rows)
 
 
-_WRITTEN = frozenset((*_CHANGED, *_REACTED))
+_WRITTEN = (*_CHANGED, *_REACTED)

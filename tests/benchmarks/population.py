@@ -79,7 +79,8 @@ select md5('sighting ' || sighting) as observation_id,
     if(dice(sighting, 'placed') < 0.4, street, null) as street,
     if(dice(sighting, 'placed') < 0.4, city, null) as city,
     if(dice(sighting, 'placed') < 0.4, postcode, null) as postcode,
-    false as is_verified, false as is_claim, timestamptz '2025-01-01' + to_hours(pick(sighting, 'seen', 8760)) as first_seen_at,
+    false as is_verified, false as is_claim,
+    timestamptz '2025-01-01' + to_hours(pick(sighting, 'seen', 8760)) as first_seen_at,
     first_seen_at + to_hours(pick(sighting, 'for', 8760)) as last_seen_at, 1 as event_count,
     $file_id as file_id, sighting - $first + 1 as line_number
 from sightings join people using (person)

@@ -1,5 +1,6 @@
-"""Messages: accepted in batches against the bare inserts of the same rows; handed over by a sender that does nothing, and
-by one that takes 50 ms a message; claimed out of few and out of a million that wait.
+"""Messages: accepted in batches against the bare inserts of the same rows, and handed over.
+
+One sender does nothing, and one takes 50 ms a message. Claims are made out of few and out of a million that wait.
 
 On SQLite, with CPU time of this process for what computes and time by the clock for what waits.
 """

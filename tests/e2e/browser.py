@@ -54,6 +54,20 @@ class Page:
     def html(self, selector: str = "main") -> str:
         return str(self._tell("DOM.getOuterHTML", nodeId=self._node(selector))["outerHTML"])
 
+    def resize(self, width: int, height: int = 900) -> None:
+        """Show the page as a screen of this size does."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self._tell("Emulation.setDeviceMetricsOverride", **size)
+
+    def width(self) -> float:
+        """The width of the content, which is more than the screen's if it has to be scrolled sideways."""
+        return float(self._tell("Page.getLayoutMetrics")["cssContentSize"]["width"])
+
+    def box(self, selector: str) -> tuple[float, float]:
+        """The width and height of an element."""
+        model = self._tell("DOM.getBoxModel", nodeId=self._node(selector))["model"]
+        return float(model["width"]), float(model["height"])
+
     def style(self, selector: str) -> dict[str, str]:
         """The styles in force on an element."""
         self._tell("DOM.enable")

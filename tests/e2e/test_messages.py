@@ -1,0 +1,103 @@
+"""Templates and messages on the command line, and a message from a real server to a provider and back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.delivery.fakes import Providers
+from tests.delivery.fakes import serving as providers_serving
+from tests.delivery.fakes.sendgrid import KEY
+from tests.e2e.command import Command, cdp, serving, token
+from tests.e2e.conftest import SampleRun
+
+
+def test_templates_are_checked_listed_and_shown(command: Command, tmp_path: Path) -> None:
+    assert command("templates", "check").stdout == "3 templates are in order.\n"
+    names = [one["name"] for one in json.loads(command("templates", "list", "--json").stdout)]
+    assert names == ["order_shipped", "spring_sale", "welcome"]
+    page = tmp_path / "welcome.html"
+    shown = command("templates", "preview", "welcome", "--language", "de", "--html", str(page))
+    assert "Subject: Willkommen, Ann" in shown.stdout and "GSM-7" in shown.stdout
+    assert "<!doctype html>" in page.read_text()
+    assert command("templates", "preview", "no_such").error.startswith("unknown template. Templates are: ")
+
+
+def test_all_problems_of_templates_are_listed(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    (folder / "one.yaml").write_text("title: One\nlanguages: {en: {sms: '{{ person.first_name }}'}}\n")
+    (folder / "two.yaml").write_text("title: Two\nlanguages: {en: {sms: 'Only 9.90 CHF'}}\n")
+    answer = cdp(home, "templates", "check", CDP_TEMPLATES=str(folder))
+    assert answer.exit_code == 3
+    lines = answer.stdout.splitlines()
+    assert "person.first_name is undefined" in answer.stdout and "declares no offer" in answer.stdout
+    assert sum(".yaml:2: " in line for line in lines) == 2
+
+
+@pytest.fixture
+def sample_copy(sample_run: SampleRun, tmp_path: Path) -> Path:
+    home = tmp_path / "copy" / "var"
+    shutil.copytree(sample_run.home, home)
+    return home
+
+
+def somebody(home: Path) -> dict[str, Any]:
+    """A profile of the sample with an e-mail address."""
+    query = "select profile_id, email from profiles.profiles where email is not null order by profile_id limit 1"
+    found: list[dict[str, Any]] = json.loads(cdp(home, "sql", query, "--format", "json").stdout)
+    return found[0]
+
+
+def test_a_message_to_one_person_of_the_sample_goes_through_the_sandbox(sample_copy: Path) -> None:
+    profile_id = somebody(sample_copy)["profile_id"]
+    sent = cdp(sample_copy, "messages", "send", profile_id, "--template", "welcome", "--purpose", "transactional")
+    assert sent.exit_code == 0, sent.stderr
+    assert "the channel chosen" in sent.stdout and "reported delivered, then delivered" in sent.stdout
+    [message] = json.loads(cdp(sample_copy, "messages", "--json").stdout)["messages"]
+    assert message["state"] == "delivered"
+    shown = cdp(sample_copy, "messages", "show", message["message_id"])
+    assert "attempt 1 by sandbox: accepted" in shown.stdout
+    assert list((sample_copy / "outbox").glob(f"{message['message_id']}.json"))
+
+
+def test_a_server_sends_by_a_provider(sample_copy: Path) -> None:
+    person = somebody(sample_copy)
+    scopes = ("--scope", "messages:send", "--scope", "messages:read")
+    client = json.loads(cdp(sample_copy, "clients", "add", "shop", *scopes, "--json").stdout)
+    with providers_serving(Providers()) as providers:
+        settings = {
+            "CDP_PROVIDERS__SENDGRID__API_KEY": KEY,
+            "CDP_PROVIDERS__SENDGRID__FROM_ADDRESS": "news@example.com",
+            "CDP_PROVIDERS__SENDGRID__BASE_URL": providers.url_of("sendgrid"),
+        }
+        with serving(sample_copy, **settings) as url:
+            headers = {"Authorization": f"Bearer {token(url, client)}", "Idempotency-Key": "welcome-1"}
+            body = {"to": {"profile_id": person["profile_id"]}, "template": "welcome", "purpose": "transactional"}
+            posts = [httpx.post(f"{url}/v1/messages", json=body, headers=headers, timeout=30) for _ in range(3)]
+            [message_id] = {post.json()["message_id"] for post in posts}
+            deadline = time.monotonic() + 30
+            while (found := _read(url, message_id, headers))["state"] != "accepted":
+                assert time.monotonic() < deadline, found
+                time.sleep(0.1)
+            text = {**body, "channels": ["sms"], "template": "spring_sale"}
+            again = {**headers, "Idempotency-Key": "2"}
+            refused = httpx.post(f"{url}/v1/messages", json=text, headers=again, timeout=30)
+            assert (refused.status_code, refused.json()["code"]) == (422, "no_provider")
+        [taken] = providers.taken
+        assert (taken.message_id, taken.address) == (message_id, person["email"])
+        checked = cdp(sample_copy, "send", "check", "--provider", "sendgrid", "--to", "you@example.com", **settings)
+        assert checked.exit_code == 0 and "accepted by the provider" in checked.stdout
+        wrong = cdp(sample_copy, "send", "list", **{**settings, "CDP_PROVIDERS__SENDGRID__API_KEI": "x"})
+        assert wrong.exit_code == 3 and "unknown setting" in wrong.error
+
+
+def _read(url: str, message_id: str, headers: dict[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = httpx.get(f"{url}/v1/messages/{message_id}", headers=headers, timeout=30).json()
+    return found
