@@ -47,7 +47,7 @@ def longest_values(template: Template) -> Values:
     """The longest values that the template may get."""
     return Values(
         person=dict.fromkeys(CORE_TRAITS, _WIDEST * _LONGEST_TRAIT),
-        data={name: _WIDEST * need.longest for name, need in template.needs.items()},
+        data={name: _longest(need) for name, need in template.needs.items()},
         offer=offer_values(template),
         products=dict.fromkeys(PRODUCT_CHOICES, [_LONGEST_PRODUCT] * 12),
         unsubscribe_url=_EXAMPLE_URL,

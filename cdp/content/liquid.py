@@ -64,7 +64,8 @@ def rendered(template: BoundTemplate, values: Mapping[str, Any]) -> str:
         return template.render(**values)
     except LiquidError as error:
         raise ContentRefused(f"{template.name}: {_problem(error)}") from error
-    except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
+    # Filters raise what Python raises where their input is not what they expect.
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError) as error:
         raise ContentRefused(f"{template.name}: {type(error).__name__} while it was rendered") from error
 
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from secrets import token_hex
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 _LIQUID = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-_MARK = re.compile(r"xLiquid(\d+)x")
-# A paragraph that holds tags alone, such as `{% if … %}` on a line of its own.
-_TAGS_ALONE = re.compile(r"<p>((?:\s*xLiquid\d+x\s*)+)</p>")
+# Letters and digits, which Markdown and URLs leave alone, and which no text has by chance or by intent.
+_NAME = f"x{token_hex(8)}x"
+_MARK = re.compile(rf"{_NAME}(\d+)x")
+# A paragraph that holds tags alone, such as `{{% if … %}}` on a line of its own.
+_TAGS_ALONE = re.compile(rf"<p>((?:\s*{_NAME}\d+x\s*)+)</p>")
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True})
 
@@ -52,7 +55,7 @@ def _without_liquid(source: str) -> tuple[str, list[str]]:
 
     def taken(found: re.Match[str]) -> str:
         pieces.append(found[0])
-        return f"xLiquid{len(pieces) - 1}x"
+        return f"{_NAME}{len(pieces) - 1}x"
 
     return _LIQUID.sub(taken, source), pieces
 

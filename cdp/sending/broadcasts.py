@@ -100,10 +100,8 @@ _HAS_ONE = Prepared(
         messages.c.broadcast_id == sa.bindparam("id"), among(messages.c.profile_id, "ids")
     )
 )
-_PAUSED = Prepared(
-    sa.select(broadcasts.c.broadcast_id).where(
-        among(broadcasts.c.broadcast_id, "ids"), broadcasts.c.state == sa.literal_column("'paused'")
-    )
+_STATES = Prepared(
+    sa.select(broadcasts.c.broadcast_id, broadcasts.c.state).where(among(broadcasts.c.broadcast_id, "ids"))
 )
 
 
@@ -140,10 +138,10 @@ def progress(connection: Connection, broadcast_id: str) -> Mapping[str, int]:
     return {"waiting": connection.scalar(waiting) or 0, **{row[0]: row[1] for row in states}}
 
 
-def paused_among(connection: Connection, ids: Iterable[str]) -> set[str]:
-    """Those of the broadcasts that are paused."""
+def states_among(connection: Connection, ids: Iterable[str]) -> Mapping[str, BroadcastState]:
+    """The states of broadcasts."""
     found = set(ids)
-    return {row[0] for row in _PAUSED.rows(connection, ids=found)} if found else set()
+    return dict(_STATES.rows(connection, ids=found)) if found else {}
 
 
 def pause(connection: Connection, broadcast_id: str, now: datetime) -> Broadcast:
@@ -180,7 +178,7 @@ def _turn(connection: Connection, broadcast_id: str, state: BroadcastState, now:
     is_gathered = _is_gathered(connection, broadcast_id)
     to: BroadcastState = "gathering" if state == "running" and not is_gathered else state
     _set_state(connection, broadcast_id, to, now)
-    enqueue(connection, BROADCAST, [Task(broadcast_id)], now)
+    enqueue(connection, BROADCAST, [Task(broadcast_id, not_before=max(now, found.starts_at))], now)
     return replace(found, state=to, changed_at=now)
 
 
@@ -211,6 +209,10 @@ class Broadcasts:
         for item in batch.items:
             with self._store.read() as connection:
                 found = broadcast_of(connection, item.key)
+            if found.starts_at > batch.clock() and found.state != "cancelled":
+                with batch.settling([item]) as settling:
+                    settling.again(item, found.starts_at)
+                continue
             if found.state == "gathering":
                 self._gather(found, batch)
             with batch.settling([item]) as settling:

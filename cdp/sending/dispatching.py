@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+import structlog
 
 from cdp.consent import Suppression
 from cdp.consent.ledger import suppress
@@ -27,15 +29,19 @@ from cdp.people.reading import Person, read_people
 from cdp.sending import attempts as log
 from cdp.sending.accepting import SEND
 from cdp.sending.attempts import Attempt
-from cdp.sending.broadcasts import paused_among
+from cdp.sending.broadcasts import states_among
 from cdp.sending.gates import refusal
+from cdp.sending.health import points_of
 from cdp.sending.messages import Message, content_of, messages_of, update
 from cdp.sending.planning import plan_for_silence, try_next
+from cdp.sending.rates import Rates
 from cdp.sending.states import forward
 from cdp.sending.tools import Tools
 from cdp.sending.withdrawing import give_back, withdraw
 from cdp.store import Connection
 from cdp.work import Backoff, Batch, Item, Kind, Settling, Task, doubling, enqueue
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 MOST_AT_ONCE = 50
 # A call may take half a minute; then another worker takes the batch over.
@@ -79,7 +85,7 @@ class Dispatcher:
         """Hand over the messages of a batch that may go out, and settle all."""
         with batch.settling() as settling:
             ready = self._start(settling, batch)
-        ended = list(self._callers.map(self._hand_over, ready))
+        ended = self._hand_over_all(ready)
         with batch.settling() as settling:
             self._end(settling, ended, batch)
 
@@ -97,6 +103,10 @@ class Dispatcher:
         due = [(item, one) for item, one in pairs if one.state == "queued"]
         late = [one for _, one in due if one.expires_at is not None and now > one.expires_at]
         _give_up(connection, late, now)
+        # The policy has lost the purpose since.
+        lost = [one for _, one in due if one.purpose not in self._tools.policy.purposes and one not in late]
+        withdraw(connection, lost, "suppressed", "unknown_purpose", now)
+        late += lost
         ready = self._ready(settling, [(item, one) for item, one in due if one not in late], earlier, batch, now)
         started = [
             replace(one.message, state="sending", provider=one.attempt.provider, changed_at=now) for one in ready
@@ -111,7 +121,8 @@ class Dispatcher:
         self, settling: Settling, pairs: Sequence[tuple[Item, Message]], now: datetime
     ) -> list[tuple[Item, Message]]:
         """Messages of paused broadcasts are put back; resuming brings them forward."""
-        paused = paused_among(settling.connection, (one.broadcast_id for _, one in pairs if one.broadcast_id))
+        states = states_among(settling.connection, (one.broadcast_id for _, one in pairs if one.broadcast_id))
+        paused = {one for one, state in states.items() if state == "paused"}
         for item, one in pairs:
             if one.broadcast_id in paused and one.state == "queued":
                 settling.again(item, now + _LOOK_AT_PAUSED)
@@ -141,7 +152,8 @@ class Dispatcher:
 
     def _in_doubt(self, message: Message, error: str, now: datetime) -> Message:
         """A message that was perhaps taken: it is sent again only where the policy says so."""
-        resends = self._tools.policy.purposes[message.purpose].on_unknown == "resend"
+        purpose = self._tools.policy.purposes.get(message.purpose)
+        resends = purpose is not None and purpose.on_unknown == "resend"
         return replace(message, state="queued" if resends else "unknown", reason=error, changed_at=now)
 
     def _ready(
@@ -159,7 +171,7 @@ class Dispatcher:
             connection,
             {(one.template, one.template_version) for _, one in due if one.template and one.template_version},
         )
-        ready, held_back = [], []
+        points, rates, ready, held_back = points_of(connection), Rates(connection, self._tools.post, now), [], []
         for (item, one), subject, facts in zip(due, subjects, gather(connection, subjects, now), strict=True):
             reason = refusal(one, facts, self._tools.policy, now)
             if reason or subject.person is None:
@@ -169,13 +181,17 @@ class Dispatcher:
             assert address
             attempts = earlier.get(one.message_id, ())
             avoid = attempts[-1].provider if attempts else None
-            provider = self._tools.post.choose(str(one.channel), address, {}, batch.chance(), avoid)
+            provider = self._tools.post.choose(str(one.channel), address, points, batch.chance(), avoid)
             if provider is None:
                 settling.retry(item, "no_provider")
+                continue
+            if free_at := rates.take(provider):
+                settling.again(item, free_at)
                 continue
             attempt = Attempt(one.message_id, len(attempts) + 1, provider, now)
             content = content_of(one, versions)
             ready.append(_Ready(item, one, attempt, address, content, self._values(one, subject.person, now)))
+        rates.keep()
         for one in held_back:
             withdraw(connection, [one], "suppressed", one.reason, now)
         return ready
@@ -194,6 +210,20 @@ class Dispatcher:
             headers=unsubscribe.headers if unsubscribe else {},
             is_chat_open=_has_written(person, str(message.channel), now),
         )
+
+    def _hand_over_all(self, ready: Sequence[_Ready]) -> list[_Ended]:
+        """Call the providers at once. What raises against expectation is in doubt, and the others are not."""
+        calls = [(one, self._callers.submit(self._hand_over, one)) for one in ready]
+        wait(call for _, call in calls)
+        ended = []
+        for one, call in calls:
+            if error := call.exception():
+                name = type(error).__name__
+                _log.error("sending failed", message=one.message.message_id, provider=one.attempt.provider, error=name)
+                ended.append(_Ended(one, InDoubt(f"defect_{name}")))
+            else:
+                ended.append(call.result())
+        return ended
 
     def _hand_over(self, ready: _Ready) -> _Ended:
         message, tools = ready.message, self._tools
@@ -257,10 +287,16 @@ class Dispatcher:
             case _:
                 return message
 
+    def _has_another(self, ready: _Ready) -> bool:
+        """Whether there is a provider that has not been tried for the message yet."""
+        return len(self._tools.post.routes_for(str(ready.message.channel), ready.address)) > ready.attempt.number
+
     def _again(self, settling: Settling, ended: _Ended, message: Message, now: datetime, *, is_held: bool) -> None:
         """Try again later. Whoever took over from this worker has settled the item: then there is a new one."""
         wait = ended.outcome.after if isinstance(ended.outcome, Retry) else None
         item, at = ended.ready.item, now + wait if wait else None
+        if isinstance(ended.outcome, Retry) and ended.outcome.is_providers and self._has_another(ended.ready):
+            at = now
         if is_held:
             settling.retry(item, str(message.reason), at)
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -18,6 +18,7 @@ from cdp.content.model import Offer
 from cdp.content.rendering import Inline
 from cdp.content.versions import Versions
 from cdp.sending.accepting import Wanted, accept, asking
+from cdp.sending.broadcasts import states_among
 from cdp.sending.messages import Message, content_of, messages_of, versions_in
 from cdp.sending.planning import FALLBACK, plan_of, try_next
 from cdp.sending.states import FINAL
@@ -29,6 +30,7 @@ from cdp.work import Batch, Kind
 
 # After these, no other channel is tried: the person has got it, or is not to get it.
 _ENDED = ("delivered", "cancelled", "suppressed")
+_LOOK_AT_PAUSED = timedelta(minutes=5)
 _FOLLOWED = Prepared(sa.select(messages.c.parent_id).where(among(messages.c.parent_id, "ids")))
 
 
@@ -48,7 +50,17 @@ class Fallbacks:
             connection, now = settling.connection, batch.clock()
             found = messages_of(connection, [item.key for item in settling.items], locked=True)
             followed = {row[0] for row in _FOLLOWED.rows(connection, ids=found)}
-            due = [one for one in found.values() if one.message_id not in followed and _needs_next(one, now)]
+            states = states_among(connection, (one.broadcast_id for one in found.values() if one.broadcast_id))
+            for item in settling.items:
+                if item.key in found and states.get(found[item.key].broadcast_id or "") == "paused":
+                    settling.again(item, now + _LOOK_AT_PAUSED)
+            due = [
+                one
+                for one in found.values()
+                if one.message_id not in followed
+                and states.get(one.broadcast_id or "") not in ("paused", "cancelled")
+                and _needs_next(one, now)
+            ]
             versions = self._versions.of(connection, versions_in(due))
             wanted = [next_of(one, content) for one in due if (content := content_of(one, versions))]
             self._send(connection, wanted, now)

@@ -20,18 +20,23 @@ from cdp.errors import ConfigurationError
 from cdp.settings import variable_of
 
 SANDBOX = "sandbox"
-# A setting of every provider: its share of a channel's messages, beside other providers of the channel.
-WEIGHT = "weight"
+# Settings of every provider: its share of a channel's messages, beside other providers of the channel, and the most
+# messages a second.
+WEIGHT, RATE = "weight", "rate"
 
 
 @dataclass(frozen=True)
 class Route:
-    """A provider in use. weight: its share beside others of a channel. settings: what its sender is told."""
+    """A provider in use.
+
+    settings: what its sender is told. weight: its share beside others of a channel. rate: the most messages a second.
+    """
 
     provider: str
     sender: Sender
     settings: Mapping[str, str]
     weight: float = 1.0
+    rate: float | None = None
 
 
 def routes_of(
@@ -51,27 +56,30 @@ def _route(name: str, senders: Mapping[str, Sender], told: Mapping[str, SecretSt
         raise _refused(f"providers.{name}", f"no provider {name} can send", f"Those that can: {', '.join(senders)}")
     sender = senders[name]
     values = {key: value.get_secret_value() for key, value in told.items() if value is not None}
-    weight = _weight(name, values.pop(WEIGHT, "1"))
+    weight = _number(name, WEIGHT, values.pop(WEIGHT, "1"))
+    rate = _number(name, RATE, values.pop(RATE)) if RATE in values else None
+    if rate == 0:
+        raise _refused(f"providers.{name}.{RATE}", "a rate is more than 0", "A weight of 0 sends nothing")
     known = [one.name for one in sender.settings]
     for key in values:
         if key not in known:
-            hint = f"Settings of {name}: {', '.join([*known, WEIGHT])}"
+            hint = f"Settings of {name}: {', '.join([*known, WEIGHT, RATE])}"
             raise _refused(f"providers.{name}.{key}", "unknown setting", hint)
     for one in sender.settings:
         if one.default is None and one.name not in values:
             raise _refused(f"providers.{name}.{one.name}", f"{name} needs it to send", f"It is {one.meaning}")
     defaults = {one.name: one.default for one in sender.settings if one.default is not None}
-    return Route(name, sender, {**defaults, **values}, weight)
+    return Route(name, sender, {**defaults, **values}, weight, rate)
 
 
-def _weight(name: str, value: str) -> float:
+def _number(name: str, setting: str, value: str) -> float:
     try:
-        weight = float(value)
+        number = float(value)
     except ValueError:
-        weight = -1
-    if not 0 <= weight < float("inf"):
-        raise _refused(f"providers.{name}.{WEIGHT}", "a weight is a number from 0", "1 is usual, 0 sends nothing")
-    return weight
+        number = -1
+    if not 0 <= number < float("inf"):
+        raise _refused(f"providers.{name}.{setting}", f"a {setting} is a number from 0", "1 is a usual weight")
+    return number
 
 
 def _refused(setting: str, problem: str, hint: str) -> ConfigurationError:
@@ -91,6 +99,15 @@ class PostOffice:
     def channels(self) -> tuple[str, ...]:
         """The channels that messages can be sent on."""
         return tuple(one for one in MESSAGE_CHANNELS if self.routes_for(one))
+
+    @property
+    def shared_channels(self) -> tuple[str, ...]:
+        """The channels that several providers share."""
+        return tuple(one for one in MESSAGE_CHANNELS if len(self.routes_for(one)) > 1)
+
+    def rate_of(self, provider: str) -> float | None:
+        """The most messages a second that a provider is to get."""
+        return next(one.rate for one in self._routes if one.provider == provider)
 
     def routes_for(self, channel: str, address: str | None = None) -> list[Route]:
         """The providers of a channel that suit an address."""

@@ -97,6 +97,8 @@ message_attempts = sa.Table(
     text("error", optional=True),
 )
 
+sa.Index("ix_message_attempts_ended_at", message_attempts.c.ended_at)
+
 # Each receipt, also one that changes nothing.
 message_reports = sa.Table(
     "message_reports",
@@ -141,4 +143,32 @@ sa.Index(
     broadcast_people.c.broadcast_id,
     sqlite_where=_is_waiting,
     postgresql_where=_is_waiting,
+)
+
+# Providers that have lost points: their share of a channel is so much less. Every change is kept with its reason.
+provider_health = sa.Table(
+    "provider_health",
+    METADATA,
+    text("provider", key=True),
+    sa.Column("points", sa.Float, nullable=False),
+    time("changed_at"),
+)
+provider_changes = sa.Table(
+    "provider_changes",
+    METADATA,
+    sequence(),
+    text("provider"),
+    sa.Column("points", sa.Float, nullable=False),
+    text("reason"),
+    time("changed_at"),
+    sqlite_autoincrement=True,
+)
+
+# The token buckets of providers with a rate.
+provider_rates = sa.Table(
+    "provider_rates",
+    METADATA,
+    text("provider", key=True),
+    sa.Column("tokens", sa.Float, nullable=False),
+    time("filled_at"),
 )

@@ -20,6 +20,7 @@ from cdp.sending.accepting import SEND
 from cdp.sending.broadcasts import BROADCAST, Broadcasts, MembersOf
 from cdp.sending.dispatching import Dispatcher
 from cdp.sending.fallbacks import Fallbacks
+from cdp.sending.health import HEALTH, health_kind
 from cdp.sending.planning import FALLBACK
 from cdp.sending.sandbox import RECEIPT
 from cdp.sending.tools import Tools
@@ -28,7 +29,7 @@ from cdp.work import Clock, Kind, Runner
 from cdp.work.housekeeping import FINISHED_WORK
 
 HOUSEKEEPING: tuple[Kind, ...] = (LANDED_PAYLOADS, OLD_REQUESTS, OLD_KEYS, FINISHED_WORK)
-KIND_NAMES = (SEND, FALLBACK, BROADCAST, RECEIPT, *(kind.name for kind in HOUSEKEEPING))
+KIND_NAMES = (SEND, FALLBACK, BROADCAST, HEALTH, RECEIPT, *(kind.name for kind in HOUSEKEEPING))
 
 Log = structlog.typing.FilteringBoundLogger
 
@@ -49,6 +50,7 @@ def opened_runner(
             dispatcher.kind(),
             Fallbacks(tools).kind(),
             Broadcasts(tools, store, members_of).kind(),
+            health_kind(tools.post),
             receipts_kind(receiver),
             *HOUSEKEEPING,
         )
