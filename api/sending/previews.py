@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from api.context import Context
+from cdp.content.checking import EXAMPLE_PERSON
 from cdp.content.limits import push_bytes
 from cdp.content.liquid import ContentRefused
 from cdp.content.rendering import Values, render
@@ -18,15 +19,16 @@ from cdp.people.reading import read_people
 from cdp.sending.accepting import Asking
 
 
-def previews(context: Context, asking: Asking, decision: Decision) -> list[dict[str, Any]]:
-    """The message on each of its channels, as this person would see it."""
-    return list(_previews(context, asking, _traits(context, decision)))
+def previews(context: Context, asking: Asking, decision: Decision, *, shows_person: bool) -> list[dict[str, Any]]:
+    """The message on each of its channels: as this person would see it, or with the values of an example."""
+    traits = _traits(context, decision) if shows_person else dict(EXAMPLE_PERSON)
+    return list(_previews(context, asking, traits))
 
 
 def _previews(context: Context, asking: Asking, traits: dict[str, Any]) -> Iterator[dict[str, Any]]:
     offer = asking.asked.question.offer
     terms = {"scope": offer.scope, **json.loads(offer.terms)} if offer else {}
-    values = Values(person=traits, data=asking.wanted.data, offer=terms)
+    values = Values(person=traits, data=asking.wanted.data, offer=terms, is_chat_open=True)
     for channel in asking.asked.question.candidates:
         blank = dict.fromkeys(("language", "content", "segments", "encoding", "byte_count", "problem"))
         try:

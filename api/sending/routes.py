@@ -21,6 +21,7 @@ from api.responses import answer
 from api.schemas import Name
 from api.security.auth import MessageReader, MessageSender
 from api.security.body_limit import bounded
+from api.security.tokens import Caller
 from api.sending.previews import previews
 from api.sending.schemas import (
     MessageBatch,
@@ -64,11 +65,11 @@ async def send_message(
     """Send a message to one person: on the best channel they allow, once, not before its time.
 
     Decision, offer and message are written together. 202: it is queued. 200: a gate refused it, and the reasons say
-    which.
+    which. A dry run shows the message as this person would see it only to those who may read profiles.
     """
     context = context_of(request)
     if dry_run:
-        return answer(await run_in_threadpool(_rehearsal, context, caller.client_id, asked))
+        return answer(await run_in_threadpool(_rehearsal, context, caller, asked))
     sent = await context.messages.send(caller.client_id, [asked], key_of(request))
     [outcome] = sent.answers
     if isinstance(outcome, Invalid):
@@ -162,8 +163,8 @@ def _all_ids(connection: Connection, profile_id: str) -> tuple[str, ...]:
     return tuple(person.all_ids) if person else (profile_id,)
 
 
-def _rehearsal(context: Context, client_id: str, asked: MessageRequest) -> dict[str, Any]:
-    asking, decision = context.messages.rehearse(client_id, asked)
+def _rehearsal(context: Context, caller: Caller, asked: MessageRequest) -> dict[str, Any]:
+    asking, decision = context.messages.rehearse(caller.client_id, asked)
     return {
         "allowed": decision.allowed,
         "channel": decision.channel,
@@ -171,7 +172,7 @@ def _rehearsal(context: Context, client_id: str, asked: MessageRequest) -> dict[
         "expires_at": decision.expires_at,
         "reasons": decision.reasons,
         "fallbacks": decision.fallbacks,
-        "previews": previews(context, asking, decision),
+        "previews": previews(context, asking, decision, shows_person="profiles:read" in caller.scopes),
     }
 
 

@@ -18,7 +18,7 @@ from cdp.yaml_files import Place
 _WIDEST = "Ł"
 _LONGEST_TRAIT = 40
 _LONGEST_PRODUCT = {"name": "W" * 80, "url": f"https://shop.example.com/{'p' * 100}"}
-_EXAMPLE_PERSON = {"first_name": "Ann", "last_name": "Example", "email": "ann@example.com", "city": "Zurich"}
+EXAMPLE_PERSON = {"first_name": "Sam", "last_name": "Example", "email": "sam@example.com", "city": "Zurich"}
 _EXAMPLE_PRODUCT = {"name": "Trail shoes", "url": "https://shop.example.com/p/1"}
 _EXAMPLE_URL = f"https://cdp.example.com/u/{'t' * 120}"
 
@@ -36,7 +36,8 @@ class Problem(NamedTuple):
 
 def problems_of(compiled: Compiled) -> Iterator[Problem]:
     """Everything that is wrong with a template."""
-    yield from _unfit(compiled)
+    unknown = list(dict.fromkeys(_unknown_values(compiled)))
+    yield from unknown or _unfit(compiled)
     for place, text in texts_of(compiled.template):
         yield from _off_brand(compiled, place, text)
         if compiled.template.offer is None and (found := _PRICE.search(_LIQUID.sub("", text))):
@@ -51,17 +52,22 @@ def longest_values(template: Template) -> Values:
         offer=offer_values(template),
         products=dict.fromkeys(PRODUCT_CHOICES, [_LONGEST_PRODUCT] * 12),
         unsubscribe_url=_EXAMPLE_URL,
+        is_chat_open=True,
     )
 
 
 def _longest(need: Need) -> Any:
-    return _WIDEST * need.longest if isinstance(need.example, str) else need.example
+    """The longest value; of a link, one that is a link still."""
+    if not isinstance(need.example, str):
+        return need.example
+    link = re.match(r"https?://", need.example)
+    return (link[0] if link else "") + _WIDEST * (need.longest - (link.end() if link else 0))
 
 
 def example_values(template: Template) -> Values:
     """Values for a preview."""
     return Values(
-        person=_EXAMPLE_PERSON,
+        person=EXAMPLE_PERSON,
         data={name: need.example for name, need in template.needs.items()},
         offer=offer_values(template),
         products={
@@ -93,6 +99,18 @@ def _unfit(compiled: Compiled) -> Iterator[Problem]:
             except ContentRefused as error:
                 yield Problem(("languages", language, channel), f"{case}: {error.what}")
                 break
+
+
+def _unknown_values(compiled: Compiled) -> Iterator[Problem]:
+    """Values that nobody gives: in a filter, Liquid would take them for nothing."""
+    template = compiled.template
+    known = {"data": set(template.needs), "offer": set(offer_values(template))}
+    for (language, channel), parts in compiled.parts.items():
+        for part in parts.values():
+            for variable in (one for found in part.analyze().globals.values() for one in found):
+                root, *rest = variable.segments
+                if root in known and rest and rest[0] not in known[root]:
+                    yield Problem(("languages", language, channel), f"{root}.{rest[0]} is given by nobody")
 
 
 def _off_brand(compiled: Compiled, place: Place, text: str) -> Iterator[Problem]:

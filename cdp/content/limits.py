@@ -8,6 +8,8 @@ cuts an e-mail off after 102 KB.
 from __future__ import annotations
 
 import json
+import re
+from html import unescape
 
 from cdp.channels import FORMS
 from cdp.content.liquid import ContentRefused
@@ -41,6 +43,27 @@ def require_short(channel: str, content: Content) -> None:
         case ChatTemplate():
             if "" in content.values:
                 raise ContentRefused(f"{channel}: a value of the template {content.name} is empty")
+
+
+_LINK = re.compile(r"""(?:href|src|action)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.IGNORECASE)
+_SAFE = re.compile(r"\s*(?:https?://|mailto:|tel:|#|cid:)", re.IGNORECASE)
+
+
+def require_safe_links(channel: str, content: Content) -> None:
+    """Refuse links that are no addresses of the web: values may come from anybody, and `javascript:` would run.
+
+    Raises:
+        ContentRefused: a link is neither http nor https, nor an e-mail address or a phone number.
+    """
+    match content:
+        case Email():
+            links = [unescape(found[1].strip("\"'")) for found in _LINK.finditer(content.html)]
+        case Push() if content.url:
+            links = [content.url]
+        case _:
+            return
+    if not all(_SAFE.match(link) for link in links):
+        raise ContentRefused(f"{channel}: a link is neither http nor https")
 
 
 def push_bytes(content: Push) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from liquid import BoundTemplate, Environment, FalsyStrictUndefined
@@ -12,6 +12,9 @@ from cdp.errors import InputRefused
 
 # Tags that read other templates or leak state between renderings.
 _LEFT_OUT = ("include", "render", "increment", "decrement")
+
+
+_LONGEST_COMPUTED = 500_000
 
 
 class _Limited(Environment):
@@ -27,10 +30,22 @@ class ContentRefused(InputRefused):
     code = "content_refused"
 
 
+def _bounded_replace(replace: Callable[..., Any]) -> Callable[..., Any]:
+    """Liquid's filter, for texts that stay short: its own limits count what is written, not what is computed."""
+
+    def bounded(text: object, old: object, new: object = "") -> Any:
+        if str(text).count(str(old)) * len(str(new)) + len(str(text)) > _LONGEST_COMPUTED:
+            raise LiquidError("the text becomes too long", token=None)
+        return replace(text, old, new)
+
+    return bounded
+
+
 def _environment(*, escapes: bool) -> Environment:
     environment = _Limited(autoescape=escapes, undefined=FalsyStrictUndefined)
     for tag in _LEFT_OUT:
         environment.tags.pop(tag, None)
+    environment.add_filter("replace", _bounded_replace(environment.filters["replace"]))
     return environment
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, field_validator, model_validator
 
 from cdp.channels import FORMS, Form
 from cdp.yaml_files import Place
@@ -147,6 +147,18 @@ class Offer(_Node):
         if self.starts_at and self.ends_at and self.starts_at >= self.ends_at:
             raise ValueError("`from` must be before `until`")
         return self
+
+    @field_validator("scope")
+    @classmethod
+    def _plain(cls, scope: str) -> str:
+        """Spaces and capitals make no other scope, so that a slip is not a second price."""
+        return " ".join(scope.split()).casefold()
+
+    @property
+    def terms(self) -> dict[str, str]:
+        """What the person pays, each amount in one spelling."""
+        price = {"price": f"{self.price:.2f}", "currency": str(self.currency)} if self.price is not None else {}
+        return price or {"discount": f"{self.discount:.4f}".rstrip("0").rstrip(".")}
 
 
 class Template(_Node):

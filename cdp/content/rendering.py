@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cdp.channels import FORMS, Form
 from cdp.content.compiled import Compiled, Parts
-from cdp.content.limits import require_short
+from cdp.content.limits import require_safe_links, require_short
 from cdp.content.liquid import ContentRefused, rendered
 from cdp.content.model import PRODUCT_CHOICES, Brand, ChatForm
 from cdp.delivery import ChatTemplate, Content, Email, Push, Text
+
+CHAT_IS_CLOSED = "the person has not written within a day, so that the chat takes only its provider's templates"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,17 @@ class Inline(BaseModel):
         missing = {form for form, part in _NEEDED.items() if getattr(self, part) is None}
         return tuple(name for name, form in FORMS.items() if form not in missing)
 
+    @model_validator(mode="after")
+    def _can_be_written(self) -> Self:
+        for text in (self.text, self.subject, self.html, self.title):
+            if text and "\0" in text:
+                raise ValueError("text must not have the character NUL")
+        try:
+            self.model_dump_json().encode()
+        except ValueError:
+            raise ValueError("text must be Unicode") from None
+        return self
+
 
 # What content for a form needs besides its text.
 _NEEDED: Mapping[Form, str] = {"mail": "subject", "notification": "title"}
@@ -82,6 +95,7 @@ def render(content: Compiled | Inline, channel: str, values: Values, brand: Bran
     """
     found = _inline(content, channel, values, brand) if isinstance(content, Inline) else _of(content, channel, values)
     require_short(channel, found.content)
+    require_safe_links(channel, found.content)
     return found
 
 
@@ -135,6 +149,8 @@ def _chat(form: ChatForm, parts: Parts, variables: Mapping[str, Any], *, is_open
     if form.template and not (form.text and is_open):
         values = tuple(rendered(part, variables).strip() for name, part in parts.items() if name.startswith("value."))
         return ChatTemplate(form.template, str(form.language), values)
+    if not is_open:
+        raise ContentRefused(CHAT_IS_CLOSED)
     return Text(rendered(parts["text"], variables).strip())
 
 
@@ -157,6 +173,8 @@ def _inline(inline: Inline, channel: str, values: Values, brand: Brand) -> Rende
         case "text":
             return Rendered(Text(_with_opt_out(inline.text, "en", brand, values)), "")
         case _:
+            if not values.is_chat_open:
+                raise ContentRefused(CHAT_IS_CLOSED)
             return Rendered(Text(inline.text), "")
 
 

@@ -39,7 +39,8 @@ class _Case:
     @property
     def latest(self) -> datetime:
         longest = self.start + self.policy.longest_wait_hours * _HOUR
-        return min(longest, self.question.deadline or longest)
+        offer_ends = self.question.offer.ends_at if self.question.offer else None
+        return min(longest, self.question.deadline or longest, offer_ends or longest)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def decide(question: Question, facts: Facts, policy: Policy, now: datetime) -> D
     """
     counted = messages(facts.planned, facts.sent, policy.purposes)
     case = _Case(question, facts, policy, now, counted)
-    offer = offer_gate(question.offer, facts.claims, policy.offers, now)
+    offer = offer_gate(question.offer, facts.claims, policy.offers, case.start)
     about_person = [resolvable(facts), holdout_gate(assignments(question, facts, policy)), offer.reason]
     verdicts = list(_until_one_fails(reason for reason in about_person if reason))
     is_open = verdicts[-1].verdict == "pass"

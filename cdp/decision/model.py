@@ -13,12 +13,17 @@ from cdp.decision.caps import Planned, Sent
 
 @dataclass(frozen=True)
 class OfferTerms:
-    """What an offer says of a scope. terms: their canonical text. ends_at: None for an offer without an end."""
+    """What an offer says of a scope. terms: their canonical text.
+
+    starts_at, ends_at: open if None. is_adaptable: the message can show other terms of the same kind instead.
+    """
 
     scope: str
     terms: str
     terms_hash: str
     ends_at: datetime | None = None
+    starts_at: datetime | None = None
+    is_adaptable: bool = True
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cdp.decision.model import Claim, OfferTerms, Reason
 from cdp.decision.policy import OfferRules
 
 
-def terms_of(scope: str, terms: str, ends_at: datetime | None) -> OfferTerms:
+def terms_of(
+    scope: str,
+    terms: str,
+    ends_at: datetime | None,
+    starts_at: datetime | None = None,
+    *,
+    is_adaptable: bool = True,
+) -> OfferTerms:
     """An offer's terms; `terms` is their canonical text, such as JSON with sorted keys."""
-    return OfferTerms(scope, terms, hashlib.sha256(terms.encode()).hexdigest()[:16], ends_at)
+    digest = hashlib.sha256(terms.encode()).hexdigest()[:16]
+    return OfferTerms(scope, terms, digest, ends_at, starts_at, is_adaptable)
 
 
 def canonical(terms: dict[str, str | None]) -> str:
@@ -40,23 +48,34 @@ class OfferVerdict:
         return self.reason is None or self.reason.verdict == "pass"
 
 
-def offer_gate(offer: OfferTerms | None, claims: Sequence[Claim], rules: OfferRules, now: datetime) -> OfferVerdict:
-    """Whether the person may get an offer, beside those that they hold."""
+def offer_gate(offer: OfferTerms | None, claims: Sequence[Claim], rules: OfferRules, start: datetime) -> OfferVerdict:
+    """Whether the person may get an offer, beside those that they hold.
+
+    Args:
+        start: the earliest time that the message may go out.
+    """
     if offer is None:
         return OfferVerdict()
-    if offer.ends_at is not None and offer.ends_at <= now:
+    if offer.ends_at is not None and offer.ends_at <= start:
         return OfferVerdict(Reason("offer", None, "fail", "offer_has_ended"))
+    if offer.starts_at is not None and offer.starts_at > start:
+        return OfferVerdict(Reason("offer", None, "fail", "offer_has_not_begun"))
     others = [
         claim
         for claim in claims
-        if claim.scope == offer.scope and claim.until > now and claim.terms_hash != offer.terms_hash
+        if claim.scope == offer.scope and claim.until > start and claim.terms_hash != offer.terms_hash
     ]
     if not others:
         return OfferVerdict(Reason("offer", None, "pass", "no_other_terms"), offer)
     first = min(others, key=lambda claim: claim.claimed_at)
-    if rules.on_conflict == "keep_first_terms":
-        kept = OfferTerms(offer.scope, first.terms, first.terms_hash, first.until)
+    if rules.on_conflict == "keep_first_terms" and offer.is_adaptable and _kind(first.terms) == _kind(offer.terms):
+        kept = replace(offer, terms=first.terms, terms_hash=first.terms_hash, ends_at=first.until)
         return OfferVerdict(Reason("offer", None, "pass", "first_terms_kept", first.held_by), kept)
     if rules.on_conflict == "supersede":
         return OfferVerdict(Reason("offer", None, "pass", "supersedes", first.held_by), offer, tuple(others))
     return OfferVerdict(Reason("offer", None, "fail", "other_terms_claimed", first.held_by))
+
+
+def _kind(terms: str) -> frozenset[str]:
+    """What terms name: a message that shows a price cannot show a discount instead."""
+    return frozenset(json.loads(terms))

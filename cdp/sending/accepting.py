@@ -15,7 +15,7 @@ from typing import Any
 from cdp.content.compiled import Compiled
 from cdp.content.library import Library
 from cdp.content.liquid import ContentRefused
-from cdp.content.model import Offer
+from cdp.content.model import Need, Offer
 from cdp.content.rendering import Inline, Values, channels_of, render
 from cdp.decision import Decision, Holdout, OfferTerms, Question
 from cdp.decision.facts import Asked
@@ -94,7 +94,7 @@ def asking(wanted: Wanted, library: Library, policy: Policy, sendable: Collectio
         at=wanted.at,
         deadline=wanted.deadline,
         urgency=wanted.urgency,
-        offer=offer_terms(wanted.offer or _offer_of(wanted.content)),
+        offer=_offer_terms(wanted),
         holdouts=wanted.holdouts,
     )
     asked = Asked(question, wanted.profile_id, wanted.identifiers, wanted.client_id, message_id)
@@ -176,12 +176,24 @@ def _offer_in_force(terms: OfferTerms) -> str:
     return json.dumps({"scope": terms.scope, **json.loads(terms.terms), **until}, ensure_ascii=False)
 
 
-def offer_terms(offer: Offer | None) -> OfferTerms | None:
+def offer_terms(offer: Offer | None, *, is_adaptable: bool = True) -> OfferTerms | None:
     """What a person pays under an offer; its period is not part of the terms."""
     if offer is None:
         return None
-    said = offer.model_dump(mode="json", exclude={"scope", "starts_at", "ends_at"}, exclude_none=True)
-    return terms_of(offer.scope, canonical(said), offer.ends_at)
+    return terms_of(offer.scope, canonical({**offer.terms}), offer.ends_at, offer.starts_at, is_adaptable=is_adaptable)
+
+
+def _offer_terms(wanted: Wanted) -> OfferTerms | None:
+    """The terms of the message's offer.
+
+    Raises:
+        ContentRefused: the template speaks of another kind of offer.
+    """
+    own = _offer_of(wanted.content)
+    if wanted.offer and own and wanted.offer.terms.keys() != own.terms.keys():
+        kind = "discount" if own.discount is not None else "price"
+        raise ContentRefused(f"the template's offer is a {kind}, the request's is not", hint="Use another template")
+    return offer_terms(wanted.offer or own, is_adaptable=isinstance(wanted.content, Compiled))
 
 
 def _candidates(wanted: Wanted, library: Library, sendable: Collection[str]) -> tuple[str, ...]:
@@ -211,7 +223,7 @@ def _that_fit(inline: Inline, channels: Sequence[str], library: Library) -> tupl
     fitting, refused = [], None
     for channel in channels:
         try:
-            render(inline, channel, Values(), library.brand)
+            render(inline, channel, Values(is_chat_open=True), library.brand)
             fitting.append(channel)
         except ContentRefused as error:
             refused = error
@@ -230,6 +242,25 @@ def _check_data(wanted: Wanted) -> None:
         if name not in needs:
             hint = f"The template needs {', '.join(needs) or 'no data'}"
             raise ContentRefused("the data have a value that the template does not know", hint=hint)
-        size = len(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-        if size > needs[name].longest:
-            raise ContentRefused(f"data.{name} has {size:,} characters; the template allows {needs[name].longest:,}")
+        _check_value(name, value, needs[name])
+
+
+_NUMBER = (int, float)
+
+
+def _check_value(name: str, value: Any, need: Need) -> None:
+    if value is None or value == "":
+        raise ContentRefused(f"data.{name} is empty")
+    is_number = isinstance(value, _NUMBER) and isinstance(need.example, _NUMBER | str) and not isinstance(value, bool)
+    if not isinstance(value, type(need.example)) and not is_number:
+        raise ContentRefused(f"data.{name} is not what the template's example is: {type(need.example).__name__}")
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except ValueError as error:
+        raise ContentRefused(f"data.{name} has text or a number that cannot be written") from error
+    if "\\u0000" in text:
+        raise ContentRefused(f"data.{name} has the character NUL")
+    size = len(value if isinstance(value, str) else text)
+    if size > need.longest:
+        raise ContentRefused(f"data.{name} has {size:,} characters; the template allows {need.longest:,}")

@@ -52,21 +52,21 @@ def test_one_content_as_each_channel_shows_it(library: Library) -> None:
     values = replace(example_values(welcome.template), headers={"List-Unsubscribe": "<https://x>"})
     mail = render(welcome, "email", values, library.brand).content
     assert isinstance(mail, Email)
-    assert mail.subject == "Welcome, Ann"
+    assert mail.subject == "Welcome, Sam"
     assert mail.headers == {"List-Unsubscribe": "<https://x>"}
-    assert "Hello Ann\n\nWe are glad" in mail.text and "- tell us what you like (https://shop" in mail.text
+    assert "Hello Sam\n\nWe are glad" in mail.text and "- tell us what you like (https://shop" in mail.text
     assert mail.text.endswith("Unsubscribe or change what you get: https://cdp.example.com/u/example")
-    assert ">Hello Ann</h1>" in mail.html and 'href="https://cdp.example.com/u/example"' in mail.html
+    assert ">Hello Sam</h1>" in mail.html and 'href="https://cdp.example.com/u/example"' in mail.html
     assert "{{" not in mail.html and "{%" not in mail.html
     sms = render(welcome, "sms", values, library.brand).content
     assert sms == Text(
-        "Alpine Outfitters: welcome, Ann! See what is new: https://shop.example.com/new Reply STOP to opt out"
+        "Alpine Outfitters: welcome, Sam! See what is new: https://shop.example.com/new Reply STOP to opt out"
     )
     assert isinstance(render(welcome, "push", values, library.brand).content, Push)
     chat = render(welcome, "whatsapp", values, library.brand).content
-    assert chat == ChatTemplate("welcome", "en", ("Ann",))
+    assert chat == ChatTemplate("welcome", "en", ("Sam",))
     opened = render(welcome, "whatsapp", replace(values, is_chat_open=True), library.brand).content
-    assert opened == Text("Welcome, Ann! See what is new: https://shop.example.com/new")
+    assert opened == Text("Welcome, Sam! See what is new: https://shop.example.com/new")
 
 
 LANGUAGES = (
@@ -138,6 +138,45 @@ def test_a_version_is_its_content(library: Library, tmp_path: Path) -> None:
     assert load_library(tmp_path, BRAND).require("welcome").version != welcome.version
 
 
+NEEDS = """
+title: T
+needs: {items: {example: [{name: Rope}]}}
+languages: {en: {sms: "{% for i in data.items %}{{ i.name }}{% endfor %}"}}
+"""
+
+
+def test_a_list_of_values_can_be_used(tmp_path: Path) -> None:
+    (tmp_path / "list.yaml").write_text(NEEDS)
+    found = load_library(tmp_path, BRAND)
+    values = Values(data={"items": [{"name": "Rope"}, {"name": "Axe"}]})
+    assert render(found.require("list"), "sms", values, found.brand).content == Text("RopeAxe")
+
+
+LINKS = ("javascript:alert(1)", "data:text/html,x", " JaVaScRiPt:alert(1)", "vbscript:x", "//evil.example.com")
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("channel", ["email", "push"])
+def test_a_link_that_is_none_of_the_web_is_refused(library: Library, link: str, channel: str) -> None:
+    shipped = library.require("order_shipped")
+    with pytest.raises(ContentRefused, match="neither http nor https"):
+        render(shipped, channel, Values(data={"order_id": "1", "tracking_url": link}), library.brand)
+
+
+def test_what_looks_like_a_mark_of_ours_is_text(tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_text(MAIL.format(subject="Hi", text="see xLiquid7x and {{ brand.name }}"))
+    found = load_library(tmp_path, BRAND)
+    content = render(found.require("odd"), "email", Values(), found.brand).content
+    assert isinstance(content, Email) and "see xLiquid7x and Alpine" in content.text
+
+
+def test_a_chat_takes_text_only_while_it_is_open(library: Library) -> None:
+    with pytest.raises(ContentRefused, match="has not written within a day"):
+        render(Inline(text="hi"), "whatsapp", Values(), library.brand)
+
+
+BOMB = "{% assign a = 'aaaaaaaaaa' %}{{ a" + " | replace: 'a', a" * 9 + " | size }}"
+
 BROKEN = (
     # content, the problem
     (
@@ -146,7 +185,7 @@ BROKEN = (
     ),
     (
         MAIL.format(subject="Hi {{ data.x }}", text="x"),
-        "with the longest values: en.email.subject: data.x is undefined",
+        "data.x is given by nobody",
     ),
     (MAIL.format(subject="Hi", text="{% if x"), "languages.en.email.blocks.0.text: missing tag name"),
     (MAIL.format(subject="Hi", text="{{ 'x' | nofilter }}"), "unknown filter 'nofilter'"),
@@ -157,6 +196,10 @@ BROKEN = (
     (
         MAIL.format(subject="Hi", text="{% for i in (1..2000) %}{{ person.city | default: 'x' }}{% endfor %}" * 8),
         "limit",
+    ),
+    (
+        MAIL.format(subject="Hi", text="{% assign a = 'aaaaaaaaaa' %}{{ a" + " | replace: 'a', a" * 9 + " | size }}"),
+        "too long",
     ),
     (MAIL.format(subject="Hi", text="{% include 'welcome' %}"), "unexpected tag 'include'"),
     (
@@ -180,6 +223,7 @@ BROKEN = (
     ("title: T\ndefault_language: de\nlanguages: {en: {sms: x}}", "the default language de has no words"),
     ("title: T\noffer: {scope: x, price: 1}\nlanguages: {en: {sms: x}}", "a price needs a currency"),
     ("title: T\noffer: {scope: x, discount: 1.5}\nlanguages: {en: {sms: x}}", "less than or equal to 1"),
+    ("title: T\nlanguages: {en: {sms: '{{ offer.discount | times: 100 }}'}}", "offer.discount is given by nobody"),
     ("title: T\nlanguages: {en: {sms: x}}\ntitle: U", "duplicate key"),
     ("[", "not YAML"),
 )

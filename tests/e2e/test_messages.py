@@ -24,7 +24,7 @@ def test_templates_are_checked_listed_and_shown(command: Command, tmp_path: Path
     assert names == ["order_shipped", "spring_sale", "welcome"]
     page = tmp_path / "welcome.html"
     shown = command("templates", "preview", "welcome", "--language", "de", "--html", str(page))
-    assert "Subject: Willkommen, Ann" in shown.stdout and "GSM-7" in shown.stdout
+    assert "Subject: Willkommen, Sam" in shown.stdout and "GSM-7" in shown.stdout
     assert "<!doctype html>" in page.read_text()
     assert command("templates", "preview", "no_such").error.startswith("unknown template. Templates are: ")
 

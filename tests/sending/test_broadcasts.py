@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import structlog
 
+from cdp.delivery import Refused
 from cdp.errors import Unavailable
 from cdp.people.published import PublishedChanges, apply_publish
 from cdp.sending.accepting import SEND
@@ -25,6 +26,7 @@ from cdp.sending.broadcasts import (
     resume,
     start,
 )
+from cdp.sending.planning import FALLBACK
 from cdp.work import Runner
 from tests.sending.world import NOW, World
 
@@ -180,3 +182,24 @@ def test_a_warehouse_that_is_not_there_yet_is_tried_again(world: World) -> None:
     world.clock.advance(minutes=1)
     world.work()
     assert figures(world, broadcast_id) == {"waiting": 0, "accepted": 120}
+
+
+def test_a_pause_does_not_bring_it_forward(world: World) -> None:
+    broadcast_id = begin(world, starts_at=NOW + timedelta(days=1))
+    turn(world, pause, broadcast_id)
+    turn(world, resume, broadcast_id)
+    world.work()
+    assert figures(world, broadcast_id) == {"waiting": 0}
+    world.clock.advance(days=1)
+    world.work()
+    assert figures(world, broadcast_id) == {"waiting": 0, "accepted": 120}
+
+
+def test_a_cancelled_broadcast_has_no_fallbacks(world: World) -> None:
+    broadcast_id = begin(world)
+    world.recorder.script = [Refused("http_400")] * 120
+    kinds = [kind for kind in world.kinds if kind.name != FALLBACK]
+    Runner(world.store, kinds, world.clock, structlog.get_logger(), lambda: 0.5).drain()
+    turn(world, cancel_broadcast, broadcast_id)
+    world.work()
+    assert figures(world, broadcast_id) == {"waiting": 0, "failed": 120}

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from cdp.content.rendering import Inline
-from cdp.delivery import Email, InDoubt, Refused, Retry, Text
+from cdp.delivery import Dispatch, Email, InDoubt, Outcome, Refused, Retry, Text
 from cdp.errors import InputRefused
 from cdp.sending.accepting import SEND
 from cdp.sending.withdrawing import CannotCancel, cancel
@@ -127,7 +127,9 @@ def test_a_lost_answer_is_sent_again_where_the_policy_says_so(store: Store) -> N
     purposes = {"transactional": {"needs_consent": False, "is_capped": False, "on_unknown": "resend"}}
     world = World(store, policy=policy(purposes={**_purposes(), **purposes}))
     [ann] = world.people("ann")
-    message = world.send(ann, "order_shipped", purpose="transactional", data={"order_id": "1", "tracking_url": "x"})
+    message = world.send(
+        ann, "order_shipped", purpose="transactional", data={"order_id": "1", "tracking_url": "https://x"}
+    )
     world.recorder.script = [InDoubt("read_timeout")]
     world.work()
     assert world.message(message.message_id).state == "queued"
@@ -283,3 +285,31 @@ def test_an_address_that_is_gone_is_not_tried_again(world: World) -> None:
     world.work()
     again = world.send(ann, channels=("push",))
     assert (again.state, again.reason) == ("refused", "hard_bounce")
+
+
+def test_what_raises_leaves_its_batch_alone(world: World) -> None:
+    people = world.people("ann", "bob", "cleo")
+    sent = [world.send(one, channels=("email",)) for one in people]
+    usual = world.recorder.send
+
+    def raises_once(dispatch: Dispatch) -> Outcome:
+        if dispatch.message_id == sent[1].message_id:
+            raise OSError("no space left")
+        return usual(dispatch)
+
+    world.recorder.send = raises_once  # type: ignore[method-assign]
+    world.work()
+    assert [world.message(one.message_id).state for one in sent] == ["accepted", "unknown", "accepted"]
+    assert world.message(sent[1].message_id).reason == "defect_OSError"
+
+
+def test_a_purpose_that_the_policy_has_lost_ends_its_messages(store: Store) -> None:
+    world = World(store)
+    [ann] = world.people("ann")
+    message = world.send(ann)
+    world.close()
+    world = World(store, policy=policy(purposes={"other": {"needs_consent": True, "is_capped": True}}))
+    world.work()
+    found = world.message(message.message_id)
+    assert (found.state, found.reason) == ("suppressed", "unknown_purpose")
+    world.close()

@@ -17,7 +17,7 @@ def test_a_share_of_the_people_gets_nothing_and_it_stays_the_same_share(store: S
     world = World(store, policy=policy(holdout_share=0.9, frequency_caps={"all": {"per_day": 9}}))
     again = world.send_all(*(world.wanted(one) for one in people))
     assert {one.profile_id for one in again if one.reason == "held_out"} == held
-    data = {"order_id": "1", "tracking_url": "x"}
+    data = {"order_id": "1", "tracking_url": "https://x"}
     service = world.send_all(
         *(world.wanted(one, "order_shipped", purpose="transactional", data=data) for one in people)
     )

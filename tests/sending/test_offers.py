@@ -8,7 +8,9 @@ from decimal import Decimal
 
 import pytest
 
+from cdp.content.liquid import ContentRefused
 from cdp.content.model import Offer
+from cdp.content.rendering import Inline
 from cdp.delivery import Email
 from cdp.sending.withdrawing import cancel
 from cdp.store import Store
@@ -19,7 +21,7 @@ UNTIL = NOW + timedelta(days=30)
 SKIS = {"scope": "skis", "until": UNTIL}
 DEAR = Offer(**SKIS, price=Decimal("499.00"), currency="CHF")
 CHEAP = Offer(**SKIS, price=Decimal("399.00"), currency="CHF")
-DATA = {"order_id": "1", "tracking_url": "x"}
+DATA = {"order_id": "1", "tracking_url": "https://x"}
 BOOTS = Offer(scope="boots", price=Decimal("99.00"), currency="CHF", until=UNTIL)
 
 
@@ -94,4 +96,44 @@ def test_three_campaigns_at_once_leave_one_price_each(store: Store, rule: str) -
             shown.setdefault(str(one.profile_id), set()).add(json.loads(str(one.offer))["price"])
     assert len(shown) == 40
     assert {len(prices) for prices in shown.values()} == {1}
+    world.close()
+
+
+def test_one_price_in_two_spellings_is_one(store: Store) -> None:
+    world = with_rule(store, "block")
+    [ann] = world.people("ann")
+    spellings = [("skis", Decimal("10")), ("skis", Decimal("10.0")), (" Skis ", Decimal("10.00"))]
+    sent = [
+        world.send(
+            ann, content=Inline(subject="Skis", text="now"), offer=Offer(scope=scope, price=price, currency="CHF")
+        )
+        for scope, price in spellings
+    ]
+    assert [one.state for one in sent] == ["queued"] * 3
+    world.close()
+
+
+def test_an_offer_is_made_within_its_period(store: Store) -> None:
+    world = with_rule(store, "block")
+    [ann] = world.people("ann")
+    data = {"order_id": "1", "tracking_url": "https://x"}
+    early = DEAR.model_copy(update={"starts_at": NOW + timedelta(days=1)})
+    assert world.send(ann, "order_shipped", offer=early, data=data).reason == "offer_has_not_begun"
+    short = DEAR.model_copy(update={"ends_at": NOW + timedelta(minutes=5)})
+    late = world.send(ann, "order_shipped", offer=short, data=data, at=NOW + timedelta(minutes=6))
+    assert late.reason == "offer_has_ended"
+    assert world.send(ann, "order_shipped", offer=short, data=data).expires_at == NOW + timedelta(minutes=5)
+    world.close()
+
+
+def test_first_terms_stand_only_where_the_message_can_show_them(store: Store) -> None:
+    world = with_rule(store, "keep_first_terms")
+    [ann, bob] = world.people("ann", "bob")
+    text = Inline(subject="Skis", text="for 399")
+    assert [world.send(ann, content=text, offer=one).state for one in (DEAR, CHEAP)] == ["queued", "refused"]
+    spring = {"scope": "spring_collection", "until": UNTIL}
+    world.send(bob, content=text, offer=Offer(**spring, price=Decimal(10), currency="CHF"))
+    assert world.send(bob, "spring_sale").reason == "other_terms_claimed"
+    with pytest.raises(ContentRefused, match="the template's offer is a discount"):
+        world.send(bob, "spring_sale", offer=Offer(scope="x", price=Decimal(10), currency="CHF"))
     world.close()

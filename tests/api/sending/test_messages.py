@@ -53,6 +53,9 @@ WRONG = (
     ({"data": {}}, 422, "content_refused", "data.order_id is missing"),
     ({"data": {**ORDER, "x": 1}}, 422, "content_refused", "the template does not know"),
     ({"data": {**ORDER, "order_id": "9" * 21}}, 422, "content_refused", "21 characters; the template allows 20"),
+    ({"data": {**ORDER, "order_id": ""}}, 422, "content_refused", "data.order_id is empty"),
+    ({"data": {**ORDER, "order_id": {"a": 1}}}, 422, "content_refused", "is not what the template's example is"),
+    ({"data": {**ORDER, "order_id": "a\0b"}}, 422, "content_refused", "the character NUL"),
     ({"channels": ["whatsapp"]}, 422, "content_refused", "no words for any of the channels"),
     ({"purpose": "advertising"}, 422, "input_refused", "unknown purpose"),
     ({"deadline": "2026-07-01T11:00:00Z"}, 422, "input_refused", "the deadline has passed"),
@@ -169,3 +172,21 @@ def test_who_may_send_may_do_nothing_else(service: Service) -> None:
                 allowed.append((method, path, scopes))
     assert all("messages:send" in scopes for _, _, scopes in allowed), allowed
     assert {path.split("/")[2] for _, path, _ in allowed} == {"messages", "broadcasts"}
+
+
+def test_a_lone_surrogate_is_refused(service: Service) -> None:
+    headers = {**service.headers(service.everything), "Content-Type": "application/json"}
+    for body in (
+        {**SHIPPED, "data": {**ORDER, "order_id": "\ud800"}},
+        {"to": {"profile_id": ANN}, "purpose": "transactional", "content": {"text": "\ud800", "subject": "x"}},
+    ):
+        response = service.http.post("/v1/messages", content=json.dumps(body), headers=headers)
+        assert response.status_code == 422, response.text
+
+
+def test_a_dry_run_shows_the_person_only_to_who_may_read_profiles(service: Service) -> None:
+    headers = service.headers(service.add_client("shop", "messages:send"))
+    body = {"to": {"profile_id": ANN}, "template": "welcome", "purpose": "transactional"}
+    for allowed, name in ((headers, "Sam"), (service.headers(service.everything), "Ann")):
+        found = service.http.post("/v1/messages?dry_run=true", json=body, headers=allowed).json()
+        assert name in found["previews"][0]["content"]["subject"]
