@@ -6,6 +6,7 @@ answer may stand for a message that was taken: sending it again may send it twic
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -140,6 +141,11 @@ class HttpTransport:
                 made = Retry(f"authorisation_{_name_of(error)}")
             self._kept.made = made, self.clock() + _PAUSE if isinstance(made, Retry) else made.renew_at
             return made
+
+
+def basic_auth(user: str, password: str) -> str:
+    """The header `Authorization` of HTTP Basic (RFC 7617)."""
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 def outcome_of_status(response: httpx.Response, code: str | None = None) -> Outcome:

@@ -7,25 +7,23 @@ which every event of the message carries as a user variable.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from datetime import datetime
 from email.utils import formataddr
 
 import httpx
 
 from cdp.delivery import Accepted, Dispatch, Email, Outcome, Setting, Settings
-from cdp.delivery.http import HttpSender, json_of, outcome_of_status
+from cdp.delivery.http import HttpSender, basic_auth, json_of, outcome_of_status
 
 
 def request(dispatch: Dispatch, settings: Settings, _now: datetime) -> httpx.Request:
     """The request for an e-mail."""
     content = dispatch.content
     assert isinstance(content, Email)
-    credentials = b64encode(f"api:{settings['api_key']}".encode()).decode()
     return httpx.Request(
         "POST",
         f"{settings['base_url']}/v3/{settings['domain']}/messages",
-        headers={"Authorization": f"Basic {credentials}"},
+        headers={"Authorization": basic_auth("api", settings["api_key"])},
         data={
             "from": formataddr((dispatch.sender, settings["from_address"])),
             "to": dispatch.address,

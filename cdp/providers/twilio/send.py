@@ -6,13 +6,12 @@ in the URL of the status callback, whose query is signed as well. Errors: https:
 
 from __future__ import annotations
 
-import base64
 from datetime import datetime
 
 import httpx
 
 from cdp.delivery import Accepted, Dispatch, Outcome, Retry, Setting, Settings, Text
-from cdp.delivery.http import HttpSender, json_of, outcome_of_status
+from cdp.delivery.http import HttpSender, basic_auth, json_of, outcome_of_status
 from cdp.providers.twilio.webhook import MESSAGE_ID
 
 # The longest time that Twilio keeps a message in its queue.
@@ -27,12 +26,11 @@ def request(dispatch: Dispatch, settings: Settings, now: datetime) -> httpx.Requ
     content = dispatch.content
     assert isinstance(content, Text)
     sender = settings["sender_id"]
-    credentials = base64.b64encode(f"{settings['account_sid']}:{settings['auth_token']}".encode()).decode()
     seconds = int((dispatch.expires_at - now).total_seconds())
     return httpx.Request(
         "POST",
         f"{settings['base_url']}/2010-04-01/Accounts/{settings['account_sid']}/Messages.json",
-        headers={"Authorization": f"Basic {credentials}"},
+        headers={"Authorization": basic_auth(settings["account_sid"], settings["auth_token"])},
         data={
             "To": dispatch.address,
             "MessagingServiceSid" if sender.startswith("MG") and len(sender) == 34 else "From": sender,

@@ -7,14 +7,13 @@ https://developer.vonage.com/en/api-errors/messages, whose numbers are the fragm
 
 from __future__ import annotations
 
-import base64
 import re
 from datetime import datetime
 
 import httpx
 
 from cdp.delivery import Accepted, Dispatch, Outcome, Retry, Setting, Settings, Text
-from cdp.delivery.http import HttpSender, json_of, outcome_of_status, retry_after
+from cdp.delivery.http import HttpSender, basic_auth, json_of, outcome_of_status, retry_after
 
 # How long Vonage tries to deliver a message, in seconds.
 _SHORTEST, _LONGEST = 300, 259_200
@@ -27,12 +26,11 @@ def request(dispatch: Dispatch, settings: Settings, now: datetime) -> httpx.Requ
     """The request for a text message."""
     content = dispatch.content
     assert isinstance(content, Text)
-    credentials = base64.b64encode(f"{settings['api_key']}:{settings['api_secret']}".encode()).decode()
     seconds = int((dispatch.expires_at - now).total_seconds())
     return httpx.Request(
         "POST",
         f"{settings['base_url']}/v1/messages",
-        headers={"Authorization": f"Basic {credentials}"},
+        headers={"Authorization": basic_auth(settings["api_key"], settings["api_secret"])},
         json={
             "channel": "sms",
             "message_type": "text",
