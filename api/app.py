@@ -171,7 +171,6 @@ def _context(configuration: Configuration, clock: Clock, fetch: Fetch) -> Contex
         intake=Intake(receiver, metrics),
         policy=policy,
         unsubscribing=unsubscribing,
-        library=configuration.library,
         tools=tools,
         messages=MessageService(store, tools, settings.default_region, clock),
         decisions=DecisionService(store, policy, settings.default_region, clock),

@@ -20,7 +20,6 @@ from api.security.rate_limit import RateLimit
 from api.security.tokens import TokenService
 from api.sending.service import MessageService
 from cdp.consent.links import UnsubscribeLinks
-from cdp.content.library import Library
 from cdp.decision.policy import Policy
 from cdp.live import Receiver
 from cdp.live.verify import Verifier
@@ -40,7 +39,6 @@ class Context:
     intake: Intake
     policy: Policy
     decisions: DecisionService
-    library: Library
     tools: Tools
     messages: MessageService
     unsubscribing: UnsubscribeLinks

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from cdp.fields import IDENTIFIER_TYPES
 
@@ -63,3 +63,18 @@ class Identifier(BaseModel):
 
     type: IdentifierType
     value: IdentifierValue
+
+
+class Recipient(BaseModel):
+    """The person that is meant: a profile id, or identifiers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    profile_id: Name | None = None
+    identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)] | None = None
+
+    @model_validator(mode="after")
+    def _identifies_the_person_once(self) -> Self:
+        if (self.profile_id is None) == (self.identifiers is None):
+            raise ValueError("give either profile_id or identifiers")
+        return self

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from cdp.errors import ConfigurationError
 
@@ -42,6 +43,25 @@ class Document:
             else:
                 break
         return line
+
+
+# Pydantic's words for what a file of ours has wrong, in words for those who write it.
+_PLAIN = {
+    "extra_forbidden": "unknown key",
+    "missing": "is missing",
+    "model_type": "must be a mapping",
+    "dict_type": "must be a mapping",
+    "tuple_type": "must be a list",
+}
+
+
+def first_problem(error: ValidationError) -> tuple[Place, str]:
+    """The place and the words of the error that helps most.
+
+    A mistyped key also leaves the right one missing: the error about the existing key is more helpful.
+    """
+    first = min(error.errors(include_url=False), key=lambda found: found["type"] == "missing")
+    return first["loc"], _PLAIN.get(first["type"], first["msg"].removeprefix("Value error, "))
 
 
 def read_yaml(path: Path, what: str) -> Document:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -11,22 +11,17 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    model_validator,
 )
 
-from api.schemas import MAX_IDENTIFIERS, Body, Identifier, Name, UtcTime, example
+from api.schemas import Body, Name, Recipient, UtcTime, example
 from cdp.channels import MESSAGE_CHANNELS, MessageChannelName
 
 MAX_REQUESTS = 1_000
 
 
-class DecisionRequest(BaseModel):
+class DecisionRequest(Recipient):
     """May this person get a message, on which channel and when? Unknown fields are refused: they may be limits."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    profile_id: Name | None = None
-    identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)] | None = None
     purpose: Name = Field(description="Purpose defined by the policy; as shipped, `marketing` or `transactional`")
     topic: Name | None = Field(None, description="Topic of the message, for consent by topic")
     candidates: Annotated[list[MessageChannelName], Field(min_length=1, max_length=len(MESSAGE_CHANNELS))] = Field(
@@ -35,12 +30,6 @@ class DecisionRequest(BaseModel):
     at: UtcTime | None = Field(None, description="Desired time of sending; by default now, and never earlier")
     deadline: UtcTime | None = Field(None, description="Time after which the message is useless")
     urgency: Literal["low", "normal", "high"] = Field("normal", description="Cost of waiting, as defined by the policy")
-
-    @model_validator(mode="after")
-    def _identifies_the_person_once(self) -> Self:
-        if (self.profile_id is None) == (self.identifiers is None):
-            raise ValueError("give either profile_id or identifiers")
-        return self
 
 
 Requests = Annotated[list[DecisionRequest], Field(min_length=1, max_length=MAX_REQUESTS)]

@@ -21,7 +21,7 @@ from api.security.body_limit import bounded
 from cdp.errors import InputRefused
 from cdp.ids import sortable_id
 from cdp.segments.members import is_known
-from cdp.sending.accepting import Wanted, asking
+from cdp.sending.accepting import Wanted, asking, purpose_of, topic_of
 from cdp.sending.broadcasts import (
     BROADCAST_STATES,
     Broadcast,
@@ -39,18 +39,13 @@ router = APIRouter(prefix="/v1/broadcasts", tags=["messages"], route_class=bound
 
 BroadcastId = Annotated[str, Path(description="Id of a broadcast", pattern=r"^bct_[0-9A-HJKMNP-TV-Z]{26}$")]
 _MOST_LISTED = 100
-
-
 _EXAMPLE = {"segment": "loyal_customer", "template": "spring_sale", "rate": 6_000}
 
 
 class BroadcastRequest(BaseModel):
     """Send a template to everybody in a segment, as the last run has published it."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example({"segment": "loyal_customer", "template": "spring_sale", "rate": 6_000}),
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(_EXAMPLE))
 
     segment: Name
     template: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -169,10 +164,7 @@ def _broadcast(context: Context, client_id: str, asked: BroadcastRequest) -> Bro
     """The broadcast, whose template, purpose and data are found in order before anybody is taken down."""
     tools, now = context.tools, context.clock()
     content = tools.library.require(asked.template)
-    purpose = asked.purpose or content.template.purpose
-    if purpose is None:
-        raise InputRefused("the broadcast needs a purpose", hint="The template has none of its own")
-    topic = asked.topic or content.template.topic
+    purpose, topic = purpose_of(content, asked.purpose), topic_of(content, asked.topic)
     wanted = Wanted(client_id, content, purpose, topic=topic, data=asked.data)
     asking(wanted, tools.library, tools.policy, tools.post.channels, now)
     broadcast_id = sortable_id("bct", now)

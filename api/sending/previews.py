@@ -32,7 +32,7 @@ def _previews(context: Context, asking: Asking, traits: dict[str, Any]) -> Itera
     for channel in asking.asked.question.candidates:
         blank = dict.fromkeys(("language", "content", "segments", "encoding", "byte_count", "problem"))
         try:
-            found = render(asking.wanted.content, channel, values, context.library.brand)
+            found = render(asking.wanted.content, channel, values, context.tools.library.brand)
         except ContentRefused as error:
             yield {**blank, "channel": channel, "problem": error.what}
             continue
@@ -47,11 +47,10 @@ def _previews(context: Context, asking: Asking, traits: dict[str, Any]) -> Itera
 
 
 def _traits(context: Context, decision: Decision) -> dict[str, Any]:
-    known = next((one.evidence_id for one in decision.reasons if one.gate == "resolvable"), None)
-    if known is None:
+    if decision.profile_id is None:
         return {}
     with context.store.read() as connection:
-        person = read_people(connection, {known}).get(known)
+        person = read_people(connection, {decision.profile_id}).get(decision.profile_id)
     return dict(person.document["traits"]) if person else {}
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from api.decision.schemas import ReasonView
-from api.schemas import MAX_IDENTIFIERS, Body, Identifier, Name, UtcTime, example
+from api.schemas import Body, Name, Recipient, UtcTime, example
 from cdp.channels import MESSAGE_CHANNELS, MessageChannelName
 from cdp.content.model import Offer
 from cdp.content.rendering import Inline
@@ -17,21 +17,6 @@ from cdp.sending.states import STATES
 MAX_MESSAGES = 1_000
 
 StateName = Literal[STATES]  # type: ignore[valid-type]
-
-
-class Recipient(BaseModel):
-    """The person that a message is for: a profile id, or identifiers."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    profile_id: Name | None = None
-    identifiers: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDENTIFIERS)] | None = None
-
-    @model_validator(mode="after")
-    def _identifies_the_person_once(self) -> Self:
-        if (self.profile_id is None) == (self.identifiers is None):
-            raise ValueError("give either profile_id or identifiers")
-        return self
 
 
 _TEMPLATE_EXAMPLE = {

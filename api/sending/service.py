@@ -17,7 +17,7 @@ from cdp.decision.log import logged, rehearse
 from cdp.errors import CdpError, InputRefused
 from cdp.idempotency import hash_of
 from cdp.idempotency.calls import Answers, Operation
-from cdp.sending.accepting import Asking, Wanted, accept, asking
+from cdp.sending.accepting import Asking, Wanted, accept, asking, purpose_of, topic_of
 from cdp.sending.messages import Message, messages_of
 from cdp.sending.tools import Tools
 from cdp.store import Connection, Store
@@ -118,17 +118,13 @@ class MessageService:
 def _wanted(
     client_id: str, request: MessageRequest, content: Compiled | Inline, identifiers: tuple[tuple[str, str], ...]
 ) -> Wanted:
-    template = content.template if isinstance(content, Compiled) else None
-    purpose = request.purpose or (template.purpose if template else None)
-    if purpose is None:
-        raise InputRefused("the message needs a purpose", hint="The template has none of its own")
     return Wanted(
         client_id=client_id,
         content=content,
-        purpose=purpose,
+        purpose=purpose_of(content, request.purpose),
         profile_id=request.to.profile_id,
         identifiers=identifiers,
-        topic=request.topic or (template.topic if template else None),
+        topic=topic_of(content, request.topic),
         data=request.data,
         channels=tuple(request.channels or ()),
         at=request.at,
@@ -150,10 +146,8 @@ def _recall(connection: Connection, ids: Sequence[str]) -> Sequence[Outcome]:
     """The first answers, with the messages as they are now."""
     kept = [one for one in ids if not one.startswith(_INVALID)]
     found = messages_of(connection, kept)
-    decisions = {
-        one.decision_id: one
-        for one in (each.decision for each in logged(connection, [one.decision_id for one in found.values()]))
-    }
+    of_messages = logged(connection, [one.decision_id for one in found.values()])
+    decisions = {one.decision.decision_id: one.decision for one in of_messages}
     return [
         Invalid(*json.loads(one[1:]))
         if one.startswith(_INVALID)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from cdp.content.compiled import Compiled
-from cdp.content.liquid import ContentRefused
+from cdp.content.liquid import LIQUID, ContentRefused
 from cdp.content.model import PRODUCT_CHOICES, Need, Template, texts_of
 from cdp.content.rendering import Values, render
 from cdp.fields import CORE_TRAITS
@@ -22,7 +22,6 @@ EXAMPLE_PERSON = {"first_name": "Sam", "last_name": "Example", "email": "sam@exa
 _EXAMPLE_PRODUCT = {"name": "Trail shoes", "url": "https://shop.example.com/p/1"}
 _EXAMPLE_URL = f"https://cdp.example.com/u/{'t' * 120}"
 
-_LIQUID = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _CURRENCIES = "€|\\$|£|¥|EUR|USD|CHF|GBP|JPY|SEK|NOK|DKK|PLN|CAD|AUD"
 _PRICE = re.compile(rf"\d+(?:[.,]\d+)?\s?(?:%|{_CURRENCIES})|(?:{_CURRENCIES})\s?\d", re.IGNORECASE)
 
@@ -40,7 +39,7 @@ def problems_of(compiled: Compiled) -> Iterator[Problem]:
     yield from unknown or _unfit(compiled)
     for place, text in texts_of(compiled.template):
         yield from _off_brand(compiled, place, text)
-        if compiled.template.offer is None and (found := _PRICE.search(_LIQUID.sub("", text))):
+        if compiled.template.offer is None and (found := _PRICE.search(LIQUID.sub("", text))):
             yield Problem(place, f"{found[0].strip()} is a price or a percentage, but the template declares no offer")
 
 
@@ -70,9 +69,7 @@ def example_values(template: Template) -> Values:
         person=EXAMPLE_PERSON,
         data={name: need.example for name, need in template.needs.items()},
         offer=offer_values(template),
-        products={
-            choice: [{"name": "Trail shoes", "url": "https://shop.example.com/p/1"}] for choice in PRODUCT_CHOICES
-        },
+        products={choice: [_EXAMPLE_PRODUCT] for choice in PRODUCT_CHOICES},
         unsubscribe_url="https://cdp.example.com/u/example",
     )
 
@@ -92,10 +89,9 @@ def _unfit(compiled: Compiled) -> Iterator[Problem]:
     cases = (("with the longest values", longest), ("without any trait", replace(longest, person={})))
     for language, channel in compiled.parts:
         for case, values in cases:
+            spoken = replace(values, person={**values.person, "language": language})
             try:
-                render(
-                    compiled, channel, replace(values, person={**values.person, "language": language}), compiled.brand
-                )
+                render(compiled, channel, spoken, compiled.brand)
             except ContentRefused as error:
                 yield Problem(("languages", language, channel), f"{case}: {error.what}")
                 break
@@ -114,7 +110,7 @@ def _unknown_values(compiled: Compiled) -> Iterator[Problem]:
 
 
 def _off_brand(compiled: Compiled, place: Place, text: str) -> Iterator[Problem]:
-    brand, plain = compiled.brand, _LIQUID.sub("", text)
+    brand, plain = compiled.brand, LIQUID.sub("", text)
     for word in brand.avoid:
         if _has_word(plain, word):
             yield Problem(place, f"the brand does not say {word!r}")

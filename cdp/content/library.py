@@ -17,11 +17,10 @@ from cdp.content.compiled import Compiled, compile_template
 from cdp.content.liquid import ContentRefused
 from cdp.content.model import Brand, Template
 from cdp.errors import ConfigurationError, InputRefused
-from cdp.yaml_files import Document, Place, read_yaml
+from cdp.yaml_files import Document, Place, first_problem, read_yaml
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _HINT = "Compare with the shipped data/templates/welcome.yaml, which explains each field"
-_PLAIN = {"extra_forbidden": "unknown key", "missing": "is missing", "model_type": "must be a mapping"}
 
 Model = TypeVar("Model", Brand, Template)
 
@@ -55,10 +54,8 @@ def load_library(folder: Path, brand: Path) -> Library:
     Raises:
         ConfigurationError: the first problem, with file, line and field.
     """
-    for _, problem in sorted(all_problems(folder, brand).items()):
-        raise problem[0]
     found = load_brand(brand)
-    return Library(found, {path.stem: _compiled(path, found)[0] for path in _files(folder)})
+    return Library(found, {path.stem: _in_order(path, found) for path in _files(folder)})
 
 
 def all_problems(folder: Path, brand: Path) -> Mapping[str, list[ConfigurationError]]:
@@ -70,6 +67,13 @@ def all_problems(folder: Path, brand: Path) -> Mapping[str, list[ConfigurationEr
     found = load_brand(brand)
     problems = {path.stem: _problems(path, found) for path in _files(folder)}
     return {name: wrong for name, wrong in problems.items() if wrong}
+
+
+def _in_order(path: Path, brand: Brand) -> Compiled:
+    compiled, document = _compiled(path, brand)
+    for problem in problems_of(compiled):
+        raise _refusal(document, problem)
+    return compiled
 
 
 def load_brand(path: Path) -> Brand:
@@ -123,9 +127,8 @@ def _validated(document: Document, model: type[Model], hint: str) -> Model:
     try:
         return model.model_validate(document.content)
     except ValidationError as error:
-        # A mistyped key also leaves the right one missing: the error about the existing key is more helpful.
-        first = min(error.errors(include_url=False), key=lambda found: found["type"] == "missing")
-        place = tuple(part for part in first["loc"] if not str(part)[:1].isupper())
-        problem = _PLAIN.get(first["type"], first["msg"].removeprefix("Value error, "))
+        loc, problem = first_problem(error)
+        # The names of forms are no fields.
+        place = tuple(part for part in loc if not str(part)[:1].isupper())
         field = ".".join(map(str, place)) or document.where
         raise document.refusal(place, f"{field}: {problem}", hint) from error

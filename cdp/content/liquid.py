@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from cdp.errors import InputRefused
 # Tags that read other templates or leak state between renderings.
 _LEFT_OUT = ("include", "render", "increment", "decrement")
 
+# The outputs and tags in a text.
+LIQUID = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 _LONGEST_COMPUTED = 500_000
 

@@ -13,7 +13,8 @@ from secrets import token_hex
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-_LIQUID = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+from cdp.content.liquid import LIQUID
+
 # Letters and digits, which Markdown and URLs leave alone, and which no text has by chance or by intent.
 _NAME = f"x{token_hex(8)}x"
 _MARK = re.compile(rf"{_NAME}(\d+)x")
@@ -57,7 +58,7 @@ def _without_liquid(source: str) -> tuple[str, list[str]]:
         pieces.append(found[0])
         return f"{_NAME}{len(pieces) - 1}x"
 
-    return _LIQUID.sub(taken, source), pieces
+    return LIQUID.sub(taken, source), pieces
 
 
 def _with_liquid(text: str, pieces: list[str]) -> str:

@@ -128,15 +128,13 @@ def _variables(values: Values, brand: Brand) -> Mapping[str, Any]:
         "offer": values.offer,
         "products": {choice: values.products.get(choice, ()) for choice in PRODUCT_CHOICES},
         "brand": {"name": brand.name},
-        "unsubscribe_url": values.unsubscribe_url or "",
+        "unsubscribe_url": values.unsubscribe_url,
     }
 
 
 def _email(parts: Parts, variables: Mapping[str, Any], values: Values) -> Email:
     subject = " ".join(rendered(parts["subject"], variables).split())
-    # An empty link would be shown as one.
-    body = {**variables, "unsubscribe_url": values.unsubscribe_url}
-    return Email(subject, rendered(parts["text"], body), rendered(parts["html"], body), values.headers)
+    return Email(subject, rendered(parts["text"], variables), rendered(parts["html"], variables), values.headers)
 
 
 def _push(parts: Parts, variables: Mapping[str, Any]) -> Push:

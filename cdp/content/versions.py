@@ -32,10 +32,10 @@ def keep_versions(store: Store, library: Library, now: datetime) -> None:
 
 
 class Versions:
-    """Compiled versions, each read and compiled once: a version never changes."""
+    """Compiled versions, each read and compiled once: a version never changes. Those of the library need not be."""
 
-    def __init__(self) -> None:
-        self._compiled: dict[tuple[str, str], Compiled] = {}
+    def __init__(self, library: Library) -> None:
+        self._compiled = {(one.name, one.version): one for one in library.templates.values()}
 
     def of(self, connection: Connection, wanted: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Compiled]:
         """The versions named (template, version); those that were never kept are left out."""

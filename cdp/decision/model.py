@@ -185,3 +185,8 @@ class Decision:
     as_of: datetime
     offer: OfferTerms | None = None
     supersedes: tuple[str, ...] = ()
+
+    @property
+    def profile_id(self) -> str | None:
+        """The person that it is about, as the gate `resolvable` has found; None if nobody is known."""
+        return next((one.evidence_id for one in self.reasons if one.gate == "resolvable"), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -30,9 +30,9 @@ def terms_of(
     return OfferTerms(scope, terms, digest, ends_at, starts_at, is_adaptable)
 
 
-def canonical(terms: dict[str, str | None]) -> str:
+def canonical(terms: Mapping[str, str]) -> str:
     """The canonical text of terms: what the person pays, not when."""
-    return json.dumps({name: value for name, value in sorted(terms.items()) if value is not None})
+    return json.dumps(dict(sorted(terms.items())))
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,6 @@ class Setting:
     name: str
     meaning: str
     default: str | None = None
-    is_secret: bool = False
 
 
 Settings = Mapping[str, str]

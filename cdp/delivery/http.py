@@ -193,5 +193,11 @@ def json_of(response: httpx.Response) -> Mapping[str, object]:
     return found if isinstance(found, dict) else {}
 
 
+def text_in(answer: Mapping[str, object], name: str) -> str | None:
+    """The text under a key of an answer, such as the provider's id; None if there is none."""
+    found = answer.get(name)
+    return found if isinstance(found, str) else None
+
+
 def _name_of(error: httpx.RequestError) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in type(error).__name__).strip("_")

@@ -11,17 +11,9 @@ from pydantic import ValidationError
 from cdp.errors import ConfigurationError
 from cdp.segments.facts import comparison_problem
 from cdp.segments.rules import TAG, Catalogue, Comparison, Rule, Segment, SegmentReference, children, conditions_of
-from cdp.yaml_files import Document, Place, parse_yaml, read_yaml
+from cdp.yaml_files import Document, Place, first_problem, parse_yaml, read_yaml
 
 HINT = "cdp/segments/reference.md shows every form of a rule"
-
-_PROBLEMS = {
-    "extra_forbidden": "unknown key",
-    "missing": "is missing",
-    "model_type": "must be a mapping",
-    "dict_type": "must be a mapping",
-    "tuple_type": "must be a list",
-}
 
 
 def load_catalogue(path: Path) -> Catalogue:
@@ -43,10 +35,8 @@ def _catalogue(document: Document) -> Catalogue:
     try:
         catalogue = Catalogue.model_validate(document.content)
     except ValidationError as error:
-        # A mistyped key also leaves the right one missing: the error about the existing key is more helpful.
-        first = min(error.errors(include_url=False), key=lambda found: found["type"] == "missing")
-        place = tuple(part for part in first["loc"] if not str(part).startswith(TAG))
-        problem = _PROBLEMS.get(first["type"], first["msg"].removeprefix("Value error, "))
+        loc, problem = first_problem(error)
+        place = tuple(part for part in loc if not str(part).startswith(TAG))
         raise _refusal(document, place, problem) from error
     for place, problem in _problems(catalogue):
         raise _refusal(document, place, problem)

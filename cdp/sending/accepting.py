@@ -62,6 +62,23 @@ class Wanted:
     holdouts: tuple[Holdout, ...] = ()
 
 
+def purpose_of(content: Compiled | Inline, asked: str | None) -> str:
+    """The purpose that a sender asked for, or else the template's own.
+
+    Raises:
+        InputRefused: there is neither.
+    """
+    purpose = asked or (content.template.purpose if isinstance(content, Compiled) else None)
+    if purpose is None:
+        raise InputRefused("the message needs a purpose", hint="The template has none of its own")
+    return purpose
+
+
+def topic_of(content: Compiled | Inline, asked: str | None) -> str | None:
+    """The topic that a sender asked for, or else the template's own."""
+    return asked or (content.template.topic if isinstance(content, Compiled) else None)
+
+
 @dataclass(frozen=True)
 class Asking:
     """A message with the question that decides on it."""
@@ -123,7 +140,7 @@ def _message(asking: Asking, decision: Decision, now: datetime) -> Message:
     return Message(
         message_id=asking.message_id,
         client_id=wanted.client_id,
-        profile_id=_profile_of(decision),
+        profile_id=decision.profile_id,
         decision_id=decision.decision_id,
         parent_id=wanted.parent_id,
         campaign=wanted.campaign,
@@ -154,11 +171,6 @@ def refusal_of(decision: Decision) -> str:
     return next((one.code for one in decision.reasons if one.verdict == "fail"), "no_channel")
 
 
-def _profile_of(decision: Decision) -> str | None:
-    known = next((one for one in decision.reasons if one.gate == "resolvable"), None)
-    return known.evidence_id if known else None
-
-
 def _fallbacks(wanted: Wanted, decision: Decision) -> str | None:
     if wanted.parent_id or not wanted.is_fallback_wanted:
         return wanted.next_channels
@@ -176,15 +188,8 @@ def _offer_in_force(terms: OfferTerms) -> str:
     return json.dumps({"scope": terms.scope, **json.loads(terms.terms), **until}, ensure_ascii=False)
 
 
-def offer_terms(offer: Offer | None, *, is_adaptable: bool = True) -> OfferTerms | None:
-    """What a person pays under an offer; its period is not part of the terms."""
-    if offer is None:
-        return None
-    return terms_of(offer.scope, canonical({**offer.terms}), offer.ends_at, offer.starts_at, is_adaptable=is_adaptable)
-
-
 def _offer_terms(wanted: Wanted) -> OfferTerms | None:
-    """The terms of the message's offer.
+    """What the person pays under the message's offer.
 
     Raises:
         ContentRefused: the template speaks of another kind of offer.
@@ -193,7 +198,12 @@ def _offer_terms(wanted: Wanted) -> OfferTerms | None:
     if wanted.offer and own and wanted.offer.terms.keys() != own.terms.keys():
         kind = "discount" if own.discount is not None else "price"
         raise ContentRefused(f"the template's offer is a {kind}, the request's is not", hint="Use another template")
-    return offer_terms(wanted.offer or own, is_adaptable=isinstance(wanted.content, Compiled))
+    offer = wanted.offer or own
+    if offer is None:
+        return None
+    # The period of an offer is not part of its terms.
+    is_adaptable = isinstance(wanted.content, Compiled)
+    return terms_of(offer.scope, canonical(offer.terms), offer.ends_at, offer.starts_at, is_adaptable=is_adaptable)
 
 
 def _candidates(wanted: Wanted, library: Library, sendable: Collection[str]) -> tuple[str, ...]:

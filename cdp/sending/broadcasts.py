@@ -16,7 +16,6 @@ from typing import Literal, get_args
 import sqlalchemy as sa
 
 from cdp.content.compiled import Compiled
-from cdp.content.versions import Versions
 from cdp.decision import Holdout
 from cdp.errors import CdpError, InputRefused, NotFound
 from cdp.people.reading import read_people
@@ -34,6 +33,8 @@ BROADCAST = "broadcast"
 AT_ONCE = 50
 _TAKEN_DOWN_AT_ONCE = 2_000
 LEASE = timedelta(minutes=5)
+# When the work of a paused broadcast is looked at again; resuming brings it forward.
+LOOK_AT_PAUSED = timedelta(minutes=5)
 
 BroadcastState = Literal["gathering", "running", "paused", "finished", "cancelled"]
 BROADCAST_STATES: tuple[BroadcastState, ...] = get_args(BroadcastState)
@@ -47,6 +48,7 @@ class Broadcast:
     """A broadcast, as it is stored.
 
     rate: the most messages a minute. holdout: the share of the people who get nothing, from 0 to 1.
+    is_gathered: all people of the segment have been taken down.
     """
 
     broadcast_id: str
@@ -64,6 +66,7 @@ class Broadcast:
     state: BroadcastState
     created_at: datetime
     changed_at: datetime
+    is_gathered: bool = False
 
 
 class CannotChange(CdpError):
@@ -107,17 +110,18 @@ _STATES = Prepared(
 
 def start(connection: Connection, broadcast: Broadcast) -> None:
     """Write a broadcast and enqueue it, within a write transaction."""
-    _INSERT.write(connection, [{**vars(broadcast), "is_gathered": False}])
+    _INSERT.write(connection, [vars(broadcast)])
     enqueue(connection, BROADCAST, [Task(broadcast.broadcast_id, not_before=broadcast.starts_at)], broadcast.created_at)
 
 
-def broadcast_of(connection: Connection, broadcast_id: str) -> Broadcast:
-    """The broadcast with this id.
+def broadcast_of(connection: Connection, broadcast_id: str, *, locked: bool = False) -> Broadcast:
+    """The broadcast with this id; `locked` within a write transaction that changes it.
 
     Raises:
         NotFound: there is none.
     """
-    row = connection.execute(sa.select(*_COLUMNS).where(broadcasts.c.broadcast_id == broadcast_id)).first()
+    wanted = sa.select(*_COLUMNS).where(broadcasts.c.broadcast_id == broadcast_id)
+    row = connection.execute(wanted.with_for_update() if locked else wanted).first()
     if row is None:
         raise NotFound("There is no broadcast with this id")
     return Broadcast(*row)
@@ -165,18 +169,13 @@ def cancel_broadcast(connection: Connection, broadcast_id: str, now: datetime) -
 
 
 def _turn(connection: Connection, broadcast_id: str, state: BroadcastState, now: datetime) -> Broadcast:
-    locked = sa.select(*_COLUMNS).where(broadcasts.c.broadcast_id == broadcast_id).with_for_update()
-    row = connection.execute(locked).first()
-    if row is None:
-        raise NotFound("There is no broadcast with this id")
-    found = Broadcast(*row)
+    found = broadcast_of(connection, broadcast_id, locked=True)
     if found.state == state:
         return found
     if found.state == "cancelled":
         raise CannotChange("the broadcast is cancelled")
     # Who is paused or resumed while people are still taken down goes on with that.
-    is_gathered = _is_gathered(connection, broadcast_id)
-    to: BroadcastState = "gathering" if state == "running" and not is_gathered else state
+    to: BroadcastState = "gathering" if state == "running" and not found.is_gathered else state
     _set_state(connection, broadcast_id, to, now)
     enqueue(connection, BROADCAST, [Task(broadcast_id, not_before=max(now, found.starts_at))], now)
     return replace(found, state=to, changed_at=now)
@@ -187,11 +186,6 @@ def _set_state(connection: Connection, broadcast_id: str, state: BroadcastState,
     connection.execute(broadcasts.update().where(is_it).values(state=state, changed_at=now))
 
 
-def _is_gathered(connection: Connection, broadcast_id: str) -> bool:
-    is_it = broadcasts.c.broadcast_id == broadcast_id
-    return bool(connection.scalar(sa.select(broadcasts.c.is_gathered).where(is_it)))
-
-
 class Broadcasts:
     """Works on broadcasts, a part of one at a time."""
 
@@ -199,7 +193,6 @@ class Broadcasts:
         self._tools = tools
         self._store = store
         self._members_of = members_of
-        self._versions = Versions()
 
     def kind(self) -> Kind:
         return Kind(BROADCAST, self.handle, batch_size=1, lease=LEASE)
@@ -260,7 +253,7 @@ class Broadcasts:
     ) -> Iterator[tuple[str, Asking | str]]:
         """The question about each person or, where there is none, the reason."""
         key = broadcast.template, broadcast.template_version
-        content = self._versions.of(connection, [key])[key]
+        content = self._tools.versions.of(connection, [key])[key]
         people = read_people(connection, set(ids))
         now_are = {one: person.profile_id if (person := people.get(one)) else one for one in ids}
         has_one = {row[0] for row in _HAS_ONE.rows(connection, id=broadcast.broadcast_id, ids=now_are.values())}
@@ -304,13 +297,11 @@ def at_once(rate: int | None) -> int:
 def _outcome(
     broadcast: Broadcast, profile_id: str, asked: Asking | str, made: Mapping[str, Message]
 ) -> Mapping[str, Value]:
-    if isinstance(asked, str):
-        return {"id": broadcast.broadcast_id, "person": profile_id, "new_outcome": asked, "new_message": None}
-    message = made[asked.message_id]
-    outcome = "refused" if message.state == "refused" else "sent"
+    message = None if isinstance(asked, str) else made[asked.message_id]
+    outcome = asked if isinstance(asked, str) else "refused" if made[asked.message_id].state == "refused" else "sent"
     return {
         "id": broadcast.broadcast_id,
         "person": profile_id,
         "new_outcome": outcome,
-        "new_message": message.message_id,
+        "new_message": message.message_id if message else None,
     }

@@ -18,21 +18,20 @@ import structlog
 
 from cdp.consent import Suppression
 from cdp.consent.ledger import suppress
-from cdp.consent.links import Link
 from cdp.content.compiled import Compiled
 from cdp.content.liquid import ContentRefused
 from cdp.content.rendering import Inline, Values, render
-from cdp.content.versions import Versions
 from cdp.decision.facts import Subject, gather
+from cdp.decision.unsubscribing import link_for
 from cdp.delivery import Accepted, Dispatch, InDoubt, Outcome, Refused, Retry
 from cdp.people.reading import Person, read_people
 from cdp.sending import attempts as log
 from cdp.sending.accepting import SEND
 from cdp.sending.attempts import Attempt
-from cdp.sending.broadcasts import states_among
+from cdp.sending.broadcasts import LOOK_AT_PAUSED, states_among
 from cdp.sending.gates import refusal
 from cdp.sending.health import points_of
-from cdp.sending.messages import Message, content_of, messages_of, update
+from cdp.sending.messages import Message, content_of, messages_of, update, versions_in
 from cdp.sending.planning import plan_for_silence, try_next
 from cdp.sending.rates import Rates
 from cdp.sending.states import forward
@@ -48,7 +47,6 @@ MOST_AT_ONCE = 50
 LEASE = timedelta(minutes=2)
 # It is the message's expiry that ends its attempts.
 _BACKOFF: Backoff = doubling(timedelta(seconds=30), timedelta(hours=1), max_attempts=1_000)
-_LOOK_AT_PAUSED = timedelta(minutes=5)
 _CHAT_IS_OPEN_FOR = timedelta(hours=24)
 
 
@@ -75,7 +73,6 @@ class Dispatcher:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._versions = Versions()
         self._callers = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="send")
 
     def kind(self) -> Kind:
@@ -125,7 +122,7 @@ class Dispatcher:
         paused = {one for one, state in states.items() if state == "paused"}
         for item, one in pairs:
             if one.broadcast_id in paused and one.state == "queued":
-                settling.again(item, now + _LOOK_AT_PAUSED)
+                settling.again(item, now + LOOK_AT_PAUSED)
         return [(item, one) for item, one in pairs if one.broadcast_id not in paused]
 
     def _settle_unknown(
@@ -167,10 +164,7 @@ class Dispatcher:
         connection = settling.connection
         people = read_people(connection, {str(one.profile_id) for _, one in due})
         subjects = [Subject(one.profile_id, people.get(str(one.profile_id))) for _, one in due]
-        versions = self._versions.of(
-            connection,
-            {(one.template, one.template_version) for _, one in due if one.template and one.template_version},
-        )
+        versions = self._tools.versions.of(connection, versions_in(one for _, one in due))
         points, rates, ready, held_back = points_of(connection), Rates(connection, self._tools.post, now), [], []
         for (item, one), subject, facts in zip(due, subjects, gather(connection, subjects, now), strict=True):
             reason = refusal(one, facts, self._tools.policy, now)
@@ -197,11 +191,8 @@ class Dispatcher:
         return ready
 
     def _values(self, message: Message, person: Person, now: datetime) -> Values:
-        needs_link = self._tools.policy.purposes[message.purpose].needs_consent
-        unsubscribe = None
-        if needs_link and message.contact_point_id and message.channel:
-            link = Link(message.contact_point_id, message.channel, message.purpose, message.topic, message.decision_id)
-            unsubscribe = self._tools.unsubscribing.carried_by(link, now)
+        link = link_for(message, message.purpose, message.topic, self._tools.policy)
+        unsubscribe = self._tools.unsubscribing.carried_by(link, now) if link else None
         return Values(
             person=person.document["traits"],
             data=json.loads(message.data) if message.data else {},

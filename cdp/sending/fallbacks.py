@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from cdp.content.compiled import Compiled
 from cdp.content.model import Offer
 from cdp.content.rendering import Inline
-from cdp.content.versions import Versions
 from cdp.sending.accepting import Wanted, accept, asking
-from cdp.sending.broadcasts import states_among
+from cdp.sending.broadcasts import LOOK_AT_PAUSED, states_among
 from cdp.sending.messages import Message, content_of, messages_of, versions_in
 from cdp.sending.planning import FALLBACK, plan_of, try_next
 from cdp.sending.states import FINAL
@@ -30,7 +29,6 @@ from cdp.work import Batch, Kind
 
 # After these, no other channel is tried: the person has got it, or is not to get it.
 _ENDED = ("delivered", "cancelled", "suppressed")
-_LOOK_AT_PAUSED = timedelta(minutes=5)
 _FOLLOWED = Prepared(sa.select(messages.c.parent_id).where(among(messages.c.parent_id, "ids")))
 
 
@@ -39,7 +37,6 @@ class Fallbacks:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._versions = Versions()
 
     def kind(self) -> Kind:
         return Kind(FALLBACK, self.handle, batch_size=50)
@@ -53,7 +50,7 @@ class Fallbacks:
             states = states_among(connection, (one.broadcast_id for one in found.values() if one.broadcast_id))
             for item in settling.items:
                 if item.key in found and states.get(found[item.key].broadcast_id or "") == "paused":
-                    settling.again(item, now + _LOOK_AT_PAUSED)
+                    settling.again(item, now + LOOK_AT_PAUSED)
             due = [
                 one
                 for one in found.values()
@@ -61,7 +58,7 @@ class Fallbacks:
                 and states.get(one.broadcast_id or "") not in ("paused", "cancelled")
                 and _needs_next(one, now)
             ]
-            versions = self._versions.of(connection, versions_in(due))
+            versions = self._tools.versions.of(connection, versions_in(due))
             wanted = [next_of(one, content) for one in due if (content := content_of(one, versions))]
             self._send(connection, wanted, now)
 

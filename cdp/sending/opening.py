@@ -7,7 +7,7 @@ from datetime import datetime
 
 from cdp.consent.links import UnsubscribeLinks
 from cdp.content.library import Library
-from cdp.content.versions import keep_versions
+from cdp.content.versions import Versions, keep_versions
 from cdp.decision.log import keep_policy
 from cdp.decision.policy import Policy
 from cdp.providers import load_providers
@@ -51,4 +51,4 @@ def make_tools(
     now = clock()
     keep_policy(store, policy, now)
     keep_versions(store, library, now)
-    return Tools(library, policy, unsubscribing, post, settings.public_url.rstrip("/"))
+    return Tools(library, policy, unsubscribing, post, settings.public_url.rstrip("/"), Versions(library))

@@ -43,7 +43,6 @@ class Filter:
     campaign: str | None = None
     profile_ids: Sequence[str] = ()
     state: str | None = None
-    client_id: str | None = None
     before: tuple[datetime, str] | None = None
 
 
@@ -95,8 +94,6 @@ def list_messages(connection: Connection, wanted: Filter, limit: int) -> list[Me
         chosen = chosen.where(messages.c.profile_id.in_(wanted.profile_ids))
     if wanted.state is not None:
         chosen = chosen.where(messages.c.state == wanted.state)
-    if wanted.client_id is not None:
-        chosen = chosen.where(messages.c.client_id == wanted.client_id)
     if wanted.before is not None:
         at, message_id = wanted.before
         is_older = sa.or_(

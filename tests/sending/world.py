@@ -20,7 +20,7 @@ from cdp.consent.ledger import keep_contact_points, record, suppress
 from cdp.consent.links import UnsubscribeLinks
 from cdp.consent.statement import Statement
 from cdp.content.library import Library, load_library
-from cdp.content.versions import keep_versions
+from cdp.content.versions import Versions, keep_versions
 from cdp.decision.log import keep_policy
 from cdp.decision.policy import Policy
 from cdp.delivery import Accepted, Dispatch, Outcome, Setting, Settings
@@ -97,7 +97,9 @@ class World:
     def __post_init__(self) -> None:
         routes = [Route(name, sender, {}) for name, sender in self.providers.items()]
         links = UnsubscribeLinks([OctKey.generate_key(256)], "https://cdp.example.com")
-        self.tools = Tools(self.library, self.policy, links, PostOffice(routes), "https://cdp.example.com")
+        self.tools = Tools(
+            self.library, self.policy, links, PostOffice(routes), "https://cdp.example.com", Versions(self.library)
+        )
         self.dispatcher = Dispatcher(self.tools)
         keep_policy(self.store, self.policy, NOW)
         keep_versions(self.store, self.library, NOW)

@@ -13,7 +13,7 @@ from email.utils import formataddr
 import httpx
 
 from cdp.delivery import Accepted, Dispatch, Email, Outcome, Setting, Settings
-from cdp.delivery.http import HttpSender, basic_auth, json_of, outcome_of_status
+from cdp.delivery.http import HttpSender, basic_auth, json_of, outcome_of_status, text_in
 
 
 def request(dispatch: Dispatch, settings: Settings, _now: datetime) -> httpx.Request:
@@ -39,16 +39,16 @@ def request(dispatch: Dispatch, settings: Settings, _now: datetime) -> httpx.Req
 def outcome(response: httpx.Response) -> Outcome:
     """What an answer says of the message."""
     if response.status_code == httpx.codes.OK:
-        provider_id = json_of(response).get("id")
+        provider_id = text_in(json_of(response), "id")
         # The answer has the id in angle brackets, the events have it without.
-        return Accepted(provider_id.strip("<>") if isinstance(provider_id, str) else None)
+        return Accepted(provider_id.strip("<>") if provider_id is not None else None)
     return outcome_of_status(response)
 
 
 SENDER = HttpSender(
     channels=("email",),
     settings=(
-        Setting("api_key", "the sending key of the domain, or an API key of the account", is_secret=True),
+        Setting("api_key", "the sending key of the domain, or an API key of the account"),
         Setting("domain", "the sending domain, as Mailgun has it"),
         Setting("from_address", "the address that mails come from"),
         Setting(

@@ -14,7 +14,7 @@ from email.utils import formataddr
 import httpx
 
 from cdp.delivery import Accepted, Dispatch, Email, InDoubt, Outcome, Refused, Retry, Setting, Settings
-from cdp.delivery.http import HttpSender, json_of, outcome_of_status
+from cdp.delivery.http import HttpSender, json_of, outcome_of_status, text_in
 
 # The recipient bounced, complained or was suppressed by the sender; Postmark sends it nothing more.
 _INACTIVE_RECIPIENT = 406
@@ -50,8 +50,7 @@ def outcome(response: httpx.Response) -> Outcome:
     if response.status_code == httpx.codes.OK:
         if code != 0:
             return InDoubt("unreadable_answer")
-        provider_id = answer.get("MessageID")
-        return Accepted(provider_id if isinstance(provider_id, str) else None)
+        return Accepted(text_in(answer, "MessageID"))
     if response.status_code != httpx.codes.UNPROCESSABLE_ENTITY or not isinstance(code, int):
         return outcome_of_status(response)
     error = f"http_422_{code}"
@@ -63,7 +62,7 @@ def outcome(response: httpx.Response) -> Outcome:
 SENDER = HttpSender(
     channels=("email",),
     settings=(
-        Setting("server_token", "the API token of the server", is_secret=True),
+        Setting("server_token", "the API token of the server"),
         Setting("from_address", "the address that mails come from: a confirmed sender signature or domain"),
         Setting("message_stream", "the message stream that mails belong to", "outbound"),
         Setting("base_url", "the API", "https://api.postmarkapp.com"),

@@ -47,7 +47,7 @@ def outcome(response: httpx.Response) -> Outcome:
 SENDER = HttpSender(
     channels=("email",),
     settings=(
-        Setting("api_key", "an API key with the right to send mail", is_secret=True),
+        Setting("api_key", "an API key with the right to send mail"),
         Setting("from_address", "the address that mails come from"),
         Setting("base_url", "the API, which the EU has its own of", "https://api.sendgrid.com"),
     ),

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import httpx
 
 from cdp.delivery import Accepted, Dispatch, Email, Outcome, Retry, Setting, Settings
-from cdp.delivery.http import HttpSender, json_of, outcome_of_status, retry_after
+from cdp.delivery.http import HttpSender, json_of, outcome_of_status, retry_after, text_in
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
@@ -109,8 +109,7 @@ def outcome(response: httpx.Response) -> Outcome:
     """What an answer says of the message."""
     answer = json_of(response)
     if response.status_code == httpx.codes.OK:
-        provider_id = answer.get("MessageId")
-        return Accepted(provider_id if isinstance(provider_id, str) else None)
+        return Accepted(text_in(answer, "MessageId"))
     code = _code_of(response)
     if response.status_code == httpx.codes.BAD_REQUEST:
         if code in _ACCOUNTS:
@@ -130,7 +129,7 @@ SENDER = HttpSender(
     channels=("email",),
     settings=(
         Setting("access_key_id", "the id of an access key with the right ses:SendEmail"),
-        Setting("secret_access_key", "its secret", is_secret=True),
+        Setting("secret_access_key", "its secret"),
         Setting("region", "the region of AWS, such as eu-central-2"),
         Setting("from_address", "the address that mails come from: a verified identity"),
         Setting("configuration_set", "the configuration set that publishes the events", ""),

@@ -268,6 +268,6 @@ SENDER = SmtpSender(
         Setting("port", "the port of the server", "587"),
         Setting("security", "starttls, tls from the first byte (port 465), or none", "starttls"),
         Setting("username", "if the server asks for one", ""),
-        Setting("password", "if the server asks for one", "", is_secret=True),
+        Setting("password", "if the server asks for one", ""),
     ),
 )

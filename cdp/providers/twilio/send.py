@@ -11,7 +11,7 @@ from datetime import datetime
 import httpx
 
 from cdp.delivery import Accepted, Dispatch, Outcome, Retry, Setting, Settings, Text
-from cdp.delivery.http import HttpSender, basic_auth, json_of, outcome_of_status
+from cdp.delivery.http import HttpSender, basic_auth, json_of, outcome_of_status, text_in
 from cdp.providers.twilio.webhook import MESSAGE_ID
 
 # The longest time that Twilio keeps a message in its queue.
@@ -45,8 +45,7 @@ def outcome(response: httpx.Response) -> Outcome:
     """What an answer says of the message."""
     answer = json_of(response)
     if response.status_code == httpx.codes.CREATED:
-        sid = answer.get("sid")
-        return Accepted(sid if isinstance(sid, str) else None)
+        return Accepted(text_in(answer, "sid"))
     code = answer.get("code")
     if not isinstance(code, int):
         return outcome_of_status(response)
@@ -59,7 +58,7 @@ SENDER = HttpSender(
     channels=("sms",),
     settings=(
         Setting("account_sid", "the account's SID, AC…"),
-        Setting("auth_token", "the account's auth token", is_secret=True),
+        Setting("auth_token", "the account's auth token"),
         Setting("sender_id", "the number or name that messages come from, or the SID of a messaging service, MG…"),
         Setting("base_url", "the API", "https://api.twilio.com"),
     ),

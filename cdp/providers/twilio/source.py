@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from cdp.providers.twilio.webhook import WEBHOOK
 from cdp.sources import FailureWords, Source
+from cdp.sources.keywords import START_WORDS, STOP_WORDS
 
 SOURCE = Source(
     name="twilio",
@@ -84,9 +85,12 @@ read as (
         case
             when not is_inbound then null
             when nullif(opt_out_type, '') is not null then opt_out_type
-            when words in ('STOP', 'STOPALL', 'UNSUBSCRIBE', 'CANCEL', 'END', 'QUIT', 'OPTOUT', 'REVOKE')
-                then 'STOP'
-            when words in ('START', 'YES', 'UNSTOP') then 'START'
+            when words in """
+    + STOP_WORDS
+    + r""" then 'STOP'
+            when words in """
+    + START_WORDS
+    + r""" then 'START'
         end as keyword,
         -- Short codes and sender names have fewer than seven digits.
         nullif(regexp_extract(address, '^(?:whatsapp:|rcs:)?(\+?[0-9(][0-9 ().-]{6,})$', 1), '') as number,

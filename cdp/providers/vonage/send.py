@@ -13,7 +13,7 @@ from datetime import datetime
 import httpx
 
 from cdp.delivery import Accepted, Dispatch, Outcome, Retry, Setting, Settings, Text
-from cdp.delivery.http import HttpSender, basic_auth, json_of, outcome_of_status, retry_after
+from cdp.delivery.http import HttpSender, basic_auth, json_of, outcome_of_status, retry_after, text_in
 
 # How long Vonage tries to deliver a message, in seconds.
 _SHORTEST, _LONGEST = 300, 259_200
@@ -50,8 +50,7 @@ def outcome(response: httpx.Response) -> Outcome:
     """What an answer says of the message."""
     answer = json_of(response)
     if response.status_code == httpx.codes.ACCEPTED:
-        message_uuid = answer.get("message_uuid")
-        return Accepted(message_uuid if isinstance(message_uuid, str) else None)
+        return Accepted(text_in(answer, "message_uuid"))
     named = _ERROR.fullmatch(str(answer.get("type")))
     code = named[1] if named else None
     if response.status_code == httpx.codes.PAYMENT_REQUIRED or code in _ACCOUNTS_ERRORS:
@@ -63,7 +62,7 @@ SENDER = HttpSender(
     channels=("sms",),
     settings=(
         Setting("api_key", "the account's API key"),
-        Setting("api_secret", "the account's API secret", is_secret=True),
+        Setting("api_secret", "the account's API secret"),
         Setting("sender_id", "the number or name that messages come from"),
         Setting("base_url", "the API, which regions have their own of", "https://api.nexmo.com"),
     ),

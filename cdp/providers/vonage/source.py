@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from cdp.providers.vonage.webhook import WEBHOOK
 from cdp.sources import FailureWords, Source
+from cdp.sources.keywords import START_WORDS, STOP_WORDS
 
 SOURCE = Source(
     name="vonage",
@@ -53,9 +54,12 @@ read as (
         nullif(regexp_extract(if(is_inbound, sender, recipient), '^\+?(\d{7,})$', 1), '') as digits,
         case
             when not is_inbound then null
-            when words in ('STOP', 'STOPALL', 'UNSUBSCRIBE', 'CANCEL', 'END', 'QUIT', 'OPTOUT', 'REVOKE')
-                then 'STOP'
-            when words in ('START', 'YES', 'UNSTOP') then 'START'
+            when words in """
+    + STOP_WORDS
+    + r""" then 'STOP'
+            when words in """
+    + START_WORDS
+    + r""" then 'START'
         end as keyword,
         case
             when is_inbound and sender is null then null

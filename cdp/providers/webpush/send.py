@@ -148,9 +148,7 @@ def _decoded(text: str) -> bytes:
 SENDER = HttpSender(
     channels=("push",),
     settings=(
-        Setting(
-            "vapid_private_key", "the path of a private key in PEM, or the key itself in base64url", is_secret=True
-        ),
+        Setting("vapid_private_key", "the path of a private key in PEM, or the key itself in base64url"),
         Setting("subject", "whom a push service may turn to: mailto: and an address"),
         Setting("allow_any_host", "not empty: endpoints need not be public, for tests", ""),
     ),

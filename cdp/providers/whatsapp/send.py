@@ -98,7 +98,7 @@ def _id_in(answer: Mapping[str, Any]) -> str | None:
 SENDER = HttpSender(
     channels=("whatsapp",),
     settings=(
-        Setting("access_token", "a system user's token with the right to send messages", is_secret=True),
+        Setting("access_token", "a system user's token with the right to send messages"),
         Setting("phone_number_id", "the id of the number that messages come from"),
         Setting("version", "the version of the Graph API", "v23.0"),
         Setting("base_url", "the API", "https://graph.facebook.com"),
