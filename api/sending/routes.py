@@ -22,7 +22,7 @@ from api.schemas import Name
 from api.security.auth import MessageReader, MessageSender
 from api.security.body_limit import bounded
 from api.security.tokens import Caller
-from api.sending.previews import previews
+from api.sending.previews import preview_views
 from api.sending.schemas import (
     MessageBatch,
     MessageList,
@@ -172,7 +172,7 @@ def _rehearsal(context: Context, caller: Caller, asked: MessageRequest) -> dict[
         "expires_at": decision.expires_at,
         "reasons": decision.reasons,
         "fallbacks": decision.fallbacks,
-        "previews": previews(context, asking, decision, shows_person="profiles:read" in caller.scopes),
+        "previews": preview_views(context, asking, decision, shows_person="profiles:read" in caller.scopes),
     }
 
 

@@ -105,21 +105,19 @@ def send_message(
 
 def _show_on_each_channel(sending: Sending, question: Asking, decision: Decision) -> None:
     """How the person would see the message on each channel; it goes out on one of them."""
+    from cdp.cli.sending import now
     from cdp.cli.templates import show_content
-    from cdp.content.liquid import ContentRefused
-    from cdp.content.rendering import Values, render
-    from cdp.people.reading import read_people
+    from cdp.people.reading import find_person
+    from cdp.sending.previewing import previews
 
-    profile_id = str(question.wanted.profile_id)
     with sending.store.read() as connection:
-        person = read_people(connection, {profile_id})[profile_id]
-    values = Values(person=person.document["traits"], offer=json.loads(decision.offer.terms) if decision.offer else {})
-    for channel in question.asked.question.candidates:
-        terminal.heading(f"{channel}, the channel chosen" if channel == decision.channel else channel)
-        try:
-            show_content(channel, render(question.wanted.content, channel, values, sending.tools.library.brand).content)
-        except ContentRefused as error:
-            terminal.say(error.line())
+        person = find_person(connection, str(decision.profile_id))
+    for one in previews(question, decision, person, sending.tools, now()):
+        terminal.heading(f"{one.channel}, the channel chosen" if one.channel == decision.channel else one.channel)
+        if one.rendered:
+            show_content(one.channel, one.rendered.content)
+        else:
+            terminal.say(str(one.problem))
 
 
 def _wait(sending: Sending, message_id: str, seconds: float) -> None:

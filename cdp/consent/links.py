@@ -79,8 +79,7 @@ class UnsubscribeLinks:
 
     def carried_by(self, link: Link, issued_at: datetime) -> Unsubscribe:
         """What the link's message must carry."""
-        url = self.url(link, issued_at)
-        return Unsubscribe(url, one_click_headers(url) if BY_NAME[link.channel].has_list_headers else {})
+        return carried(self.url(link, issued_at), link.channel)
 
     def read(self, token: str) -> Link:
         """The link that a token stands for.
@@ -93,6 +92,11 @@ class UnsubscribeLinks:
             return Link(**{name: decoded.claims[claim] for claim, name in _CLAIMS.items() if claim in decoded.claims})
         except (JoseError, ValueError, TypeError) as error:
             raise LinkNotValid from error
+
+
+def carried(url: str, channel: str) -> Unsubscribe:
+    """What a message on a channel carries of a link."""
+    return Unsubscribe(url, one_click_headers(url) if BY_NAME[channel].has_list_headers else {})
 
 
 def one_click_headers(url: str) -> dict[str, str]:

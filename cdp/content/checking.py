@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -48,7 +48,7 @@ def longest_values(template: Template) -> Values:
     return Values(
         person=dict.fromkeys(CORE_TRAITS, _WIDEST * _LONGEST_TRAIT),
         data={name: _longest(need) for name, need in template.needs.items()},
-        offer=offer_values(template),
+        offer=template.offer.shown if template.offer else {},
         products=dict.fromkeys(PRODUCT_CHOICES, [_LONGEST_PRODUCT] * 12),
         unsubscribe_url=_EXAMPLE_URL,
         is_chat_open=True,
@@ -68,17 +68,10 @@ def example_values(template: Template) -> Values:
     return Values(
         person=EXAMPLE_PERSON,
         data={name: need.example for name, need in template.needs.items()},
-        offer=offer_values(template),
+        offer=template.offer.shown if template.offer else {},
         products={choice: [_EXAMPLE_PRODUCT] for choice in PRODUCT_CHOICES},
         unsubscribe_url="https://cdp.example.com/u/example",
     )
-
-
-def offer_values(template: Template) -> Mapping[str, Any]:
-    """The template's own offer, as Liquid sees it."""
-    if template.offer is None:
-        return {}
-    return template.offer.model_dump(mode="json", by_alias=True)
 
 
 def _unfit(compiled: Compiled) -> Iterator[Problem]:
@@ -100,7 +93,7 @@ def _unfit(compiled: Compiled) -> Iterator[Problem]:
 def _unknown_values(compiled: Compiled) -> Iterator[Problem]:
     """Values that nobody gives: in a filter, Liquid would take them for nothing."""
     template = compiled.template
-    known = {"data": set(template.needs), "offer": set(offer_values(template))}
+    known = {"data": set(template.needs), "offer": set(template.offer.shown if template.offer else ())}
     for (language, channel), parts in compiled.parts.items():
         for part in parts.values():
             for variable in (one for found in part.analyze().globals.values() for one in found):

@@ -160,6 +160,17 @@ class Offer(_Node):
         price = {"price": f"{self.price:.2f}", "currency": str(self.currency)} if self.price is not None else {}
         return price or {"discount": f"{self.discount:.4f}".rstrip("0").rstrip(".")}
 
+    @property
+    def shown(self) -> dict[str, str]:
+        """The offer as templates see it."""
+        return shown(self.scope, self.terms, self.starts_at, self.ends_at)
+
+
+def shown(scope: str, terms: Mapping[str, str], starts_at: datetime | None, ends_at: datetime | None) -> dict[str, str]:
+    """An offer as templates see it: its period by the names that it is written with, open ends left out."""
+    period = {"from": starts_at, "until": ends_at}
+    return {"scope": scope, **terms, **{name: at.isoformat() for name, at in period.items() if at}}
+
 
 class Template(_Node):
     """A template. `name` is that of its file. default_language: used for people whose language it lacks."""

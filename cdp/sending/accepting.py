@@ -15,7 +15,7 @@ from typing import Any
 from cdp.content.compiled import Compiled
 from cdp.content.library import Library
 from cdp.content.liquid import ContentRefused
-from cdp.content.model import Need, Offer
+from cdp.content.model import Need, Offer, shown
 from cdp.content.rendering import Inline, Values, channels_of, render
 from cdp.decision import Decision, Holdout, OfferTerms, Question
 from cdp.decision.facts import Asked
@@ -151,7 +151,7 @@ def _message(asking: Asking, decision: Decision, now: datetime) -> Message:
         template_version=content.version if isinstance(content, Compiled) else None,
         content=content.model_dump_json(exclude_none=True) if isinstance(content, Inline) else None,
         data=json.dumps(dict(wanted.data), ensure_ascii=False) if wanted.data else None,
-        offer=_offer_in_force(decision.offer) if decision.offer else None,
+        offer=json.dumps(shown_offer(decision.offer), ensure_ascii=False) if decision.offer else None,
         channel=decision.channel,
         contact_point_id=decision.contact_point_id,
         state="queued" if decision.allowed else "refused",
@@ -182,10 +182,9 @@ def _offer_of(content: Compiled | Inline) -> Offer | None:
     return content.template.offer if isinstance(content, Compiled) else None
 
 
-def _offer_in_force(terms: OfferTerms) -> str:
-    """The offer that the message shows, which may be an earlier one; `Offer` reads it."""
-    until = {"until": terms.ends_at.isoformat()} if terms.ends_at else {}
-    return json.dumps({"scope": terms.scope, **json.loads(terms.terms), **until}, ensure_ascii=False)
+def shown_offer(offer: OfferTerms) -> dict[str, str]:
+    """An offer as the message shows it; `Offer` reads it."""
+    return shown(offer.scope, json.loads(offer.terms), offer.starts_at, offer.ends_at)
 
 
 def _offer_terms(wanted: Wanted) -> OfferTerms | None:
@@ -201,9 +200,12 @@ def _offer_terms(wanted: Wanted) -> OfferTerms | None:
     offer = wanted.offer or own
     if offer is None:
         return None
+    # A template may show the period, so what the request leaves open is the template's.
+    ends_at = offer.ends_at or (own.ends_at if own else None)
+    starts_at = offer.starts_at or (own.starts_at if own else None)
     # The period of an offer is not part of its terms.
     is_adaptable = isinstance(wanted.content, Compiled)
-    return terms_of(offer.scope, canonical(offer.terms), offer.ends_at, offer.starts_at, is_adaptable=is_adaptable)
+    return terms_of(offer.scope, canonical(offer.terms), ends_at, starts_at, is_adaptable=is_adaptable)
 
 
 def _candidates(wanted: Wanted, library: Library, sendable: Collection[str]) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from cdp.sending.broadcasts import LOOK_AT_PAUSED, states_among
 from cdp.sending.gates import refusal
 from cdp.sending.health import points_of
 from cdp.sending.messages import Message, content_of, messages_of, update, versions_in
+from cdp.sending.personal import values_for
 from cdp.sending.planning import plan_for_silence, try_next
 from cdp.sending.rates import Rates
 from cdp.sending.states import forward
@@ -47,7 +48,6 @@ MOST_AT_ONCE = 50
 LEASE = timedelta(minutes=2)
 # It is the message's expiry that ends its attempts.
 _BACKOFF: Backoff = doubling(timedelta(seconds=30), timedelta(hours=1), max_attempts=1_000)
-_CHAT_IS_OPEN_FOR = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -192,14 +192,13 @@ class Dispatcher:
 
     def _values(self, message: Message, person: Person, now: datetime) -> Values:
         link = link_for(message, message.purpose, message.topic, self._tools.policy)
-        unsubscribe = self._tools.unsubscribing.carried_by(link, now) if link else None
-        return Values(
-            person=person.document["traits"],
+        return values_for(
+            person,
+            str(message.channel),
             data=json.loads(message.data) if message.data else {},
             offer=json.loads(message.offer) if message.offer else {},
-            unsubscribe_url=unsubscribe.url if unsubscribe else None,
-            headers=unsubscribe.headers if unsubscribe else {},
-            is_chat_open=_has_written(person, str(message.channel), now),
+            unsubscribe=self._tools.unsubscribing.carried_by(link, now) if link else None,
+            now=now,
         )
 
     def _hand_over_all(self, ready: Sequence[_Ready]) -> list[_Ended]:
@@ -303,14 +302,6 @@ def _gone(ready: _Ready, now: datetime) -> Suppression:
     message = ready.message
     point, channel = str(message.contact_point_id), str(message.channel)
     return Suppression(point, channel, "hard_bounce", ready.attempt.provider, now, entry_id=message.message_id)
-
-
-def _has_written(person: Person, channel: str, now: datetime) -> bool:
-    """Whether the person has written on the channel in the last 24 hours."""
-    return any(
-        event.channel == channel and event.event_type == "replied" and event.occurred_at > now - _CHAT_IS_OPEN_FOR
-        for event in person.live.events
-    )
 
 
 def _closed(ended: _Ended, now: datetime) -> Attempt:

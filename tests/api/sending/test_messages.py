@@ -190,3 +190,10 @@ def test_a_dry_run_shows_the_person_only_to_who_may_read_profiles(service: Servi
     for allowed, name in ((headers, "Sam"), (service.headers(service.everything), "Ann")):
         found = service.http.post("/v1/messages?dry_run=true", json=body, headers=allowed).json()
         assert name in found["previews"][0]["content"]["subject"]
+
+
+def test_a_dry_run_shows_how_to_stop_where_the_message_will(service: Service) -> None:
+    body = {"to": {"profile_id": ANN}, "template": "welcome", "channels": ["email", "sms"]}
+    mail, sms = send(service, body, "?dry_run=true").json()["previews"]
+    assert "List-Unsubscribe" in mail["content"]["headers"] and "cdp.example.com/u/example" in mail["content"]["text"]
+    assert sms["content"]["text"].endswith("Abmelden mit STOP")

@@ -1,0 +1,46 @@
+"""What a message says of its person: for dispatch and for previews alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from cdp.consent.links import Unsubscribe
+from cdp.content.rendering import Values
+from cdp.people.reading import Person
+
+# A chat takes any text for so long after the person has written.
+_CHAT_IS_OPEN_FOR = timedelta(hours=24)
+
+
+def values_for(
+    person: Person,
+    channel: str,
+    data: Mapping[str, Any],
+    offer: Mapping[str, Any],
+    unsubscribe: Unsubscribe | None,
+    now: datetime,
+) -> Values:
+    """The values of a message on a channel.
+
+    Args:
+        data: what the sender gave. offer: the terms in force for the person.
+        unsubscribe: what a message that needs consent carries.
+    """
+    return Values(
+        person=person.document["traits"],
+        data=data,
+        offer=offer,
+        unsubscribe_url=unsubscribe.url if unsubscribe else None,
+        headers=unsubscribe.headers if unsubscribe else {},
+        is_chat_open=_has_written(person, channel, now),
+    )
+
+
+def _has_written(person: Person, channel: str, now: datetime) -> bool:
+    """Whether the person has written on the channel in the last 24 hours."""
+    return any(
+        event.channel == channel and event.event_type == "replied" and event.occurred_at > now - _CHAT_IS_OPEN_FOR
+        for event in person.live.events
+    )
