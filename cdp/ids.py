@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import os
 import uuid
-from base64 import b32encode
 from datetime import datetime
 
-_TO_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
-_ID_CHARACTERS = 26
-# The smallest number of bits that base32 encodes without padding and that fits an id.
-_BASE32_BITS = 160
-
+_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# Every pair of digits by its ten bits: an id is read off two characters at a time.
+_PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
+_PLACES = range(120, -1, -10)
 
 _TIME_BITS, _RANDOM_BITS = 48, 80
 
 
 def crockford(number: int) -> str:
     """A number of 128 bits as 26 characters of Crockford's base32."""
-    padded = (number << (_BASE32_BITS - 5 * _ID_CHARACTERS)).to_bytes(_BASE32_BITS // 8)
-    return b32encode(padded)[:_ID_CHARACTERS].translate(_TO_CROCKFORD).decode()
+    return "".join([_PAIRS[number >> place & 1023] for place in _PLACES])
 
 
 def random_id(prefix: str) -> str:

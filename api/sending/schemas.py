@@ -46,7 +46,9 @@ class MessageRequest(BaseModel):
     deadline: UtcTime | None = Field(None, description="Time after which the message is useless")
     urgency: Literal["low", "normal", "high"] = Field("normal", description="Cost of waiting, as defined by the policy")
     fallback: bool = Field(True, description="Try the next channel if the message fails, or stays silent")
-    offer: Offer | None = Field(None, description="The offer that the message makes; what it leaves open is the template's")
+    offer: Offer | None = Field(
+        None, description="The offer that the message makes; what it leaves open is the template's"
+    )
     campaign: Name | None = None
 
     @model_validator(mode="after")

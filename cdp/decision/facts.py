@@ -19,7 +19,8 @@ from cdp.consent import Entry, Suppression, contact_point_id
 from cdp.consent.ledger import plain_entries_of, suppressions_of
 from cdp.decision import Address, Claim, Facts, History, Planned, Question, Response, Sent
 from cdp.decision.caps import WEEK
-from cdp.decision.tables import decisions, holdouts, offer_claims
+from cdp.decision.claims import claims_of
+from cdp.decision.tables import decisions, holdouts
 from cdp.people.current import RECEIVED, LiveEvent, message_id
 from cdp.people.document import Preference, RecentMessage
 from cdp.people.identifiers import Identifier
@@ -121,11 +122,6 @@ def _facts_by_profile(connection: sa.Connection, people: Mapping[str, Person], n
     return _with_promises(connection, people, facts)
 
 
-_CLAIMS = Prepared(
-    sa.select(offer_claims.c.profile_id, *(offer_claims.c[column.name] for column in fields(Claim))).where(
-        among(offer_claims.c.profile_id, "ids")
-    )
-)
 _HELD_OUT = Prepared(
     sa.select(holdouts.c.profile_id, holdouts.c.name, holdouts.c.is_held_out)
     .where(among(holdouts.c.profile_id, "ids"))
@@ -141,8 +137,8 @@ def _with_promises(
     """
     owners = {one: profile_id for profile_id, person in people.items() for one in person.all_ids}
     claims: dict[str, list[Claim]] = {}
-    for one, *claim in _CLAIMS.rows(connection, ids=owners):
-        claims.setdefault(owners[one], []).append(Claim(*claim))
+    for one, claim in claims_of(connection, owners):
+        claims.setdefault(owners[one], []).append(claim)
     held_out: dict[str, dict[str, bool]] = {}
     for one, name, is_held_out in _HELD_OUT.rows(connection, ids=owners):
         held_out.setdefault(owners[one], {})[name] = is_held_out

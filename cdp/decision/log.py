@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,10 +15,11 @@ from pydantic import TypeAdapter
 
 from cdp.consent import contact_point_id
 from cdp.decision import Claim, Decision, Facts, Planned, Question, decide
+from cdp.decision.claims import keep_claims, release_claims
 from cdp.decision.decide import assignments
 from cdp.decision.facts import Asked, Subject, addresses_of, gather, subjects_of
 from cdp.decision.policy import Policy
-from cdp.decision.tables import decisions, holdouts, offer_claims, policies
+from cdp.decision.tables import decisions, holdouts, policies
 from cdp.errors import CdpError, NotFound
 from cdp.people.reading import read_people
 from cdp.store import Connection, Store
@@ -71,12 +72,12 @@ class _Made:
         """What claims are held by: the message or, if somebody else sends it, the decision."""
         return self.asked.message_id or self.decision.decision_id
 
-    def claim(self, policy: Policy) -> Claim:
+    @property
+    def claim(self) -> Claim:
         """The claim of the offer that is in force."""
-        offer, now = self.decision.offer, self.decision.as_of
+        offer = self.decision.offer
         assert offer
-        until = offer.ends_at or now + timedelta(days=policy.offers.open_ended_days)
-        return Claim(offer.scope, offer.terms, offer.terms_hash, until, now, self.holder)
+        return Claim(offer.scope, offer.terms, offer.terms_hash, offer.ends_at, self.decision.as_of, self.holder)
 
     def facts_after(self, policy: Policy) -> Facts:
         """The facts for the next decision about the same person."""
@@ -90,7 +91,7 @@ class _Made:
         if decision.offer is None:
             return facts
         left = [one for one in facts.claims if one.held_by not in decision.supersedes]
-        return replace(facts, claims=(*left, self.claim(policy)))
+        return replace(facts, claims=(*left, self.claim))
 
 
 _REQUEST = TypeAdapter(Request)
@@ -139,7 +140,6 @@ def _lock_profiles(connection: Connection, subjects: Sequence[Subject]) -> None:
         connection.execute(_LOCK_PROFILES, {"profile_ids": ids})
 
 
-_KEEP_CLAIM = Prepared.insert_new(offer_claims)
 _KEEP_HOLDOUT = Prepared.insert_new(holdouts)
 
 
@@ -149,8 +149,7 @@ def _keep_promises(connection: Connection, made: Sequence[_Made], policy: Policy
     claimed = [one for one in made if one.decision.offer]
     if claimed:
         release_claims(connection, [holder for one in claimed for holder in one.decision.supersedes])
-        rows = [{"profile_id": one.facts.profile_id, **vars(one.claim(policy))} for one in claimed]
-        _KEEP_CLAIM.write(connection, rows)
+        keep_claims(connection, [(str(one.facts.profile_id), one.claim) for one in claimed])
 
 
 def _holdout_rows(one: _Made, policy: Policy) -> Iterator[dict[str, Any]]:
@@ -160,25 +159,17 @@ def _holdout_rows(one: _Made, policy: Policy) -> Iterator[dict[str, Any]]:
             yield {"profile_id": one.facts.profile_id, "name": name, "is_held_out": is_held_out, "since": since}
 
 
-_RELEASE = Prepared(offer_claims.delete().where(among(offer_claims.c.held_by, "holders")))
-
-
-def release_claims(connection: Connection, holders: Sequence[str]) -> None:
-    """End the claims of messages that do not go out."""
-    if holders:
-        _RELEASE.write(connection, [{"holders": list(holders)}])
-
-
 def _decide_in_order(asked: Sequence[Asked], facts: Sequence[Facts], policy: Policy, now: datetime) -> Iterator[_Made]:
     """The decisions, each of which counts the earlier ones about the same person."""
-    added: dict[str, Facts] = {}
+    before: dict[str, _Made] = {}
     for one, found in zip(asked, facts, strict=True):
-        known = added.get(found.profile_id or "", found)
+        earlier = before.get(found.profile_id or "")
+        known = earlier.facts_after(policy) if earlier else found
         if known.retired_id != found.retired_id:
             known = replace(known, retired_id=found.retired_id)
         made = _Made(one, known, decide(one.question, known, policy, now))
         if found.profile_id:
-            added[found.profile_id] = made.facts_after(policy)
+            before[found.profile_id] = made
         yield made
 
 

@@ -28,12 +28,16 @@ class OfferTerms:
 
 @dataclass(frozen=True)
 class Claim:
-    """Terms that a person has been promised. held_by: the message or the decision that promised them."""
+    """Terms that a person has been promised.
+
+    until: None if the offer has no end of its own; the policy gives it one. held_by: the message, the decision or the
+    event that promised them.
+    """
 
     scope: str
     terms: str
     terms_hash: str
-    until: datetime
+    until: datetime | None
     claimed_at: datetime
     held_by: str
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cdp.decision.model import Claim, OfferTerms, Reason
 from cdp.decision.policy import OfferRules
@@ -63,17 +63,21 @@ def offer_gate(offer: OfferTerms | None, claims: Sequence[Claim], rules: OfferRu
     others = [
         claim
         for claim in claims
-        if claim.scope == offer.scope and claim.until > start and claim.terms_hash != offer.terms_hash
+        if claim.scope == offer.scope and claim.terms_hash != offer.terms_hash and _ends_at(claim, rules) > start
     ]
     if not others:
         return OfferVerdict(Reason("offer", None, "pass", "no_other_terms"), offer)
     first = min(others, key=lambda claim: claim.claimed_at)
     if rules.on_conflict == "keep_first_terms" and offer.is_adaptable and _kind(first.terms) == _kind(offer.terms):
-        kept = replace(offer, terms=first.terms, terms_hash=first.terms_hash, ends_at=first.until)
+        kept = replace(offer, terms=first.terms, terms_hash=first.terms_hash, ends_at=_ends_at(first, rules))
         return OfferVerdict(Reason("offer", None, "pass", "first_terms_kept", first.held_by), kept)
     if rules.on_conflict == "supersede":
         return OfferVerdict(Reason("offer", None, "pass", "supersedes", first.held_by), offer, tuple(others))
     return OfferVerdict(Reason("offer", None, "fail", "other_terms_claimed", first.held_by))
+
+
+def _ends_at(claim: Claim, rules: OfferRules) -> datetime:
+    return claim.until or claim.claimed_at + timedelta(days=rules.open_ended_days)
 
 
 def _kind(terms: str) -> frozenset[str]:

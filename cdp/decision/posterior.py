@@ -5,7 +5,7 @@ Parameters come from the policy if it pins them, else from the fit of the last r
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,25 +14,26 @@ INTERVAL = 0.90
 DEFAULT_HALF_LIFE_DAYS = 60.0
 DEFAULT_PRIOR_WEIGHT = 10.0
 
-_TAILS = np.array([[(1 - INTERVAL) / 2], [(1 + INTERVAL) / 2]])
-_Numbers = NDArray[np.float64]
+_LOW_TAIL, _HIGH_TAIL = (1 - INTERVAL) / 2, (1 + INTERVAL) / 2
+# A run scores all people at once, a decision one channel at a time.
+_Numbers = NDArray[np.float64] | float
 
 
 class Posterior(NamedTuple):
-    """Expected share of messages that are answered, and its 90% interval."""
+    """Expected share of messages that are answered, and its 90% interval: numbers or arrays, as they were asked for."""
 
-    mean: _Numbers
-    low: _Numbers
-    high: _Numbers
+    mean: Any
+    low: Any
+    high: Any
 
 
-def posterior_mean(received: _Numbers, answered: _Numbers, prior: _Numbers, prior_weight: _Numbers | float) -> _Numbers:
+def posterior_mean(received: _Numbers, answered: _Numbers, prior: _Numbers, prior_weight: _Numbers) -> Any:
     """(answered + m·prior) / (received + m): see `posterior`."""
     # A person may answer more often than messages arrived, on WhatsApp for example; the share stays at most 1.
     return (np.minimum(answered, received) + prior_weight * prior) / (received + prior_weight)
 
 
-def posterior(received: _Numbers, answered: _Numbers, prior: _Numbers, prior_weight: _Numbers | float) -> Posterior:
+def posterior(received: _Numbers, answered: _Numbers, prior: _Numbers, prior_weight: _Numbers) -> Posterior:
     """The mean of Beta posteriors, (answered + m·prior) / (received + m), with their intervals.
 
     Args:
@@ -48,12 +49,12 @@ def posterior(received: _Numbers, answered: _Numbers, prior: _Numbers, prior_wei
     alpha = answered + prior_weight * prior
     beta = received - answered + prior_weight * (1 - prior)
     mean = posterior_mean(received, answered, prior, prior_weight)
-    low, high = betaincinv(np.maximum(alpha, 1e-6), beta, _TAILS)
+    alpha = np.maximum(alpha, 1e-6)
+    low, high = betaincinv(alpha, beta, _LOW_TAIL), betaincinv(alpha, beta, _HIGH_TAIL)
     # With little evidence on a channel that is rarely answered, the mean can lie outside the interval.
     return Posterior(mean, np.minimum(low, mean), np.maximum(high, mean))
 
 
 def warm_up() -> None:
     """Prepare for the first call, which would otherwise wait for the import."""
-    one = np.ones(1)
-    posterior(one, one, one / 2, 1.0)
+    posterior(1.0, 1.0, 0.5, 1.0)

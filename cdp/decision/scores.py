@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import numpy as np
-
 from cdp.decision.model import Facts, Response, Score
 from cdp.decision.policy import Scores
 from cdp.decision.posterior import DEFAULT_HALF_LIFE_DAYS, DEFAULT_PRIOR_WEIGHT, posterior
@@ -16,15 +14,12 @@ _DAY = timedelta(days=1)
 
 def channel_scores(facts: Facts, channels: Sequence[str], rules: Scores, now: datetime) -> dict[str, Score]:
     """A score for each of `channels`."""
-    if not channels:
-        return {}
-    rows = [_evidence(facts, channel, rules, now) for channel in channels]
-    received, answered, rate, weight = np.array([row[:4] for row in rows], dtype=np.float64).T
-    means, lows, highs = np.array(posterior(received, answered, rate, weight)).round(6).tolist()
-    return {
-        channel: Score(mean, low, high, row[4], row[2])
-        for channel, mean, low, high, row in zip(channels, means, lows, highs, rows, strict=True)
-    }
+    return {channel: _score(*_evidence(facts, channel, rules, now)) for channel in channels}
+
+
+def _score(received: float, answered: float, rate: float, prior_weight: float, count: int) -> Score:
+    mean, low, high = (round(float(one), 6) for one in posterior(received, answered, rate, prior_weight))
+    return Score(mean, low, high, count, rate)
 
 
 def _evidence(facts: Facts, channel: str, rules: Scores, now: datetime) -> tuple[float, float, float, float, int]:

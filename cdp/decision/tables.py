@@ -39,7 +39,8 @@ decisions = sa.Table(
     sa.Index("ix_decisions_profile_id_send_at", "profile_id", "send_at"),
 )
 
-# The terms of offers that people have been promised. A claim lives until its offer ends, or its message is withdrawn.
+# The terms of offers that people have been promised. A claim lives until its offer ends, or its message is withdrawn;
+# it is held by a message, a decision, or an event that told of the offer.
 offer_claims = sa.Table(
     "offer_claims",
     METADATA,
@@ -49,7 +50,8 @@ offer_claims = sa.Table(
     text("terms"),
     text("terms_hash"),
     time("claimed_at"),
-    time("until"),
+    # Of an offer with no end of its own, the policy says when it ends.
+    time("until", optional=True),
 )
 sa.Index("ix_offer_claims_held_by", offer_claims.c.held_by)
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from cdp.errors import UsageError
 from cdp.live import inbox
-from cdp.live.apply import apply, find_people
+from cdp.live.apply import People, apply, find_people
 from cdp.live.conforming import Conformer
 from cdp.live.inbox import Arrival
 from cdp.live.items import Conformed, Item
@@ -22,6 +22,7 @@ from cdp.normalise import read_countries
 from cdp.providers import load_sources
 from cdp.sending.receipts import Receipt as MessageReceipt
 from cdp.sending.receipts import record as record_receipts
+from cdp.sending.told_offers import Told, claim_told
 from cdp.settings import Settings
 from cdp.sources import Source
 from cdp.store import Connection, Store
@@ -185,6 +186,7 @@ class Receiver:
         fresh = [item for item in accepted if item.position in new]
         apply(connection, fresh, people, new, received_at)
         record_receipts(connection, _receipts(source_name, fresh), received_at)
+        claim_told(connection, _told_offers(fresh, people), received_at)
         return new
 
     def close(self) -> None:
@@ -220,6 +222,15 @@ def _receipts(source_name: str, items: Iterable[Item]) -> Iterator[MessageReceip
                 item.message_id,
                 item.message_ref,
             )
+
+
+def _told_offers(items: Iterable[Item], people: People) -> Iterator[Told]:
+    """The offers that events tell of. A write key can promise nothing."""
+    for item in items:
+        if item.event_id and not item.is_claim and '"offer"' in (item.properties or ""):
+            offer = json.loads(str(item.properties)).get("offer")
+            if isinstance(offer, dict):
+                yield Told(item.event_id, people.profile_of(item), item.occurred_at, json.dumps(offer))
 
 
 def _arrival(item: LiveItem) -> Arrival:

@@ -57,6 +57,14 @@ _REPORTS = Prepared(
 _FALLBACKS = Prepared(sa.select(messages.c.parent_id, messages.c.message_id).where(among(messages.c.parent_id, "ids")))
 
 
+_FIRST_AT = Prepared(sa.select(messages.c.created_at).order_by(messages.c.created_at).limit(1))
+
+
+def first_accepted_at(connection: Connection) -> datetime | None:
+    """When the first message was accepted."""
+    return next((at for (at,) in _FIRST_AT.rows(connection)), None)
+
+
 def tracked(connection: Connection, message_id: str) -> Tracked:
     """A message with its history.
 

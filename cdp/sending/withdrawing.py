@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from cdp.decision.log import release_claims
+from cdp.decision.claims import release_claims
 from cdp.decision.tables import decisions
 from cdp.errors import CdpError, NotFound
 from cdp.sending.messages import Message, messages_of, update

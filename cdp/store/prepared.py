@@ -23,7 +23,7 @@ from cdp.store.columns import UtcTime, in_utc
 Row = tuple[Any, ...]
 Value = str | int | float | None | datetime | Collection[str] | Collection[int]
 
-_AS_IT_IS = (str, int, float, NoneType)
+_AS_THEY_ARE = frozenset((str, int, float, bool, NoneType))
 
 # Both have named parameters, so that values are bound in the same way.
 _DIALECTS: Mapping[str, sa.Dialect] = {
@@ -138,11 +138,13 @@ def _sqlite_driver(connection: sa.Connection) -> sqlite3.Connection:
 
 
 def _bound(values: Mapping[str, Value], dialect: str) -> dict[str, Any]:
-    return {name: _bound_value(value, dialect) for name, value in values.items()}
+    return {
+        name: value if type(value) in _AS_THEY_ARE else _bound_value(value, dialect) for name, value in values.items()
+    }
 
 
 def _bound_value(value: Value, dialect: str) -> Any:
-    if isinstance(value, _AS_IT_IS):
+    if isinstance(value, str | int | float | None):
         return value
     if isinstance(value, datetime):
         return _to_text(value) if dialect == "sqlite" else in_utc(value)
@@ -151,7 +153,7 @@ def _bound_value(value: Value, dialect: str) -> Any:
 
 def _to_text(time: datetime) -> str:
     """The text that SQLite stores for a `UtcTime`."""
-    return in_utc(time).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return in_utc(time).isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
 def _from_text(text: str) -> datetime:

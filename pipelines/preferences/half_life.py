@@ -84,7 +84,8 @@ def chances(spreads: Spreads, counts: pl.DataFrame, asked: pl.DataFrame) -> pl.D
 
 def _means(spread: Spread, counts: pl.DataFrame) -> Numbers:
     received, answered = counts["received"].to_numpy(), counts["answered"].to_numpy()
-    return posterior_mean(received, answered, *spread.priors(received, answered))
+    means: Numbers = posterior_mean(received, answered, *spread.priors(received, answered))
+    return means
 
 
 def log_losses(p: Numbers, happened: Numbers) -> Numbers:

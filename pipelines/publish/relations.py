@@ -6,6 +6,7 @@ PROVIDED = {
     "wanted": "the profiles of a batch of documents: profile_id",
     "known_hashes": "their documents in the store: profile_id, document_hash",
     "known_rows": "the store's rows for the relation they are compared with",
+    "publishing": "the run, and when the platform accepted its first message: run_id, first_message_at",
     "metrics_json()": "the JSON text of a profile's metrics",
     "core_traits_of()": "the core traits of a profile, as a struct of texts",
     "trait_evidence_json()": "a row of `trait_evidence` in a document",

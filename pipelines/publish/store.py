@@ -25,6 +25,7 @@ from cdp.warehouse import Warehouse, open_published, published_path
 from pipelines.land import inbox
 from pipelines.publish.consents import record_consents
 from pipelines.publish.documents import slices, write_changed_documents
+from pipelines.publish.messages import tell_messages
 from pipelines.statements import statement
 
 
@@ -55,6 +56,7 @@ def update_store(
     record_consents(warehouse, store, published_at)
     run_id = report.run_id
     warehouse.run(statement("link/people"), name="people")
+    tell_messages(warehouse, store, run_id, published_at)
     with store.read() as connection:
         gone = write_changed_documents(warehouse, profile_hashes(connection))
         changes = _changes(warehouse, connection, run_id, published_at)
