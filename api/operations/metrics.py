@@ -6,7 +6,8 @@ With several workers, PROMETHEUS_MULTIPROC_DIR names a shared folder, and each w
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -16,6 +17,16 @@ from prometheus_client.registry import Collector
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """Values that are read on demand: (labels, value), a value for each combination of labels."""
+
+    name: str
+    meaning: str
+    values: Sequence[tuple[tuple[str, ...], float]]
+    labels: tuple[str, ...] = ()
 
 
 class Metrics:
@@ -50,8 +61,8 @@ class Metrics:
     def decision(self, *, allowed: bool, channel: str | None) -> None:
         self._decisions.labels("allowed" if allowed else "refused", channel or "none").inc()
 
-    def page(self, gauges: dict[str, tuple[str, float]]) -> bytes:
-        """The metrics in Prometheus's text format; `gauges` maps names to (help text, value)."""
+    def page(self, gauges: Iterable[Gauge]) -> bytes:
+        """The metrics in Prometheus's text format."""
         page = CollectorRegistry()
         if os.environ.get(SHARED_FOLDER):
             MultiProcessCollector(page)  # type: ignore[no-untyped-call]
@@ -62,9 +73,12 @@ class Metrics:
 
 
 class _Gauges(Collector):
-    def __init__(self, gauges: dict[str, tuple[str, float]]) -> None:
+    def __init__(self, gauges: Iterable[Gauge]) -> None:
         self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
-        for name, (help_text, value) in self._gauges.items():
-            yield GaugeMetricFamily(name, help_text, value=value)
+        for gauge in self._gauges:
+            family = GaugeMetricFamily(gauge.name, gauge.meaning, labels=gauge.labels)
+            for labels, value in gauge.values:
+                family.add_metric(labels, value)
+            yield family

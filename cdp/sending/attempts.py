@@ -52,6 +52,18 @@ def attempts_of(connection: Connection, ids: Collection[str]) -> dict[str, list[
     return found
 
 
+_OUTCOMES = Prepared(
+    sa.select(message_attempts.c.provider, message_attempts.c.outcome, sa.func.count())
+    .where(message_attempts.c.ended_at > sa.bindparam("since"))
+    .group_by(message_attempts.c.provider, message_attempts.c.outcome)
+)
+
+
+def outcomes_since(connection: Connection, since: datetime) -> list[tuple[str, str, int]]:
+    """(provider, outcome, number) of the attempts that have ended since."""
+    return [(provider, outcome, number) for provider, outcome, number in _OUTCOMES.rows(connection, since=since)]
+
+
 def start(connection: Connection, attempts: Sequence[Attempt]) -> None:
     """Write attempts as started."""
     _START.write(connection, [vars(one) for one in attempts])

@@ -19,6 +19,7 @@ from api.security.buckets import OwnBuckets, SharedBuckets, create_shared_bucket
 from api.security.rate_limit import WINDOW_SECONDS, RateLimit, TooManyRequests
 from cdp.access.request_log import LoggedRequest, append_requests, recent_requests
 from cdp.errors import Unavailable
+from cdp.sending.attempts import Attempt, end, start
 from cdp.settings import Settings
 from cdp.store import open_store
 from tests.api.service import ANN, NOW, Service, assert_problem
@@ -177,3 +178,16 @@ def test_metrics_count_by_route_and_name_nobody(service: Service) -> None:
     assert "cdp_inbox_depth 0.0" in lines
     assert "cdp_published_run_age_seconds 0.0" in lines
     assert not any(secret in response.text for secret in ("ann@", ANN, service.reader.client_id))
+
+
+def test_metrics_show_messages_that_wait_and_calls_of_providers(service: Service) -> None:
+    order = {"order_id": "A-10042", "tracking_url": "https://post.example.com/t/123"}
+    message = {"to": {"profile_id": ANN}, "template": "order_shipped", "data": order, "channels": ["email"]}
+    service.http.post("/v1/messages", json=message, headers=service.headers(service.everything))
+    with service.store.write() as connection:
+        start(connection, [Attempt("msg_1", 1, "sendgrid", NOW)])
+        end(connection, [Attempt("msg_1", 1, "sendgrid", NOW, NOW, "accepted")])
+    lines = service.http.get("/metrics").text.splitlines()
+    assert 'cdp_work_items{kind="send",state="due"} 1.0' in lines
+    assert 'cdp_work_overdue_seconds{kind="send"} 0.0' in lines
+    assert 'cdp_send_attempts{outcome="accepted",provider="sendgrid"} 1.0' in lines
