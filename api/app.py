@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -58,7 +57,7 @@ from cdp.settings import Settings, load_settings
 from cdp.store import open_store
 from cdp.webhooks.fetch import Fetch, fetch
 from cdp.work import running
-from cdp.worker import Log, opened_runner
+from cdp.worker import Log, heap, opened_runner
 
 # Routers are matched in this order, so the most frequently used ones come first.
 ROUTERS = (
@@ -86,7 +85,7 @@ def app_factory() -> FastAPI:
     if SHARED_BUCKETS in os.environ:
         Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     sys.setswitchinterval(_SWITCH_SECONDS)
-    _keep_from_garbage_collection()
+    heap.settle()
     return app
 
 
@@ -100,16 +99,6 @@ def _end_with_parent(parent: int) -> None:
 # While a thread conforms a large webhook, the event loop waits this long for Python to switch to it, several times a
 # request. Python's own 5 ms would make decisions wait ten times as long as in quiet times.
 _SWITCH_SECONDS = 0.0005
-
-
-def _keep_from_garbage_collection() -> None:
-    """Exclude the objects loaded so far from garbage collection, which would block all requests for 0.1 s."""
-    # An application created earlier, to check the configuration, can be collected.
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
-    # A request creates thousands of objects, few of them in reference cycles.
-    gc.set_threshold(20_000, 20, 20)
 
 
 def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), fetch: Fetch = fetch) -> FastAPI:

@@ -124,6 +124,9 @@ def _check_kind(connection: Connection, kind: str | None) -> None:
 
 
 def _run(runner: Runner, stop: Event, workers: int) -> None:
+    from cdp.worker import heap
+
+    heap.settle()
     terminal.err.print("Processing the queue; press Ctrl-C to stop", markup=False)
     with ThreadPoolExecutor(workers) as pool:
         running = [pool.submit(runner.run, stop) for _ in range(workers)]

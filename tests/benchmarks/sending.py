@@ -26,6 +26,7 @@ from cdp.sending.tables import messages
 from cdp.store import Store, open_store
 from cdp.store.prepared import Prepared
 from cdp.work import Runner, Task, enqueue, queue
+from cdp.worker import heap
 from tests.benchmarks.report import Limit, Report
 from tests.cdp.deciding import policy
 from tests.cdp.store_urls import empty_store_url
@@ -112,7 +113,9 @@ def _store() -> Iterator[Store]:
 
 def _world(store: Store, provider: Recorder) -> tuple[World, list[str]]:
     world = World(store, providers={"nothing": provider}, policy=policy(frequency_caps={}, quiet_hours={}))
-    return world, world.people(*(f"person{number}" for number in range(PEOPLE)))
+    ids = world.people(*(f"person{number}" for number in range(PEOPLE)))
+    heap.settle()
+    return world, ids
 
 
 def _accept(world: World, ids: Sequence[str]) -> list[Message]:
