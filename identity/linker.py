@@ -39,6 +39,9 @@ def score(warehouse: Warehouse, table: str, model: Model, *, threshold: float) -
     Its columns: unique_id_l, unique_id_r, match_probability, match_weight, mw_<comparison>. Pairs below the
     probability `threshold` are left out.
     """
+    if not warehouse.count("candidate_pairs"):
+        warehouse.run(_NO_PAIRS, name="scored_pairs")
+        return
     with TemporaryDirectory(dir=_without_wildcards(warehouse.scratch)) as folder:
         api = DuckDBAPI(
             connection=warehouse.connection,
@@ -46,7 +49,8 @@ def score(warehouse: Warehouse, table: str, model: Model, *, threshold: float) -
             materialisation_dir=folder,
             parquet_materialisation_options=ParquetWriteOptions(row_group_size=ROW_GROUP),
         )
-        linker = Linker(api.register(table), settings(model), log_level=None)
+        # Splink would look for columns that our own declaration lacks, for a second.
+        linker = Linker(api.register(table), settings(model), log_level=None, validate_settings=False)
         linker.table_management.register_blocked_pairs_for_predict(api.register("candidate_pairs"))
         pairs = linker.inference.predict(threshold_match_probability=threshold)
         warehouse.run(
@@ -54,6 +58,15 @@ def score(warehouse: Warehouse, table: str, model: Model, *, threshold: float) -
             name="scored_pairs",
         )
         linker.table_management.delete_tables_created_by_splink_from_db()  # type: ignore[no-untyped-call]
+
+
+# Most runs that find nothing new have no pair to score: a linker would take half a second all the same.
+_NO_PAIRS = f"""
+create or replace temp table scored_pairs (
+    unique_id_l varchar, unique_id_r varchar, match_probability double, match_weight double,
+    {", ".join(f"mw_{comparison.name} double" for comparison in COMPARISONS)}
+)
+"""
 
 
 def _without_wildcards(folder: Path | None) -> Path | None:

@@ -11,7 +11,7 @@ about to check.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,7 +23,7 @@ from great_expectations.data_context.types.base import (
     InMemoryStoreBackendDefaults,
     ProgressBarsConfig,
 )
-from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
+from great_expectations.datasource.fluent.interfaces import Batch
 from great_expectations.expectations.core.unexpected_rows_expectation import UnexpectedRowsExpectation
 from great_expectations.expectations.expectation import Expectation as Check
 from sqlalchemy.dialects import registry
@@ -69,8 +69,12 @@ def check(warehouse: Warehouse, tables: Sequence[Table], docs: Path, run_name: s
         StatementFailed: a table is missing, or an expectation's SQL fails.
         Unavailable: `docs` cannot be written.
     """
-    source = _open_source(warehouse)
-    checked = [_check_table(warehouse, source, table) for table in tables]
+    row_counts = [warehouse.count(table.full_name) for table in tables]
+    broken = _broken(_open_batch(warehouse), tables)
+    checked = [
+        CheckedTable(table, row_count, _violations_of(warehouse, table, broken))
+        for table, row_count in zip(tables, row_counts, strict=True)
+    ]
     write_docs(docs, run_name, checked)
     return [_verdict(result) for result in checked]
 
@@ -127,7 +131,10 @@ class ExpectNoViolations(UnexpectedRowsExpectation):
         return {"success": metrics["unexpected_rows_query.row_count"] == 0}
 
 
-def _open_source(warehouse: Warehouse) -> SQLDatasource:
+def _open_batch(warehouse: Warehouse) -> Batch:
+    """A batch over the warehouse's connection. Every expectation has a query of its own, so that one is enough for all
+    tables: Great Expectations writes its whole configuration out for each that is added or removed.
+    """
     context = gx.get_context(
         mode="ephemeral",
         project_config=DataContextConfig(
@@ -138,49 +145,51 @@ def _open_source(warehouse: Warehouse) -> SQLDatasource:
     )
     connection = ConnectionWrapper(warehouse.connection)
     engine: dict[str, Any] = {"kwargs": {"poolclass": StaticPool, "creator": lambda: connection}}
-    return context.data_sources.add_sql("warehouse", connection_string="cdp_open_duckdb://", **engine)
+    source = context.data_sources.add_sql("warehouse", connection_string="cdp_open_duckdb://", **engine)
+    return source.add_query_asset("nothing", query="select 1").add_batch_definition_whole_table("nothing").get_batch()
 
 
-def _check_table(warehouse: Warehouse, source: SQLDatasource, table: Table) -> CheckedTable:
-    row_count = warehouse.count(table.full_name)
-    broken = _broken(source, table)
-    violations = {expectation.meaning: _count_violations(warehouse, expectation) for expectation in broken}
-    return CheckedTable(table, row_count, violations)
+def _broken(batch: Batch, tables: Sequence[Table]) -> set[Expectation]:
+    """The expectations that do not hold, according to Great Expectations.
 
-
-def _broken(source: SQLDatasource, table: Table) -> list[Expectation]:
-    """The table's expectations that do not hold, according to Great Expectations.
-
-    Expectations on single rows are first checked together, in one pass, and one by one only if that check fails: Great
-    Expectations' overhead per expectation exceeds the time that DuckDB takes to count.
+    A table's expectations on single rows are first checked together, in one pass, and one by one only if that check
+    fails: Great Expectations' overhead per expectation exceeds the time that DuckDB takes to count.
     """
-    expectations = table.expectations()
-    on_single_rows = [expectation for expectation in expectations if expectation.condition]
-    others = [expectation for expectation in expectations if not expectation.condition]
-    any_of_them = " or ".join(f"({expectation.condition})" for expectation in on_single_rows)
-    together = [f"select * from {table.full_name} where {any_of_them}"] if on_single_rows else []
-    held = _hold(source, table, [*together, *(expectation.violations for expectation in others)])
-    broken = [expectation for expectation, holds in zip(others, held[len(together) :], strict=True) if not holds]
-    if together and not held[0]:
-        held = _hold(source, table, [expectation.violations for expectation in on_single_rows])
-        broken += [expectation for expectation, holds in zip(on_single_rows, held, strict=True) if not holds]
-    return sorted(broken, key=expectations.index)
+    expectations = [one for table in tables for one in table.expectations()]
+    together = {
+        _any_violation(table, found): found
+        for table in tables
+        if (found := [one for one in table.expectations() if one.condition])
+    }
+    others = [one for one in expectations if not one.condition]
+    held = _held(batch, [*together, *(one.violations for one in others)])
+    suspects = [one for statement, found in together.items() if statement not in held for one in found]
+    held |= _held(batch, [one.violations for one in suspects])
+    return {one for one in (*others, *suspects) if one.violations not in held}
 
 
-def _hold(source: SQLDatasource, table: Table, violations: Sequence[str]) -> list[bool]:
-    """For each statement, whether Great Expectations finds that it returns no rows."""
+def _any_violation(table: Table, expectations: Sequence[Expectation]) -> str:
+    conditions = " or ".join(f"({expectation.condition})" for expectation in expectations)
+    return f"select * from {table.full_name} where {conditions}"
+
+
+def _held(batch: Batch, violations: Sequence[str]) -> set[str]:
+    """The statements that return no rows, as Great Expectations finds."""
+    if not violations:
+        return set()
     checks: list[Check] = [
         ExpectNoViolations(unexpected_rows_query=_as_query(statement), meta={"position": position})
         for position, statement in enumerate(violations)
     ]
-    suite = gx.ExpectationSuite(table.full_name, expectations=checks)
-    asset = source.add_query_asset(table.full_name, query=f"select * from {table.full_name}")
-    batch = asset.add_batch_definition_whole_table("all rows").get_batch()
+    suite = gx.ExpectationSuite("contracts", expectations=checks)
     results = batch.validate(suite, result_format="BOOLEAN_ONLY").results
-    source.delete_asset(table.full_name)
-    held = [result.expectation_config for result in results if result.success]
-    holding = {config.meta["position"] for config in held if config}
-    return [position in holding for position in range(len(checks))]
+    configurations = [result.expectation_config for result in results if result.success]
+    return {violations[one.meta["position"]] for one in configurations if one and one.meta}
+
+
+def _violations_of(warehouse: Warehouse, table: Table, broken: Collection[Expectation]) -> dict[str, int]:
+    found = [one for one in table.expectations() if one in broken]
+    return {one.meaning: _count_violations(warehouse, one) for one in found}
 
 
 def _as_query(violations: str) -> str:

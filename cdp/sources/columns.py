@@ -23,13 +23,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import polars as pl
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from cdp.channels import CHANNEL_NAMES, ChannelName
-from cdp.errors import ConfigurationError
 from cdp.fields import EVENT_TYPES, IDENTIFIER_TYPES
 from cdp.sources import MAPPED, contacts, events, headers
+from cdp.yaml_files import read_yaml
 
 _MAPPED_NAMES = tuple(MAPPED.column_names())
 PERSON_FIELDS = (
@@ -120,58 +119,25 @@ class ColumnMapping(BaseModel):
         return self
 
 
+_HINT = "Required: source, kind, files and columns"
+
+
 def load_mapping(path: Path) -> ColumnMapping:
     """Read a mapping file.
 
     Raises:
         ConfigurationError: the file is not YAML or not a valid mapping; the message names the line or the field.
     """
+    document = read_yaml(path, "the mapping", are_scalars_text=True)
+    if not isinstance(document.content, dict):
+        raise document.refusal((), "the mapping is not a YAML mapping of `key: value` lines", _HINT)
     try:
-        text = path.read_text(encoding="utf-8")
-        # BaseLoader keeps `yes` and `1` as text.
-        content = yaml.load(text, Loader=yaml.BaseLoader)
-        tree = yaml.compose(text, Loader=yaml.BaseLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read the mapping: {error}", where=str(path)) from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigurationError(f"the mapping is not YAML: {error.problem}", where=f"{path}:{line}") from None
-    except yaml.YAMLError:
-        raise ConfigurationError("the mapping is not YAML: it contains control characters", where=str(path)) from None
-    if not isinstance(content, dict):
-        raise ConfigurationError(
-            "the mapping is not a YAML mapping of `key: value` lines", where=f"{path}:1", hint=_HINT
-        )
-    try:
-        return ColumnMapping.model_validate(content)
+        return ColumnMapping.model_validate(document.content)
     except ValidationError as error:
-        raise _mapping_error(path, tree, error) from None
-
-
-_HINT = "Required: source, kind, files and columns"
-
-
-def _mapping_error(path: Path, tree: yaml.Node | None, error: ValidationError) -> ConfigurationError:
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    what = f"{name}: {message}" if name else message
-    return ConfigurationError(what, where=f"{path}:{_line_of(tree, first['loc'])}", hint=_HINT)
-
-
-def _line_of(node: yaml.Node | None, loc: Sequence[int | str]) -> int:
-    """The 1-based line of the node at `loc`, or of its innermost existing ancestor."""
-    if node is None:
-        return 1
-    if not loc:
-        return int(node.start_mark.line) + 1
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == loc[0]:
-                return _line_of(value, loc[1:]) if loc[1:] else int(key.start_mark.line) + 1
-    if isinstance(node, yaml.SequenceNode) and isinstance(loc[0], int) and loc[0] < len(node.value):
-        return _line_of(node.value[loc[0]], loc[1:])
-    return int(node.start_mark.line) + 1
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise document.refusal(first["loc"], f"{name}: {message}" if name else message, _HINT) from None
 
 
 def guess_mapping(columns: Sequence[str], source: str, sample: pl.DataFrame | None = None) -> ColumnMapping | None:

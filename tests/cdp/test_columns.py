@@ -256,6 +256,7 @@ def test_a_mapping_file_keeps_words_as_written(tmp_path: Path) -> None:
         ("source: crm", "source: ../crm", 1, "source"),
         ("source: crm", "source: [crm", 2, "not YAML"),
         (WRITTEN, "- a list", 1, "key: value"),
+        ("kind: contacts", "kind: events\nkind: contacts", 3, "kind: duplicate key"),
         ("kind: contacts", "kind: events", 1, "occurred_at"),
         (
             "kind: contacts",
@@ -276,6 +277,11 @@ def test_an_invalid_mapping_file_names_its_line(tmp_path: Path, old: str, new: s
         loaded(tmp_path, WRITTEN.replace(old, new))
     assert f"crm.mapping.yaml:{line}: " in str(caught.value)
     assert says in str(caught.value)
+
+
+def test_a_mapping_file_nested_beyond_all_bounds_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="nested too deeply"):
+        loaded(tmp_path, "columns: " + "[" * 200_000)
 
 
 def test_a_missing_mapping_file_is_named(tmp_path: Path) -> None:

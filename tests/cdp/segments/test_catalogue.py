@@ -114,7 +114,7 @@ def test_an_error_names_the_line_of_the_field() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("segments: [", "segments.yaml:1: not YAML: "),
+        ("segments: ]", "segments.yaml:1: not YAML: "),
         ("version: 1\nsegments:\n  - {name: a\n", "segments.yaml:4: not YAML: "),
         ("", "segments.yaml:1: the catalogue: "),
         ("- a\n- b\n", "segments.yaml:1: the catalogue: "),
