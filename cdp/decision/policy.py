@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import time, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
@@ -44,8 +44,13 @@ def _quoted(value: object) -> object:
     return value
 
 
+@cache
+def _zones() -> Set[str]:
+    return available_timezones()
+
+
 def _is_zone(name: str) -> str:
-    if name != "refuse" and name not in available_timezones():
+    if name != "refuse" and name not in _zones():
         raise ValueError("must be an IANA time zone, such as Europe/Zurich, or `refuse`")
     return name
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -18,6 +20,12 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_KEY = 4_273_611
 
 
+@cache
+def _revisions() -> Sequence[str]:
+    """The schemas that this version knows, the newest first."""
+    return [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
+
+
 def is_current(connection: sa.Connection) -> bool:
     """Whether the schema is that of this version of the code.
 
@@ -25,15 +33,14 @@ def is_current(connection: sa.Connection) -> bool:
         Unavailable: the schema is that of a newer version.
     """
     found = MigrationContext.configure(connection).get_current_revision()
-    scripts = ScriptDirectory(str(MIGRATIONS))
-    known = {script.revision for script in scripts.walk_revisions()}
-    if found is not None and found not in known:
+    revisions = _revisions()
+    if found is not None and found not in revisions:
         raise Unavailable(
             f"the store has schema {found}, which is newer than this version of cdp",
             where="profile store",
             hint="Upgrade cdp",
         )
-    return found == scripts.get_current_head()
+    return found == revisions[0]
 
 
 def upgrade(connection: sa.Connection) -> None:
