@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cdp.contract import Table
-from cdp.tables.conformed import CONSENTS, DUPLICATES, EVENTS, OBSERVATIONS, PERSON_COLUMNS
+from cdp.tables.conformed import CONSENTS, DUPLICATES, EVENT_PRODUCTS, EVENTS, OBSERVATIONS, PERSON_COLUMNS
 from cdp.tables.identity import (
     ALIASES,
     EDGES,
@@ -29,6 +29,7 @@ __all__ = [
     "DUPLICATES",
     "EDGES",
     "EVENTS",
+    "EVENT_PRODUCTS",
     "FILES",
     "GATED",
     "GREY_PAIRS",
@@ -58,7 +59,7 @@ __all__ = [
 
 TABLES: tuple[Table, ...] = (
     *(FILES, REJECTS),
-    *(EVENTS, OBSERVATIONS, CONSENTS, DUPLICATES),
+    *(EVENTS, EVENT_PRODUCTS, OBSERVATIONS, CONSENTS, DUPLICATES),
     *(IDENTIFIERS, IDENTIFIER_VALUES, EDGES, GREY_PAIRS, OVERSIZED_BLOCKS),
     *(MEMBERS, REFUSALS, PROFILE_CHANGES, ALIASES),
     *(PROFILES, TRAITS, METRICS),
