@@ -139,7 +139,8 @@ class Warehouse:
         present: dict[str, set[str]] = {}
         for name, column in self.rows(found, name="information_schema"):
             present.setdefault(name, set()).add(column)
-        return bool(present) and any(
+        is_new = not any(table.full_name in present for table in tables)
+        return not is_new and any(
             not present.get(table.full_name, set()).issuperset(table.column_names()) for table in tables
         )
 
