@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from api.context import Context
-from cdp.content.checking import EXAMPLE_PERSON
+from cdp.content.checking import EXAMPLE_PERSON, EXAMPLE_PRODUCTS
 from cdp.content.limits import push_bytes
 from cdp.content.liquid import ContentRefused
 from cdp.content.rendering import Values, render
@@ -16,23 +16,33 @@ from cdp.content.texts import segments_of
 from cdp.decision import Decision
 from cdp.delivery import Content, Email, Push, Text
 from cdp.people.reading import read_people
+from cdp.products.choosing import Shown
+from cdp.products.filling import Showing, products_for
 from cdp.sending.accepting import Asking
+
+Products = Mapping[str, Sequence[Shown]]
 
 
 def previews(context: Context, asking: Asking, decision: Decision, *, shows_person: bool) -> list[dict[str, Any]]:
     """The message on each of its channels: as this person would see it, or with the values of an example."""
-    traits = _traits(context, decision) if shows_person else dict(EXAMPLE_PERSON)
-    return list(_previews(context, asking, traits))
+    if not shows_person:
+        products: Mapping[str, Products] = dict.fromkeys(asking.asked.question.candidates, EXAMPLE_PRODUCTS)
+        return list(_previews(context, asking, EXAMPLE_PERSON, products))
+    traits, products = _of_person(context, asking, decision)
+    return list(_previews(context, asking, traits, products))
 
 
-def _previews(context: Context, asking: Asking, traits: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _previews(
+    context: Context, asking: Asking, traits: Mapping[str, Any], products: Mapping[str, Products]
+) -> Iterator[dict[str, Any]]:
     offer = asking.asked.question.offer
     terms = {"scope": offer.scope, **json.loads(offer.terms)} if offer else {}
     values = Values(person=traits, data=asking.wanted.data, offer=terms, is_chat_open=True)
     for channel in asking.asked.question.candidates:
         blank = dict.fromkeys(("language", "content", "segments", "encoding", "byte_count", "problem"))
         try:
-            found = render(asking.wanted.content, channel, values, context.tools.library.brand)
+            shown = replace(values, products=products.get(channel, {}))
+            found = render(asking.wanted.content, channel, shown, context.tools.library.brand)
         except ContentRefused as error:
             yield {**blank, "channel": channel, "problem": error.what}
             continue
@@ -46,12 +56,18 @@ def _previews(context: Context, asking: Asking, traits: dict[str, Any]) -> Itera
         }
 
 
-def _traits(context: Context, decision: Decision) -> dict[str, Any]:
-    if decision.profile_id is None:
-        return {}
+def _of_person(
+    context: Context, asking: Asking, decision: Decision
+) -> tuple[Mapping[str, Any], Mapping[str, Products]]:
+    """The person's traits, and the products that the message would show on each channel."""
+    channels, content = asking.asked.question.candidates, asking.wanted.content
     with context.store.read() as connection:
-        person = read_people(connection, {decision.profile_id}).get(decision.profile_id)
-    return dict(person.document["traits"]) if person else {}
+        people = read_people(connection, {decision.profile_id} if decision.profile_id else set())
+        person = people.get(str(decision.profile_id))
+        if person is None:
+            return {}, {}
+        found = products_for(connection, [Showing(person, content, channel) for channel in channels])
+    return person.document["traits"], dict(zip(channels, found, strict=True))
 
 
 def _sizes(content: Content) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,15 +109,19 @@ def _show_on_each_channel(sending: Sending, question: Asking, decision: Decision
     from cdp.content.liquid import ContentRefused
     from cdp.content.rendering import Values, render
     from cdp.people.reading import read_people
+    from cdp.products.filling import Showing, products_for
 
-    profile_id = str(question.wanted.profile_id)
+    profile_id, content = str(question.wanted.profile_id), question.wanted.content
+    channels = question.asked.question.candidates
     with sending.store.read() as connection:
         person = read_people(connection, {profile_id})[profile_id]
+        products = products_for(connection, [Showing(person, content, channel) for channel in channels])
     values = Values(person=person.document["traits"], offer=json.loads(decision.offer.terms) if decision.offer else {})
-    for channel in question.asked.question.candidates:
+    for channel, shown in zip(channels, products, strict=True):
         terminal.heading(f"{channel}, the channel chosen" if channel == decision.channel else channel)
         try:
-            show_content(channel, render(question.wanted.content, channel, values, sending.tools.library.brand).content)
+            found = render(content, channel, replace(values, products=shown), sending.tools.library.brand)
+            show_content(channel, found.content)
         except ContentRefused as error:
             terminal.say(error.line())
 

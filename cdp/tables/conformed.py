@@ -42,7 +42,7 @@ EVENTS = Table(
 EVENT_PRODUCTS = Table(
     "conformed",
     "event_products",
-    "a product that an event is about: viewed, put into the cart or taken out, ordered, refunded",
+    "a product that an event is about: viewed, put into the cart or taken out, or ordered",
     (
         Column("event_id", f.EventId, True),
         Column("position", f.Count, True, "1 for the first product that the event names"),

@@ -80,7 +80,7 @@ _PRODUCT = """"product_id": "VARCHAR", "productId": "VARCHAR", "sku": "VARCHAR",
             "currency": "VARCHAR", "quantity": "VARCHAR\""""
 
 
-_PRODUCT_KINDS = ", ".join(f"'{kind}'" for kind in (*PRODUCT_EVENT_TYPES, "refunded"))
+_PRODUCT_KINDS = ", ".join(f"'{kind}'" for kind in PRODUCT_EVENT_TYPES)
 
 
 def _product(row: str) -> str:

@@ -12,4 +12,5 @@ from conformed.event_products l
 join conformed.events e using (event_id)
 join numbered n using (observation_id)
 join numbers p on p.key = l.product_id
-where not e.is_machine and e.occurred_at <= $as_of and e.event_type <> 'refunded'
+where not e.is_machine and e.occurred_at <= $as_of
+    and e.event_type in ('product_viewed', 'added_to_cart', 'removed_from_cart', 'checkout_started', 'ordered')
