@@ -18,8 +18,8 @@ from cdp.yaml_files import Place
 _WIDEST = "Ł"
 _LONGEST_TRAIT = 40
 _LONGEST_PRODUCT = {
-    **{"name": "W" * 80, "url": f"https://shop.example.com/{'p' * 100}"},
-    **{"image_url": f"https://shop.example.com/{'i' * 100}", "price": "1234567.89", "currency": "CHF"},
+    **{"name": "W" * 200, "url": f"https://shop.example.com/{'p' * 475}"},
+    **{"image_url": f"https://shop.example.com/{'i' * 475}", "price": "1234567.89", "currency": "CHF"},
 }
 EXAMPLE_PERSON = {"first_name": "Sam", "last_name": "Example", "email": "sam@example.com", "city": "Zurich"}
 _EXAMPLE_PRODUCT = {

@@ -19,9 +19,9 @@ from tests.e2e.conftest import SampleRun
 
 
 def test_templates_are_checked_listed_and_shown(command: Command, tmp_path: Path) -> None:
-    assert command("templates", "check").stdout == "3 templates are in order.\n"
+    assert command("templates", "check").stdout == "4 templates are in order.\n"
     names = [one["name"] for one in json.loads(command("templates", "list", "--json").stdout)]
-    assert names == ["order_shipped", "spring_sale", "welcome"]
+    assert names == ["cart_reminder", "order_shipped", "spring_sale", "welcome"]
     page = tmp_path / "welcome.html"
     shown = command("templates", "preview", "welcome", "--language", "de", "--html", str(page))
     assert "Subject: Willkommen, Sam" in shown.stdout and "GSM-7" in shown.stdout

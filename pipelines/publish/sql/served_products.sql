@@ -8,7 +8,7 @@ with companions as (
     from products.companions
     group by product_id
 ),
-described as (
+pictured as (
     select c.product_id, s.rank as season_rank, concat(
         rtrim(to_json(struct_pack(name := c.name, url := c.url, image_url := c.image_url))::varchar, '}'),
         ',"prices":', coalesce(c.prices::varchar, '{}'), ',"goes_with":[', g.items, ']}') as document
@@ -16,6 +16,6 @@ described as (
     left join companions g using (product_id)
     left join products.season s using (product_id)
 )
-select product_id as key, product_id, document, md5(document) as document_hash, season_rank from described
+select product_id as key, product_id, document, md5(document) as document_hash, season_rank from pictured
 union all
 select key, product_id, null, null, null from products.keys where key <> product_id
