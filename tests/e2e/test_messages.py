@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from pathlib import Path
@@ -59,6 +60,12 @@ def test_a_message_to_one_person_of_the_sample_goes_through_the_sandbox(sample_c
     profile_id = somebody(sample_copy)["profile_id"]
     sent = cdp(sample_copy, "messages", "send", profile_id, "--template", "welcome", "--purpose", "transactional")
     assert sent.exit_code == 0, sent.stderr
+    # The block of products: three of the sample, none that the person has bought.
+    products = re.findall(r"^- .+ \((https://shop\.example/p/[a-z-]+)\)$", sent.stdout, re.MULTILINE)
+    of_person = f"bought_at is not null and profile_id = '{profile_id}'"
+    query = f"select url from products.interests join products.catalogue using (product_id) where {of_person}"
+    had = {row["url"] for row in json.loads(cdp(sample_copy, "sql", query, "--format", "json").stdout)}
+    assert len(set(products)) == 3 and not had & set(products)
     assert "the channel chosen" in sent.stdout and "reported delivered, then delivered" in sent.stdout
     [message] = json.loads(cdp(sample_copy, "messages", "--json").stdout)["messages"]
     assert message["state"] == "delivered"
