@@ -38,7 +38,7 @@ with item as (
             'url': if(m.is_claim, null, web_url(line.url)),
             'image_url': if(m.is_claim, null, web_url(line.image_url)),
             'price': if(m.is_claim, null, positive(try_cast(line.price as decimal(18, 2)))),
-            'currency': if(regexp_full_match(upper(line.currency), '[A-Z]{3}'), upper(line.currency), null),
+            'currency': if(m.is_claim, null, nullif(regexp_extract(upper(line.currency), '^[A-Z]{3}$'), '')),
             'quantity': positive(try_cast(line.quantity as decimal(12, 3)))::double
         }), lambda line: line.product_id is not null)) as products,
         coalesce(m.is_verified, false) as is_verified,

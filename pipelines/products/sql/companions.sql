@@ -9,9 +9,10 @@ create or replace table products.companions as
 with had as (
     select person, product
     from product_activity
+    join products.catalogue c on c.rowid = product
     where event_type = 'ordered'
-    group by person, product
-    qualify row_number() over (partition by person order by max(occurred_at) desc, product) <= 30
+    group by person, product, c.product_id
+    qualify row_number() over (partition by person order by max(occurred_at) desc, c.product_id) <= 30
 ),
 sold as (
     select product, count(*) as buyers from had group by product having count(*) >= 3
@@ -24,7 +25,7 @@ frequent as (
 ),
 together as (
     select l.product as one, r.product as other, count(*) as buyer_count
-    from frequent l join frequent r on r.person = l.person and r.product <> l.product
+    from frequent l join frequent r on r.person = l.person and r.product > l.product
     group by all
     having count(*) >= 3
 ),
@@ -36,10 +37,15 @@ measured as (
     join sold o on o.product = t.one
     join sold c on c.product = t.other
     cross join buyers
+),
+both_ways as (
+    from measured
+    union all by name
+    select other as one, one as other, * exclude (one, other) from measured
 )
 select p.product_id, c.product_id as companion_id,
     row_number() over (partition by one order by similarity desc, c.product_id) as rank, buyer_count, lift, similarity
-from measured m
+from both_ways m
 join products.catalogue p on p.rowid = m.one
 join products.catalogue c on c.rowid = m.other
 -- A message could not show the others.

@@ -86,7 +86,7 @@ PRODUCTS: tuple[tuple[dict[str, Any], dict[str, Any] | None], ...] = (
     *((viewed(f"f{number}", url=url), {"product_id": "5"}) for number, url in enumerate(NO_PAGES)),
     # Anybody may have a write key: it tells which product it is about, and nothing that a message could show.
     ({**viewed("g", quantity=2, **TELLING), **CLAIM},
-     {"product_id": "5", "sku": "G-5", "currency": "EUR", "quantity": 2.0}),
+     {"product_id": "5", "sku": "G-5", "quantity": 2.0}),
 )  # fmt: skip
 
 

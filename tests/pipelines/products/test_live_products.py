@@ -17,7 +17,7 @@ from cdp.products.choosing import choose
 from cdp.products.reading import read_catalogue
 from cdp.settings import Settings
 from cdp.store import open_store
-from tests.pipelines.runs import NOW, published, run, settings_in, write_lines
+from tests.pipelines.runs import NOW, published, published_tables, run, settings_in, stored_tables, write_lines
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ungated")]
 
@@ -97,6 +97,9 @@ def test_in_files(tmp_path: Path) -> None:
     run(settings, tmp_path / "in")
     assert shown(settings) == EXPECTED
     assert published(settings, "select product_id from products.keys where key = 'mug'") == [("4711",)]
+    before = published_tables(settings), stored_tables(settings)
+    run(settings, full=True)
+    assert (published_tables(settings), stored_tables(settings)) == before
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -145,10 +145,15 @@ def test_what_cannot_be_shown_goes_with_nothing_but_others_go_with_it() -> None:
     assert [one for one, *_ in rows(events, PAIRS)] == ["ab"]
 
 
-def test_pairs_are_bounded() -> None:
+@pytest.mark.parametrize("days_apart", [0, 1])
+def test_pairs_are_bounded(days_apart: int) -> None:
     """Of one person the last 30 products count, and for each product twelve others are kept."""
     names = [f"n{number:02}" for number in range(40)]
-    events = [did(f"q{one}x", "ordered", name, days=days) for one in range(3) for days, name in enumerate(names)]
+    events = [
+        did(f"q{one}x", "ordered", name, days=1 + days * days_apart)
+        for one in range(3)
+        for days, name in enumerate(names)
+    ]
     events += bought("x", "y", "z")
     found = rows(events, "select product_id, count(*) from products.companions group by all order by 1")
     assert found == [(name, 12) for name in names[:30]]
