@@ -115,3 +115,19 @@ def test_live_since_the_last_run_as_after_the_next(tmp_path: Path, seed: int) ->
     assert shown(settings) == EXPECTED
     run(settings)
     assert shown(settings) == EXPECTED
+
+
+def test_a_write_key_tells_which_product_and_nothing_to_show(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    write_lines(tmp_path / "in" / "segment.jsonl", [*OTHERS, HERS[0]])
+    run(settings, tmp_path / "in")
+    claim = {"receivedBy": {"name": "page", "isClaim": True}}
+    lure = {"name": "You have won", "url": "https://evil.example/", "image_url": "https://evil.example/i"}
+    known = {**call("Product Added", "rope", hour=13), **claim, "properties": {"product_id": "rope", **lure}}
+    unknown = {**call("Product Viewed", "lure", hour=14), **claim, "properties": {"product_id": "lure", **lure}}
+    receive(settings, [known, unknown])
+    for _ in range(2):
+        assert (shown(settings)["in_cart"], shown(settings)["last_viewed"]) == (["Rope"], [])
+        run(settings)
+    [(told,)] = published(settings, "select count(*) from conformed.event_products where url like '%evil%'")
+    assert told == 0
