@@ -54,6 +54,14 @@ create or replace temp macro identifiers_of(
 -- As `cdp.consent.statement.end_of`: a time in whole seconds is a second long.
 create or replace temp macro end_of(t) as
     if(t = date_trunc('second', t), t + interval 999999 microsecond, t);
+-- Text that fits an index and a page. PostgreSQL takes no NUL.
+create or replace temp macro short_text(t, most) as
+    if(length(trim(replace(t, chr(0), ''))) between 1 and most, trim(replace(t, chr(0), '')), null);
+create or replace temp macro positive(number) as if(number > 0, number, null);
+-- An address with an @ may hold somebody's e-mail, or lead elsewhere than it seems to.
+create or replace temp macro web_url(t) as
+    if(length(trim(t)) <= 500 and regexp_full_match(trim(t), 'https?://[^\\s@"''<>\\\\^`{|}]+')
+        and not contains(t, '%40'), trim(t), null);
 create or replace temp macro iso(t) as strftime(t, '%Y-%m-%dT%H:%M:%S.%gZ');
 """
 
@@ -126,14 +134,14 @@ class Warehouse:
             self.run(table.ddl(), name=table.full_name)
 
     def is_outdated(self, tables: Sequence[Table]) -> bool:
-        """Whether a table of an earlier version lacks a column."""
+        """Whether it was written by an earlier version: a table lacks a column, or is not there at all."""
         found = "select table_schema || '.' || table_name, column_name from information_schema.columns"
         present: dict[str, set[str]] = {}
         for name, column in self.rows(found, name="information_schema"):
             present.setdefault(name, set()).add(column)
-        return any(
-            table.full_name in present and not present[table.full_name].issuperset(table.column_names())
-            for table in tables
+        is_new = not any(table.full_name in present for table in tables)
+        return not is_new and any(
+            not present.get(table.full_name, set()).issuperset(table.column_names()) for table in tables
         )
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ from pipelines.land.discover import discover
 from pipelines.land.landed import landed_files
 from pipelines.link import link
 from pipelines.preferences import prefer
+from pipelines.products import describe_products
 from pipelines.profiles import describe_people
 from pipelines.publish import publish
 from pipelines.publish.store import catch_up
@@ -80,6 +81,11 @@ def _profiles(run: Run) -> int:
     return describe_people(run.warehouse, run.settings.source_priority, as_of=run.as_of)
 
 
+def _products(run: Run) -> int:
+    """Build the catalogue of products, what goes with what, and each person's interests."""
+    return describe_products(run.warehouse, as_of=run.as_of)
+
+
 def _segments(run: Run) -> int:
     """Build channel states, segment memberships, and entries and exits."""
     return describe_segments(
@@ -101,7 +107,7 @@ def _preferences(run: Run) -> int:
 
 def _publish(run: Run) -> int:
     """Apply the quality gate to the derived tables; then publish landing, warehouse and store, in this order."""
-    _gate(run, ("identity", "profiles", "segments"))
+    _gate(run, ("identity", "profiles", "products", "segments"))
     report, superseded = run.report(published=True), run.found.landing.superseded
     return publish(run.warehouse, run.store, report, superseded, settings=run.settings, scratch=run.scratch)
 
@@ -120,6 +126,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("check", _check),
     Stage("link", _link),
     Stage("profiles", _profiles),
+    Stage("products", _products),
     Stage("segments", _segments),
     Stage("preferences", _preferences),
     Stage("publish", _publish),

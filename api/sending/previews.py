@@ -11,7 +11,6 @@ from cdp.content.limits import push_bytes
 from cdp.content.texts import segments_of
 from cdp.decision import Decision
 from cdp.delivery import Content, Email, Push, Text
-from cdp.people.reading import find_person
 from cdp.sending.accepting import Asking
 from cdp.sending.previewing import Preview, previews
 
@@ -20,11 +19,9 @@ def preview_views(
     context: Context, asking: Asking, decision: Decision, *, shows_person: bool
 ) -> Sequence[dict[str, Any]]:
     """The message on each of its channels: as this person would see it, or with the values of an example."""
-    person = None
-    if shows_person and decision.profile_id:
-        with context.store.read() as connection:
-            person = find_person(connection, decision.profile_id)
-    return [_view(one) for one in previews(asking, decision, person, context.tools, context.clock())]
+    with context.store.read() as connection:
+        found = previews(connection, asking, decision, context.tools, context.clock(), shows_person=shows_person)
+    return [_view(one) for one in found]
 
 
 def _view(preview: Preview) -> dict[str, Any]:

@@ -107,12 +107,11 @@ def _show_on_each_channel(sending: Sending, question: Asking, decision: Decision
     """How the person would see the message on each channel; it goes out on one of them."""
     from cdp.cli.sending import now
     from cdp.cli.templates import show_content
-    from cdp.people.reading import find_person
     from cdp.sending.previewing import previews
 
     with sending.store.read() as connection:
-        person = find_person(connection, str(decision.profile_id))
-    for one in previews(question, decision, person, sending.tools, now()):
+        found = previews(connection, question, decision, sending.tools, now(), shows_person=True)
+    for one in found:
         terminal.heading(f"{one.channel}, the channel chosen" if one.channel == decision.channel else one.channel)
         if one.rendered:
             show_content(one.channel, one.rendered.content)

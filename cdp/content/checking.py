@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -17,9 +17,16 @@ from cdp.yaml_files import Place
 # A letter that a text message cannot have without half of its length: names have them.
 _WIDEST = "Ł"
 _LONGEST_TRAIT = 40
-_LONGEST_PRODUCT = {"name": "W" * 80, "url": f"https://shop.example.com/{'p' * 100}"}
+_LONGEST_PRODUCT = {
+    **{"name": "W" * 200, "url": f"https://shop.example.com/{'p' * 475}"},
+    **{"image_url": f"https://shop.example.com/{'i' * 475}", "price": "1234567.89", "currency": "CHF"},
+}
 EXAMPLE_PERSON = {"first_name": "Sam", "last_name": "Example", "email": "sam@example.com", "city": "Zurich"}
-_EXAMPLE_PRODUCT = {"name": "Trail shoes", "url": "https://shop.example.com/p/1"}
+_EXAMPLE_PRODUCT = {
+    **{"name": "Trail shoes", "url": "https://shop.example.com/p/1", "price": "89.90", "currency": "EUR"},
+    "image_url": "https://shop.example.com/i/1.jpg",
+}
+EXAMPLE_PRODUCTS: Mapping[str, Sequence[dict[str, str]]] = {choice: [_EXAMPLE_PRODUCT] for choice in PRODUCT_CHOICES}
 _EXAMPLE_URL = f"https://cdp.example.com/u/{'t' * 120}"
 
 _CURRENCIES = "€|\\$|£|¥|EUR|USD|CHF|GBP|JPY|SEK|NOK|DKK|PLN|CAD|AUD"
@@ -69,7 +76,7 @@ def example_values(template: Template) -> Values:
         person=EXAMPLE_PERSON,
         data={name: need.example for name, need in template.needs.items()},
         offer=template.offer.shown if template.offer else {},
-        products={choice: [_EXAMPLE_PRODUCT] for choice in PRODUCT_CHOICES},
+        products=EXAMPLE_PRODUCTS,
         unsubscribe_url="https://cdp.example.com/u/example",
     )
 
@@ -79,7 +86,8 @@ def _unfit(compiled: Compiled) -> Iterator[Problem]:
     people but an address.
     """
     longest = longest_values(compiled.template)
-    cases = (("with the longest values", longest), ("without any trait", replace(longest, person={})))
+    nothing_known = replace(longest, person={}, products={})
+    cases = (("with the longest values", longest), ("without any trait", nothing_known))
     for language, channel in compiled.parts:
         for case, values in cases:
             spoken = replace(values, person={**values.person, "language": language})
@@ -93,7 +101,10 @@ def _unfit(compiled: Compiled) -> Iterator[Problem]:
 def _unknown_values(compiled: Compiled) -> Iterator[Problem]:
     """Values that nobody gives: in a filter, Liquid would take them for nothing."""
     template = compiled.template
-    known = {"data": set(template.needs), "offer": set(template.offer.shown if template.offer else ())}
+    known: Mapping[object, set[str]] = {
+        **{"data": {*template.needs}, "offer": {*(template.offer.shown if template.offer else ())}},
+        "products": {*PRODUCT_CHOICES},
+    }
     for (language, channel), parts in compiled.parts.items():
         for part in parts.values():
             for variable in (one for found in part.analyze().globals.values() for one in found):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,19 @@ from cdp.channels import FORMS, Form
 from cdp.content.liquid import ContentRefused, parsed
 from cdp.content.mail import mail_source, text_source
 from cdp.content.markdown import around_liquid
-from cdp.content.model import Brand, ChatForm, MailForm, PushForm, Template, Words, texts_of
+from cdp.content.model import (
+    MOST_PRODUCTS,
+    PRODUCT_CHOICES,
+    Brand,
+    ChatForm,
+    MailForm,
+    ProductChoice,
+    Products,
+    PushForm,
+    Template,
+    Words,
+    texts_of,
+)
 
 # The parts of a message, such as `subject`, `text` and `html` of an e-mail.
 Parts = Mapping[str, BoundTemplate]
@@ -24,7 +37,7 @@ Parts = Mapping[str, BoundTemplate]
 class Compiled:
     """A template under a brand. version: names the content; another word anywhere makes another version.
 
-    parts: the parts of each message, by (language, channel).
+    parts: the parts of each message, by (language, channel). products: how many products each shows, by their choice.
     """
 
     name: str
@@ -32,6 +45,7 @@ class Compiled:
     template: Template
     brand: Brand
     parts: Mapping[tuple[str, str], Parts]
+    products: Mapping[tuple[str, str], Mapping[ProductChoice, int]]
 
     @property
     def document(self) -> str:
@@ -53,7 +67,8 @@ def compile_template(name: str, template: Template, brand: Brand) -> Compiled:
         for channel, made in _parts(language, words, brand)
     }
     version = hashlib.sha256(_document(template, brand).encode()).hexdigest()[:12]
-    return Compiled(name, version, template, brand, parts)
+    products = {place: _products_in(template, place, made) for place, made in parts.items()}
+    return Compiled(name, version, template, brand, parts, products)
 
 
 def compile_document(name: str, document: str) -> Compiled:
@@ -76,6 +91,24 @@ def _parts(language: str, words: Words, brand: Brand) -> Iterator[tuple[str, Par
         form = getattr(words, channel)
         made = _OF_FORM[FORMS[channel]](form, language, brand)
         yield channel, {part: _parsed(source, f"{language}.{channel}.{part}", part) for part, source in made.items()}
+
+
+def _products_in(template: Template, place: tuple[str, str], parts: Parts) -> Mapping[ProductChoice, int]:
+    """The products of the blocks; where Liquid speaks of others, it may show as many as there are."""
+    language, channel = place
+    form = getattr(template.languages[language], channel)
+    blocks = form.blocks if isinstance(form, MailForm) else ()
+    counts = Counter[ProductChoice]()
+    for block in blocks:
+        if isinstance(block, Products):
+            counts[block.products] += block.most
+    named = {
+        str(variable.segments[1])
+        for part in parts.values()
+        for variable in part.analyze().globals.get("products", ())
+        if len(variable.segments) > 1
+    }
+    return {choice: counts[choice] or MOST_PRODUCTS for choice in PRODUCT_CHOICES if choice in named}
 
 
 def _parsed(source: str, place: str, part: str) -> BoundTemplate:

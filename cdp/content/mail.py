@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from cdp.content.markdown import escaped, to_html, to_text
 from cdp.content.model import Block, Brand, Button, Image, MailForm, Products, Text
 
-_PRODUCTS_HTML = """{{% assign chosen = products.{choice} %}}{{% if chosen.size > 0 %}}
-<table role="presentation" width="100%" cellpadding="0" cellspacing="0">{{% for product in chosen limit: {most} %}}<tr>
-<td style="padding:8px 0">{{% if product.url %}}
+_PRODUCTS_HTML = """{{% assign chosen = products.{choice} %}}{{% if chosen.size > {first} %}}
+<table role="presentation" width="100%" cellpadding="0" cellspacing="0">
+{{% for product in chosen limit: {most} offset: {first} %}}<tr><td style="padding:8px 0">
+{{% if product.image_url %}}<img src="{{{{ product.image_url }}}}" alt="" width="64"
+style="vertical-align:middle;margin-right:12px" />{{% endif %}}{{% if product.url %}}
 <a href="{{{{ product.url }}}}" style="color:{accent}">{{{{ product.name }}}}</a>
-{{% else %}}{{{{ product.name }}}}{{% endif %}}</td></tr>{{% endfor %}}</table>{{% endif %}}"""
+{{% else %}}{{{{ product.name }}}}{{% endif %}}{{% if product.price %}}
+· {{{{ product.price }}}} {{{{ product.currency }}}}{{% endif %}}</td></tr>{{% endfor %}}</table>{{% endif %}}"""
 
 _PRODUCTS_TEXT = (
-    "{{% for product in products.{choice} limit: {most} %}}- {{{{ product.name }}}}"
+    "{{% for product in products.{choice} limit: {most} offset: {first} %}}- {{{{ product.name }}}}"
+    "{{% if product.price %}}, {{{{ product.price }}}} {{{{ product.currency }}}}{{% endif %}}"
     "{{% if product.url %}} ({{{{ product.url }}}}){{% endif %}}\n{{% endfor %}}"
 )
 
@@ -46,7 +51,7 @@ def text_source(form: MailForm, language: str, brand: Brand) -> str:
 
 
 def _mjml(blocks: tuple[Block, ...], brand: Brand) -> Iterator[str]:
-    for block in blocks:
+    for block, first in _with_first(blocks):
         match block:
             case Text():
                 yield f"<mj-text>{to_html(block.text)}</mj-text>"
@@ -55,12 +60,13 @@ def _mjml(blocks: tuple[Block, ...], brand: Brand) -> Iterator[str]:
             case Image():
                 yield f'<mj-image src="{escaped(block.image)}" alt="{escaped(block.alt)}" />'
             case Products():
-                html = _PRODUCTS_HTML.format(choice=block.products, most=block.most, accent=brand.colours.accent)
+                accent = brand.colours.accent
+                html = _PRODUCTS_HTML.format(choice=block.products, most=block.most, first=first, accent=accent)
                 yield f"<mj-text>{html}</mj-text>"
 
 
 def _texts(blocks: tuple[Block, ...]) -> Iterator[str]:
-    for block in blocks:
+    for block, first in _with_first(blocks):
         match block:
             case Text():
                 yield to_text(block.text)
@@ -69,7 +75,18 @@ def _texts(blocks: tuple[Block, ...]) -> Iterator[str]:
             case Image():
                 yield f"[{block.alt}]"
             case Products():
-                yield _PRODUCTS_TEXT.format(choice=block.products, most=block.most)
+                yield _PRODUCTS_TEXT.format(choice=block.products, most=block.most, first=first)
+
+
+def _with_first(blocks: tuple[Block, ...]) -> Iterator[tuple[Block, int]]:
+    """Each block, and how many products of its choice the blocks before it show."""
+    shown = Counter[str]()
+    for block in blocks:
+        if isinstance(block, Products):
+            yield block, shown[block.products]
+            shown[block.products] += block.most
+        else:
+            yield block, 0
 
 
 def _footer_html(language: str, brand: Brand) -> str:

@@ -18,6 +18,8 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 Liquid = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
 ProductChoice = Literal["in_cart", "last_viewed", "bought_together", "in_season"]
+# Of a choice, in one message.
+MOST_PRODUCTS = 12
 PRODUCT_CHOICES: tuple[ProductChoice, ...] = get_args(ProductChoice)
 
 
@@ -49,7 +51,7 @@ class Products(_Node):
     """Products for the person, from the person's own events; the block is left out if there are none."""
 
     products: ProductChoice
-    most: int = Field(3, ge=1, le=12)
+    most: int = Field(3, ge=1, le=MOST_PRODUCTS)
 
 
 Block = Text | Button | Image | Products

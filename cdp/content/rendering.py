@@ -13,7 +13,7 @@ from cdp.channels import FORMS, Form
 from cdp.content.compiled import Compiled, Parts
 from cdp.content.limits import require_safe_links, require_short
 from cdp.content.liquid import ContentRefused, rendered
-from cdp.content.model import PRODUCT_CHOICES, Brand, ChatForm
+from cdp.content.model import PRODUCT_CHOICES, Brand, ChatForm, ProductChoice
 from cdp.delivery import ChatTemplate, Content, Email, Push, Text
 
 CHAT_IS_CLOSED = "the person has not written within a day, so that the chat takes only its provider's templates"
@@ -100,11 +100,8 @@ def render(content: Compiled | Inline, channel: str, values: Values, brand: Bran
 
 
 def _of(compiled: Compiled, channel: str, values: Values) -> Rendered:
-    language, words = compiled.template.words_for(values.person.get("language"))
-    if (language, channel) not in compiled.parts:
-        # A language may have words for some channels only.
-        language = compiled.template.default_language
-        words = compiled.template.languages[language]
+    language = _language_of(compiled, channel, values.person)
+    words = compiled.template.languages[language]
     parts = compiled.parts.get((language, channel))
     if parts is None:
         raise ContentRefused(f"the template {compiled.name} has no words for {channel} in {language}")
@@ -119,6 +116,21 @@ def _of(compiled: Compiled, channel: str, values: Values) -> Rendered:
             return Rendered(Text(text), language)
         case _:
             return Rendered(_chat(getattr(words, channel), parts, variables, is_open=values.is_chat_open), language)
+
+
+def _language_of(compiled: Compiled, channel: str, person: Mapping[str, Any]) -> str:
+    """The language of the message: a language may have words for some channels only."""
+    language, _ = compiled.template.words_for(person.get("language"))
+    return language if (language, channel) in compiled.parts else compiled.template.default_language
+
+
+def products_in(
+    content: Compiled | Inline | None, channel: str, person: Mapping[str, Any]
+) -> Mapping[ProductChoice, int]:
+    """How many products of each choice a person's message on a channel shows."""
+    if not isinstance(content, Compiled):
+        return {}
+    return content.products.get((_language_of(content, channel, person), channel), {})
 
 
 def _variables(values: Values, brand: Brand) -> Mapping[str, Any]:

@@ -133,6 +133,7 @@ def _events(items: Sequence[Item], people: People, seqs: Mapping[int, int]) -> I
                 item.is_machine,
                 seqs[item.position],
                 _unset(item, people),
+                item.products,
             )
 
 

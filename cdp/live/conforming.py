@@ -35,6 +35,7 @@ select line_number, reason, detail, observation_id, event_id, channel, event_typ
     -- PostgreSQL does not accept NUL.
     replace(message_ref, chr(0), ''), replace(message_id, chr(0), ''),
     is_machine, is_claim, credential, properties::varchar,
+    nullif(to_json(products)::varchar, '[]'),
     consent_id, consent_channel, coalesce(consent_purpose, 'marketing'), consent_topic, consent_state,
     coalesce(consent_scope, 'channel'), consent_basis, consent_method, if(consent_id is null, null, consent_at)
 from items

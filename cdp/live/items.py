@@ -28,6 +28,7 @@ class Item(NamedTuple):
     is_claim: bool
     credential: str | None
     properties: str | None
+    products: str | None
     consent_id: str | None
     consent_channel: str | None
     consent_purpose: str

@@ -27,6 +27,7 @@ from cdp.people.document import (
     blank_document,
     blank_preference,
 )
+from cdp.people.interests import NO_PRODUCTS, ProductLine, with_told
 from cdp.people.unset import is_trusted, marked, unset_by, without_unset
 
 Description = dict[str, Any]
@@ -72,7 +73,11 @@ class LiveIdentifier:
 
 @dataclass(frozen=True)
 class LiveEvent:
-    """An event of a person since the last run; `unset_traits` holds the traits it unsets, see `cdp/people/unset.py`."""
+    """An event of a person since the last run.
+
+    unset_traits: the traits it unsets, see `cdp/people/unset.py`. products: those it is about, as JSON text: a list of
+    `ToldProduct`.
+    """
 
     event_id: str
     profile_id: str
@@ -83,6 +88,7 @@ class LiveEvent:
     is_machine: bool
     inbox_seq: int
     unset_traits: str | None = None
+    products: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,16 @@ class LiveLayer:
     def human_events(self) -> Sequence[LiveEvent]:
         """Events that were not caused by machines."""
         return [event for event in self.events if not event.is_machine]
+
+    @property
+    def products(self) -> Sequence[ProductLine]:
+        """The products that these are about."""
+        return [
+            ProductLine(event.event_type, iso(event.occurred_at), product)
+            for event in self.human_events
+            if event.products
+            for product in json.loads(event.products)
+        ]
 
 
 NOTHING_LIVE = LiveLayer()
@@ -139,6 +155,7 @@ def current(document: ProfileDocument, live: LiveLayer) -> ProfileDocument:
         "identifiers": identifiers,
         "metrics": _metrics(document["metrics"], live.human_events),
         "preferences": _preferences(document, identifiers, live.human_events),
+        "products": with_told(document.get("products", NO_PRODUCTS), live.products),
     }
 
 

@@ -108,6 +108,24 @@ class RecentMessage(TypedDict):
 
 
 @_strict
+class Interest(TypedDict):
+    """A product that the person has not bought, with the last time it was viewed, put into the cart, or taken out."""
+
+    product_id: str
+    viewed_at: Time | None
+    added_at: Time | None
+    removed_at: Time | None
+
+
+@_strict
+class PersonProducts(TypedDict):
+    """What the person has bought (ids of products, the last first), and shown interest in."""
+
+    bought: list[str]
+    interests: list[Interest]
+
+
+@_strict
 class Identity(TypedDict):
     """The observations behind the profile."""
 
@@ -137,6 +155,7 @@ class ProfileDocument(TypedDict):
     segments: list[SegmentMembership]
     recent_messages: NotRequired[list[RecentMessage]]
     preferences: list[Preference]
+    products: NotRequired[PersonProducts]
 
 
 def blank_document(profile_id: str, seen_at: str) -> ProfileDocument:
@@ -154,6 +173,7 @@ def blank_document(profile_id: str, seen_at: str) -> ProfileDocument:
         segments=[],
         recent_messages=[],
         preferences=[],
+        products=PersonProducts(bought=[], interests=[]),
     )
 
 
@@ -194,7 +214,7 @@ def packed(part: type, row: str) -> str:
 
 
 def _column(name: str, hint: object) -> str:
-    return f"iso({name})" if hint is Time or hint == Time else name
+    return f"iso({name})" if hint in (Time, Time | None) else name
 
 
 def core_traits_packed(row: str) -> str:

@@ -116,4 +116,6 @@ live_engagement = sa.Table(
     sa.Column("inbox_seq", sa.BigInteger, nullable=False, index=True),
     # For an identify call: the traits that it sets to null, and its source, as JSON.
     text("unset_traits", optional=True),
+    # The products that it is about, as JSON.
+    text("products", optional=True),
 )

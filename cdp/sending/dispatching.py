@@ -8,7 +8,7 @@ whoever takes the batch over cannot know whether the provider took them, and say
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,6 +25,8 @@ from cdp.decision.facts import Subject, gather
 from cdp.decision.unsubscribing import link_for
 from cdp.delivery import Accepted, Dispatch, InDoubt, Outcome, Refused, Retry
 from cdp.people.reading import Person, read_people
+from cdp.products.choosing import Shown
+from cdp.products.filling import Showing, products_for
 from cdp.sending import attempts as log
 from cdp.sending.accepting import SEND
 from cdp.sending.attempts import Attempt
@@ -165,6 +167,8 @@ class Dispatcher:
         people = read_people(connection, {str(one.profile_id) for _, one in due})
         subjects = [Subject(one.profile_id, people.get(str(one.profile_id))) for _, one in due]
         versions = self._tools.versions.of(connection, versions_in(one for _, one in due))
+        contents = {one.message_id: content_of(one, versions) for _, one in due}
+        products = _products(connection, [one for _, one in due], people, contents)
         points, rates, ready, held_back = points_of(connection), Rates(connection, self._tools.post, now), [], []
         for (item, one), subject, facts in zip(due, subjects, gather(connection, subjects, now), strict=True):
             reason = refusal(one, facts, self._tools.policy, now)
@@ -183,20 +187,24 @@ class Dispatcher:
                 settling.again(item, free_at)
                 continue
             attempt = Attempt(one.message_id, len(attempts) + 1, provider, now)
-            content = content_of(one, versions)
-            ready.append(_Ready(item, one, attempt, address, content, self._values(one, subject.person, now)))
+            content, shown = contents[one.message_id], products[one.message_id]
+            values = self._values(one, subject.person, shown, now)
+            ready.append(_Ready(item, one, attempt, address, content, values))
         rates.keep()
         for one in held_back:
             withdraw(connection, [one], "suppressed", one.reason, now)
         return ready
 
-    def _values(self, message: Message, person: Person, now: datetime) -> Values:
+    def _values(
+        self, message: Message, person: Person, products: Mapping[str, Sequence[Shown]], now: datetime
+    ) -> Values:
         link = link_for(message, message.purpose, message.topic, self._tools.policy)
         return values_for(
             person,
             str(message.channel),
             data=json.loads(message.data) if message.data else {},
             offer=json.loads(message.offer) if message.offer else {},
+            products=products,
             unsubscribe=self._tools.unsubscribing.carried_by(link, now) if link else None,
             now=now,
         )
@@ -291,6 +299,19 @@ class Dispatcher:
             settling.retry(item, str(message.reason), at)
         else:
             enqueue(settling.connection, SEND, [Task(item.key, not_before=at or now + _BACKOFF.delays[0])], now)
+
+
+def _products(
+    connection: Connection,
+    messages: Iterable[Message],
+    people: Mapping[str, Person],
+    contents: Mapping[str, Compiled | Inline | None],
+) -> Mapping[str, Mapping[str, Sequence[Shown]]]:
+    """The products that each message shows to its person."""
+    known = [(one, people[str(one.profile_id)]) for one in messages if one.profile_id in people]
+    showing = [Showing(person, contents[one.message_id], str(one.channel)) for one, person in known]
+    found = products_for(connection, showing)
+    return {one.message_id: shown for (one, _), shown in zip(known, found, strict=True)}
 
 
 def _is_gone(outcome: Outcome) -> bool:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
-from cdp.consent.links import Unsubscribe, carried
-from cdp.content.checking import EXAMPLE_PERSON
+from cdp.consent.links import carried
+from cdp.content.checking import EXAMPLE_PERSON, EXAMPLE_PRODUCTS
 from cdp.content.liquid import ContentRefused
 from cdp.content.rendering import Rendered, Values, render
 from cdp.decision import Decision
-from cdp.people.reading import Person
+from cdp.people.reading import Person, find_person
+from cdp.products.filling import Showing, products_for
 from cdp.sending.accepting import Asking, shown_offer
 from cdp.sending.personal import values_for
 from cdp.sending.tools import Tools
+from cdp.store import Connection
 
 # As long as a real link, which would unsubscribe whoever follows it.
 _EXAMPLE_TOKEN = "example" * 50
@@ -30,34 +31,41 @@ class Preview:
     problem: str | None = None
 
 
-def previews(asking: Asking, decision: Decision, person: Person | None, tools: Tools, now: datetime) -> list[Preview]:
+def previews(
+    connection: Connection, asking: Asking, decision: Decision, tools: Tools, now: datetime, *, shows_person: bool
+) -> list[Preview]:
     """The message on each channel that the request names, under the terms that the decision puts in force.
 
     Args:
-        person: None to show the values of an example.
+        shows_person: whether it is as this person would see it, and not with the values of an example.
     """
-    return [_preview(asking, decision, channel, person, tools, now) for channel in asking.asked.question.candidates]
-
-
-def _preview(
-    asking: Asking, decision: Decision, channel: str, person: Person | None, tools: Tools, now: datetime
-) -> Preview:
-    wanted = asking.wanted
+    person = find_person(connection, decision.profile_id) if shows_person and decision.profile_id else None
+    values = _of_person(connection, asking, person, now) if person else _of_example(asking)
     terms = decision.offer or asking.asked.question.offer
     offer = shown_offer(terms) if terms else {}
-    needs_consent = tools.policy.purposes[wanted.purpose].needs_consent
-    unsubscribe = carried(f"{tools.public_url}/u/{_EXAMPLE_TOKEN}", channel) if needs_consent else None
-    values = (
-        values_for(person, channel, wanted.data, offer, unsubscribe, now)
-        if person
-        else _example(wanted.data, offer, unsubscribe)
-    )
+    return [_preview(asking, channel, replace(found, offer=offer), tools) for channel, found in values.items()]
+
+
+def _of_person(connection: Connection, asking: Asking, person: Person, now: datetime) -> Mapping[str, Values]:
+    """The person's values on each channel."""
+    channels, wanted = asking.asked.question.candidates, asking.wanted
+    products = products_for(connection, [Showing(person, wanted.content, channel) for channel in channels])
+    return {
+        channel: values_for(person, channel, wanted.data, {}, shown, None, now)
+        for channel, shown in zip(channels, products, strict=True)
+    }
+
+
+def _of_example(asking: Asking) -> Mapping[str, Values]:
+    values = Values(person=EXAMPLE_PERSON, data=asking.wanted.data, products=EXAMPLE_PRODUCTS, is_chat_open=True)
+    return dict.fromkeys(asking.asked.question.candidates, values)
+
+
+def _preview(asking: Asking, channel: str, values: Values, tools: Tools) -> Preview:
+    if tools.policy.purposes[asking.wanted.purpose].needs_consent:
+        example = carried(f"{tools.public_url}/u/{_EXAMPLE_TOKEN}", channel)
+        values = replace(values, unsubscribe_url=example.url, headers=example.headers)
     try:
-        return Preview(channel, render(wanted.content, channel, values, tools.library.brand))
+        return Preview(channel, render(asking.wanted.content, channel, values, tools.library.brand))
     except ContentRefused as error:
         return Preview(channel, problem=error.what)
-
-
-def _example(data: Mapping[str, Any], offer: Mapping[str, Any], unsubscribe: Unsubscribe | None) -> Values:
-    example = Values(person=EXAMPLE_PERSON, data=data, offer=offer, is_chat_open=True)
-    return replace(example, unsubscribe_url=unsubscribe.url, headers=unsubscribe.headers) if unsubscribe else example

@@ -38,9 +38,11 @@ PERSON_FIELDS = (
 CONTACT_FIELDS = (*PERSON_FIELDS, "updated_at")
 # Kept as properties of the event. Rows of one order with different `order_line` values add up to the order.
 ORDER_FIELDS = ("order_id", "order_line", "discount")
+# What a row tells of the product that it is about: kept as properties, and as a line of `conformed.event_products`.
+PRODUCT_FIELDS = ("product_id", "sku", "product_name", "product_url", "image_url", "price", "quantity")
 EVENT_FIELDS = (
     *("occurred_at", "channel", "event_type", "event_name", "event_key", "message_ref", "campaign_ref"),
-    *("is_machine", "amount", "currency", *ORDER_FIELDS),
+    *("is_machine", "amount", "currency", *ORDER_FIELDS, *PRODUCT_FIELDS),
     *PERSON_FIELDS,
 )
 FIELDS = tuple(dict.fromkeys((*EVENT_FIELDS, *CONTACT_FIELDS)))
@@ -191,7 +193,8 @@ field as (
     from cell
 ),
 typed as (
-    select * replace (try_cast(external_ids as json) as external_ids, {", ".join(map(_flag, _FLAGS))}),
+    select * replace (try_cast(external_ids as json) as external_ids, {", ".join(map(_flag, _FLAGS))},
+        ({_MONEY.format(text="price")})::varchar as price),
         {_TIME.format(text=time)} as happened_at,
         {_MONEY.format(text="amount")} as money,
         {_WORD.format(text="event_type")} as event_word,
@@ -334,7 +337,7 @@ def _state(mapping: ColumnMapping, consent: ConsentColumn) -> str:
 def _properties(mapping: ColumnMapping) -> str:
     """SQL of the payload without the columns that the mapping names (RFC 7396: null removes)."""
     removed = dict.fromkeys(_column_names(mapping))
-    stated = ", ".join(f"'{name}', {name}" for name in ORDER_FIELDS if name in mapping.columns)
+    stated = ", ".join(f"'{name}', {name}" for name in (*ORDER_FIELDS, *PRODUCT_FIELDS) if name in mapping.columns)
     order = f"json_object({stated})"
     patch = _literal(json.dumps(removed))
     return f"json_merge_patch('{{}}'::json, payload, {patch}::json, {order})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cdp.contract import Table
-from cdp.tables.conformed import CONSENTS, DUPLICATES, EVENTS, OBSERVATIONS, PERSON_COLUMNS
+from cdp.tables.conformed import CONSENTS, DUPLICATES, EVENT_PRODUCTS, EVENTS, OBSERVATIONS, PERSON_COLUMNS
 from cdp.tables.identity import (
     ALIASES,
     EDGES,
@@ -16,6 +16,7 @@ from cdp.tables.identity import (
     REFUSALS,
 )
 from cdp.tables.landing import FILES, MAX_REJECT_SHARE, MIN_REJECTS_TO_JUDGE, REJECTS
+from cdp.tables.products import CATALOGUE, COMPANIONS, INTERESTS, PRODUCT_KEYS, SEASON
 from cdp.tables.profiles import METRICS, PROFILES, TRAITS
 from cdp.tables.quality import QUALITY_RESULTS
 from cdp.tables.runs import RUNS, STAGE_ROWS
@@ -23,17 +24,21 @@ from cdp.tables.segments import CHANNEL_PREFERENCES, CHANNEL_STATES, MEMBERSHIPS
 
 __all__ = [
     "ALIASES",
+    "CATALOGUE",
     "CHANNEL_PREFERENCES",
     "CHANNEL_STATES",
+    "COMPANIONS",
     "CONSENTS",
     "DUPLICATES",
     "EDGES",
     "EVENTS",
+    "EVENT_PRODUCTS",
     "FILES",
     "GATED",
     "GREY_PAIRS",
     "IDENTIFIERS",
     "IDENTIFIER_VALUES",
+    "INTERESTS",
     "MAX_REJECT_SHARE",
     "MEMBERS",
     "MEMBERSHIPS",
@@ -42,12 +47,14 @@ __all__ = [
     "OBSERVATIONS",
     "OVERSIZED_BLOCKS",
     "PERSON_COLUMNS",
+    "PRODUCT_KEYS",
     "PROFILES",
     "PROFILE_CHANGES",
     "QUALITY_RESULTS",
     "REFUSALS",
     "REJECTS",
     "RUNS",
+    "SEASON",
     "SEGMENT_CATALOGUE",
     "SEGMENT_CHANGES",
     "STAGE_ROWS",
@@ -58,10 +65,11 @@ __all__ = [
 
 TABLES: tuple[Table, ...] = (
     *(FILES, REJECTS),
-    *(EVENTS, OBSERVATIONS, CONSENTS, DUPLICATES),
+    *(EVENTS, EVENT_PRODUCTS, OBSERVATIONS, CONSENTS, DUPLICATES),
     *(IDENTIFIERS, IDENTIFIER_VALUES, EDGES, GREY_PAIRS, OVERSIZED_BLOCKS),
     *(MEMBERS, REFUSALS, PROFILE_CHANGES, ALIASES),
     *(PROFILES, TRAITS, METRICS),
+    *(CATALOGUE, PRODUCT_KEYS, COMPANIONS, SEASON, INTERESTS),
     *(SEGMENT_CATALOGUE, CHANNEL_STATES, MEMBERSHIPS, SEGMENT_CHANGES, CHANNEL_PREFERENCES),
     *(RUNS, STAGE_ROWS, QUALITY_RESULTS),
 )

@@ -39,6 +39,27 @@ EVENTS = Table(
     ),
 )
 
+EVENT_PRODUCTS = Table(
+    "conformed",
+    "event_products",
+    "a product that an event is about: viewed, put into the cart or taken out, or ordered",
+    (
+        Column("event_id", f.EventId, True),
+        Column("position", f.Count, True, "1 for the first product that the event names"),
+        Column("product_id", f.Text, True, "the source's id of the product, or else its SKU"),
+        Column("sku", f.Text, False, "stock keeping unit, by which several sources may know the product"),
+        # Of a claim, nothing but which product it is.
+        Column("name", f.Text, False, "never from a write key, which anybody may have; nor link, picture and price"),
+        Column("url", f.WebUrl),
+        Column("image_url", f.WebUrl),
+        Column("price", f.Money, False, "of one piece"),
+        Column("currency", f.Currency),
+        Column("quantity", f.Number),
+    ),
+    key=("event_id", "position"),
+    references=(Reference("event_id", "conformed.events", "event_id"),),
+)
+
 PERSON_COLUMNS = (
     Column("customer_id", f.Text, False, "the source's own id for the person"),
     Column("first_name", f.Text),

@@ -113,7 +113,8 @@ def _write_conformed(warehouse: Warehouse, countries: pl.DataFrame, *, region: s
     _describe(warehouse, countries, region=region, today=today)
     _make(warehouse, "items")
     warehouse.run(statement("conform/outcomes"), name="outcomes")
-    for table in (tables.OBSERVATIONS, tables.EVENTS, tables.CONSENTS, tables.DUPLICATES, tables.REJECTS):
+    written = (tables.OBSERVATIONS, tables.EVENTS, tables.EVENT_PRODUCTS, tables.CONSENTS, tables.DUPLICATES)
+    for table in (*written, tables.REJECTS):
         warehouse.run(statement(f"conform/{table.name}"), name=table.full_name)
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from cdp.metrics.catalogue import METRICS
 from cdp.people.document import (
+    Interest,
     KnownIdentifier,
     Preference,
     RecentMessage,
@@ -56,6 +57,7 @@ def _macros() -> dict[str, str]:
         "membership_json(m)": packed(SegmentMembership, "m"),
         "preference_json(c)": packed(Preference, "c"),
         "recent_message_json(w)": packed(RecentMessage, "w"),
+        "interest_json(t)": packed(Interest, "t"),
     }
 
 

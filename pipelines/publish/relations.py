@@ -5,6 +5,8 @@ from __future__ import annotations
 PROVIDED = {
     "wanted": "the profiles of a batch of documents: profile_id",
     "known_hashes": "their documents in the store: profile_id, document_hash",
+    "wanted_products": "the products of a batch: key",
+    "interest_json()": "a row of `interests` in a document",
     "known_rows": "the store's rows for the relation they are compared with",
     "publishing": "the run, and when the platform accepted its first message: run_id, first_message_at",
     "metrics_json()": "the JSON text of a profile's metrics",

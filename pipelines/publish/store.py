@@ -16,6 +16,7 @@ from cdp.people.published import (
     known_members,
     profile_hashes,
 )
+from cdp.products.published import drop_products, known_products, put_products
 from cdp.runs.ledger import last_published_run, record_run
 from cdp.runs.report import RunReport
 from cdp.segments.history import append_segment_changes
@@ -24,7 +25,7 @@ from cdp.store import Connection, Store
 from cdp.warehouse import Warehouse, open_published, published_path
 from pipelines.land import inbox
 from pipelines.publish.consents import record_consents
-from pipelines.publish.documents import slices, write_changed_documents
+from pipelines.publish.documents import DOCUMENTS_AT_A_TIME, slices, write_changed_documents
 from pipelines.publish.messages import tell_messages
 from pipelines.statements import statement
 
@@ -60,11 +61,15 @@ def update_store(
     with store.read() as connection:
         gone = write_changed_documents(warehouse, profile_hashes(connection))
         changes = _changes(warehouse, connection, run_id, published_at)
+        products_gone, products_new = _product_changes(warehouse, connection)
     absorbed = inbox.landed_unnoted(warehouse, store, landing)
     with store.write() as connection:
         for documents in slices(warehouse, "changed_documents"):
             apply_publish(connection, PublishedChanges(published_at, profiles_upsert=documents))
         apply_publish(connection, PublishedChanges(published_at, profiles_delete=gone, **changes))
+        drop_products(connection, products_gone)
+        for keys in products_new.iter_slices(DOCUMENTS_AT_A_TIME):
+            put_products(connection, _products(warehouse, keys))
         append_segment_changes(connection, _of_run(warehouse, "segments.changes", run_id))
         record_run(connection, run_id, report.as_of, report.started_at, published=True, report=report.document())
         inbox.let_go(connection, absorbed, run_id)
@@ -101,6 +106,19 @@ def _changes(
         "aliases_delete": aliases_gone.join(aliases_new, on="old_profile_id", how="anti").select("old_profile_id"),
         "profile_changes_insert": _of_run(warehouse, "identity.profile_changes", run_id),
     }
+
+
+def _product_changes(warehouse: Warehouse, connection: Connection) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The keys of products that are gone, and of those that the store lacks or has in another version."""
+    warehouse.run(statement("publish/served_products"), name="served_products")
+    columns = ["key", "product_id", "document_hash", "season_rank"]
+    gone, new = _differing(warehouse, "served_products", known_products(connection), columns)
+    return gone.join(new, on="key", how="anti").select("key"), new.select("key")
+
+
+def _products(warehouse: Warehouse, keys: pl.DataFrame) -> pl.DataFrame:
+    with warehouse.frame("wanted_products", keys):
+        return warehouse.query("select * from served_products semi join wanted_products using (key)")
 
 
 def _of_run(warehouse: Warehouse, table: str, run_id: str) -> pl.DataFrame:

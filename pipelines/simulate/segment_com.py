@@ -22,7 +22,7 @@ from pipelines.simulate.files import (
     json_object,
     log_rows,
 )
-from pipelines.simulate.vocabulary import PRODUCTS
+from pipelines.simulate.vocabulary import PRODUCTS, SHOP_URL
 
 EVENTS = LogFile(
     "segment_events",
@@ -37,6 +37,7 @@ _AGENTS = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/18.1 Safari/604.1",
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18.0 Safari/605.1.15",
 )
+_SHOWN = ["Product Viewed", "Product Added"]
 _DESCRIBING = [
     "user_id", "anonymous_id", "token", "locale", "timezone", "email", "phone", "first", "last", "birthday",
     "street",
@@ -63,6 +64,7 @@ def event_rows(
         ip=pl.format("198.51.100.{}", (pl.col("person") * 7_919) % 254 + 1),
         delay=pl.Series(np.where(chance(rng, 0.02, count), rng.integers(0, 90 * MINUTE, count), 0)) + 600,
         product=pl.col("product").fill_null(0).cast(pl.UInt32),
+        currency=people["currency"].gather(events["person"]),
     )
     return log_rows(events, _DESCRIBING, _line())
 
@@ -122,7 +124,7 @@ def _checkouts(people: pl.DataFrame, orders: pl.DataFrame) -> pl.DataFrame:
     """Online orders of people with a tracked browser: the same orders as in the shop."""
     has_web = people["has_web"].gather(orders["person"])
     online = orders.filter(orders["online"] & has_web)
-    columns = ["person", "at", "product", "quantity", "code", "order_id", "total", "currency", "discount"]
+    columns = ["person", "at", "product", "quantity", "code", "order_id", "total", "discount"]
     bought = online.select(columns)
     return pl.concat(
         [
@@ -181,7 +183,7 @@ def _as_seen_on_web(rng: Rng, people: pl.DataFrame, events: pl.DataFrame) -> pl.
         library=pl.lit("analytics.js"),
         version=pl.lit("next-1.77.0"),
         agent=pl.Series(_AGENTS).gather(pl.Series((events["person"] % len(_AGENTS)).cast(pl.UInt32))),
-        url=pl.when(pl.col("kind").is_in(["page", "track"])).then(pl.lit("https://shop.example/")),
+        url=pl.when(pl.col("kind").is_in(["page", "track"])).then(pl.lit(SHOP_URL)),
     )
     number = pl.when(pl.col("at") < pl.col("number_changed_at")).then("former_mobile").otherwise("mobile")
     return seen.with_columns(context_phone=pl.when("has_link").then(number))
@@ -312,18 +314,24 @@ def _traits() -> pl.Expr:
 
 
 def _properties() -> pl.Expr:
-    """Properties by event: product events have the product, orders have the amounts and the products."""
-    catalogue = pl.DataFrame(PRODUCTS, schema=["name", "sku", "price"], orient="row")
-    of_product = {name: pl.lit(catalogue[name]).gather(pl.col("product")) for name in catalogue.columns}
-    item = {"product_id": of_product["sku"], "name": of_product["name"], "price": of_product["price"]}
+    """Properties by event: product events have the product, orders have the amounts and the products.
+
+    The web's id of a product is its SKU, as the shop has it.
+    """
+    catalogue = pl.DataFrame(PRODUCTS, schema=["name", "product_id", "price"], orient="row").with_columns(
+        url=f"{SHOP_URL}p/" + pl.col("name").str.to_lowercase().str.replace_all(" ", "-"),
+        image_url=f"{SHOP_URL}images/" + pl.col("product_id").str.to_lowercase() + ".jpg",
+    )
+    parts = ("product_id", "name", "price", "url", "image_url")
+    item = {name: pl.lit(catalogue[name]).gather(pl.col("product")) for name in parts}
     ordered = pl.when(pl.col("event") == "Order Completed")
-    shown = pl.when(pl.col("event").is_in(["Product Viewed", "Product Added"]))
+    shown = pl.when(pl.col("event").is_in(_SHOWN))
     return json_object(
         {
             "order_id": ordered.then("order_id"),
             "total": ordered.then("total"),
             "discount": ordered.then("discount"),
-            "currency": ordered.then("currency"),
+            "currency": pl.when(pl.col("event").is_in(["Order Completed", *_SHOWN])).then("currency"),
             "coupon": ordered.then("code"),
             "products": ordered.then(pl.concat_list(json_object({**item, "quantity": pl.col("quantity")}))),
             **{key: shown.then(value) for key, value in item.items()},

@@ -34,6 +34,7 @@ CUSTOMERS = LogFile(
     closing="\n]}\n",
 )
 _ORDER_BASE = 5_400_000_000_000
+_PRODUCT_BASE, _VARIANT_BASE = 7_720_000_000_000, 42_410_000_000_000
 _DESCRIBING = [
     "shop_id",
     "shop_first_name",
@@ -189,6 +190,8 @@ def _line_item(column: str, quantity: pl.Expr, number: int) -> pl.Expr:
     item = json_object(
         {
             "id": _order_number() * 2 + number,
+            "product_id": place.cast(pl.Int64) * 1_013 + _PRODUCT_BASE,
+            "variant_id": place.cast(pl.Int64) * 1_019 + _VARIANT_BASE,
             "title": pl.lit(catalogue["name"]).gather(place),
             "sku": pl.lit(catalogue["sku"]).gather(place),
             "quantity": quantity,

@@ -327,6 +327,7 @@ JUNK_EMAILS = ("test@test.com", "none@none.com", "noreply@example.com", "anonymo
 JUNK_PHONES = ("0000000000", "1234567890", "9999999999", "N/A")
 JUNK_NAMES = ("N/A", "Anonymous", "Test", "Unknown")
 
+SHOP_URL = "https://shop.example/"
 PRODUCTS = (
     ("Trail Running Shoe", "SHO-101", 89.90),
     ("Merino Sweater", "APP-204", 74.50),

@@ -193,6 +193,21 @@ def test_events(cells: Row, expected: Row) -> None:
     assert seen(sale(**cells), expected) == expected
 
 
+def test_a_row_can_tell_of_a_product() -> None:
+    columns = {
+        **{"product_id": "article", "product_name": "what_it_is", "product_url": "page", "price": "each"},
+        **{"quantity": "pieces", "customer_id": "card", "occurred_at": "time"},
+    }
+    mapping = EVENTS.model_copy(update={"columns": columns, "constants": {**EVENTS.constants, "event_type": "ordered"}})
+    told = {"article": "17", "what_it_is": "Mug", "page": "https://x.example/mug", "each": "1.012,90", "pieces": "2"}
+    [row, without] = map_items(select_for(mapping), [{**SALE, **told}, SALE])
+    assert {name: value for name, value in row["products"][0].items() if value} == {
+        **{"product_id": "17", "name": "Mug", "url": "https://x.example/mug", "price": "1012.90", "quantity": "2"},
+    }
+    assert json.loads(row["properties"])["product_id"] == "17"
+    assert without["products"] is None
+
+
 def test_columns_that_are_not_mapped_become_properties() -> None:
     row = sale(store="Rome 1", lines=[{"sku": 1}], empty=None)
     assert json.loads(row["properties"]) == {"store": "Rome 1", "lines": [{"sku": 1}], "order_id": "r1"}

@@ -10,7 +10,7 @@ from cdp.content.checking import example_values
 from cdp.content.compiled import compile_document
 from cdp.content.library import Library, all_problems, load_library
 from cdp.content.liquid import ContentRefused
-from cdp.content.rendering import Inline, Values, render
+from cdp.content.rendering import Inline, Values, products_in, render
 from cdp.delivery import ChatTemplate, Email, Push, Text
 from cdp.errors import ConfigurationError, InputRefused
 from cdp.settings import DATA
@@ -126,6 +126,46 @@ def test_products_are_listed_and_left_out_if_there_are_none(library: Library) ->
     assert isinstance(without, Email) and '<table role="presentation" width="100%"' not in without.html
 
 
+BLOCKS = """
+title: T
+languages:
+  en:
+    email:
+      subject: "{{ products.in_cart.size }} things"
+      blocks: [{products: in_cart, most: 2}, {text: and}, {products: in_cart, most: 2}, {products: in_season, most: 1}]
+    sms: "{% if products.last_viewed.size > 0 %}{{ products.last_viewed[0].name }}{% else %}Hello{% endif %}"
+"""
+
+
+def test_blocks_of_one_choice_go_on_where_the_one_before_ended(tmp_path: Path) -> None:
+    (tmp_path / "blocks.yaml").write_text(BLOCKS)
+    found = load_library(tmp_path, BRAND)
+    blocks = found.require("blocks")
+    assert products_in(blocks, "email", {}) == {"in_cart": 4, "in_season": 1}
+    assert products_in(blocks, "sms", {"language": "de"}) == {"last_viewed": 12}
+    products = {"in_cart": [{"name": name, "url": f"https://x.example/{name}"} for name in "abc"]}
+    mail = render(blocks, "email", Values(products=products), found.brand).content
+    assert isinstance(mail, Email) and mail.subject == "3 things"
+    lines = [line[:3] for line in mail.text.split("--")[0].splitlines() if line]
+    assert lines == ["- a", "- b", "and", "- c"]
+    assert [mail.html.index(f"x.example/{name}") for name in "abc"] == sorted(
+        mail.html.index(f"x.example/{name}") for name in "abc"
+    )
+    assert mail.html.count("x.example/") == 3
+
+
+def test_a_product_has_its_picture_and_price_where_they_are_known(library: Library) -> None:
+    shoes = {"name": "Shoes", "url": "https://x.example/s", "image_url": "https://x.example/s.jpg?a=1&b=2"}
+    products = {
+        "in_season": [{**shoes, "price": "89.90", "currency": "EUR"}, {"name": "Rope", "url": "https://x.example/r"}]
+    }
+    mail = render(library.require("welcome"), "email", Values(products=products), library.brand).content
+    assert isinstance(mail, Email)
+    assert "- Shoes, 89.90 EUR (https://x.example/s)\n- Rope (https://x.example/r)" in mail.text
+    assert 'src="https://x.example/s.jpg?a=1&amp;b=2"' in mail.html and mail.html.count("<img") == 1
+    assert mail.html.count("EUR") == 1
+
+
 def test_a_version_is_its_content(library: Library, tmp_path: Path) -> None:
     welcome = library.require("welcome")
     again = compile_document("welcome", welcome.document)
@@ -224,6 +264,8 @@ BROKEN = (
     ("title: T\noffer: {scope: x, price: 1}\nlanguages: {en: {sms: x}}", "a price needs a currency"),
     ("title: T\noffer: {scope: x, discount: 1.5}\nlanguages: {en: {sms: x}}", "less than or equal to 1"),
     ("title: T\nlanguages: {en: {sms: '{{ offer.discount | times: 100 }}'}}", "offer.discount is given by nobody"),
+    ("title: T\nlanguages: {en: {sms: '{{ products.in_carts | size }}'}}", "products.in_carts is given by nobody"),
+    ("title: T\nlanguages: {en: {sms: '{{ products.in_cart[0].name }}'}}", "without any trait: en.sms.text"),
     ("title: T\nlanguages: {en: {sms: x}}\ntitle: U", "duplicate key"),
     ("[", "not YAML"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from pathlib import Path
@@ -19,9 +20,9 @@ from tests.e2e.conftest import SampleRun
 
 
 def test_templates_are_checked_listed_and_shown(command: Command, tmp_path: Path) -> None:
-    assert command("templates", "check").stdout == "3 templates are in order.\n"
+    assert command("templates", "check").stdout == "4 templates are in order.\n"
     names = [one["name"] for one in json.loads(command("templates", "list", "--json").stdout)]
-    assert names == ["order_shipped", "spring_sale", "welcome"]
+    assert names == ["cart_reminder", "order_shipped", "spring_sale", "welcome"]
     page = tmp_path / "welcome.html"
     shown = command("templates", "preview", "welcome", "--language", "de", "--html", str(page))
     assert "Subject: Willkommen, Sam" in shown.stdout and "GSM-7" in shown.stdout
@@ -59,6 +60,12 @@ def test_a_message_to_one_person_of_the_sample_goes_through_the_sandbox(sample_c
     profile_id = somebody(sample_copy)["profile_id"]
     sent = cdp(sample_copy, "messages", "send", profile_id, "--template", "welcome", "--purpose", "transactional")
     assert sent.exit_code == 0, sent.stderr
+    # The block of products: three of the sample, none that the person has bought.
+    products = re.findall(r"^- .+ \((https://shop\.example/p/[a-z-]+)\)$", sent.stdout, re.MULTILINE)
+    of_person = f"bought_at is not null and profile_id = '{profile_id}'"
+    query = f"select url from products.interests join products.catalogue using (product_id) where {of_person}"
+    had = {row["url"] for row in json.loads(cdp(sample_copy, "sql", query, "--format", "json").stdout)}
+    assert len(set(products)) == 3 and not had & set(products)
     assert "the channel chosen" in sent.stdout and "reported delivered, then delivered" in sent.stdout
     [message] = json.loads(cdp(sample_copy, "messages", "--json").stdout)["messages"]
     assert message["state"] == "delivered"

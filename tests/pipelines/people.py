@@ -38,7 +38,7 @@ def observation(person: str, source: str = "crm", **values: Any) -> dict[str, An
 
 
 def event(person: str, channel: str, event_type: str, at: datetime = NOW, **values: Any) -> dict[str, Any]:
-    """Something that `person` did, told by `source`."""
+    """Something that `person` did, told by `source`. `products`: what it was about, each by the columns of its line."""
     properties = values.pop("properties", {})
     return {
         "person": person, "event_id": id_of(person, channel, event_type, at, values, properties), "source": "log",
@@ -71,6 +71,12 @@ def warehouse_of(
     _write(warehouse, tables.OBSERVATIONS, described)
     for table, rows in ((tables.EVENTS, events), (tables.CONSENTS, consents)):
         _write(warehouse, table, [{**row, "observation_id": first[row["person"]]} for row in rows])
+    lines = (
+        {"event_id": row["event_id"], "position": position, **product}
+        for row in events
+        for position, product in enumerate(row.get("products", ()), 1)
+    )
+    _write(warehouse, tables.EVENT_PRODUCTS, [*lines])
     _write(
         warehouse,
         tables.MEMBERS,

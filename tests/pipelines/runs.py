@@ -156,6 +156,7 @@ def stored_tables(settings: Settings) -> Mapping[str, list[tuple[Any, ...]]]:
         "identifiers": "select type, value, profile_id from identifiers",
         "members": "select observation_id, profile_id from members",
         "aliases": "select old_profile_id, profile_id from aliases",
+        "products": "select key, product_id, document, season_rank from products",
     }
     store = open_store(settings.effective_store_url)
     try:

@@ -110,11 +110,14 @@ def updated_at(settings: Settings) -> set[str]:
         store.close()
 
 
-def test_tables_of_an_earlier_version_are_derived_again(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "earlier", ["alter table conformed.events drop column is_claim", "drop table conformed.event_products"]
+)
+def test_tables_of_an_earlier_version_are_derived_again(settings: Settings, tmp_path: Path, earlier: str) -> None:
     run(settings, write_first(tmp_path))
     before = published_tables(settings)
     with duckdb.connect(published_path(settings.home)) as warehouse:
-        warehouse.execute("alter table conformed.events drop column is_claim")
+        warehouse.execute(earlier)
     told = Told()
     flow.run(settings, [], told, now=LATER)
     assert told.rebuilt == ["its tables are those of an earlier version"]

@@ -11,7 +11,6 @@ import pytest
 from cdp.content.model import Offer
 from cdp.decision.log import rehearse
 from cdp.delivery import ChatTemplate, Email, Text
-from cdp.people.reading import find_person
 from cdp.sending.accepting import Wanted, asking
 from cdp.sending.previewing import Preview, previews
 from cdp.store import Store
@@ -26,8 +25,8 @@ def preview(world: World, wanted: Wanted, *, is_shown: bool = True) -> dict[str,
     asked = asking(wanted, world.library, world.policy, world.tools.post.channels, now)
     with world.store.read() as connection:
         [decision] = rehearse(connection, [asked.asked], world.policy, now)
-        person = find_person(connection, str(wanted.profile_id)) if is_shown else None
-    return {one.channel: one for one in previews(asked, decision, person, world.tools, now)}
+        found = previews(connection, asked, decision, world.tools, now, shows_person=is_shown)
+    return {one.channel: one for one in found}
 
 
 def content_of(previewed: Preview) -> object:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from cdp.fields import PRODUCT_EVENT_TYPES
 from cdp.providers.segment.webhook import WEBHOOK
 from cdp.sources import Source
 
@@ -42,6 +43,7 @@ _WITHOUT_COLUMNS = json.dumps({path: None for paths in _FOUND_AT.values() for pa
 _EVENTS: Mapping[str, tuple[str | None, str]] = {
     "product viewed": (None, "product_viewed"),
     "product added": (None, "added_to_cart"),
+    "product removed": (None, "removed_from_cart"),
     "checkout started": (None, "checkout_started"),
     "order completed": (None, "ordered"),
     "order refunded": (None, "refunded"),
@@ -71,6 +73,22 @@ _EVENTS: Mapping[str, tuple[str | None, str]] = {
     "push notification opened": ("push", "clicked"),
     "push notification bounced": ("push", "bounced"),
 }
+
+# A product in the properties of an event of the e-commerce spec, or in their list `products`.
+_PRODUCT = """"product_id": "VARCHAR", "productId": "VARCHAR", "sku": "VARCHAR", "name": "VARCHAR",
+            "url": "VARCHAR", "image_url": "VARCHAR", "imageUrl": "VARCHAR", "price": "VARCHAR",
+            "currency": "VARCHAR", "quantity": "VARCHAR\""""
+
+
+_PRODUCT_KINDS = ", ".join(f"'{kind}'" for kind in PRODUCT_EVENT_TYPES)
+
+
+def _product(row: str) -> str:
+    """SQL of a product as a line of `products`, from a struct of the keys in `_PRODUCT`."""
+    return f"""{{'product_id': coalesce({row}.product_id, {row}."productId"), 'sku': {row}.sku,
+            'name': {row}.name, 'url': {row}.url, 'image_url': coalesce({row}.image_url, {row}."imageUrl"),
+            'price': {row}.price, 'currency': coalesce({row}.currency, p.currency), 'quantity': {row}.quantity}}"""
+
 
 # The maximum length of the API's identifiers. PostgreSQL limits index entries to 2,704 bytes.
 _MAX_ID = 512
@@ -192,6 +210,9 @@ person as (
 ),
 read as (
     select *,
+        -- Only events about products have their products read: it costs a second parse.
+        from_json(if(named.kind in ({_PRODUCT_KINDS}), properties, null), '{{{_PRODUCT},
+            "products": [{{{_PRODUCT}}}]}}') as shown,
         coalesce(named.way, place) as way,
         case
             when "type" = 'track' and event_text is not null then coalesce(named.kind, 'custom')
@@ -241,6 +262,8 @@ select
             then json_merge_patch(properties, json_object('order_id', p."orderId"))
         else properties
     end as properties,
+    if(len(shown.products) > 0, list_transform(shown.products, lambda line: {_product("line")}),
+        if(shown is null, null, [{_product("shown")}])) as products,
     user_id as customer_id,
     coalesce(own."firstName", own.first_name, known."firstName", known.first_name,
         regexp_replace(full_name, '\s+\S+$', '')) as first_name,

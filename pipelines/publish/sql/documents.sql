@@ -1,7 +1,8 @@
 -- reads: conformed.events, conformed.observations, identity.aliases, identity.identifier_values, identity.identifiers
--- reads: landing.files, profiles.metrics, profiles.profiles, profiles.traits, runs.runs, segments.channel_preferences
--- reads: segments.memberships, core_traits, people, wanted, core_traits_of(), identifier_json(), membership_json()
--- reads: metrics_json(), preference_json(), recent_message_json(), trait_evidence_json()
+-- reads: landing.files, products.interests, profiles.metrics, profiles.profiles, profiles.traits, runs.runs
+-- reads: segments.channel_preferences, segments.memberships, core_traits, people, wanted, core_traits_of()
+-- reads: identifier_json(), interest_json(), membership_json(), metrics_json(), preference_json(), recent_message_json()
+-- reads: trait_evidence_json()
 -- makes: nothing: a query
 
 -- Profile documents, as senders read them, for the profiles in `wanted`. Times are ISO 8601, so that a document is the same
@@ -76,6 +77,29 @@ recent_messages as (
     where sent_at is not null
     group by profile_id
 ),
+-- The last 500 products that a person has bought, and of the others the last 24 viewed, and put into or taken out of the
+-- cart: twice what a message shows, so that live purchases leave enough.
+ranked as (
+    select *,
+        row_number() over (partition by profile_id order by bought_at desc nulls last, product_id) as bought_rank,
+        row_number() over (partition by profile_id, bought_at is null order by viewed_at desc nulls last, product_id)
+            as viewed_rank,
+        row_number() over (partition by profile_id, bought_at is null
+            order by greatest(added_at, removed_at) desc nulls last, product_id) as cart_rank
+    from products.interests semi join wanted using (profile_id)
+),
+bought as (
+    select profile_id, string_agg(to_json(product_id), ',' order by bought_rank) as items
+    from ranked
+    where bought_at is not null and bought_rank <= 500
+    group by profile_id
+),
+interested as (
+    select profile_id, string_agg(interest_json(t), ',' order by product_id) as items
+    from ranked t
+    where bought_at is null and least(viewed_rank, cart_rank) <= 24
+    group by profile_id
+),
 members as (
     select profile_id, list(observation_id order by observation_id) as members from wanted_people group by profile_id
 ),
@@ -99,7 +123,8 @@ documents as (
         '],"trait_evidence":[', e.items,
         '],"segments":[', s.items,
         '],"recent_messages":[', r.items,
-        '],"preferences":[', c.items, ']}') as document
+        '],"preferences":[', c.items,
+        '],"products":{"bought":[', h.items, '],"interests":[', n.items, ']}}') as document
     from profiles.profiles p
     semi join wanted using (profile_id)
     left join identifiers i using (profile_id)
@@ -111,5 +136,7 @@ documents as (
     left join members b using (profile_id)
     left join custom_traits u using (profile_id)
     left join aliases a using (profile_id)
+    left join bought h using (profile_id)
+    left join interested n using (profile_id)
 )
 select profile_id, document, md5(document) as document_hash from documents

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 
 from cdp.access.clients import NewClient
+from cdp.products.published import put_products
 from tests.api.service import ANN, NOBODY, NOW, Service, assert_problem
 
 ORDER = {"order_id": "A-10042", "tracking_url": "https://post.example.com/t/123"}
@@ -197,3 +200,20 @@ def test_a_dry_run_shows_how_to_stop_where_the_message_will(service: Service) ->
     mail, sms = send(service, body, "?dry_run=true").json()["previews"]
     assert "List-Unsubscribe" in mail["content"]["headers"] and "cdp.example.com/u/example" in mail["content"]["text"]
     assert sms["content"]["text"].endswith("Abmelden mit STOP")
+
+
+def test_a_dry_run_shows_the_persons_products_to_who_may_read_profiles(service: Service) -> None:
+    document = {"name": "Rope", "url": "https://x.example/rope", "prices": {"CHF": "9.50"}, "goes_with": []}
+    columns = ("key", "product_id", "document", "document_hash", "season_rank")
+    row = ("rope", "rope", json.dumps(document), "hash", 1)
+    with service.store.write() as connection:
+        put_products(connection, pl.DataFrame([row], schema=columns, orient="row"))
+    headers = service.headers(service.add_client("shop", "messages:send"))
+    body = {"to": {"profile_id": ANN}, "template": "welcome", "purpose": "transactional"}
+    for allowed, line in (
+        (headers, "- Trail shoes, 89.90 EUR (https://shop.example.com/p/1)"),
+        (service.headers(service.everything), "- Rope, 9.50 CHF (https://x.example/rope)"),
+    ):
+        found = service.http.post("/v1/messages?dry_run=true", json=body, headers=allowed).json()
+        lines = found["previews"][0]["content"]["text"].splitlines()
+        assert [one for one in lines if re.search(r", [\d.]+ [A-Z]{3} \(", one)] == [line]

@@ -22,6 +22,7 @@ TRACK = {"type": "track", "event": "Song Played", "userId": "u1", "timestamp": "
             for event, channel, event_type in [
                 ("Product Viewed", "web", "product_viewed"),
                 ("Product Added", "web", "added_to_cart"),
+                ("Product Removed", "web", "removed_from_cart"),
                 ("Checkout Started", "web", "checkout_started"),
                 ("Order Refunded", "web", "refunded"),
                 ("Email Delivered", "email", "delivered"),
@@ -156,3 +157,27 @@ CLOCK = {
 def test_segment_time(times: Item, occurred_at: str) -> None:
     [row] = mapped("segment", {**TRACK, **times})
     assert row["occurred_at"] == at(occurred_at)
+
+
+LINE = dict.fromkeys(("product_id", "sku", "name", "url", "image_url", "price", "currency", "quantity"))
+MUG = {"product_id": "5", "sku": "G-5", "name": "Mug", "price": 18.99, "url": "https://x.example/mug"}
+MUG_LINE = {**LINE, **MUG, "price": "18.99"}
+PRODUCTS: tuple[tuple[str, Item, list[Row] | None], ...] = (
+    # the event, its properties, the products that it is about
+    ("Product Viewed", MUG, [MUG_LINE]),
+    ("Product Viewed", {**MUG, "currency": "USD", "quantity": 2}, [{**MUG_LINE, "currency": "USD", "quantity": "2"}]),
+    ("Product Added", {"product_id": 7}, [{**LINE, "product_id": "7"}]),
+    ("Product Removed", {"productId": "7", "imageUrl": "https://x.example/i"},
+     [{**LINE, "product_id": "7", "image_url": "https://x.example/i"}]),
+    ("Order Completed", {"order_id": "1", "currency": "EUR", "products": [MUG, {"sku": "G-6", "currency": "CHF"}]},
+     [{**MUG_LINE, "currency": "EUR"}, {**LINE, "sku": "G-6", "currency": "CHF"}]),
+    ("Checkout Started", {"products": [{"product_id": "7"}]}, [{**LINE, "product_id": "7"}]),
+    ("Song Played", MUG, None),
+    ("Order Refunded", {"products": [MUG]}, None),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("event", "properties", "lines"), PRODUCTS)
+def test_the_products_of_an_event(event: str, properties: Item, lines: list[Row] | None) -> None:
+    [row] = mapped("segment", {**TRACK, "event": event, "properties": properties})
+    assert row["products"] == lines

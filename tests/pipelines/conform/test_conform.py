@@ -6,6 +6,7 @@ import itertools
 import json
 import tempfile
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,40 @@ def test_outcomes_of_lines(tmp_path: Path) -> None:
     assert warehouse.query("select line_number from conformed.duplicates").rows() == [(2,)]
     assert warehouse.query("select channel, state from conformed.consents").rows() == [("email", "withdrawn")]
     assert warehouse.query("select row_count, reject_count from landing.files").rows() == [(9, 6)]
+
+
+def viewed(key: str, **properties: Any) -> dict[str, Any]:
+    call = {"type": "track", "event": "Product Viewed", "userId": "u", "timestamp": "2026-11-01T00:00:00Z"}
+    return {**call, "messageId": key, "properties": {"product_id": "5", **properties}}
+
+
+CLAIM = {"receivedBy": {"name": "key", "isClaim": True}}
+TELLING = {"sku": "G-5", "name": "Mug", "url": "https://x.example/mug", "price": "9.50", "currency": "eur"}
+NO_PAGES = (
+    *("javascript:alert(1)", "/p/5", "ftp://x.example/", "https://", 'https://x.example/"onload="x'),
+    *("https://x.example/?to=ann@shop.example", "https://x.example/?to=ann%40shop.example"),
+    "https://x.example/" + "p" * 500,
+)
+PRODUCTS: tuple[tuple[dict[str, Any], dict[str, Any] | None], ...] = (
+    # a call about a product, what is kept of it; values that are not listed are not known
+    (viewed("a", **TELLING), {**TELLING, "product_id": "5", "price": Decimal("9.50"), "currency": "EUR"}),
+    (viewed("b", product_id=None, sku="G-5"), {"product_id": "G-5", "sku": "G-5"}),
+    (viewed("c", product_id=" ", name="Mug"), None),
+    (viewed("d", name="  Mug\0 ", quantity=2.5), {"product_id": "5", "name": "Mug", "quantity": 2.5}),
+    (viewed("e", name="x" * 201, price="-1", currency="euro", quantity="many"), {"product_id": "5"}),
+    *((viewed(f"f{number}", url=url), {"product_id": "5"}) for number, url in enumerate(NO_PAGES)),
+    # Anybody may have a write key: it tells which product it is about, and nothing that a message could show.
+    ({**viewed("g", quantity=2, **TELLING), **CLAIM},
+     {"product_id": "5", "sku": "G-5", "quantity": 2.0}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "kept"), PRODUCTS)
+def test_what_is_kept_of_a_product(tmp_path: Path, call: dict[str, Any], kept: dict[str, Any] | None) -> None:
+    warehouse, _ = conformed(tmp_path, call, call, name="segment.jsonl")
+    rows = warehouse.query("select * exclude (event_id) from conformed.event_products").to_dicts()
+    known = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    assert known == ([{"position": 1, **kept}] if kept else [])
 
 
 ODD_LINES = (
