@@ -169,6 +169,9 @@ def cancel_broadcast(connection: Connection, broadcast_id: str, now: datetime) -
 
 
 def _turn(connection: Connection, broadcast_id: str, state: BroadcastState, now: datetime) -> Broadcast:
+    starts_at = broadcast_of(connection, broadcast_id).starts_at
+    # Whoever works on the broadcast holds the work first, and would wait for us while we waited for it.
+    enqueue(connection, BROADCAST, [Task(broadcast_id, not_before=max(now, starts_at))], now)
     found = broadcast_of(connection, broadcast_id, locked=True)
     if found.state == state:
         return found
@@ -177,7 +180,6 @@ def _turn(connection: Connection, broadcast_id: str, state: BroadcastState, now:
     # Who is paused or resumed while people are still taken down goes on with that.
     to: BroadcastState = "gathering" if state == "running" and not found.is_gathered else state
     _set_state(connection, broadcast_id, to, now)
-    enqueue(connection, BROADCAST, [Task(broadcast_id, not_before=max(now, found.starts_at))], now)
     return replace(found, state=to, changed_at=now)
 
 
