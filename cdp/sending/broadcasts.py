@@ -36,6 +36,9 @@ LEASE = timedelta(minutes=5)
 # When the work of a paused broadcast is looked at again; resuming brings it forward.
 LOOK_AT_PAUSED = timedelta(minutes=5)
 
+# Why a message was cancelled.
+BROADCAST_CANCELLED = "broadcast_cancelled"
+
 BroadcastState = Literal["gathering", "running", "paused", "finished", "cancelled"]
 BROADCAST_STATES: tuple[BroadcastState, ...] = get_args(BroadcastState)
 
@@ -287,7 +290,7 @@ class Broadcasts:
 
     def _withdraw(self, connection: Connection, broadcast: Broadcast, now: datetime) -> int:
         waiting = [message_of(row) for row in _QUEUED.rows(connection, id=broadcast.broadcast_id)]
-        withdraw(connection, waiting, "cancelled", "broadcast_cancelled", now)
+        withdraw(connection, waiting, "cancelled", BROADCAST_CANCELLED, now)
         return len(waiting)
 
 

@@ -28,7 +28,7 @@ from cdp.people.reading import Person, read_people
 from cdp.sending import attempts as log
 from cdp.sending.accepting import SEND
 from cdp.sending.attempts import Attempt
-from cdp.sending.broadcasts import LOOK_AT_PAUSED, states_among
+from cdp.sending.broadcasts import BROADCAST_CANCELLED, LOOK_AT_PAUSED, states_among
 from cdp.sending.gates import refusal
 from cdp.sending.health import points_of
 from cdp.sending.messages import Message, content_of, messages_of, update, versions_in
@@ -96,7 +96,7 @@ class Dispatcher:
         pairs = [(item, found[item.key]) for item in settling.items if item.key in found]
         earlier = log.attempts_of(connection, list(found))
         pairs = self._settle_unknown(settling, pairs, earlier, now)
-        pairs = self._without_paused(settling, pairs, now)
+        pairs = self._of_running_broadcasts(settling, pairs, now)
         due = [(item, one) for item, one in pairs if one.state == "queued"]
         late = [one for _, one in due if one.expires_at is not None and now > one.expires_at]
         _give_up(connection, late, now)
@@ -114,16 +114,22 @@ class Dispatcher:
             settling.keep(one.item)
         return [replace(one, message=message) for one, message in zip(ready, started, strict=True)]
 
-    def _without_paused(
+    def _of_running_broadcasts(
         self, settling: Settling, pairs: Sequence[tuple[Item, Message]], now: datetime
     ) -> list[tuple[Item, Message]]:
-        """Messages of paused broadcasts are put back; resuming brings them forward."""
+        """Messages of paused broadcasts are put back; resuming brings them forward. Those of cancelled ones are
+        withdrawn here, too: the work on the broadcast withdraws them part by part, and may not have come to them yet.
+        """
         states = states_among(settling.connection, (one.broadcast_id for _, one in pairs if one.broadcast_id))
-        paused = {one for one, state in states.items() if state == "paused"}
+        cancelled = []
         for item, one in pairs:
-            if one.broadcast_id in paused and one.state == "queued":
+            state = states.get(one.broadcast_id or "")
+            if state == "paused" and one.state == "queued":
                 settling.again(item, now + LOOK_AT_PAUSED)
-        return [(item, one) for item, one in pairs if one.broadcast_id not in paused]
+            elif state == "cancelled" and one.state == "queued":
+                cancelled.append(one)
+        withdraw(settling.connection, cancelled, "cancelled", BROADCAST_CANCELLED, now)
+        return [(item, one) for item, one in pairs if states.get(one.broadcast_id or "") not in ("paused", "cancelled")]
 
     def _settle_unknown(
         self,

@@ -148,6 +148,17 @@ def test_what_was_queued_before_a_pause_waits_and_is_withdrawn_by_a_cancel(world
     assert figures(world, broadcast_id) == {"waiting": 0, "cancelled": 120}
 
 
+def test_what_is_queued_when_it_is_cancelled_is_not_sent(world: World) -> None:
+    broadcast_id = begin(world)
+    only_sending = [kind for kind in world.kinds if kind.name == SEND]
+    others = [kind for kind in world.kinds if kind.name != SEND]
+    Runner(world.store, others, world.clock, structlog.get_logger(), lambda: 0.5).drain()
+    turn(world, cancel_broadcast, broadcast_id)
+    Runner(world.store, only_sending, world.clock, structlog.get_logger(), lambda: 0.5).drain()
+    assert world.recorder.calls == []
+    assert figures(world, broadcast_id) == {"waiting": 0, "cancelled": 120}
+
+
 def test_cancelling_ends_it(world: World) -> None:
     broadcast_id = begin(world, rate=60)
     world.work()
