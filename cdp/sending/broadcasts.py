@@ -106,8 +106,11 @@ _HAS_ONE = Prepared(
         messages.c.broadcast_id == sa.bindparam("id"), among(messages.c.profile_id, "ids")
     )
 )
-_STATES = Prepared(
-    sa.select(broadcasts.c.broadcast_id, broadcasts.c.state).where(among(broadcasts.c.broadcast_id, "ids"))
+_is_among = among(broadcasts.c.broadcast_id, "ids")
+_STATES = Prepared(sa.select(broadcasts.c.broadcast_id, broadcasts.c.state).where(_is_among))
+# On PostgreSQL, whoever pauses or cancels one waits. SQLite has one writer at a time anyway.
+_LOCKED_STATES = Prepared(
+    sa.select(broadcasts.c.broadcast_id, broadcasts.c.state).where(_is_among).with_for_update(read=True)
 )
 
 
@@ -145,10 +148,10 @@ def progress(connection: Connection, broadcast_id: str) -> Mapping[str, int]:
     return {"waiting": connection.scalar(waiting) or 0, **{row[0]: row[1] for row in states}}
 
 
-def states_among(connection: Connection, ids: Iterable[str]) -> Mapping[str, BroadcastState]:
-    """The states of broadcasts."""
+def states_among(connection: Connection, ids: Iterable[str], *, locked: bool = False) -> Mapping[str, BroadcastState]:
+    """The states of broadcasts; `locked` within a write transaction that is to end before they are turned."""
     found = set(ids)
-    return dict(_STATES.rows(connection, ids=found)) if found else {}
+    return dict((_LOCKED_STATES if locked else _STATES).rows(connection, ids=found)) if found else {}
 
 
 def pause(connection: Connection, broadcast_id: str, now: datetime) -> Broadcast:
@@ -158,12 +161,12 @@ def pause(connection: Connection, broadcast_id: str, now: datetime) -> Broadcast
 
 def resume(connection: Connection, broadcast_id: str, now: datetime) -> Broadcast:
     """Go on with a broadcast; its queued messages are due at once."""
-    resumed = _turn(connection, broadcast_id, "running", now)
     held = sa.select(messages.c.message_id).where(
         messages.c.broadcast_id == broadcast_id, messages.c.state == "queued", messages.c.send_at <= now
     )
+    # Before the broadcast is locked: the dispatcher takes messages first and their broadcasts second.
     enqueue(connection, SEND, [Task(one) for one in connection.scalars(held)], now)
-    return resumed
+    return _turn(connection, broadcast_id, "running", now)
 
 
 def cancel_broadcast(connection: Connection, broadcast_id: str, now: datetime) -> Broadcast:

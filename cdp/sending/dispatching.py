@@ -120,7 +120,8 @@ class Dispatcher:
         """Messages of paused broadcasts are put back; resuming brings them forward. Those of cancelled ones are
         withdrawn here, too: the work on the broadcast withdraws them part by part, and may not have come to them yet.
         """
-        states = states_among(settling.connection, (one.broadcast_id for _, one in pairs if one.broadcast_id))
+        ids = {one.broadcast_id for _, one in pairs if one.broadcast_id}
+        states = states_among(settling.connection, ids, locked=True)
         cancelled = []
         for item, one in pairs:
             state = states.get(one.broadcast_id or "")

@@ -232,6 +232,39 @@ def test_a_pause_waits_for_who_works_on_it(world: World) -> None:
         assert broadcast_of(connection, broadcast_id).state == "paused"
 
 
+@pytest.mark.backends("postgresql")
+@pytest.mark.parametrize("change", [pause, cancel_broadcast])
+def test_who_pauses_it_waits_for_attempts_that_are_being_written(world: World, change: Any) -> None:
+    broadcast_id = begin(world)
+    others = [kind for kind in world.kinds if kind.name != SEND]
+    Runner(world.store, others, world.clock, structlog.get_logger(), lambda: 0.5).drain()
+    batch = claimed(world, world.dispatcher.kind())
+    with ThreadPoolExecutor(1) as pool:
+        with batch.settling() as settling:
+            assert len(world.dispatcher._start(settling, batch)) == 50
+            turning = pool.submit(turn, world, change, broadcast_id)
+            wait([turning], SECONDS)
+            assert not turning.done()
+        turning.result()
+
+
+@pytest.mark.backends("postgresql")
+def test_who_resumes_it_and_who_sends_do_not_wait_for_each_other(world: World) -> None:
+    broadcast_id = begin(world)
+    others = [kind for kind in world.kinds if kind.name != SEND]
+    Runner(world.store, others, world.clock, structlog.get_logger(), lambda: 0.5).drain()
+    turn(world, pause, broadcast_id)
+    batch = claimed(world, world.dispatcher.kind())
+    with ThreadPoolExecutor(1) as pool:
+        with batch.settling() as settling:
+            resuming = pool.submit(turn, world, resume, broadcast_id)
+            wait([resuming], SECONDS)
+            assert world.dispatcher._start(settling, batch) == []
+        resuming.result()
+    world.work()
+    assert set(addresses(world).values()) == {1} and len(addresses(world)) == 120
+
+
 def test_a_cancelled_broadcast_has_no_fallbacks(world: World) -> None:
     broadcast_id = begin(world)
     world.recorder.script = [Refused("http_400")] * 120
