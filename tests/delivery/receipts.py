@@ -22,7 +22,7 @@ from tests import webhook_senders as senders
 from tests.delivery.fakes import Providers, Taken
 
 # Of a hundred messages: told of at once, perhaps before the answer, and told of late; the others within two seconds.
-AT_ONCE, LATE, LATE_SECONDS = 0.1, 0.05, 10.0
+AT_ONCE, LATE, LATE_SECONDS = 0.1, 0.05, 5.0
 DOUBLED = 0.1
 SECONDS_BETWEEN_TRIES = 0.5
 

@@ -5,25 +5,26 @@ The provider is a fake with a ledger of its own; it is told of to every process 
 
 from __future__ import annotations
 
-import json
 import random
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 import httpx
 import yaml
 
+from cdp.access.clients import add_client
 from cdp.sending.accepting import SEND
 from cdp.settings import DATA
 from cdp.store import Store
 from cdp.work.tables import work_items
 from tests.delivery.fakes import Providers, sendgrid, twilio
-from tests.e2e.command import CDP, ROOT, cdp, environment, free_port
+from tests.e2e.command import CDP, ROOT, environment, free_port, token
 from tests.webhook_senders import PUBLIC_URL, SECRETS
 
 SECONDS_TO_START = 60
@@ -172,13 +173,13 @@ def _settings(home: Path, providers: Providers) -> Mapping[str, str]:
     }
 
 
-def added_client(home: Path, store_url: str, *scopes: str) -> Mapping[str, str]:
-    """The credentials of a new client with these scopes."""
-    options = [part for scope in scopes for part in ("--scope", scope)]
-    answer = cdp(home, "clients", "add", "shop", *options, "--json", CDP_STORE_URL=store_url)
-    assert answer.exit_code == 0, answer.stderr
-    found: dict[str, str] = json.loads(answer.stdout)
-    return found
+def authorised(store: Store, url: str, *scopes: str) -> Mapping[str, str]:
+    """The headers of a new client with these scopes."""
+    with store.write() as connection:
+        added = add_client(connection, "shop", list(scopes), datetime.now(UTC))
+    return {
+        "Authorization": f"Bearer {token(url, {'client_id': added.client_id, 'client_secret': added.client_secret})}"
+    }
 
 
 def let_time_pass(store: Store) -> None:

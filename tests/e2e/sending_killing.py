@@ -24,8 +24,7 @@ from cdp.sending.tables import messages
 from cdp.store import open_store
 from tests.delivery.fakes import Fault, Providers, Reply, serving
 from tests.delivery.receipts import reporting
-from tests.e2e.command import token
-from tests.e2e.installation import added_client, installed, let_time_pass
+from tests.e2e.installation import authorised, installed, let_time_pass
 from tests.sending.ledgers import Result, compare, is_any_open, wait_for_progress, wait_until
 from tests.sending.world import World, profile_id_of
 
@@ -70,14 +69,12 @@ def survive(home: Path, store_url: str, kills: int, seed: int, *, servers: int =
     world = World(store)
     world.people(*NAMES)
     world.close()
-    home.mkdir()
-    client = added_client(home, store_url, "messages:send")
     with (
         serving(Providers(chances=FAULTS, seed=seed)) as providers,
         installed(home, store_url, providers, servers=servers, workers=workers) as installation,
         reporting(providers, installation.urls, seed),
     ):
-        shop = Shop(installation.urls, {"Authorization": f"Bearer {token(installation.urls[0], client)}"}, seed)
+        shop = Shop(installation.urls, authorised(store, installation.urls[0], "messages:send"), seed)
         with shop.sending():
             for _ in range(kills):
                 wait_for_progress(providers)
