@@ -17,7 +17,7 @@ from cdp.decision.log import logged, rehearse
 from cdp.errors import CdpError, InputRefused
 from cdp.idempotency import hash_of
 from cdp.idempotency.calls import Answers, Operation
-from cdp.sending.accepting import Asking, Wanted, accept, asking, purpose_of, topic_of
+from cdp.sending.accepting import Asking, Wanted, accept, as_accepted, asking, purpose_of, topic_of
 from cdp.sending.messages import Message, messages_of
 from cdp.sending.tools import Tools
 from cdp.store import Connection, Store
@@ -143,7 +143,7 @@ def _id_of(outcome: Outcome) -> str:
 
 
 def _recall(connection: Connection, ids: Sequence[str]) -> Sequence[Outcome]:
-    """The first answers, with the messages as they are now."""
+    """The first answers: what has become of the messages since is not in them."""
     kept = [one for one in ids if not one.startswith(_INVALID)]
     found = messages_of(connection, kept)
     of_messages = logged(connection, [one.decision_id for one in found.values()])
@@ -151,6 +151,6 @@ def _recall(connection: Connection, ids: Sequence[str]) -> Sequence[Outcome]:
     return [
         Invalid(*json.loads(one[1:]))
         if one.startswith(_INVALID)
-        else Accepted(found[one], decisions[found[one].decision_id])
+        else Accepted(as_accepted(found[one]), decisions[found[one].decision_id])
         for one in ids
     ]

@@ -98,6 +98,15 @@ def _take_head(connection: sa.Connection) -> Head:
     return Head(row.seq, row.entry_hash)
 
 
+_ENTRY_COUNT = Prepared(sa.select(ledger_heads.c.seq).where(ledger_heads.c.ledger == sa.bindparam("ledger")))
+
+
+def entry_count(connection: sa.Connection) -> int:
+    """The number of entries so far: it tells cheaply whether anything has been stated since."""
+    [(count,)] = _ENTRY_COUNT.rows(connection, ledger=LEDGER)
+    return int(count)
+
+
 def _recorded(connection: sa.Connection, entry_ids: Sequence[str]) -> Iterator[Entry]:
     for some in _parts(list(dict.fromkeys(entry_ids))):
         yield from _entries(connection, consent_ledger.c.entry_id.in_(some))

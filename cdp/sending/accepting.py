@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -164,6 +164,14 @@ def _message(asking: Asking, decision: Decision, now: datetime) -> Message:
         created_at=now,
         changed_at=now,
     )
+
+
+def as_accepted(message: Message) -> Message:
+    """The message as it was when it was accepted, whatever has become of it since."""
+    was_withdrawn_at_once = message.reason == "superseded" and message.changed_at == message.created_at
+    if message.state == "refused" or was_withdrawn_at_once:
+        return message
+    return replace(message, state="queued", reason=None)
 
 
 def refusal_of(decision: Decision) -> str:

@@ -36,6 +36,9 @@ LEASE = timedelta(minutes=5)
 # When the work of a paused broadcast is looked at again; resuming brings it forward.
 LOOK_AT_PAUSED = timedelta(minutes=5)
 
+# Why a message was cancelled.
+BROADCAST_CANCELLED = "broadcast_cancelled"
+
 BroadcastState = Literal["gathering", "running", "paused", "finished", "cancelled"]
 BROADCAST_STATES: tuple[BroadcastState, ...] = get_args(BroadcastState)
 
@@ -103,8 +106,11 @@ _HAS_ONE = Prepared(
         messages.c.broadcast_id == sa.bindparam("id"), among(messages.c.profile_id, "ids")
     )
 )
-_STATES = Prepared(
-    sa.select(broadcasts.c.broadcast_id, broadcasts.c.state).where(among(broadcasts.c.broadcast_id, "ids"))
+_is_among = among(broadcasts.c.broadcast_id, "ids")
+_STATES = Prepared(sa.select(broadcasts.c.broadcast_id, broadcasts.c.state).where(_is_among))
+# On PostgreSQL, whoever pauses or cancels one waits. SQLite has one writer at a time anyway.
+_LOCKED_STATES = Prepared(
+    sa.select(broadcasts.c.broadcast_id, broadcasts.c.state).where(_is_among).with_for_update(read=True)
 )
 
 
@@ -142,10 +148,10 @@ def progress(connection: Connection, broadcast_id: str) -> Mapping[str, int]:
     return {"waiting": connection.scalar(waiting) or 0, **{row[0]: row[1] for row in states}}
 
 
-def states_among(connection: Connection, ids: Iterable[str]) -> Mapping[str, BroadcastState]:
-    """The states of broadcasts."""
+def states_among(connection: Connection, ids: Iterable[str], *, locked: bool = False) -> Mapping[str, BroadcastState]:
+    """The states of broadcasts; `locked` within a write transaction that is to end before they are turned."""
     found = set(ids)
-    return dict(_STATES.rows(connection, ids=found)) if found else {}
+    return dict((_LOCKED_STATES if locked else _STATES).rows(connection, ids=found)) if found else {}
 
 
 def pause(connection: Connection, broadcast_id: str, now: datetime) -> Broadcast:
@@ -155,12 +161,12 @@ def pause(connection: Connection, broadcast_id: str, now: datetime) -> Broadcast
 
 def resume(connection: Connection, broadcast_id: str, now: datetime) -> Broadcast:
     """Go on with a broadcast; its queued messages are due at once."""
-    resumed = _turn(connection, broadcast_id, "running", now)
     held = sa.select(messages.c.message_id).where(
         messages.c.broadcast_id == broadcast_id, messages.c.state == "queued", messages.c.send_at <= now
     )
+    # Before the broadcast is locked: the dispatcher takes messages first and their broadcasts second.
     enqueue(connection, SEND, [Task(one) for one in connection.scalars(held)], now)
-    return resumed
+    return _turn(connection, broadcast_id, "running", now)
 
 
 def cancel_broadcast(connection: Connection, broadcast_id: str, now: datetime) -> Broadcast:
@@ -169,6 +175,9 @@ def cancel_broadcast(connection: Connection, broadcast_id: str, now: datetime) -
 
 
 def _turn(connection: Connection, broadcast_id: str, state: BroadcastState, now: datetime) -> Broadcast:
+    starts_at = broadcast_of(connection, broadcast_id).starts_at
+    # Whoever works on the broadcast holds the work first, and would wait for us while we waited for it.
+    enqueue(connection, BROADCAST, [Task(broadcast_id, not_before=max(now, starts_at))], now)
     found = broadcast_of(connection, broadcast_id, locked=True)
     if found.state == state:
         return found
@@ -177,7 +186,6 @@ def _turn(connection: Connection, broadcast_id: str, state: BroadcastState, now:
     # Who is paused or resumed while people are still taken down goes on with that.
     to: BroadcastState = "gathering" if state == "running" and not found.is_gathered else state
     _set_state(connection, broadcast_id, to, now)
-    enqueue(connection, BROADCAST, [Task(broadcast_id, not_before=max(now, found.starts_at))], now)
     return replace(found, state=to, changed_at=now)
 
 
@@ -285,7 +293,7 @@ class Broadcasts:
 
     def _withdraw(self, connection: Connection, broadcast: Broadcast, now: datetime) -> int:
         waiting = [message_of(row) for row in _QUEUED.rows(connection, id=broadcast.broadcast_id)]
-        withdraw(connection, waiting, "cancelled", "broadcast_cancelled", now)
+        withdraw(connection, waiting, "cancelled", BROADCAST_CANCELLED, now)
         return len(waiting)
 
 

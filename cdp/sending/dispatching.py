@@ -2,13 +2,14 @@
 
 Each batch is two transactions and the calls between them. The first asks the gates again and writes the attempts as
 started; the second writes what came of them. A worker that dies in between leaves started attempts without an outcome:
-whoever takes the batch over cannot know whether the provider took them, and says so (`unknown`).
+whoever takes the batch over cannot know whether the provider took them, and says so (`unknown`). If anything was stated
+meanwhile, the gates are asked once more before the calls.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,10 +18,11 @@ from typing import Any
 import structlog
 
 from cdp.consent import Suppression
-from cdp.consent.ledger import suppress
+from cdp.consent.ledger import entry_count, suppress
 from cdp.content.compiled import Compiled
 from cdp.content.liquid import ContentRefused
 from cdp.content.rendering import Inline, Values, render
+from cdp.decision import Facts
 from cdp.decision.facts import Subject, gather
 from cdp.decision.unsubscribing import link_for
 from cdp.delivery import Accepted, Dispatch, InDoubt, Outcome, Refused, Retry
@@ -30,7 +32,7 @@ from cdp.products.filling import Showing, products_for
 from cdp.sending import attempts as log
 from cdp.sending.accepting import SEND
 from cdp.sending.attempts import Attempt
-from cdp.sending.broadcasts import LOOK_AT_PAUSED, states_among
+from cdp.sending.broadcasts import BROADCAST_CANCELLED, LOOK_AT_PAUSED, states_among
 from cdp.sending.gates import refusal
 from cdp.sending.health import points_of
 from cdp.sending.messages import Message, content_of, messages_of, update, versions_in
@@ -65,9 +67,16 @@ class _Ready:
 
 
 @dataclass(frozen=True)
+class _Stopped:
+    """The message was not handed over: a gate refuses it now. error: the gate's code."""
+
+    error: str
+
+
+@dataclass(frozen=True)
 class _Ended:
     ready: _Ready
-    outcome: Outcome
+    outcome: Outcome | _Stopped
 
 
 class Dispatcher:
@@ -83,10 +92,12 @@ class Dispatcher:
     def handle(self, batch: Batch) -> None:
         """Hand over the messages of a batch that may go out, and settle all."""
         with batch.settling() as settling:
+            stated = entry_count(settling.connection)
             ready = self._start(settling, batch)
-        ended = self._hand_over_all(ready)
+        going, stopped = self._look_again(ready, stated, batch)
+        ended = self._hand_over_all(going)
         with batch.settling() as settling:
-            self._end(settling, ended, batch)
+            self._end(settling, [*stopped, *ended], batch)
 
     def close(self) -> None:
         self._callers.shutdown()
@@ -98,7 +109,7 @@ class Dispatcher:
         pairs = [(item, found[item.key]) for item in settling.items if item.key in found]
         earlier = log.attempts_of(connection, list(found))
         pairs = self._settle_unknown(settling, pairs, earlier, now)
-        pairs = self._without_paused(settling, pairs, now)
+        pairs = self._of_running_broadcasts(settling, pairs, now)
         due = [(item, one) for item, one in pairs if one.state == "queued"]
         late = [one for _, one in due if one.expires_at is not None and now > one.expires_at]
         _give_up(connection, late, now)
@@ -116,16 +127,23 @@ class Dispatcher:
             settling.keep(one.item)
         return [replace(one, message=message) for one, message in zip(ready, started, strict=True)]
 
-    def _without_paused(
+    def _of_running_broadcasts(
         self, settling: Settling, pairs: Sequence[tuple[Item, Message]], now: datetime
     ) -> list[tuple[Item, Message]]:
-        """Messages of paused broadcasts are put back; resuming brings them forward."""
-        states = states_among(settling.connection, (one.broadcast_id for _, one in pairs if one.broadcast_id))
-        paused = {one for one, state in states.items() if state == "paused"}
+        """Messages of paused broadcasts are put back; resuming brings them forward. Those of cancelled ones are
+        withdrawn here, too: the work on the broadcast withdraws them part by part, and may not have come to them yet.
+        """
+        ids = {one.broadcast_id for _, one in pairs if one.broadcast_id}
+        states = states_among(settling.connection, ids, locked=True)
+        cancelled = []
         for item, one in pairs:
-            if one.broadcast_id in paused and one.state == "queued":
+            state = states.get(one.broadcast_id or "")
+            if state == "paused" and one.state == "queued":
                 settling.again(item, now + LOOK_AT_PAUSED)
-        return [(item, one) for item, one in pairs if one.broadcast_id not in paused]
+            elif state == "cancelled" and one.state == "queued":
+                cancelled.append(one)
+        withdraw(settling.connection, cancelled, "cancelled", BROADCAST_CANCELLED, now)
+        return [(item, one) for item, one in pairs if states.get(one.broadcast_id or "") not in ("paused", "cancelled")]
 
     def _settle_unknown(
         self,
@@ -164,13 +182,12 @@ class Dispatcher:
         now: datetime,
     ) -> list[_Ready]:
         connection = settling.connection
-        people = read_people(connection, {str(one.profile_id) for _, one in due})
-        subjects = [Subject(one.profile_id, people.get(str(one.profile_id))) for _, one in due]
+        subjects, facts_of_all = _known(connection, [one for _, one in due], now)
         versions = self._tools.versions.of(connection, versions_in(one for _, one in due))
         contents = {one.message_id: content_of(one, versions) for _, one in due}
-        products = _products(connection, [one for _, one in due], people, contents)
+        products = _products(connection, [one for _, one in due], subjects, contents)
         points, rates, ready, held_back = points_of(connection), Rates(connection, self._tools.post, now), [], []
-        for (item, one), subject, facts in zip(due, subjects, gather(connection, subjects, now), strict=True):
+        for (item, one), subject, facts in zip(due, subjects, facts_of_all, strict=True):
             reason = refusal(one, facts, self._tools.policy, now)
             if reason or subject.person is None:
                 held_back.append(replace(one, reason=reason.code if reason else "unknown_person"))
@@ -194,6 +211,28 @@ class Dispatcher:
         for one in held_back:
             withdraw(connection, [one], "suppressed", one.reason, now)
         return ready
+
+    def _look_again(
+        self, ready: Sequence[_Ready], stated: int, batch: Batch
+    ) -> tuple[Sequence[_Ready], Sequence[_Ended]]:
+        """The messages that still go out, and those that a gate refuses by now.
+
+        On PostgreSQL, a STOP can commit after the gates were asked and before the attempts are: so it is in time.
+
+        Args:
+            stated: the number of statements before the gates were asked.
+        """
+        if not ready:
+            return (), ()
+        with batch.store.read() as connection:
+            if entry_count(connection) == stated:
+                return ready, ()
+            now = batch.clock()
+            _, facts = _known(connection, [one.message for one in ready], now)
+        looked_at = zip(ready, facts, strict=True)
+        found = [(one, refusal(one.message, of_one, self._tools.policy, now)) for one, of_one in looked_at]
+        going = [one for one, reason in found if not reason]
+        return going, [_Ended(one, _Stopped(reason.code)) for one, reason in found if reason]
 
     def _values(
         self, message: Message, person: Person, products: Mapping[str, Sequence[Shown]], now: datetime
@@ -250,22 +289,24 @@ class Dispatcher:
         log.end(connection, [_closed(one, now) for one in ended])
         current = messages_of(connection, [one.ready.message.message_id for one in ended], locked=True)
         held = {item.seq for item in settling.items}
-        changed, failed = [], []
+        changed, failed, stopped = [], [], []
         for one in ended:
             before = current[one.ready.message.message_id]
             after = self._after(before, one.outcome, now)
             changed.append(after)
             if after.state == "failed" and before.state != "failed":
                 failed.append(after)
+            if after.state == "suppressed" and before.state != "suppressed":
+                stopped.append(after)
             if after.state == "queued":
                 self._again(settling, one, after, now, is_held=one.ready.item.seq in held)
         update(connection, changed)
         suppress(connection, [_gone(one.ready, now) for one in ended if _is_gone(one.outcome)], now)
-        give_back(connection, failed, now)
+        give_back(connection, [*failed, *stopped], now)
         try_next(connection, failed, now)
         plan_for_silence(connection, [one for one in changed if one.state in ("unknown", "accepted", "sent")], now)
 
-    def _after(self, message: Message, outcome: Outcome, now: datetime) -> Message:
+    def _after(self, message: Message, outcome: Outcome | _Stopped, now: datetime) -> Message:
         message = replace(message, changed_at=now)
         match outcome:
             case Accepted():
@@ -278,6 +319,8 @@ class Dispatcher:
             case Refused():
                 state = forward(message.state, "failed")
                 return replace(message, state=state, reason=outcome.error if state == "failed" else message.reason)
+            case _Stopped() if message.state in ("sending", "unknown"):
+                return replace(message, state="suppressed", reason=outcome.error)
             case Retry() if message.state in ("sending", "unknown"):
                 return replace(message, state="queued", reason=outcome.error)
             case InDoubt() if message.state == "sending":
@@ -303,18 +346,25 @@ class Dispatcher:
 
 def _products(
     connection: Connection,
-    messages: Iterable[Message],
-    people: Mapping[str, Person],
+    messages: Sequence[Message],
+    subjects: Sequence[Subject],
     contents: Mapping[str, Compiled | Inline | None],
 ) -> Mapping[str, Mapping[str, Sequence[Shown]]]:
     """The products that each message shows to its person."""
-    known = [(one, people[str(one.profile_id)]) for one in messages if one.profile_id in people]
+    known = [(one, subject.person) for one, subject in zip(messages, subjects, strict=True) if subject.person]
     showing = [Showing(person, contents[one.message_id], str(one.channel)) for one, person in known]
     found = products_for(connection, showing)
     return {one.message_id: shown for (one, _), shown in zip(known, found, strict=True)}
 
 
-def _is_gone(outcome: Outcome) -> bool:
+def _known(connection: Connection, messages: Sequence[Message], now: datetime) -> tuple[list[Subject], list[Facts]]:
+    """The person that each message is to, and the facts about them."""
+    people = read_people(connection, {str(one.profile_id) for one in messages})
+    subjects = [Subject(one.profile_id, people.get(str(one.profile_id))) for one in messages]
+    return subjects, gather(connection, subjects, now)
+
+
+def _is_gone(outcome: Outcome | _Stopped) -> bool:
     return isinstance(outcome, Refused) and outcome.is_address_gone
 
 
@@ -327,7 +377,7 @@ def _gone(ready: _Ready, now: datetime) -> Suppression:
 
 def _closed(ended: _Ended, now: datetime) -> Attempt:
     outcome: Any = ended.outcome
-    names = {Accepted: "accepted", Retry: "retry", Refused: "refused", InDoubt: "in_doubt"}
+    names = {Accepted: "accepted", Retry: "retry", Refused: "refused", _Stopped: "refused", InDoubt: "in_doubt"}
     error = getattr(outcome, "error", None)
     return replace(ended.ready.attempt, ended_at=now, outcome=names[type(outcome)], error=error)
 

@@ -5,7 +5,8 @@
 
 A message only moves forward, by rank: the state after a set of receipts does not depend on their order, and a receipt
 that comes before the provider's answer counts. `unknown`: nobody knows whether the provider took it, because the
-connection broke or the worker died; a receipt settles it. What people do with a message is a set beside its state.
+connection broke or the worker died; a receipt settles it. What is stopped between attempt and call is suppressed. What
+people do with a message is a set beside its state.
 """
 
 from __future__ import annotations

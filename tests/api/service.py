@@ -94,6 +94,7 @@ class Service:
     clock: Clock = field(default_factory=Clock)
     segments: Path = DATA / "segments.yaml"
     webhooks: WebhookSecrets = field(default_factory=dict)
+    policy: Path = DATA / "policy.yaml"
 
     def __post_init__(self) -> None:
         self.settings = Settings(
@@ -101,6 +102,7 @@ class Service:
             store_url=self.store_url,
             segments=self.segments,
             webhooks=self.webhooks,
+            policy=self.policy,
             public_url="https://cdp.example.com/",
         )
         with pytest.MonkeyPatch.context() as patch:

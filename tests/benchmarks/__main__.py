@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("--observations", type=int, default=1_000_000, help="how many are made up for `resolve`")
     parser.add_argument("--profiles", type=int, default=1_000_000, help="whose histories are made up for `segments`")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long `load` lasts")
+    parser.add_argument("--kills", type=int, default=100, help="of servers and workers, for `sending_kills`")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     options = parser.parse_args()
     if unknown := set(options.names) - known.keys():

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Event
 
-import sqlalchemy as sa
 import structlog
 
 from cdp.decision.policy import Policy
@@ -23,20 +21,19 @@ from cdp.providers.sendgrid.send import SENDER
 from cdp.sending.dispatching import Dispatcher
 from cdp.sending.post import Route
 from cdp.sending.receipts import Receipt, record
-from cdp.sending.tables import messages
 from cdp.store import Store, open_store
 from cdp.work import Runner
 from tests.cdp.deciding import policy
 from tests.cdp.work.chaos import context, kept_up, replace_one, utc_now
 from tests.delivery.fakes import Fault, Providers, Reply, serving
 from tests.delivery.fakes.sendgrid import KEY
+from tests.sending.ledgers import Result, compare, is_any_open, wait_for_progress, wait_until
 from tests.sending.world import Clock, World, profile_id_of
 
 context.set_forkserver_preload([__name__])
 
 WORKERS, ACCEPTORS = 2, 2
 LEASE = timedelta(seconds=2)
-SECONDS_TO_FINISH = 120
 NAMES = tuple(f"person{number}" for number in range(200))
 # Of a hundred requests: lost before and after the message was taken, refused for now, slow.
 FAULTS = (
@@ -45,24 +42,6 @@ FAULTS = (
     (0.03, Fault("reply", Reply(503))),
     (0.10, Fault("late", seconds=0.02)),
 )
-
-
-@dataclass(frozen=True)
-class Result:
-    """The final counts: of messages accepted by us, and as the provider's ledger has them.
-
-    in_doubt: those of which we could not know before their receipts. untold: taken by the provider, but told as never
-    sent. unsettled: in doubt and taken, but not settled by their receipt.
-    """
-
-    kills: int
-    accepted: int
-    taken: int
-    twice: int
-    lost: int
-    in_doubt: int
-    untold: int
-    unsettled: int
 
 
 class RealClock(Clock):
@@ -79,10 +58,13 @@ def survive(url: str, kills: int, seed: int) -> Result:
         roles = [partial(send_all, providers.url)] * WORKERS + [accept_all] * ACCEPTORS
         with kept_up(roles, url) as processes:
             for _ in range(kills):
+                wait_for_progress(providers)
                 time.sleep(chance.uniform(0.1, 0.7))
                 replace_one(processes, chance.randrange(len(processes)), url)
         _finish(store, providers.url)
-        result = _compare(store, providers, kills)
+        _report_all(store, providers)
+        # All end with a kill.
+        result = compare(store, providers.taken, kills + len(roles))
     store.close()
     return result
 
@@ -124,38 +106,20 @@ def _runner(store: Store, provider_url: str) -> Runner:
 
 def _finish(store: Store, provider_url: str) -> None:
     """Send the remaining messages. Those of killed processes are due when their leases expire."""
-    runner, deadline = _runner(store, provider_url), time.monotonic() + SECONDS_TO_FINISH
-    is_open = sa.select(messages.c.message_id).where(messages.c.state.in_(("queued", "sending"))).limit(1)
-    while time.monotonic() < deadline:
+    runner = _runner(store, provider_url)
+
+    def is_finished() -> bool:
         runner.drain()
-        with store.read() as connection:
-            if connection.scalar(is_open) is None:
-                return
-        time.sleep(0.1)
+        return not is_any_open(store)
+
+    wait_until(is_finished, "messages are still to be sent")
 
 
-def _compare(store: Store, providers: Providers, kills: int) -> Result:
-    taken = Counter(one.message_id for one in providers.taken)
-    states = _states(store)
-    in_doubt = {one for one, state in states.items() if state == "unknown"}
-    now = datetime.now(UTC)
-    receipts = [Receipt("sendgrid", f"r-{one}", "delivered", "email", now, message_id=one) for one in taken]
+def _report_all(store: Store, providers: Providers) -> None:
+    now = utc_now()
+    receipts = [
+        Receipt("sendgrid", f"r-{one.message_id}", "delivered", "email", now, message_id=one.message_id)
+        for one in providers.taken
+    ]
     with store.write() as connection:
         record(connection, receipts, now)
-    after = _states(store)
-    return Result(
-        kills=kills,
-        accepted=len(states),
-        taken=len(taken),
-        twice=sum(number > 1 for number in taken.values()),
-        lost=sum(state in ("queued", "sending") for state in states.values()),
-        in_doubt=len(in_doubt),
-        untold=sum(states[one] not in ("accepted", "unknown") for one in taken),
-        unsettled=sum(after[one] != "delivered" for one in taken),
-    )
-
-
-def _states(store: Store) -> dict[str, str]:
-    wanted = sa.select(messages.c.message_id, messages.c.state).where(messages.c.state != "refused")
-    with store.read() as connection:
-        return {row.message_id: row.state for row in connection.execute(wanted)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from cdp.people.published import PublishedChanges, apply_publish
 from cdp.sending.accepting import SEND
 from cdp.sending.broadcasts import (
     Broadcast,
+    Broadcasts,
     CannotChange,
     at_once,
     broadcast_of,
@@ -27,9 +29,11 @@ from cdp.sending.broadcasts import (
     start,
 )
 from cdp.sending.planning import FALLBACK
-from cdp.work import Runner
+from cdp.work import Batch, Kind, Runner, queue
 from tests.sending.world import NOW, World
 
+# So long somebody is given to come to where they wait.
+SECONDS = 0.3
 EVERYBODY = tuple(f"person{number}" for number in range(120))
 
 
@@ -62,6 +66,13 @@ def begin(world: World, **changes: Any) -> str:
 def turn(world: World, change: Any, broadcast_id: str) -> None:
     with world.store.write() as connection:
         change(connection, broadcast_id, world.clock())
+
+
+def claimed(world: World, kind: Kind) -> Batch:
+    """The due items of a kind, as a worker has them in hand."""
+    with world.store.write() as connection:
+        claim = queue.claim(connection, kind.name, kind.batch_size, kind.lease, world.clock())
+    return Batch(kind, world.store, claim.token, claim.items, world.clock(), world.clock, lambda: 0.5)
 
 
 def figures(world: World, broadcast_id: str) -> dict[str, int]:
@@ -137,6 +148,17 @@ def test_what_was_queued_before_a_pause_waits_and_is_withdrawn_by_a_cancel(world
     assert figures(world, broadcast_id) == {"waiting": 0, "cancelled": 120}
 
 
+def test_what_is_queued_when_it_is_cancelled_is_not_sent(world: World) -> None:
+    broadcast_id = begin(world)
+    only_sending = [kind for kind in world.kinds if kind.name == SEND]
+    others = [kind for kind in world.kinds if kind.name != SEND]
+    Runner(world.store, others, world.clock, structlog.get_logger(), lambda: 0.5).drain()
+    turn(world, cancel_broadcast, broadcast_id)
+    Runner(world.store, only_sending, world.clock, structlog.get_logger(), lambda: 0.5).drain()
+    assert world.recorder.calls == []
+    assert figures(world, broadcast_id) == {"waiting": 0, "cancelled": 120}
+
+
 def test_cancelling_ends_it(world: World) -> None:
     broadcast_id = begin(world, rate=60)
     world.work()
@@ -193,6 +215,54 @@ def test_a_pause_does_not_bring_it_forward(world: World) -> None:
     world.clock.advance(days=1)
     world.work()
     assert figures(world, broadcast_id) == {"waiting": 0, "accepted": 120}
+
+
+@pytest.mark.backends("postgresql")
+def test_a_pause_waits_for_who_works_on_it(world: World) -> None:
+    broadcast_id = begin(world, state="running", is_gathered=True)
+    working = Broadcasts(world.tools, world.store, lambda _: [])
+    batch = claimed(world, working.kind())
+    with ThreadPoolExecutor(1) as pool:
+        with batch.settling() as settling:
+            pausing = pool.submit(turn, world, pause, broadcast_id)
+            wait([pausing], SECONDS)
+            working._go_on(settling, batch.items[0], NOW)
+        pausing.result()
+    with world.store.read() as connection:
+        assert broadcast_of(connection, broadcast_id).state == "paused"
+
+
+@pytest.mark.backends("postgresql")
+@pytest.mark.parametrize("change", [pause, cancel_broadcast])
+def test_who_pauses_it_waits_for_attempts_that_are_being_written(world: World, change: Any) -> None:
+    broadcast_id = begin(world)
+    others = [kind for kind in world.kinds if kind.name != SEND]
+    Runner(world.store, others, world.clock, structlog.get_logger(), lambda: 0.5).drain()
+    batch = claimed(world, world.dispatcher.kind())
+    with ThreadPoolExecutor(1) as pool:
+        with batch.settling() as settling:
+            assert len(world.dispatcher._start(settling, batch)) == 50
+            turning = pool.submit(turn, world, change, broadcast_id)
+            wait([turning], SECONDS)
+            assert not turning.done()
+        turning.result()
+
+
+@pytest.mark.backends("postgresql")
+def test_who_resumes_it_and_who_sends_do_not_wait_for_each_other(world: World) -> None:
+    broadcast_id = begin(world)
+    others = [kind for kind in world.kinds if kind.name != SEND]
+    Runner(world.store, others, world.clock, structlog.get_logger(), lambda: 0.5).drain()
+    turn(world, pause, broadcast_id)
+    batch = claimed(world, world.dispatcher.kind())
+    with ThreadPoolExecutor(1) as pool:
+        with batch.settling() as settling:
+            resuming = pool.submit(turn, world, resume, broadcast_id)
+            wait([resuming], SECONDS)
+            assert world.dispatcher._start(settling, batch) == []
+        resuming.result()
+    world.work()
+    assert set(addresses(world).values()) == {1} and len(addresses(world)) == 120
 
 
 def test_a_cancelled_broadcast_has_no_fallbacks(world: World) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -217,6 +218,36 @@ def test_what_is_said_after_the_decision_counts(world: World, said: str, reason:
     assert world.recorder.calls == []
     found = world.message(message.message_id)
     assert (found.state, found.reason) == ("suppressed", reason)
+
+
+def test_what_is_said_before_the_calls_counts(world: World) -> None:
+    check_stopped_at(world, "_look_again", before=True)
+
+
+@pytest.mark.backends("postgresql")
+def test_what_is_said_before_the_attempt_is_committed_counts(world: World) -> None:
+    check_stopped_at(world, "_start", before=False)
+
+
+def check_stopped_at(world: World, step: str, *, before: bool) -> None:
+    """Ann opts out before or after a step of the dispatcher, and Bob does not."""
+    ann, bob = (world.send(one, channels=("email",)) for one in world.people("ann", "bob"))
+    usual = getattr(world.dispatcher, step)
+
+    def with_an_opt_out(*given: Any) -> Any:
+        if before:
+            world.opt_out("ann", "email")
+        done = usual(*given)
+        if not before:
+            world.opt_out("ann", "email")
+        return done
+
+    setattr(world.dispatcher, step, with_an_opt_out)
+    world.work()
+    assert [one.message_id for one in world.recorder.calls] == [bob.message_id]
+    found = world.tracked(ann)
+    assert (found.message.state, found.message.reason) == ("suppressed", "withdrawn")
+    assert [(one.outcome, one.error) for one in found.attempts] == [("refused", "withdrawn")]
 
 
 def test_an_unsent_message_no_longer_counts_against_caps(world: World) -> None:

@@ -45,6 +45,8 @@ from tests.cdp.deciding import policy
 # A Wednesday, 14:00 in Zürich.
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 LIBRARY = load_library(DATA / "templates", DATA / "brand.yaml")
+# What live events are added to.
+METRICS = {**DOCUMENT["metrics"], "event_count": 0, "first_event_at": None, "last_event_at": None}
 
 
 @dataclass
@@ -123,6 +125,7 @@ class World:
             known = {**DOCUMENT["traits"], "first_name": name.title(), "language": "en", **values, **traits}
             known.pop("device_token")
             document = {**DOCUMENT, "profile_id": profile_id, "traits": known, "identifiers": held, "preferences": []}
+            document["metrics"] = METRICS
             documents.append((profile_id, json.dumps(document), f"hash-{number}"))
             identifiers += [(kind, value, profile_id) for kind, value in values.items()]
             for channel, kind in ADDRESS_TYPES.items():

@@ -4,14 +4,17 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import polars as pl
 import pytest
+import yaml
 
 from cdp.access.clients import NewClient
 from cdp.products.published import put_products
+from cdp.settings import DATA
 from tests.api.service import ANN, NOBODY, NOW, Service, assert_problem
 
 ORDER = {"order_id": "A-10042", "tracking_url": "https://post.example.com/t/123"}
@@ -106,6 +109,32 @@ def test_the_same_key_is_the_same_message(service: Service) -> None:
     one, two = (send(service, batch, "/batch", **{"Idempotency-Key": "k-2"}).json() for _ in range(2))
     assert one == two
     assert len(read(service, "", limit=200).json()["messages"]) == 61
+
+
+def test_a_repeat_gets_the_first_answer_whatever_has_become_of_the_message(service: Service) -> None:
+    later = {**SHIPPED, "at": (NOW + timedelta(hours=1)).isoformat()}
+    first = send(service, later, **{"Idempotency-Key": "k-1"})
+    send(service, None, f"/{first.json()['message_id']}/cancel")
+    again = send(service, later, **{"Idempotency-Key": "k-1"})
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+
+
+OFFERS = [{"scope": "skis", "price": price, "currency": "CHF"} for price in ("499.00", "399.00")]
+
+
+def test_a_repeat_of_a_batch_whose_messages_supersede_each_other_gets_the_first_answer(
+    store_url: str, tmp_path: Path
+) -> None:
+    rules = tmp_path / "policy.yaml"
+    shipped = yaml.safe_load((DATA / "policy.yaml").read_text(encoding="utf-8"))
+    rules.write_text(yaml.safe_dump({**shipped, "offers": {"on_conflict": "supersede", "open_ended_days": 30}}))
+    service = Service(tmp_path / "home", store_url, policy=rules)
+    service.publish()
+    batch = {"messages": [{**SHIPPED, "offer": offer} for offer in OFFERS]}
+    first, again = (send(service, batch, "/batch", **{"Idempotency-Key": "k-1"}) for _ in range(2))
+    assert [one["state"] for one in first.json()["messages"]] == ["cancelled", "queued"]
+    assert again.content == first.content
+    service.close()
 
 
 def test_a_hundred_posts_of_one_key_at_once_are_one_message(service: Service) -> None:

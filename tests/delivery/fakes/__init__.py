@@ -1,7 +1,7 @@
 """Fake providers: one server that speaks the APIs of all of them, with faults on demand and a ledger of its own.
 
 Each module here is a provider, under the path of its name: what `accepts` says of a request is as the provider's
-documentation has it. `python -m tests.delivery.fakes PORT LEDGER [FAULTS]` serves them as a process.
+documentation has it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -51,12 +50,16 @@ class Reply:
 
 @dataclass(frozen=True)
 class Taken:
-    """A message that a provider has taken: our id, the address, and what else a test may ask of it."""
+    """A message that a provider has taken: our id, the address, and what else a test may ask of it.
+
+    called_at: when its request had arrived, in seconds since the epoch.
+    """
 
     provider: str
     message_id: str
     address: str
     content: Any = None
+    called_at: float = 0.0
 
 
 # What a provider says of a request: its reply and, if it takes one, the message. A wrong request is an AssertionError.
@@ -79,14 +82,13 @@ class Fault:
 class Providers:
     """The server. `faults` are used up, one a request; then requests are served well."""
 
-    def __init__(self, ledger: Path | None = None, chances: Sequence[tuple[float, Fault]] = (), seed: int = 0) -> None:
+    def __init__(self, chances: Sequence[tuple[float, Fault]] = (), seed: int = 0) -> None:
         self.taken: list[Taken] = []
         self.calls: list[Called] = []
         self.faults: list[Fault] = []
         self._chances = chances
         self._random = random.Random(seed)
         self._lock = threading.Lock()
-        self._ledger = ledger.open("a", buffering=1) if ledger else None
         names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
         self._accepts: dict[str, Accepts] = {
             name: importlib.import_module(f"{__name__}.{name}").accepts for name in names
@@ -98,6 +100,7 @@ class Providers:
 
     def serve(self, called: Called) -> tuple[Reply | None, float]:
         """The reply (None: the connection breaks), and the seconds before it."""
+        called_at = time.time()
         _, name, *rest = called.path.split("/", 2)
         below = Called(called.method, f"/{'/'.join(rest)}", called.headers, called.body)
         with self._lock:
@@ -112,7 +115,7 @@ class Providers:
         except AssertionError as error:
             return Reply(400, {"error": f"the request is not as documented: {error}"}), 0.0
         if taken:
-            self._keep(taken)
+            self.taken.append(replace(taken, called_at=called_at))
         if fault and fault.kind == "take_and_drop":
             return None, 0.0
         if fault and fault.kind == "take_and_reply":
@@ -126,12 +129,6 @@ class Providers:
                 return fault
             drawn -= chance
         return None
-
-    def _keep(self, taken: Taken) -> None:
-        with self._lock:
-            self.taken.append(taken)
-            if self._ledger:
-                self._ledger.write(json.dumps({**asdict(taken), "at": time.time()}) + "\n")
 
 
 class _Server(ThreadingHTTPServer):
