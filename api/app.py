@@ -35,6 +35,7 @@ from api.operations.request_log import RequestLog
 from api.people import history
 from api.people import routes as people
 from api.published import PublishedWarehouse
+from api.routing import HeadAsGet, named_paths
 from api.schemas import Problem
 from api.security.buckets import SHARED_BUCKETS, buckets_of_server
 from api.security.headers import security_headers
@@ -132,7 +133,9 @@ def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), 
         redoc_url=None,
     )
     app.state.context = context
+    app.state.named_paths = named_paths(ROUTERS)
     handle_errors(app, log)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(BrowserAccess, is_open=_is_open_to_pages)
     app.add_middleware(
         AccessLog,

@@ -164,15 +164,16 @@ async def _on_http_exception(request: Request, error: HTTPException) -> JSONResp
 
 
 def _methods_of(request: Request) -> set[str]:
-    """The methods that the path has routes for. The router itself names those of the first route only."""
-    return {
+    """The methods that the path has routes for, and HEAD with GET. The router names those of the first route only."""
+    found = {
         method
         for method in _METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
     }
+    return found | {"HEAD"} if "GET" in found else found
 
 
-_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_METHODS = ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 async def _on_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:

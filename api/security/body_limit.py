@@ -14,11 +14,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
+from api.routing import ExactRoute
+
 
 def bounded(max_bytes: int) -> type[APIRoute]:
     """A route class, for `APIRouter(route_class=…)`, that responds with 413 to a longer body."""
 
-    class BoundedRoute(APIRoute):
+    class BoundedRoute(ExactRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
             if self.body_field is None and self.methods == {"GET"}:

@@ -159,6 +159,40 @@ def test_a_wrong_method_is_told_which_ones_there_are(lasting: Service, method: s
     assert method in there <= set(response.headers["allow"].split(", "))
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/profiles/lookup", "POST"),
+        ("/v1/profiles/lookup/batch", "POST"),
+        ("/v1/messages/batch", "POST"),
+        ("/v1/decisions", "POST"),
+        ("/v1/consents", "GET, HEAD, POST"),
+        (f"/v1/profiles/{NOBODY}", "GET, HEAD"),
+        (f"/v1/profiles/{NOBODY}/identity", "GET, HEAD, POST"),
+        ("/webhooks/whatsapp", "GET, HEAD, POST"),
+        ("/beacon/v1/batch", "POST"),
+        ("/openapi.json", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_told_no_others(lasting: Service, path: str, methods: str) -> None:
+    """The name of an operation is no id: `/v1/profiles/lookup` is nobody's profile."""
+    headers = lasting.headers(lasting.everything)
+    for method in {"GET", "HEAD", "PUT", "DELETE", "TRACE"} - set(methods.split(", ")):
+        response = lasting.http.request(method, path, headers=headers)
+        assert (response.status_code, response.headers["allow"]) == (405, methods), method
+
+
+@every_route(lambda method, path: method == "GET")
+def test_head_is_get_without_a_body(lasting: Service, method: str, path: str) -> None:
+    client = lasting.everything if scopes_of(method, path) else None
+    shown, told = call(lasting, "GET", path, client), call(lasting, "HEAD", path, client)
+    assert (told.status_code, told.content) == (shown.status_code, b"")
+    varying = {"ratelimit-remaining", "ratelimit-reset", "content-length"}
+    assert {name: value for name, value in told.headers.items() if name not in varying} == {
+        name: value for name, value in shown.headers.items() if name not in varying
+    }
+
+
 SCOPE_MATRIX = [(method, path, scope) for method, path in ROUTES if scopes_of(method, path) for scope in SCOPES]
 
 
