@@ -26,6 +26,7 @@ from api.context import Clock, Context
 from api.debug import routes as debug
 from api.decision import routes as decision
 from api.decision.service import DecisionService
+from api.documentation import complete_documentation
 from api.errors import handle_errors
 from api.intake import Intake
 from api.operations import routes as operations
@@ -36,7 +37,6 @@ from api.people import history
 from api.people import routes as people
 from api.published import PublishedWarehouse
 from api.routing import HeadAsGet, named_paths
-from api.schemas import Problem
 from api.security.buckets import SHARED_BUCKETS, buckets_of_server
 from api.security.headers import security_headers
 from api.security.issuer import ExternalIssuer
@@ -147,7 +147,7 @@ def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), 
     )
     for router in ROUTERS:
         app.include_router(router)
-    _complete_documentation(app)
+    complete_documentation(app, profile_routes.PATHS)
     return app
 
 
@@ -211,21 +211,3 @@ def _while_serving(context: Context, requests: RequestLog, log: Log) -> Any:
         context.store.close()
 
     return lifespan
-
-
-def _complete_documentation(app: FastAPI) -> None:
-    """Add to the OpenAPI document what routes do not declare: the schema of problems, and routes with HTTP Basic."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = generate()
-        components = document.setdefault("components", {})
-        components.setdefault("schemas", {}).setdefault("Problem", Problem.model_json_schema())
-        components.setdefault("securitySchemes", {})["Basic"] = {"type": "http", "scheme": "basic"}
-        for path, operations_of_path in document["paths"].items():
-            if path.startswith(profile_routes.PATHS):
-                for operation in operations_of_path.values():
-                    operation["security"] = [{"OAuth2": ["profiles:read"]}, {"Basic": []}]
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

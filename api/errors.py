@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Match
 
+from api.routing import answers_head
 from api.schemas import Problem
 from cdp.errors import CdpError
 
@@ -149,7 +150,7 @@ def handle_errors(app: FastAPI, log: structlog.typing.FilteringBoundLogger) -> N
 async def _on_oauth_error(request: Request, error: OAuthError) -> JSONResponse:
     request.state.error_code = error.code
     body = {"error": error.code, "error_description": error.what, "code": error.code, "message": error.what}
-    return JSONResponse(body, error.http_status, {"Cache-Control": "no-store", **error.headers})
+    return JSONResponse(body, error.http_status, error.headers)
 
 
 async def _on_http_exception(request: Request, error: HTTPException) -> JSONResponse:
@@ -170,7 +171,7 @@ def _methods_of(request: Request) -> set[str]:
         for method in _METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
     }
-    return found | {"HEAD"} if "GET" in found else found
+    return found | {"HEAD"} if "GET" in found and answers_head(request.scope["path"]) else found
 
 
 _METHODS = ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT")

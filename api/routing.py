@@ -23,10 +23,23 @@ class ExactRoute(APIRoute):
         return (Match.NONE, {}) if is_anothers else (match, found)
 
 
+class SlashRoute(ExactRoute):
+    """A route that is also called with a slash behind its path, as some SDKs do."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a request is to this path, and by this route's methods."""
+        return super().matches({**scope, "path": scope["path"].removesuffix("/")})
+
+
 def named_paths(routers: Iterable[APIRouter]) -> frozenset[str]:
     """The paths without parameters."""
     paths = (route.path for router in routers for route in router.routes if isinstance(route, APIRoute))
     return frozenset(path for path in paths if "{" not in path)
+
+
+def answers_head(path: str) -> bool:
+    """Whether HEAD is answered where GET is. An unsubscribe link is for people to open, and for nobody to try out."""
+    return not path.startswith("/u/")
 
 
 class HeadAsGet:
@@ -36,7 +49,7 @@ class HeadAsGet:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "HEAD":
+        if scope["type"] != "http" or scope["method"] != "HEAD" or not answers_head(scope["path"]):
             await self._app(scope, receive, send)
             return
         as_get = {**scope, "method": "GET"}

@@ -16,13 +16,15 @@ from starlette.types import Message, Receive
 
 from api.routing import ExactRoute
 
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
-def bounded(max_bytes: int) -> type[APIRoute]:
+
+def bounded(max_bytes: int, kind: type[APIRoute] = ExactRoute) -> type[APIRoute]:
     """A route class, for `APIRouter(route_class=…)`, that responds with 413 to a longer body."""
 
-    class BoundedRoute(ExactRoute):
-        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            handle = super().get_route_handler()
+    class BoundedRoute(kind):  # type: ignore[misc, valid-type]
+        def get_route_handler(self) -> Handler:
+            handle: Handler = super().get_route_handler()
             if self.body_field is None and self.methods == {"GET"}:
                 return handle  # no body is read
 

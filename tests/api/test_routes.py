@@ -182,7 +182,7 @@ def test_a_wrong_method_is_told_no_others(lasting: Service, path: str, methods: 
         assert (response.status_code, response.headers["allow"]) == (405, methods), method
 
 
-@every_route(lambda method, path: method == "GET")
+@every_route(lambda method, path: method == "GET" and not path.startswith("/u/"))
 def test_head_is_get_without_a_body(lasting: Service, method: str, path: str) -> None:
     client = lasting.everything if scopes_of(method, path) else None
     shown, told = call(lasting, "GET", path, client), call(lasting, "HEAD", path, client)
