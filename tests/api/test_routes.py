@@ -145,6 +145,35 @@ def test_a_wrong_body_is_refused(lasting: Service, method: str, path: str, conte
     assert_told(response, 400, 404, 413, 422)
 
 
+def takes_a_key(method: str, path: str) -> bool:
+    return any(one["name"] == "Idempotency-Key" for one in operation(method, path).get("parameters", []))
+
+
+def test_what_books_or_sends_for_a_client_takes_a_key() -> None:
+    assert {path for method, path in ROUTES if takes_a_key(method, path)} == {
+        *("/v1/consents", "/v1/decisions", "/v1/messages", "/v1/messages/batch"),
+    }
+
+
+@every_route(takes_a_key)
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [(["k1", "k2"], "one Idempotency-Key, not 2"), (["k1", "k1"], "not 2"), ([""], "1 to 255"), (["k" * 256], "255")],
+    ids=["two", "twice", "empty", "long"],
+)
+def test_a_request_has_one_idempotency_key(
+    lasting: Service, method: str, path: str, keys: list[str], words: str
+) -> None:
+    [content] = operation(method, path)["requestBody"]["content"].values()
+    schema = SCHEMAS[content["schema"]["$ref"].rpartition("/")[2]] if "$ref" in content["schema"] else content["schema"]
+    token = lasting.headers(lasting.everything)["Authorization"]
+    headers = [("Authorization", token), *(("Idempotency-Key", key) for key in keys)]
+    response = lasting.http.request(method, path, json=schema["examples"][0], headers=headers)
+    assert_told(response, 400)
+    assert response.json()["code"] == "invalid_idempotency_key"
+    assert words in response.json()["detail"]
+
+
 @every_route(lambda method, path: method == "GET" and "{" in path and bool(scopes_of(method, path)))
 def test_what_is_not_there_is_not_found(lasting: Service, method: str, path: str) -> None:
     assert_told(call(lasting, method, path, lasting.everything), 404)
