@@ -5,6 +5,7 @@ A problem never repeats the request's content, which may be personal data.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -178,7 +179,7 @@ _METHODS = ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 async def _on_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
-    found = [{"location": _location(each["loc"]), "message": each["msg"]} for each in error.errors()]
+    found = [{"location": location(each["loc"]), "message": each["msg"]} for each in error.errors()]
     first = found[0]
     message = f"Invalid request: {first['location']}: {first['message']}"
     return problem(request, 400 if _is_segment_com(request) else 422, _CODES[422], message, errors=found)
@@ -192,8 +193,12 @@ def _is_segment_com(request: Request) -> bool:
     return str(request.scope["path"]).startswith(_SEGMENT_COM_PATHS)
 
 
-def _location(parts: tuple[str | int, ...]) -> str:
-    return ".".join(str(part) for part in parts)
+def location(parts: tuple[str | int, ...]) -> str:
+    """Where in a request something is wrong, such as `body.to.identifiers.0`. What is no usual name may be a value."""
+    return ".".join(str(part) if isinstance(part, int) or _NAME.fullmatch(part) else "…" for part in parts)
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -58,6 +58,15 @@ def may_be_deep(text: str, depth: int = MAX_DEPTH) -> bool:
     return text.count("{") + text.count("[") > depth
 
 
+def depth_of(value: Any) -> int:
+    """How many lists and objects of a parsed value are within one another."""
+    depth, level = 0, [value]
+    while level := [one for one in level if isinstance(one, (dict, list))]:
+        depth += 1
+        level = [child for one in level for child in (one.values() if isinstance(one, dict) else one)]
+    return depth
+
+
 def _cut(text: str) -> Iterator[str]:
     depth, done, begun = 0, 0, 0
     for found in _BRACKET.finditer(text):

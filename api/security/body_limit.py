@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from api.routing import ExactRoute
+from cdp import json_text
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -33,13 +34,22 @@ def bounded(max_bytes: int, kind: type[APIRoute] = ExactRoute) -> type[APIRoute]
                 if declared.isdecimal() and int(declared) > max_bytes:
                     raise HTTPException(413)
                 try:
-                    return await handle(Request(request.scope, _at_most(max_bytes, request.receive)))
+                    return await handle(_JsonRequest(request.scope, _at_most(max_bytes, request.receive)))
                 except ClientDisconnect:  # the client is gone, but the log must not show a defect
                     raise HTTPException(400) from None
 
             return handle_bounded
 
     return BoundedRoute
+
+
+class _JsonRequest(Request):
+    """A request whose JSON is read whatever its depth: what is wrong with it is for its model to say."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            self._json = json_text.loads(await self.body())
+        return self._json
 
 
 def _at_most(max_bytes: int, receive: Receive) -> Receive:

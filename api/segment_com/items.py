@@ -17,7 +17,7 @@ from typing import Any
 
 from api.segment_com.body import InvalidPayload, PayloadTooLarge
 from cdp.ids import random_id
-from cdp.json_text import MAX_DEPTH, may_be_deep
+from cdp.json_text import MAX_DEPTH, depth_of, may_be_deep
 from cdp.live import LiveItem
 
 MAX_EVENT_BYTES = 32 * 1024
@@ -161,19 +161,7 @@ def _is_too_large(event: Any) -> bool:
 
 
 def _is_too_deep(event: Mapping[str, Any], text: str) -> bool:
-    return may_be_deep(text) and _depth(event) > MAX_DEPTH
-
-
-def _depth(event: Any) -> int:
-    depth, level = 0, [event]
-    while level:
-        depth += 1
-        level = [child for container in level for child in _values(container) if isinstance(child, dict | list)]
-    return depth
-
-
-def _values(container: Any) -> Any:
-    return container.values() if isinstance(container, dict) else container
+    return may_be_deep(text) and depth_of(event) > MAX_DEPTH
 
 
 def _iso(moment: datetime) -> str:

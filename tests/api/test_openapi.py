@@ -64,6 +64,13 @@ def test_every_tracking_route_is_there(document: Any) -> None:
     assert [route.path for route in routes if not route.include_in_schema] == []
 
 
+def test_a_batch_of_messages_is_one_of_messages(document: Any) -> None:
+    """What is not one is told so item by item, but nobody should send it."""
+    items = document.raw_schema["components"]["schemas"]["MessageBatch"]["properties"]["messages"]
+    assert items["items"] == {"$ref": "#/components/schemas/MessageRequest"}
+    assert (items["minItems"], items["maxItems"]) == (1, 1_000)
+
+
 DECLARED = {
     ("get", "/v1/profiles/{profile_id}", "200"): {"ETag", *RATE},
     ("get", "/v1/profiles/{profile_id}", "304"): {"ETag", *RATE},

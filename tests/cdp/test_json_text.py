@@ -11,19 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp.json_text import MAX_DEPTH, loads, shallow
+from cdp.json_text import MAX_DEPTH, depth_of, loads, shallow
 from cdp.warehouse import open_memory
 
 LISTS = [depth * "[" + depth * "]" for depth in (201, 1_000, 90_000)]
 OBJECTS = [depth * '{"a":' + '"x"' + depth * "}" for depth in (201, 1_000, 90_000)]
-
-
-def depth_of(value: Any) -> int:
-    depth, level = 0, [value]
-    while level := [one for one in level if isinstance(one, (dict, list))]:
-        depth += 1
-        level = [child for one in level for child in (one.values() if isinstance(one, dict) else one)]
-    return depth
 
 
 @pytest.mark.parametrize("deep", [*LISTS, *OBJECTS])
