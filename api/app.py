@@ -25,6 +25,7 @@ from api.context import Clock, Context
 from api.debug import routes as debug
 from api.decision import routes as decision
 from api.decision.service import DecisionService
+from api.documentation import complete_documentation
 from api.errors import handle_errors
 from api.intake import Intake
 from api.operations import routes as operations
@@ -34,7 +35,7 @@ from api.operations.request_log import RequestLog
 from api.people import history
 from api.people import routes as people
 from api.published import PublishedWarehouse
-from api.schemas import Problem
+from api.routing import HeadAsGet, named_paths
 from api.security.buckets import SHARED_BUCKETS, buckets_of_server
 from api.security.headers import security_headers
 from api.security.issuer import ExternalIssuer
@@ -121,7 +122,9 @@ def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), 
         redoc_url=None,
     )
     app.state.context = context
+    app.state.named_paths = named_paths(ROUTERS)
     handle_errors(app, log)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(BrowserAccess, is_open=_is_open_to_pages)
     app.add_middleware(
         AccessLog,
@@ -133,7 +136,7 @@ def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), 
     )
     for router in ROUTERS:
         app.include_router(router)
-    _complete_documentation(app)
+    complete_documentation(app, profile_routes.PATHS)
     return app
 
 
@@ -197,21 +200,3 @@ def _while_serving(context: Context, requests: RequestLog, log: Log) -> Any:
         context.store.close()
 
     return lifespan
-
-
-def _complete_documentation(app: FastAPI) -> None:
-    """Add to the OpenAPI document what routes do not declare: the schema of problems, and routes with HTTP Basic."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = generate()
-        components = document.setdefault("components", {})
-        components.setdefault("schemas", {}).setdefault("Problem", Problem.model_json_schema())
-        components.setdefault("securitySchemes", {})["Basic"] = {"type": "http", "scheme": "basic"}
-        for path, operations_of_path in document["paths"].items():
-            if path.startswith(profile_routes.PATHS):
-                for operation in operations_of_path.values():
-                    operation["security"] = [{"OAuth2": ["profiles:read"]}, {"Basic": []}]
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

@@ -5,6 +5,7 @@ A problem never repeats the request's content, which may be personal data.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Match
 
+from api.routing import answers_head
 from api.schemas import Problem
 from cdp.errors import CdpError
 
@@ -149,7 +151,7 @@ def handle_errors(app: FastAPI, log: structlog.typing.FilteringBoundLogger) -> N
 async def _on_oauth_error(request: Request, error: OAuthError) -> JSONResponse:
     request.state.error_code = error.code
     body = {"error": error.code, "error_description": error.what, "code": error.code, "message": error.what}
-    return JSONResponse(body, error.http_status, {"Cache-Control": "no-store", **error.headers})
+    return JSONResponse(body, error.http_status, error.headers)
 
 
 async def _on_http_exception(request: Request, error: HTTPException) -> JSONResponse:
@@ -164,19 +166,20 @@ async def _on_http_exception(request: Request, error: HTTPException) -> JSONResp
 
 
 def _methods_of(request: Request) -> set[str]:
-    """The methods that the path has routes for. The router itself names those of the first route only."""
-    return {
+    """The methods that the path has routes for, and HEAD with GET. The router names those of the first route only."""
+    found = {
         method
         for method in _METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
     }
+    return found | {"HEAD"} if "GET" in found and answers_head(request.scope["path"]) else found
 
 
-_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_METHODS = ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 async def _on_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
-    found = [{"location": _location(each["loc"]), "message": each["msg"]} for each in error.errors()]
+    found = [{"location": location(each["loc"]), "message": each["msg"]} for each in error.errors()]
     first = found[0]
     message = f"Invalid request: {first['location']}: {first['message']}"
     return problem(request, 400 if _is_segment_com(request) else 422, _CODES[422], message, errors=found)
@@ -190,8 +193,12 @@ def _is_segment_com(request: Request) -> bool:
     return str(request.scope["path"]).startswith(_SEGMENT_COM_PATHS)
 
 
-def _location(parts: tuple[str | int, ...]) -> str:
-    return ".".join(str(part) for part in parts)
+def location(parts: tuple[str | int, ...]) -> str:
+    """Where in a request something is wrong, such as `body.to.identifiers.0`. What is no usual name may be a value."""
+    return ".".join(str(part) if isinstance(part, int) or _NAME.fullmatch(part) else "…" for part in parts)
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -33,22 +33,21 @@ PARAMETER: dict[str, Any] = {
 
 
 class InvalidKey(ApiError):
-    """The header has no usable key."""
+    """The header has no usable key, or the request several of them."""
 
     http_status = 400
     code = "invalid_idempotency_key"
-
-    def __init__(self) -> None:
-        super().__init__(f"{HEADER} must have 1 to {MAX_CHARACTERS} visible ASCII characters")
 
 
 def key_of(request: Request) -> str | None:
     """The key of a request, if it has one.
 
     Raises:
-        InvalidKey: it is empty, too long, or not visible ASCII.
+        InvalidKey: it is empty, too long, or not visible ASCII; or there are two.
     """
-    key = request.headers.get(HEADER)
-    if key is not None and not _KEY.fullmatch(key):
-        raise InvalidKey
-    return key
+    keys = request.headers.getlist(HEADER)
+    if len(keys) > 1:
+        raise InvalidKey(f"A request has one {HEADER}, not {len(keys)}")
+    if keys and not _KEY.fullmatch(keys[0]):
+        raise InvalidKey(f"{HEADER} must have 1 to {MAX_CHARACTERS} visible ASCII characters")
+    return keys[0] if keys else None

@@ -9,8 +9,6 @@ from typing import Any
 from pydantic_core import to_json
 from starlette.responses import Response
 
-_HEADERS = {"Cache-Control": "no-store"}
-
 
 def answer(body: Any, headers: Mapping[str, str] = {}) -> Response:
     return answer_text(to_json(body), headers)
@@ -18,7 +16,7 @@ def answer(body: Any, headers: Mapping[str, str] = {}) -> Response:
 
 def answer_text(text: bytes, headers: Mapping[str, str] = {}) -> Response:
     """A response from ready JSON text."""
-    return Response(text, media_type="application/json", headers={**_HEADERS, **headers})
+    return Response(text, media_type="application/json", headers=dict(headers))
 
 
 def answer_if_changed(body: Any, known_etags: str | None) -> Response:

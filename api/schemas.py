@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from cdp.fields import IDENTIFIER_TYPES
+from cdp.json_text import MAX_DEPTH, depth_of
 
 if TYPE_CHECKING:
     IdentifierType = str
@@ -37,6 +39,21 @@ class Body(BaseModel):
     """A response body: it has exactly the declared fields."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def _require_json(data: dict[str, Any]) -> dict[str, Any]:
+    try:
+        is_json = depth_of(data) <= MAX_DEPTH and bool(json.dumps(data, allow_nan=False, ensure_ascii=False).encode())
+    except ValueError:  # NaN, Infinity, or a lone surrogate
+        is_json = False
+    if not is_json:
+        raise ValueError(f"give finite numbers and valid Unicode, at most {MAX_DEPTH} levels deep")
+    return data
+
+
+MessageData = Annotated[
+    dict[Annotated[str, StringConstraints(max_length=64)], Any], Field(max_length=50), AfterValidator(_require_json)
+]
 
 
 class Problem(Body):

@@ -100,3 +100,14 @@ class StatementFailed(CdpError):
         super().__init__(f"SQL statement failed: {kind}", where=table, hint="--debug shows the statement")
         self.statement = statement
         self.add_note(statement)
+
+
+def require_tuple(name: str, value: object, kind: type) -> None:
+    """Refuse one value in place of a tuple of them: a text would be read as the tuple of its letters.
+
+    Raises:
+        ConfigurationError: `value` is no tuple of `kind`.
+    """
+    if not isinstance(value, tuple) or not all(isinstance(one, kind) for one in value):
+        hint = "A tuple of one value has a comma: (value,)"
+        raise ConfigurationError(f"{name} is not a tuple of {kind.__name__}, but {value!r}", hint=hint)

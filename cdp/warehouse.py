@@ -21,12 +21,13 @@ import pyarrow as pa
 from cdp.channels import sql_helpers
 from cdp.contract import Table
 from cdp.errors import CdpError, ConfigurationError, InputRefused, StatementFailed, Unavailable, UsageError
+from cdp.json_text import MAX_DEPTH
 from cdp.settings import Settings
 
 FILE_NAME = "warehouse.duckdb"
 
 # Helpers shared by the sources' SELECTs and the tables' SQL. Each returns NULL for invalid input.
-MACROS = """
+MACROS = r"""
 create or replace temp macro plausible(t) as
     case when t > timestamptz '1900-01-01' and t < timestamptz '2200-01-01' then t end;
 create or replace temp macro from_unix(seconds) as
@@ -62,8 +63,16 @@ create or replace temp macro positive(number) as if(number > 0, number, null);
 create or replace temp macro web_url(t) as
     if(length(trim(t)) <= 500 and regexp_full_match(trim(t), 'https?://[^\\s@"''<>\\\\^`{|}]+')
         and not contains(t, '%40'), trim(t), null);
+-- A text has to have this many brackets to be this deep, which costs little to see. Outside of strings, the innermost
+-- pairs are taken away, a level each time.
+create or replace temp macro is_nested_too_deeply(text) as
+    case when text like repeat('%{', $depth // 2 + 1) || '%' or text like repeat('%[', $depth // 2 + 1) || '%' then
+        list_reduce(list_transform(range($depth), lambda level: ''),
+            lambda rest, level: regexp_replace(rest, '\{\}|\[\]', '', 'g'),
+            regexp_replace(text, '"(?:[^"\\]|\\.)*"|[^\[\]{}"]+', '', 'g')) <> ''
+    else false end;
 create or replace temp macro iso(t) as strftime(t, '%Y-%m-%dT%H:%M:%S.%gZ');
-"""
+""".replace("$depth", str(MAX_DEPTH))
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from cdp import json_text
 from cdp.errors import IdentityError
 from cdp.warehouse import Warehouse
 from identity.chain import Link, evidence_in_force, strongest_chain
@@ -170,4 +171,4 @@ def _profiles(members: pl.DataFrame) -> list[str]:
 def _read(row: dict[str, Any]) -> dict[str, Any]:
     """The parsed JSON of a raw row, without the values that the observation lacks."""
     says = {name: value for name, value in json.loads(row["says"]).items() if value is not None}
-    return {"says": says, "payload": json.loads(row["payload"]) if row["payload"] else None}
+    return {"says": says, "payload": json_text.loads(row["payload"]) if row["payload"] else None}

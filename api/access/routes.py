@@ -54,7 +54,7 @@ async def token(request: Request, response: Response, context: ContextOf) -> Tok
         raise _invalid_client()
     request.state.client_id = client.client_id
     scopes = _granted(client, form.get("scope"))
-    response.headers.update({"Cache-Control": "no-store", "Pragma": "no-cache"})
+    response.headers["Pragma"] = "no-cache"
     return Token(
         access_token=context.tokens.issue(client.client_id, scopes),
         token_type="Bearer",

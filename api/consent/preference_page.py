@@ -34,7 +34,6 @@ HEADERS = {
     ),
     # The URL of the page is a credential.
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex, nofollow",
 }

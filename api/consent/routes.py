@@ -65,8 +65,7 @@ async def record_consent(caller: ConsentWriter, body: ConsentRequest, request: R
     stated = await run_in_threadpool(write)
     first, *reached = stated.entries
     recorded = {**view_of_entry(first), "reached": [view_of_entry(entry) for entry in reached]}
-    headers = {"Cache-Control": "no-store", **(REPLAYED if stated.is_repeat else {})}
-    return Response(to_json(recorded), 201, headers, "application/json")
+    return Response(to_json(recorded), 201, REPLAYED if stated.is_repeat else {}, "application/json")
 
 
 @router.get(

@@ -35,14 +35,12 @@ class NotReady(ApiError):
 
 
 @router.get("/healthz", summary="Check liveness")
-@router.head("/healthz", include_in_schema=False)
 async def healthz() -> Alive:
     """Check that the process is alive."""
     return Alive(status="alive")
 
 
 @router.get("/readyz", summary="Check readiness", responses=problems(503))
-@router.head("/readyz", include_in_schema=False)
 async def readyz(context: ContextOf) -> Ready:
     """Check that the store is available with the expected schema, and that a run has been published."""
     run = await context.read(_served_run)

@@ -14,13 +14,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
+from api.routing import ExactRoute
+from cdp import json_text
 
-def bounded(max_bytes: int) -> type[APIRoute]:
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def bounded(max_bytes: int, kind: type[APIRoute] = ExactRoute) -> type[APIRoute]:
     """A route class, for `APIRouter(route_class=…)`, that responds with 413 to a longer body."""
 
-    class BoundedRoute(APIRoute):
-        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            handle = super().get_route_handler()
+    class BoundedRoute(kind):  # type: ignore[misc, valid-type]
+        def get_route_handler(self) -> Handler:
+            handle: Handler = super().get_route_handler()
             if self.body_field is None and self.methods == {"GET"}:
                 return handle  # no body is read
 
@@ -29,13 +34,22 @@ def bounded(max_bytes: int) -> type[APIRoute]:
                 if declared.isdecimal() and int(declared) > max_bytes:
                     raise HTTPException(413)
                 try:
-                    return await handle(Request(request.scope, _at_most(max_bytes, request.receive)))
+                    return await handle(_JsonRequest(request.scope, _at_most(max_bytes, request.receive)))
                 except ClientDisconnect:  # the client is gone, but the log must not show a defect
                     raise HTTPException(400) from None
 
             return handle_bounded
 
     return BoundedRoute
+
+
+class _JsonRequest(Request):
+    """A request whose JSON is read whatever its depth: what is wrong with it is for its model to say."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            self._json = json_text.loads(await self.body())
+        return self._json
 
 
 def _at_most(max_bytes: int, receive: Receive) -> Receive:

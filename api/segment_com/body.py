@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import zlib
 from typing import Any
 
 from api.errors import ApiError
+from cdp import json_text
 
 # The first bytes of gzip (RFC 1952), which no JSON text starts with. Headers are not reliable: clients differ.
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -32,7 +32,7 @@ def read_object(body: bytes, max_bytes: int) -> dict[str, Any]:
     """The JSON object in a body of at most `max_bytes` when inflated. NaN and Infinity are accepted here.
 
     Raises:
-        InvalidPayload: the body is not a JSON object in UTF-8, is nested too deeply, or its gzip is corrupt.
+        InvalidPayload: the body is not a JSON object in UTF-8, or its gzip is corrupt.
         PayloadTooLarge: the body is longer.
     """
     text = _inflated(body, max_bytes) if is_compressed(body) else body
@@ -60,10 +60,8 @@ def _inflated(body: bytes, max_bytes: int) -> bytes:
 
 def _parsed(text: bytes) -> Any:
     try:
-        return json.loads(text.decode("utf-8-sig"))
+        return json_text.loads(text.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise InvalidPayload("The body is not UTF-8") from None
-    except RecursionError:
-        raise InvalidPayload("The body is nested too deeply") from None
     except ValueError:
         raise InvalidPayload("The body is not JSON") from None

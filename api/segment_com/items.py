@@ -17,11 +17,11 @@ from typing import Any
 
 from api.segment_com.body import InvalidPayload, PayloadTooLarge
 from cdp.ids import random_id
+from cdp.json_text import MAX_DEPTH, depth_of, may_be_deep
 from cdp.live import LiveItem
 
 MAX_EVENT_BYTES = 32 * 1024
 MAX_BATCH_EVENTS = 2_500
-MAX_DEPTH = 100
 # PostgreSQL limits index entries to 2,704 bytes.
 MAX_MESSAGE_ID = 255
 
@@ -85,13 +85,10 @@ def batch(envelope: Mapping[str, Any], delivery: Delivery, *, is_import: bool = 
 def _items(
     events: Sequence[Any], shared: Mapping[str, Any], given: Mapping[str, Any], *, is_history: bool
 ) -> list[LiveItem]:
-    try:
-        found = [_item(event, shared, given, is_history=is_history) for event in events]
-        if events and not any(found):
-            raise _refusal(events)
-        return [item or _as_text(event) for item, event in zip(found, events, strict=True)]
-    except RecursionError:
-        raise InvalidPayload("The body is nested too deeply") from None
+    found = [_item(event, shared, given, is_history=is_history) for event in events]
+    if events and not any(found):
+        raise _refusal(events)
+    return [item or _as_text(event) for item, event in zip(found, events, strict=True)]
 
 
 def _item(event: Any, shared: Mapping[str, Any], given: Mapping[str, Any], *, is_history: bool) -> LiveItem | None:
@@ -164,20 +161,7 @@ def _is_too_large(event: Any) -> bool:
 
 
 def _is_too_deep(event: Mapping[str, Any], text: str) -> bool:
-    # A cheap test first: few events have this many brackets.
-    return text.count("{") + text.count("[") > MAX_DEPTH and _depth(event) > MAX_DEPTH
-
-
-def _depth(event: Any) -> int:
-    depth, level = 0, [event]
-    while level:
-        depth += 1
-        level = [child for container in level for child in _values(container) if isinstance(child, dict | list)]
-    return depth
-
-
-def _values(container: Any) -> Any:
-    return container.values() if isinstance(container, dict) else container
+    return may_be_deep(text) and depth_of(event) > MAX_DEPTH
 
 
 def _iso(moment: datetime) -> str:

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.context import Context, ContextOf
 from api.errors import problems
+from api.routing import SlashRoute
 from api.security.basic_auth import basic_credentials
 from api.segment_com.analytics_js import ADVICE, settings_of
 from api.segment_com.credentials import Sender, sender_by_key
@@ -24,7 +25,7 @@ from api.segment_com.tracking_routes import Success
 from cdp.access.write_keys import owner_of
 from cdp.errors import NotFound
 
-router = APIRouter(tags=["tracking"])
+router = APIRouter(tags=["tracking"], route_class=SlashRoute)
 
 _SETTINGS_PATH = "/v1/projects/{write_key}/settings"
 _SCRIPT_PATH = "/analytics.js/v1/{write_key}/analytics.min.js"
@@ -47,14 +48,13 @@ def is_open(path: str) -> bool:
     return _OPEN_PATHS.fullmatch(path) is not None
 
 
-@router.post("/v1/m", include_in_schema=False)
+@router.post("/v1/m", summary="Drop the metrics of analytics.js")
 async def metrics_of_analytics_js() -> Success:
     """Accept and drop the metrics of analytics.js under older settings: it would retry failed requests."""
     return Success()
 
 
 @router.get(_SETTINGS_PATH, summary="Get the settings of analytics.js", responses=problems(404, 503))
-@router.get(f"{_SETTINGS_PATH}/", include_in_schema=False)
 async def settings_for_analytics_js(write_key: WriteKey, request: Request, context: ContextOf) -> Response:
     """Get the settings that tell analytics.js where to send events. It fetches them before the first event."""
     await _require_key(context, write_key)
@@ -67,7 +67,6 @@ async def settings_for_analytics_js(write_key: WriteKey, request: Request, conte
     responses=problems(401, 503),
     openapi_extra={"security": [{"Basic": []}, {}], "parameters": [_KEY_PARAMETER]},
 )
-@router.get("/sourceConfig/", include_in_schema=False)
 async def settings_for_rudderstack(request: Request, context: ContextOf) -> Response:
     """Get the settings that RudderStack's browser and mobile SDKs fetch before the first event.
 
@@ -92,7 +91,7 @@ async def analytics_js(write_key: WriteKey, context: ContextOf) -> Response:
     await _require_key(context, write_key)
     path = context.settings.analytics_js
     if path is None:
-        return Response(ADVICE, media_type="text/javascript", headers={"Cache-Control": "no-store"})
+        return Response(ADVICE, media_type="text/javascript")
     return Response(await run_in_threadpool(_script, path), media_type="text/javascript", headers=_CACHED)
 
 

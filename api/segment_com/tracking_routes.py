@@ -8,7 +8,7 @@ events again after any other.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from api.context import Context, ContextOf
 from api.errors import problems
+from api.routing import SlashRoute
 from api.security.auth import count_request
 from api.security.body_limit import bounded
 from api.segment_com import items
@@ -43,6 +44,7 @@ _SUMMARIES = {
     "batch": "Send a batch of calls",
     "import": "Import history",
 }
+_BY = {"by_analytics_js": " (path of analytics.js)", "by_beacon": " (path of RudderStack's beacons)"}
 _DESCRIPTIONS = {
     **{call: f"Send one `{call}` call of at most 32 KB." for call in SINGLE_CALLS},
     "batch": (
@@ -136,39 +138,34 @@ def _events(call: str, document: Mapping[str, Any], delivery: items.Delivery) ->
     return items.batch(document, delivery, is_import=call == "import")
 
 
+def _paths(call: str) -> Iterator[tuple[str, str]]:
+    """The paths of a call, each with the name of its operation."""
+    # A word that is reserved in some languages is no name for a function.
+    yield f"/v1/{call}", "import_history" if call == "import" else call
+    if call != "import":
+        yield f"/v1/{call[0]}", f"{call}_by_analytics_js"
+    if call == "batch":
+        yield "/beacon/v1/batch", "batch_by_beacon"
+
+
 def _add_call(call: str) -> None:
-    """Add the routes of a call: with and without a trailing slash, and under its first letter for analytics.js."""
     max_bytes = MAX_IMPORT_BYTES if call == "import" else MAX_BYTES
-    letters = () if call == "import" else (call[0],)
-    for path in (f"/v1/{name}{slash}" for name in (call, *letters) for slash in ("", "/")):
+    for path, name in _paths(call):
         router.add_api_route(
             path,
             _endpoint(call, max_bytes),
             methods=["POST"],
-            # A word that is reserved in some languages is no name for a function.
-            name="import_history" if call == "import" else call,
-            summary=_SUMMARIES[call],
+            name=name,
+            summary=_SUMMARIES[call] + _BY.get(name.partition("_")[2], ""),
             description=_DESCRIPTIONS[call],
             response_model=Success,
             responses=problems(400, 401, 403, 413, 422, 429, 503),
             openapi_extra=_documented(
                 _CALL_EXAMPLE if call in SINGLE_CALLS else {"batch": [{"type": "track", **_CALL_EXAMPLE}]}
             ),
-            include_in_schema=path == f"/v1/{call}",
-            route_class_override=bounded(max_bytes),
+            route_class_override=bounded(max_bytes, SlashRoute),
         )
 
 
 for call in _SUMMARIES:
     _add_call(call)
-
-
-router.add_api_route(
-    "/beacon/v1/batch",
-    _endpoint("batch", MAX_BYTES),
-    methods=["POST"],
-    name="beacon",
-    include_in_schema=False,
-    response_model=Success,
-    route_class_override=bounded(MAX_BYTES),
-)

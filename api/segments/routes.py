@@ -78,7 +78,7 @@ async def list_members(
     after = MEMBER_CURSORS.position(cursor) if cursor else ""
     if NDJSON in accept:
         members = await context.warehouse.ask(lambda warehouse: _members(warehouse, name, after, None))
-        return StreamingResponse(_lines(members), media_type=NDJSON, headers={"Cache-Control": "no-store"})
+        return StreamingResponse(_lines(members), media_type=NDJSON)
     found = await context.warehouse.ask(lambda warehouse: _members(warehouse, name, after, limit + 1))
     return answer(_page(name, found, limit))
 

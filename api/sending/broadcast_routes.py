@@ -15,7 +15,7 @@ from starlette.responses import Response
 from api.context import Context, ContextOf
 from api.errors import problems
 from api.responses import answer
-from api.schemas import Body, Name, UtcTime, example
+from api.schemas import Body, MessageData, Name, UtcTime, example
 from api.security.auth import MessageReader, MessageSender
 from api.security.body_limit import bounded
 from cdp.errors import InputRefused
@@ -52,7 +52,7 @@ class BroadcastRequest(BaseModel):
     purpose: Name | None = Field(None, description="Purpose defined by the policy; by default the template's")
     topic: Name | None = Field(None, description="Topic, for consent by topic; by default the template's")
     campaign: Name | None = Field(None, description="Campaign, which names the holdout; by default the broadcast's id")
-    data: dict[Annotated[str, StringConstraints(max_length=64)], Any] = Field({}, max_length=50)
+    data: MessageData = Field({}, description="Values that the template needs")
     at: UtcTime | None = Field(None, description="Start; by default now")
     rate: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(None, description="Most messages a minute")
     holdout: float = Field(0, ge=0, lt=1, description="Share of the people who get nothing, to compare with")

@@ -94,7 +94,7 @@ async def send_messages(caller: MessageSender, batch: MessageBatch, request: Htt
     """Send up to 1,000 messages, each with an outcome of its own: what is wrong with one leaves the others alone."""
     context = context_of(request)
     sent = await context.messages.send(caller.client_id, batch.messages, key_of(request))
-    body = {"messages": [_outcome(one) for one in sent.answers]}
+    body = {"messages": [_outcome(one, index) for index, one in enumerate(sent.answers)]}
     response = answer(body, REPLAYED if sent.is_repeat else {})
     response.status_code = 202
     return response
@@ -176,9 +176,10 @@ def _rehearsal(context: Context, caller: Caller, asked: MessageRequest) -> dict[
     }
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _outcome(outcome: Outcome, index: int) -> dict[str, Any]:
     if isinstance(outcome, Invalid):
-        return {"state": "invalid", "code": outcome.code, "message": outcome.what}
+        problem = {"code": outcome.code, "field": outcome.field, "message": outcome.what}
+        return {"state": "invalid", "index": index, **problem}
     return _sent(outcome.message, outcome.decision)
 
 

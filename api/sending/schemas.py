@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from api.decision.schemas import ReasonView
-from api.schemas import Body, Name, Recipient, UtcTime, example
+from api.errors import location
+from api.schemas import Body, MessageData, Name, Recipient, UtcTime, example
 from cdp.channels import MESSAGE_CHANNELS, MessageChannelName
 from cdp.content.model import Offer
 from cdp.content.rendering import Inline
@@ -36,9 +47,7 @@ class MessageRequest(BaseModel):
     topic: Name | None = Field(None, description="Topic, for consent by topic; by default the template's")
     template: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")] | None = None
     content: Inline | None = Field(None, description="A one-off message's own content, instead of a template")
-    data: dict[Annotated[str, StringConstraints(max_length=64)], Any] = Field(
-        {}, max_length=50, description="Values that the template needs"
-    )
+    data: MessageData = Field({}, description="Values that the template needs")
     channels: Annotated[list[MessageChannelName], Field(min_length=1, max_length=len(MESSAGE_CHANNELS))] | None = Field(
         None, description="Possible channels in order of preference; by default all that the content has words for"
     )
@@ -62,12 +71,38 @@ class MessageRequest(BaseModel):
         return self
 
 
+class Malformed(NamedTuple):
+    """An item of a batch that is no message.
+
+    field: where in the item, such as `to.identifiers.0.type`; None for the item as a whole. what: what is wrong,
+    without a value. text: the item as JSON.
+    """
+
+    field: str | None
+    what: str
+    text: str
+
+
+def _or_malformed(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """A message, or what is wrong with it, which is no matter of the others."""
+    try:
+        return read(value)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_context=False)[0]
+        field = location(first["loc"])
+        return Malformed(field or None, f"{field}: {first['msg']}" if field else first["msg"], json.dumps(value))
+
+
 class MessageBatch(BaseModel):
     """Up to 1,000 messages, each with its own outcome."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=example({"messages": [_TEMPLATE_EXAMPLE]}))
 
-    messages: Annotated[list[MessageRequest], Field(min_length=1, max_length=MAX_MESSAGES)]
+    messages: Annotated[
+        # As documented; what is no message is a `Malformed`.
+        list[Annotated[MessageRequest, WrapValidator(_or_malformed)]],
+        Field(min_length=1, max_length=MAX_MESSAGES),
+    ]
 
 
 class FallbackPlan(Body):
@@ -96,8 +131,10 @@ class ProblemView(Body):
     """What is wrong with one message of a batch; nothing of it was written."""
 
     state: Literal["invalid"]
-    code: str
-    message: str
+    index: int = Field(description="Place of the message in the request, from 0")
+    field: str | None = Field(description="The field that is wrong, such as `to.identifiers.0.type`, if it is one")
+    code: str = Field(description="Machine-readable error code")
+    message: str = Field(description="Human-readable error message")
 
 
 class SentMessages(Body):

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from api.once import OnceService
 from api.people.identifiers import normalised_each
-from api.sending.schemas import MessageRequest
+from api.schemas import Identifier
+from api.sending.schemas import Malformed, MessageRequest
 from cdp.content.compiled import Compiled
 from cdp.content.rendering import Inline
 from cdp.decision import Decision
@@ -38,6 +39,7 @@ class Invalid:
     status: int
     code: str
     what: str
+    field: str | None = None
 
     def error(self) -> CdpError:
         """It as an error."""
@@ -60,17 +62,19 @@ class MessageService:
         self._default_region = default_region
         self._clock = clock
         operation = Operation[Asking | Invalid, Outcome](self._accept, _recall, _id_of)
-        self._once = OnceService[MessageRequest, Asking | Invalid, Outcome](store, clock, self._asked, operation)
+        self._once = OnceService[MessageRequest | Malformed, Asking | Invalid, Outcome](
+            store, clock, self._asked, operation
+        )
 
     async def send(
-        self, client_id: str, requests: Sequence[MessageRequest], key: str | None = None
+        self, client_id: str, requests: Sequence[MessageRequest | Malformed], key: str | None = None
     ) -> Answers[Outcome]:
         """Accept messages, each for good or not at all: see `OnceService.ask`.
 
         Raises:
             KeyReused, Unavailable: as by `OnceService.ask`.
         """
-        text = "\n".join(request.model_dump_json() for request in requests) if key else ""
+        text = "\n".join(map(_text_of, requests)) if key else ""
         return await self._once.ask(client_id, requests, key, hash_of("send", text) if key else "")
 
     def rehearse(self, client_id: str, request: MessageRequest) -> tuple[Asking, Decision]:
@@ -91,10 +95,14 @@ class MessageService:
         """Answer who is waiting still."""
         self._once.close()
 
-    def _asked(self, requests: Sequence[tuple[str, MessageRequest]], now: datetime) -> list[Asking | Invalid]:
-        identifiers = normalised_each([one.to.identifiers or () for _, one in requests], self._default_region)
+    def _asked(
+        self, requests: Sequence[tuple[str, MessageRequest | Malformed]], now: datetime
+    ) -> list[Asking | Invalid]:
+        identifiers = normalised_each([_identifiers(one) for _, one in requests], self._default_region)
         return [
-            self._asking(client_id, one, tuple(found), now)
+            Invalid(422, "invalid_request", one.what, one.field)
+            if isinstance(one, Malformed)
+            else self._asking(client_id, one, tuple(found), now)
             for (client_id, one), found in zip(requests, identifiers, strict=True)
         ]
 
@@ -113,6 +121,15 @@ class MessageService:
         valid = [one for one in asked if isinstance(one, Asking)]
         accepted = iter(accept(connection, valid, self._tools.policy, now))
         return [one if isinstance(one, Invalid) else Accepted(*next(accepted)) for one in asked]
+
+
+def _identifiers(request: MessageRequest | Malformed) -> Sequence[Identifier]:
+    return () if isinstance(request, Malformed) else request.to.identifiers or ()
+
+
+def _text_of(request: MessageRequest | Malformed) -> str:
+    """A request in a canonical form."""
+    return request.text if isinstance(request, Malformed) else request.model_dump_json()
 
 
 def _wanted(
@@ -139,7 +156,7 @@ def _wanted(
 def _id_of(outcome: Outcome) -> str:
     if isinstance(outcome, Accepted):
         return outcome.message.message_id
-    return _INVALID + json.dumps([outcome.status, outcome.code, outcome.what])
+    return _INVALID + json.dumps([outcome.status, outcome.code, outcome.what, outcome.field])
 
 
 def _recall(connection: Connection, ids: Sequence[str]) -> Sequence[Outcome]:

@@ -58,21 +58,21 @@ def config() -> None:
     rows = [[variable_of(name), _shown(name, settings), origin_of(name)] for name in names]
     terminal.out.print(terminal.table(["setting", "value", "from"], rows))
     terminal.say("")
-    secrets = [
-        [variable_of(name), "***" if is_set else "", origin_of(name)] for name, is_set in _webhook_secrets(settings)
-    ]
+    secrets = [[variable_of(name), value, origin_of(name)] for name, value in _webhook_secrets(settings)]
     terminal.out.print(terminal.table(["webhook secret", "value", "from"], secrets))
 
 
-def _webhook_secrets(settings: Settings) -> Iterator[tuple[str, bool]]:
-    """Each webhook secret by its dotted name, and whether it is set."""
+def _webhook_secrets(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Each webhook secret by its dotted name, and that which is also accepted while it is rotated; never a value."""
     from cdp.providers import load_sources
-    from cdp.providers.secrets import configured_secrets, declared_secrets
+    from cdp.providers.secrets import PREVIOUS, configured_secrets, declared_secrets
 
     for provider, secrets in declared_secrets(load_sources().values()).items():
         found = configured_secrets(settings.webhooks, provider)
         for secret in secrets:
-            yield f"webhooks.{provider}.{secret.name}", secret.name in found
+            name, previous = f"webhooks.{provider}.{secret.name}", f"{secret.name}{PREVIOUS}"
+            yield name, "***" if secret.name in found else ""
+            yield f"{name}{PREVIOUS}", "set" if previous in found else "not set"
 
 
 def _shown(name: str, settings: Settings) -> str:

@@ -32,11 +32,12 @@ def list_providers() -> None:
     Example: cdp send list
     """
     from cdp.providers import load_providers
-    from cdp.sending.opening import load_routes
+    from cdp.sending.opening import load_routes, without_receipts
 
     settings = load_settings()
     with opened_store(settings) as store:
         used = {one.provider for one in load_routes(settings, store, _now)}
+    unheard = without_receipts(settings)
     for name, provider in load_providers().items():
         if provider.sender:
             state = "in use" if name in used else "not configured"
@@ -44,6 +45,8 @@ def list_providers() -> None:
             told = settings.providers.get(name, {})
             for setting in provider.sender.settings:
                 terminal.say(_told(name, setting, is_set=bool(told.get(setting.name))))
+            if name in unheard:
+                terminal.say(f"  {_no_receipts(unheard[name])}")
     terminal.say(f"\nIn use: {', '.join(sorted(used))}.")
 
 
@@ -62,7 +65,7 @@ def check(
     from cdp.content.library import load_brand
     from cdp.delivery import Accepted, Dispatch
     from cdp.ids import sortable_id
-    from cdp.sending.opening import load_routes
+    from cdp.sending.opening import load_routes, without_receipts
 
     settings = load_settings()
     now = _now()
@@ -85,6 +88,8 @@ def check(
         with route.sender.opened(route.settings) as transport:
             outcome = transport.send(dispatch)
     terminal.say(f"{dispatch.message_id}: {_words(outcome)}")
+    if unset := without_receipts(settings).get(provider):
+        terminal.say(_no_receipts(unset))
     if not isinstance(outcome, Accepted):
         raise typer.Exit(CdpError.exit_code)
 
@@ -109,6 +114,10 @@ def _words(outcome: Outcome) -> str:
         case InDoubt():
             return f"perhaps accepted: the answer was lost ({outcome.error})"
     return f"not accepted, and worth another try ({outcome.error})"
+
+
+def _no_receipts(unset: str) -> str:
+    return f"No receipts: what becomes of its messages is not heard until {unset} is set."
 
 
 def _told(name: str, setting: Setting, *, is_set: bool) -> str:

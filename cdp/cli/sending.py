@@ -53,6 +53,14 @@ def opened_sending(settings: Settings) -> Iterator[Sending]:
             receiver.close()
 
 
+def warn_of_missing_receipts(settings: Settings) -> None:
+    """Log the providers in use that cannot report what becomes of their messages."""
+    from cdp.sending.opening import without_receipts
+
+    for provider, unset in without_receipts(settings).items():
+        structlog.get_logger().warning("no receipts", provider=provider, not_set=unset)
+
+
 def now() -> datetime:
     """The current UTC time."""
     return datetime.now(UTC)

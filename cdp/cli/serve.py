@@ -14,6 +14,7 @@ import typer
 
 from cdp.cli import terminal
 from cdp.cli.common import load_settings, opened_store
+from cdp.cli.sending import warn_of_missing_receipts
 from cdp.errors import Unavailable
 from cdp.settings import Settings, keep_private
 
@@ -46,6 +47,7 @@ def serve(
     keep_private(settings.home)
     _check_port(host, port)
     application = _application(settings, workers)
+    warn_of_missing_receipts(settings)
     terminal.err.print(
         f"The API is at http://{host}:{port}, its documentation at /docs; press Ctrl-C to stop", markup=False
     )

@@ -15,7 +15,7 @@ import typer
 
 from cdp.cli import terminal
 from cdp.cli.common import AsJson, load_settings, opened_store, print_json
-from cdp.cli.sending import opened_sending
+from cdp.cli.sending import opened_sending, warn_of_missing_receipts
 from cdp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ def work(
         raise UsageError("--json requires --once", where="cdp work", hint="`cdp work status --json` shows the queue")
     if once and workers > 1:
         raise UsageError("--once works in one thread", where="--workers", hint="leave one of the two out")
-    with opened_sending(load_settings()) as sending, _stop_on_signal() as stop:
+    settings = load_settings()
+    warn_of_missing_receipts(settings)
+    with opened_sending(settings) as sending, _stop_on_signal() as stop:
         if once:
             _show_tally(sending.runner.drain(stop), as_json)
         else:

@@ -2,8 +2,9 @@
 
 The relations, in the order in which they are created; each is a SELECT in `sql/`, named after it:
 
-    landed (file_id, line_number, payload, received_at) → raw → mapped (result of the source's SELECT; `MAPPED`)
-    → keyed → descriptions → cleaned (`clean`; names of time zones are checked against `timezones`) → described → items
+    landed (file_id, line_number, payload, received_at) → every_item → raw → mapped (result of the source's SELECT, and
+    `too_deep`; `MAPPED`) → keyed → descriptions → cleaned (`clean`; names of time zones are checked against
+    `timezones`) → described → items
 
 A run creates them as temporary tables of the warehouse; the live path prepares statements over tables that stay empty
 (`cdp/live/conforming.py`).
@@ -20,6 +21,7 @@ import polars as pl
 
 from cdp import tables
 from cdp.contract import Table
+from cdp.json_text import MAX_DEPTH
 from cdp.normalise import normalise_descriptions
 from cdp.sources import MAPPED
 
@@ -46,9 +48,9 @@ def columns_of(table: Table) -> str:
     return ", ".join(f"{column.name} {column.type.sql}" for column in table.columns)
 
 
-def raw(lists: Sequence[str]) -> str:
+def every_item(lists: Sequence[str]) -> str:
     """SELECT of the items in `landed`, whose payloads may wrap a list under one of the keys `lists`."""
-    return statement("raw").replace("$wrapped_list", _wrapped_list(lists))
+    return statement("every_item").replace("$wrapped_list", _wrapped_list(lists))
 
 
 def insert_mapped(source_name: str, select: str) -> str:
@@ -63,6 +65,11 @@ def insert_mapped(source_name: str, select: str) -> str:
 def insert_unmapped() -> str:
     """SQL that inserts lines without any mapped row into `mapped`, as refused; $1: the source."""
     return f"insert into mapped by name {statement('unmapped')}"
+
+
+def too_deep() -> str:
+    """SELECT of the items of `every_item` that no mapping may read, as refused rows of `mapped`; $1: the source."""
+    return statement("too_deep").replace("$depth", str(MAX_DEPTH))
 
 
 def clean(raw_descriptions: pl.DataFrame, countries: pl.DataFrame, *, region: str, today: date) -> pl.DataFrame:

@@ -34,6 +34,7 @@ def require_short(channel: str, content: Content) -> None:
             _require(channel, "subject", len(content.subject), MOST_SUBJECT_CHARACTERS, "characters")
             _require(channel, "HTML", len(content.html.encode()), MOST_HTML_BYTES, "bytes")
         case Push():
+            _require(channel, "title", len(content.title), MOST_PUSH_BYTES, "characters")
             _require(channel, "notification", push_bytes(content), MOST_PUSH_BYTES, "bytes")
         case Text() if FORMS[channel] == "text":
             count = segments_of(content.text).number if content.text else 0

@@ -7,9 +7,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from cdp.channels import FORMS, Form
+from cdp.content.titles import title_of
 from cdp.yaml_files import Place
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -232,6 +242,12 @@ class Colours(_Node):
     on_accent: Colour = "#ffffff"
 
 
+def _title(name: str) -> str:
+    if title_of(name) != name:
+        raise ValueError("it is one line, without characters that nobody sees")
+    return name
+
+
 class Brand(_Node):
     """One voice on every channel.
 
@@ -239,7 +255,7 @@ class Brand(_Node):
     text messages, by language. avoid: words that no message uses. instead: words to use, by the word that is not used.
     """
 
-    name: str = Field(min_length=1, max_length=60)
+    name: Annotated[str, AfterValidator(_title)] = Field(min_length=1, max_length=60)
     logo: str | None = None
     colours: Colours = Colours()
     legal: tuple[str, ...] = ()

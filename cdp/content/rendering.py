@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from cdp.content.compiled import Compiled, Parts
 from cdp.content.limits import require_safe_links, require_short
 from cdp.content.liquid import ContentRefused, rendered
 from cdp.content.model import PRODUCT_CHOICES, Brand, ChatForm, ProductChoice
+from cdp.content.titles import title_of
 from cdp.delivery import ChatTemplate, Content, Email, Push, Text
 
 CHAT_IS_CLOSED = "the person has not written within a day, so that the chat takes only its provider's templates"
@@ -94,9 +95,20 @@ def render(content: Compiled | Inline, channel: str, values: Values, brand: Bran
         ContentRefused: there are no words for the channel, a value is missing, or it is too long.
     """
     found = _inline(content, channel, values, brand) if isinstance(content, Inline) else _of(content, channel, values)
-    require_short(channel, found.content)
-    require_safe_links(channel, found.content)
-    return found
+    titled = _titled(found.content)
+    require_short(channel, titled)
+    require_safe_links(channel, titled)
+    return replace(found, content=titled)
+
+
+def _titled(content: Content) -> Content:
+    match content:
+        case Email():
+            return replace(content, subject=title_of(content.subject))
+        case Push():
+            return replace(content, title=title_of(content.title))
+        case _:
+            return content
 
 
 def _of(compiled: Compiled, channel: str, values: Values) -> Rendered:
@@ -145,8 +157,8 @@ def _variables(values: Values, brand: Brand) -> Mapping[str, Any]:
 
 
 def _email(parts: Parts, variables: Mapping[str, Any], values: Values) -> Email:
-    subject = " ".join(rendered(parts["subject"], variables).split())
-    return Email(subject, rendered(parts["text"], variables), rendered(parts["html"], variables), values.headers)
+    subject, text, html = (rendered(parts[part], variables) for part in ("subject", "text", "html"))
+    return Email(subject, text, html, values.headers)
 
 
 def _push(parts: Parts, variables: Mapping[str, Any]) -> Push:
@@ -193,7 +205,7 @@ def _inline_email(inline: Inline, values: Values, brand: Brand) -> Email:
     text = f"{inline.text}\n\n--\n{words}: {url}" if url else inline.text
     html = inline.html or f"<p>{escape(inline.text)}</p>".replace("\n\n", "</p><p>").replace("\n", "<br>")
     footer = f'<p><a href="{escape(url)}">{escape(words)}</a></p>' if url else ""
-    return Email(" ".join(str(inline.subject).split()), text, _with_footer(html, footer), values.headers)
+    return Email(str(inline.subject), text, _with_footer(html, footer), values.headers)
 
 
 def _with_footer(html: str, footer: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from cdp import conform
+from cdp.json_text import may_be_deep
 from cdp.live.items import Conformed, Item, Observation
 from cdp.people.current import CLAIM_SUFFIX
 from cdp.sources import Source
@@ -70,6 +71,8 @@ class Conformer:
         try:
             run(_LAND, [payloads, received_at], name="landed")
             run(f"execute {mapping}", name=f"mapping of {source.name}")
+            if any(map(may_be_deep, payloads)):
+                run(f"execute {mapping}_too_deep('{source_name}')", name="too deep items")
             run("execute fill_descriptions", name="descriptions")
             self._clean(received_at)
             run("execute fill_described", name="described")
@@ -121,10 +124,12 @@ class Conformer:
 
     def _prepare_mapping(self, source_name: str, source: Source) -> str:
         name = f"mapping_{len(self._mappings)}"
-        # Not a view as in a run: creating a view invalidates all prepared plans.
-        select = f"with raw as materialized ({conform.raw(source.lists)}) select * from ({source.select})"
-        mapping = conform.insert_mapped(source_name, select)
-        self._warehouse.run(f"prepare {name} as {mapping}", name=f"mapping of {source.name}")
+        # Not views as in a run: creating a view invalidates all prepared plans.
+        items = f"with every_item as ({conform.every_item(source.lists)})"
+        select = f"{items}, raw as materialized ({conform.statement('raw')}) select * from ({source.select})"
+        too_deep = f"insert into mapped by name {items} {conform.too_deep()}"
+        self._warehouse.run(f"prepare {name} as {conform.insert_mapped(source_name, select)}", name=source.name)
+        self._warehouse.run(f"prepare {name}_too_deep as {too_deep}", name="too deep items")
         return name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
+from cdp import json_text
 from cdp.live.masking import masked, masked_text
 from cdp.live.tables import inbox, is_repeated
 from cdp.store import Connection
@@ -129,6 +129,6 @@ def _read(connection: Connection, found: sa.Select[Any]) -> Sequence[Seen]:
 
 def _parsed(payload: str) -> Any:
     try:
-        return json.loads(payload)
-    except (ValueError, RecursionError):
+        return json_text.loads(payload)
+    except ValueError:
         return payload

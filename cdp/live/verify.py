@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from cdp.errors import NotFound
-from cdp.providers.secrets import accepted_secrets, check_secrets, configured_secrets
+from cdp.providers.secrets import accepted_secrets, check_secrets, configured_secrets, unset_secrets
 from cdp.settings import WebhookSecrets
 from cdp.sources import Source
 from cdp.webhooks import Item, Refused, Request, Secret, Secrets, Unreadable, UnusableSecret, Webhook, WrongTime
@@ -92,8 +92,7 @@ class Verifier:
         webhook.verify(request, secrets, now)
 
     def _secrets(self, webhook: Webhook, needed: Sequence[Secret]) -> Sequence[Secrets]:
-        found = configured_secrets(self._settings, webhook.provider)
-        unset = [webhook.variable(secret) for secret in needed if secret.name not in found]
+        unset = unset_secrets(self._settings, webhook, needed)
         if unset:
             raise UnusableSecret(f"the webhook cannot be verified: {' and '.join(unset)} must be set")
-        return accepted_secrets(found)
+        return accepted_secrets(configured_secrets(self._settings, webhook.provider))

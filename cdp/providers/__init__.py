@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdp import sources
-from cdp.delivery import Sender
-from cdp.errors import ConfigurationError
+from cdp.delivery import Sender, Setting
+from cdp.errors import ConfigurationError, require_tuple
 from cdp.sources import Source
 
 
@@ -36,7 +36,8 @@ def load_providers() -> Mapping[str, Provider]:
     """All providers by name: every folder of this package.
 
     Raises:
-        ConfigurationError: a folder has neither a source nor a sender, or a source of another name.
+        ConfigurationError: a folder has neither a source nor a sender, a source of another name, or a sender whose
+            channels or settings are no tuple.
     """
     folders = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
     return {name: _provider_of(name) for name in sorted(folders)}
@@ -79,6 +80,9 @@ def _provider_of(name: str) -> Provider:
 
 def _sender_of(name: str) -> Sender | None:
     sender: Sender | None = _declared(name, "send", "SENDER")
+    if sender:
+        require_tuple(f"cdp/providers/{name}/send.py: channels", sender.channels, str)
+        require_tuple(f"cdp/providers/{name}/send.py: settings", sender.settings, Setting)
     return sender
 
 

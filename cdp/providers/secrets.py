@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from cdp.errors import ConfigurationError
 from cdp.settings import WebhookSecrets, variable_of
 from cdp.sources import Source
-from cdp.webhooks import Secret, Secrets
+from cdp.webhooks import Secret, Secrets, Webhook
 
 PREVIOUS = "_previous"
 
@@ -29,6 +29,12 @@ def declared_secrets(sources: Iterable[Source]) -> Mapping[str, tuple[Secret, ..
 def configured_secrets(webhooks: WebhookSecrets, provider: str) -> Mapping[str, SecretStr]:
     """A provider's secrets that are set, by name."""
     return {name: secret for name, secret in webhooks.get(provider, {}).items() if secret is not None}
+
+
+def unset_secrets(webhooks: WebhookSecrets, webhook: Webhook, needed: Iterable[Secret]) -> list[str]:
+    """The variables of those of a webhook's secrets that are not set."""
+    found = configured_secrets(webhooks, webhook.provider)
+    return [webhook.variable(secret) for secret in needed if secret.name not in found]
 
 
 def accepted_secrets(found: Mapping[str, SecretStr]) -> list[Secrets]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from cdp.consent.links import UnsubscribeLinks
@@ -11,7 +11,8 @@ from cdp.content.versions import Versions, keep_versions
 from cdp.decision.log import keep_policy
 from cdp.decision.policy import Policy
 from cdp.providers import load_providers
-from cdp.sending.post import SANDBOX, PostOffice, Route, routes_of
+from cdp.providers.secrets import unset_secrets
+from cdp.sending.post import SANDBOX, PostOffice, Route, in_use, routes_of
 from cdp.sending.sandbox import sandbox_route
 from cdp.sending.tools import Tools
 from cdp.settings import Settings
@@ -31,6 +32,21 @@ def load_routes(settings: Settings, store: Store, clock: Callable[[], datetime])
 def is_sandbox(routes: Sequence[Route]) -> bool:
     """Whether messages go to the sandbox."""
     return any(one.provider == SANDBOX for one in routes)
+
+
+def without_receipts(settings: Settings) -> Mapping[str, str]:
+    """The providers in use whose reports nobody can verify, so that none is accepted: each with the variables to set.
+
+    Providers that report nothing, such as mail servers, are not among them.
+    """
+    found: dict[str, str] = {}
+    providers = load_providers()
+    for name in in_use(settings.providers):
+        source = providers[name].source if name in providers else None
+        if source and source.webhook:
+            unset = unset_secrets(settings.webhooks, source.webhook, source.webhook.all_secrets())
+            found |= {name: " and ".join(unset)} if unset else {}
+    return found
 
 
 def make_tools(

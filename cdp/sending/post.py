@@ -25,6 +25,10 @@ SANDBOX = "sandbox"
 WEIGHT, RATE = "weight", "rate"
 
 
+# What is set, by provider and setting.
+Configured = Mapping[str, Mapping[str, SecretStr | None]]
+
+
 @dataclass(frozen=True)
 class Route:
     """A provider in use.
@@ -39,16 +43,18 @@ class Route:
     rate: float | None = None
 
 
-def routes_of(
-    senders: Mapping[str, Sender], configured: Mapping[str, Mapping[str, SecretStr | None]], sandbox: Route
-) -> Sequence[Route]:
+def routes_of(senders: Mapping[str, Sender], configured: Configured, sandbox: Route) -> Sequence[Route]:
     """The providers in use; the sandbox if there is none.
 
     Raises:
         ConfigurationError: a setting is unknown or missing; the message names its variable.
     """
-    found = [_route(name, senders, told) for name, told in configured.items() if any(told.values())]
-    return found or [sandbox]
+    return [_route(name, senders, configured[name]) for name in in_use(configured)] or [sandbox]
+
+
+def in_use(configured: Configured) -> list[str]:
+    """The names of the providers of which something is set."""
+    return [name for name, told in configured.items() if any(told.values())]
 
 
 def _route(name: str, senders: Mapping[str, Sender], told: Mapping[str, SecretStr | None]) -> Route:

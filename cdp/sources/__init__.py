@@ -14,7 +14,7 @@ from fnmatch import fnmatch
 
 from cdp import fields as f
 from cdp.contract import Column, Table
-from cdp.errors import ConfigurationError
+from cdp.errors import ConfigurationError, require_tuple
 from cdp.webhooks import Webhook
 from cdp.webhooks.standard import STANDARD
 
@@ -90,6 +90,10 @@ class FailureWords:
     complained: tuple[Word, ...] = ()
     stopped: tuple[Word, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("permanent", "complained", "stopped"):
+            require_tuple(name, getattr(self, name), tuple)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -121,6 +125,8 @@ class Source:
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name != self.name.lower():
             raise ConfigurationError(f"a source's name is one lower-case word, not {self.name!r}")
+        for name, kind in (("files", str), ("lists", str), ("keys", frozenset)):
+            require_tuple(f"{self.name}: {name}", getattr(self, name), kind)
         if bool(self.select.strip()) == self.needs_mapping:
             raise ConfigurationError("a source has either a SELECT or a mapping file", where=self.name)
         if self.webhook and not self.webhook.provider:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from cdp.errors import CdpError
+from cdp.errors import CdpError, require_tuple
 
 # The tolerance for a provider's clock and for the age of a request (Standard Webhooks).
 TOLERANCE = timedelta(minutes=5)
@@ -104,6 +104,9 @@ class Challenge:
     secrets: tuple[Secret, ...]
     answer: Callable[[Mapping[str, str], Secrets], str]
 
+    def __post_init__(self) -> None:
+        require_tuple("secrets of a challenge", self.secrets, Secret)
+
 
 def _any_success(_request: Request) -> Answer | None:
     return None
@@ -137,6 +140,9 @@ class Webhook:
     confirm_url: Callable[[Request], str | None] | None = None
     is_single_use: bool = False
     auth_scheme: str = "Signature"
+
+    def __post_init__(self) -> None:
+        require_tuple("secrets of a webhook", self.secrets, Secret)
 
     def all_secrets(self) -> tuple[Secret, ...]:
         """The secrets of the webhook and of its challenge."""

@@ -13,6 +13,7 @@ from python_multipart import parse_form
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field
 
+from cdp import json_text
 from cdp.webhooks import Item, Request, Unreadable
 
 _MAX_ID_CHARACTERS = 200
@@ -26,8 +27,8 @@ def document(request: Request) -> Any:
         Unreadable: it is not JSON.
     """
     try:
-        return json.loads(request.body)
-    except (ValueError, RecursionError):
+        return json_text.loads(request.body)
+    except ValueError:
         raise Unreadable("the body is not JSON") from None
 
 

@@ -138,10 +138,18 @@ def _map_rows(warehouse: Warehouse, files: list[LandedFile], select: str, lists:
     with warehouse.frame("landed_now", read):
         landed = statement("conform/landed").replace("$parquet", parquet)
         warehouse.run(landed.replace("$received_at", _received_at(files[0])), name=f"landed rows of {source}")
-        warehouse.run(f"create or replace temp view raw as {conforming.raw(lists)}", name=f"raw rows of {source}")
+        for view, select_of_view in (
+            ("every_item", conforming.every_item(lists)),
+            ("raw", conforming.statement("raw")),
+        ):
+            warehouse.run(f"create or replace temp view {view} as {select_of_view}", name=f"{view} of {source}")
         warehouse.run(conforming.insert_mapped(source, select), name=f"mapping of {files[0].format}")
+        warehouse.run(
+            f"insert into mapped by name {conforming.too_deep()}", [source], name=f"too deep items of {source}"
+        )
         warehouse.run(conforming.insert_unmapped(), [source], name=f"unmapped rows of {source}")
     warehouse.run("drop view raw")
+    warehouse.run("drop view every_item")
     warehouse.run("drop view landed")
 
 

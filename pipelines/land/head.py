@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from cdp import json_text
 from cdp.errors import InputRefused
 from pipelines.land.delimited import MAX_RECORD_LINES, dialect_of, header_of
 from pipelines.land.reading import open_bytes, readable
@@ -100,19 +101,24 @@ def _first_element(text: str) -> Iterator[Any]:
     if whole is not None:
         yield whole
         return
-    start = text.find("[") + 1
-    while start and start < len(text) and text[start] in " \r\n\t":
-        start += 1
     try:
-        yield json.JSONDecoder().raw_decode(text, start)[0]
+        parsable = json_text.shallow(text)
+        yield json.JSONDecoder().raw_decode(parsable, _start_of_list(parsable))[0]
     except ValueError:
         return
 
 
+def _start_of_list(text: str) -> int:
+    start = text.find("[") + 1
+    while start and start < len(text) and text[start] in " \r\n\t":
+        start += 1
+    return start
+
+
 def _parsed(text: str) -> Any | None:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return json_text.loads(text)
+    except ValueError:
         return None
 
 

@@ -24,6 +24,12 @@ from tests.cdp.store_urls import on_sqlite
 pytestmark = [on_sqlite, pytest.mark.slow]
 
 EXAMPLES_A_ROUTE = 40
+RATE = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+# Of protocols, and of browsers' security.
+GENERAL = {
+    *("content-length", "content-type", "allow", "vary", "pragma", "x-content-type-options", "referrer-policy"),
+    *("strict-transport-security", "content-security-policy", "x-robots-tag"),
+}
 CHECKS = [
     checks.not_a_server_error,
     checks.status_code_conformance,
@@ -48,6 +54,50 @@ def document(lasting: Service) -> Any:
 def cases(document: Any, method: str, path: str) -> st.SearchStrategy[schemathesis.Case]:
     """Requests to a route that the documentation allows, and some that it does not."""
     return st.one_of(*(document[path][method].as_strategy(generation_mode=mode) for mode in GenerationMode))
+
+
+def test_every_tracking_route_is_there(document: Any) -> None:
+    calls = ("track", "identify", "page", "screen", "group", "alias", "batch")
+    expected = {*(f"/v1/{call}" for call in calls), *(f"/v1/{call[0]}" for call in calls), "/v1/import"}
+    assert expected | {"/v1/m", "/beacon/v1/batch"} <= document.raw_schema["paths"].keys()
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    assert [route.path for route in routes if not route.include_in_schema] == []
+
+
+def test_a_batch_of_messages_is_one_of_messages(document: Any) -> None:
+    """What is not one is told so item by item, but nobody should send it."""
+    items = document.raw_schema["components"]["schemas"]["MessageBatch"]["properties"]["messages"]
+    assert items["items"] == {"$ref": "#/components/schemas/MessageRequest"}
+    assert (items["minItems"], items["maxItems"]) == (1, 1_000)
+
+
+DECLARED = {
+    ("get", "/v1/profiles/{profile_id}", "200"): {"ETag", *RATE},
+    ("get", "/v1/profiles/{profile_id}", "304"): {"ETag", *RATE},
+    ("get", "/v1/profiles/{profile_id}", "429"): {"Retry-After", *RATE},
+    ("post", "/v1/decisions", "200"): {"Idempotent-Replayed", *RATE},
+    ("post", "/v1/messages", "202"): {"Idempotent-Replayed", *RATE},
+    ("post", "/v1/messages/batch", "202"): {"Idempotent-Replayed", *RATE},
+    ("post", "/v1/consents", "201"): {"Idempotent-Replayed", *RATE},
+    ("post", "/v1/consents", "403"): {"WWW-Authenticate", *RATE},
+    ("post", "/v1/track", "401"): {"WWW-Authenticate"},
+    ("post", "/beacon/v1/batch", "429"): {"Retry-After", *RATE},
+    ("post", "/webhooks/{source}", "503"): {"Retry-After"},
+    ("get", "/readyz", "503"): {"Retry-After"},
+}
+
+
+@pytest.mark.parametrize(("method", "path", "status"), DECLARED)
+def test_headers_are_declared_where_they_are_sent(document: Any, method: str, path: str, status: str) -> None:
+    declared = document.raw_schema["paths"][path][method]["responses"][status]["headers"]
+    assert declared.keys() == {"Cache-Control", *DECLARED[method, path, status]}
+    assert all(one["description"] and one["schema"] for one in declared.values())
+
+
+def declared_headers(document: Any, case: schemathesis.Case, status: int) -> set[str]:
+    """The names of the headers that an answer with this status may have."""
+    responses = document.raw_schema["paths"][case.path][case.method.lower()]["responses"]
+    return {name.lower() for name in responses.get(str(status), {}).get("headers", {})}
 
 
 def test_who_sends_a_body_may_send_what_is_none(document: Any) -> None:
@@ -83,7 +133,15 @@ def send(lasting: Service, case: schemathesis.Case, headers: dict[str, str]) -> 
     suppress_health_check=list(HealthCheck),
 )
 def test_the_documentation_holds(
-    lasting: Service, cases: st.SearchStrategy[schemathesis.Case], headers: dict[str, str], data: st.DataObject
+    lasting: Service,
+    document: Any,
+    cases: st.SearchStrategy[schemathesis.Case],
+    headers: dict[str, str],
+    data: st.DataObject,
 ) -> None:
     case = data.draw(cases)
-    case.validate_response(send(lasting, case, headers), checks=CHECKS)
+    response = send(lasting, case, headers)
+    case.validate_response(response, checks=CHECKS)
+    if response.status_code != 405:
+        sent = {name.lower() for name in response.headers} - GENERAL
+        assert sent <= declared_headers(document, case, response.status_code)

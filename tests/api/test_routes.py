@@ -145,6 +145,35 @@ def test_a_wrong_body_is_refused(lasting: Service, method: str, path: str, conte
     assert_told(response, 400, 404, 413, 422)
 
 
+def takes_a_key(method: str, path: str) -> bool:
+    return any(one["name"] == "Idempotency-Key" for one in operation(method, path).get("parameters", []))
+
+
+def test_what_books_or_sends_for_a_client_takes_a_key() -> None:
+    assert {path for method, path in ROUTES if takes_a_key(method, path)} == {
+        *("/v1/consents", "/v1/decisions", "/v1/messages", "/v1/messages/batch"),
+    }
+
+
+@every_route(takes_a_key)
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [(["k1", "k2"], "one Idempotency-Key, not 2"), (["k1", "k1"], "not 2"), ([""], "1 to 255"), (["k" * 256], "255")],
+    ids=["two", "twice", "empty", "long"],
+)
+def test_a_request_has_one_idempotency_key(
+    lasting: Service, method: str, path: str, keys: list[str], words: str
+) -> None:
+    [content] = operation(method, path)["requestBody"]["content"].values()
+    schema = SCHEMAS[content["schema"]["$ref"].rpartition("/")[2]] if "$ref" in content["schema"] else content["schema"]
+    token = lasting.headers(lasting.everything)["Authorization"]
+    headers = [("Authorization", token), *(("Idempotency-Key", key) for key in keys)]
+    response = lasting.http.request(method, path, json=schema["examples"][0], headers=headers)
+    assert_told(response, 400)
+    assert response.json()["code"] == "invalid_idempotency_key"
+    assert words in response.json()["detail"]
+
+
 @every_route(lambda method, path: method == "GET" and "{" in path and bool(scopes_of(method, path)))
 def test_what_is_not_there_is_not_found(lasting: Service, method: str, path: str) -> None:
     assert_told(call(lasting, method, path, lasting.everything), 404)
@@ -157,6 +186,40 @@ def test_a_wrong_method_is_told_which_ones_there_are(lasting: Service, method: s
     there = {other for other, same in ROUTES if same == path}
     # Others may match the path as well: `/v1/profiles/lookup` could be a profile's.
     assert method in there <= set(response.headers["allow"].split(", "))
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/profiles/lookup", "POST"),
+        ("/v1/profiles/lookup/batch", "POST"),
+        ("/v1/messages/batch", "POST"),
+        ("/v1/decisions", "POST"),
+        ("/v1/consents", "GET, HEAD, POST"),
+        (f"/v1/profiles/{NOBODY}", "GET, HEAD"),
+        (f"/v1/profiles/{NOBODY}/identity", "GET, HEAD, POST"),
+        ("/webhooks/whatsapp", "GET, HEAD, POST"),
+        ("/beacon/v1/batch", "POST"),
+        ("/openapi.json", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_told_no_others(lasting: Service, path: str, methods: str) -> None:
+    """The name of an operation is no id: `/v1/profiles/lookup` is nobody's profile."""
+    headers = lasting.headers(lasting.everything)
+    for method in {"GET", "HEAD", "PUT", "DELETE", "TRACE"} - set(methods.split(", ")):
+        response = lasting.http.request(method, path, headers=headers)
+        assert (response.status_code, response.headers["allow"]) == (405, methods), method
+
+
+@every_route(lambda method, path: method == "GET" and not path.startswith("/u/"))
+def test_head_is_get_without_a_body(lasting: Service, method: str, path: str) -> None:
+    client = lasting.everything if scopes_of(method, path) else None
+    shown, told = call(lasting, "GET", path, client), call(lasting, "HEAD", path, client)
+    assert (told.status_code, told.content) == (shown.status_code, b"")
+    varying = {"ratelimit-remaining", "ratelimit-reset", "content-length"}
+    assert {name: value for name, value in told.headers.items() if name not in varying} == {
+        name: value for name, value in shown.headers.items() if name not in varying
+    }
 
 
 SCOPE_MATRIX = [(method, path, scope) for method, path in ROUTES if scopes_of(method, path) for scope in SCOPES]

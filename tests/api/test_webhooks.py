@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from api.app import create_app
 from api.webhooks.routes import MAX_BYTES
 from cdp.consent import contact_point_id
 from cdp.consent.ledger import suppressions_of
+from cdp.live.debugging import last_payloads
 from cdp.live.inbox import unlanded
 from cdp.settings import Settings, WebhookSecrets
 from cdp.store import open_store
@@ -175,6 +177,55 @@ def test_a_record_that_is_not_json_does_not_affect_the_others(embedded: Hooks) -
     assert answer == {"accepted": 3, "duplicates": 0, "rejected": 1}
     with embedded.store.read() as connection:
         assert connection.exec_driver_sql("select count(*) from live_engagement").scalar() == 2
+
+
+def deep(payload: Any, levels: int) -> Any:
+    """A copy of a payload, whose innermost record has lists this deep."""
+    if isinstance(payload, list):
+        return [deep(one, levels) for one in payload]
+    inner = next((name for name in ("entry", "changes", "value", "statuses") if name in payload), None)
+    if inner:
+        return {**payload, inner: deep(payload[inner], levels)}
+    value: list[Any] = []
+    for _ in range(levels - 2):
+        value = [value]
+    name = f"{levels} levels"
+    return {**payload, "sg_event_id": name, "messageId": name, "id": name, "nested": value}
+
+
+def both(source: str, levels: int) -> Any:
+    """A body that holds a record as it should be and one that is too deep."""
+    event = EVENTS[source]
+    if source == "segment":
+        return {"batch": [event, deep(event, levels)]}
+    if source == "whatsapp":
+        return {**event, "entry": [*event["entry"], *deep(event["entry"], levels)]}
+    return [*event, *deep(event, levels)] if isinstance(event, list) else [event, deep(event, levels)]
+
+
+def signed(source: str, body: Any) -> Request:
+    """A request that is deeper than this process could write, or read, otherwise."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    try:
+        return SENDERS[source](body, NOW)
+    finally:
+        sys.setrecursionlimit(before)
+
+
+@pytest.mark.parametrize("source", ["sendgrid", "segment", "whatsapp", "postmark", "shopify"])
+def test_a_record_that_is_too_deep_is_rejected_alone(embedded: Hooks, source: str) -> None:
+    for levels, counts in ((3_000, (2, 0, 1)), (3_000, (0, 2, 0)), (101, (1, 1, 1))):
+        answer = embedded.post(signed(source, both(source, levels)))
+        assert (answer.status_code, answer.json()) == (
+            200,
+            dict(zip(("accepted", "duplicates", "rejected"), counts, strict=True)),
+        )
+    with embedded.store.read() as connection:
+        *rejected, accepted = last_payloads(connection, 10)
+    assert (accepted.reason, accepted.detail) == (None, None)
+    assert [(one.reason, one.detail) for one in rejected] == [("too_deep", "nested more than 100 levels deep")] * 2
+    assert all(one.document(shows_values=True) for one in rejected)
 
 
 def test_a_mailgun_token_is_valid_for_one_body(hooks: Hooks) -> None:

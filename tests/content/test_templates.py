@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +106,54 @@ def test_a_line_break_in_a_value_cannot_add_a_header(library: Library) -> None:
     person = {"first_name": "Ann\r\nBcc: eve@example.com"}
     mail = render(library.require("welcome"), "email", Values(person=person), library.brand).content
     assert isinstance(mail, Email) and mail.subject == "Welcome, Ann Bcc: eve@example.com"
+
+
+# What a value holds, and what a title shows of it.
+TITLES = {
+    "an override": ("Ann\u202etxt.exe", "Anntxt.exe"),
+    "embeddings": ("\u202aAnn\u202b \u202dLee\u202c", "Ann Lee"),
+    "isolates": ("\u2066Ann\u2069\u2067\u2068 Lee", "Ann Lee"),
+    "spaces without width": ("A\u200bn\u2060n\ufeff", "Ann"),
+    "a soft hyphen, tags, fillers": ("A\u00adnn\U000e0041\U000e007f\u3164", "Ann"),
+    "controls": ("An\x01n\x1b[31m\x7f\x9b", "Ann[31m"),
+    "lines": ("Ann\r\nBcc:\u2028x\u2029y\x85z\tq", "Ann Bcc: x y z q"),
+    "spaces beside what is taken out": ("Ann \u200b Lee", "Ann Lee"),
+    "a family": (
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467\ufe0f",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467\ufe0f",
+    ),
+    "Persian": ("می\u200cخواهم", "می\u200cخواهم"),
+    "Hebrew with a mark": ("\u05d0\u05e0!\u200f", "\u05d0\u05e0!\u200f"),
+    "an ideographic variant": ("葛\U000e0100城", "葛\U000e0100城"),
+}
+
+
+@pytest.mark.parametrize(("value", "shown"), TITLES.values(), ids=TITLES)
+def test_a_title_reads_as_it_is_written(library: Library, value: str, shown: str) -> None:
+    values = Values(person={"first_name": value})
+    mail = render(library.require("welcome"), "email", values, library.brand).content
+    push = render(library.require("welcome"), "push", values, library.brand).content
+    assert isinstance(mail, Email) and isinstance(push, Push)
+    assert (mail.subject, push.title) == (f"Welcome, {shown}", f"Welcome, {shown}")
+    # In what is opened and read, text is the sender's.
+    assert f"Hello {value}".replace("\r\n", "\n") in mail.text
+    given = render(Inline(text=value, subject=value), "email", Values(), library.brand).content
+    assert isinstance(given, Email) and (given.subject, given.text) == (shown, value)
+
+
+@pytest.mark.parametrize("value", ["\u200b", " \u202e\n", "\u200d\u200f", "\u3164"])
+@pytest.mark.parametrize("channel", ["email", "push"])
+def test_a_title_without_anything_to_see_is_refused(library: Library, channel: str, value: str) -> None:
+    with pytest.raises(ContentRefused, match="is empty"):
+        render(Inline(text="x", subject=value, title=value), channel, Values(), library.brand)
+
+
+@pytest.mark.parametrize("name", ["Alpine\u202e", "Al\u200bpine", "Alpine\nBcc: eve", " Alpine"])
+def test_a_senders_name_reads_as_it_is_written(tmp_path: Path, name: str) -> None:
+    brand = tmp_path / "brand.yaml"
+    brand.write_text(f"name: {json.dumps(name)}\n")
+    with pytest.raises(ConfigurationError, match="one line, without characters that nobody sees"):
+        load_library(SHIPPED, brand)
 
 
 def test_a_message_that_needs_no_consent_has_no_link(library: Library) -> None:

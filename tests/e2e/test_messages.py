@@ -74,6 +74,9 @@ def test_a_message_to_one_person_of_the_sample_goes_through_the_sandbox(sample_c
     assert list((sample_copy / "outbox").glob(f"{message['message_id']}.json"))
 
 
+RECEIPTS = "CDP_WEBHOOKS__SENDGRID__PUBLIC_KEY"
+
+
 def test_a_server_sends_by_a_provider(sample_copy: Path) -> None:
     person = somebody(sample_copy)
     scopes = ("--scope", "messages:send", "--scope", "messages:read")
@@ -101,6 +104,14 @@ def test_a_server_sends_by_a_provider(sample_copy: Path) -> None:
         assert (taken.message_id, taken.address) == (message_id, person["email"])
         checked = cdp(sample_copy, "send", "check", "--provider", "sendgrid", "--to", "you@example.com", **settings)
         assert checked.exit_code == 0 and "accepted by the provider" in checked.stdout
+        for told in (checked, cdp(sample_copy, "send", "list", **settings)):
+            assert f"is not heard until {RECEIPTS} is set." in " ".join(told.stdout.split())
+        logs = ((sample_copy / "serve.log").read_text(), cdp(sample_copy, "work", "--once", **settings).stderr)
+        for log in logs:
+            [warning] = [json.loads(line) for line in log.splitlines() if "no receipts" in line]
+            assert (warning["level"], warning["provider"], warning["not_set"]) == ("warning", "sendgrid", RECEIPTS)
+        heard = cdp(sample_copy, "send", "list", **settings, **{RECEIPTS: "key"})
+        assert heard.exit_code == 0 and "No receipts" not in heard.stdout
         wrong = cdp(sample_copy, "send", "list", **{**settings, "CDP_PROVIDERS__SENDGRID__API_KEI": "x"})
         assert wrong.exit_code == 3 and "unknown setting" in wrong.error
 

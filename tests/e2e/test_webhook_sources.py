@@ -55,9 +55,12 @@ def test_sources_list_webhooks_and_missing_secrets(command: Command) -> None:
 
 
 def test_secrets_in_force_are_shown_masked_with_their_origin(command: Command) -> None:
-    answer = command("config", CDP_WEBHOOKS__TWILIO__AUTH_TOKEN=TOKEN)
+    old = {"CDP_WEBHOOKS__TWILIO__AUTH_TOKEN_PREVIOUS": f"old {TOKEN}"}
+    answer = command("config", CDP_WEBHOOKS__TWILIO__AUTH_TOKEN=TOKEN, **old)
     rows = [line.split() for line in answer.stdout.splitlines()]
     assert ["CDP_WEBHOOKS__TWILIO__AUTH_TOKEN", "***", "environment"] in rows
+    assert ["CDP_WEBHOOKS__TWILIO__AUTH_TOKEN_PREVIOUS", "set", "environment"] in rows
+    assert ["CDP_WEBHOOKS__MAILGUN__SIGNING_KEY_PREVIOUS", "not", "set", "default"] in rows
     assert ["CDP_WEBHOOKS__MAILGUN__SIGNING_KEY", "default"] in rows
     assert TOKEN not in answer.stdout
 

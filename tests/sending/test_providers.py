@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,9 +16,11 @@ from pydantic import SecretStr
 from cdp.delivery import Retry
 from cdp.errors import ConfigurationError
 from cdp.sending.health import Record, health_kind, reassess
+from cdp.sending.opening import without_receipts
 from cdp.sending.post import PostOffice, Route, routes_of
 from cdp.sending.rates import Bucket, taken
 from cdp.sending.tables import provider_changes
+from cdp.settings import Settings
 from cdp.store import Store
 from cdp.work import Runner
 from tests.cdp.deciding import policy
@@ -109,6 +113,35 @@ def test_weights() -> None:
     assert drawn == {"one": 75, "other": 25}
     assert post.choose("email", "a", {}, 0.1, avoid="one") == "other"
     assert post.choose("sms", "a", {}, 0.1) is None
+
+
+KEYS = {"sendgrid": {"api_key": "k", "from_address": "a@example.com"}, "smtp": {"host": "h"}, "twilio": {}}
+SENDGRID_KEY = "CDP_WEBHOOKS__SENDGRID__PUBLIC_KEY"
+UNHEARD: tuple[tuple[dict[str, Any], dict[str, Any], dict[str, str]], ...] = (
+    # settings of providers, secrets of webhooks, what is to be set for each provider
+    ({}, {}, {}),
+    (KEYS, {}, {"sendgrid": SENDGRID_KEY}),
+    (KEYS, {"sendgrid": {"public_key": "k"}}, {}),
+    (KEYS, {"sendgrid": {"public_key": ""}}, {"sendgrid": SENDGRID_KEY}),
+    (KEYS, {"sendgrid": {"public_key_previous": "k"}}, {"sendgrid": SENDGRID_KEY}),
+    (
+        {"postmark": {"server_token": "t"}},
+        {"postmark": {"username": "u"}},
+        {"postmark": "CDP_WEBHOOKS__POSTMARK__PASSWORD"},
+    ),
+    (
+        {"whatsapp": {"access_token": "t"}},
+        {},
+        {"whatsapp": "CDP_WEBHOOKS__WHATSAPP__APP_SECRET and CDP_WEBHOOKS__WHATSAPP__VERIFY_TOKEN"},
+    ),
+)
+
+
+@pytest.mark.parametrize(("providers", "webhooks", "unset"), UNHEARD)
+def test_who_sends_without_being_heard(
+    providers: dict[str, Any], webhooks: dict[str, Any], unset: dict[str, str], tmp_path: Path
+) -> None:
+    assert without_receipts(Settings(home=tmp_path, providers=providers, webhooks=webhooks)) == unset
 
 
 WRONG = (

@@ -18,6 +18,7 @@ import json
 from collections.abc import Mapping
 
 from cdp.fields import PRODUCT_EVENT_TYPES
+from cdp.json_text import MAX_DEPTH
 from cdp.providers.segment.webhook import WEBHOOK
 from cdp.sources import Source
 
@@ -232,7 +233,7 @@ select
         when isfinite(happened_at) is not true then 'bad_time'
     end as refused,
     case refused
-        when 'malformed' then 'not an object of finite numbers and valid text, of at most 32 KB'
+        when 'malformed' then 'not an object of finite numbers and valid text, of at most 32 KB and {MAX_DEPTH} levels'
         when 'unknown_event' then if("type" = 'track', 'event', 'type')
         when 'no_identifier' then 'userId, anonymousId'
         when 'bad_identifier' then 'an id is longer than {_MAX_ID} characters'

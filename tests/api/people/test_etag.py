@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.api.service import ANN, Service
+from tests.api.service import ANN, NOBODY, Service
 
 
 def test_an_unchanged_profile_is_not_sent_again(lasting: Service) -> None:
@@ -16,6 +16,17 @@ def test_an_unchanged_profile_is_not_sent_again(lasting: Service) -> None:
     assert (changed.status_code, changed.content) == (200, first.content)
     whole = lasting.http.get(f"{url}?include=metrics", headers={**headers, "If-None-Match": etag})
     assert whole.status_code == 200
+
+
+def test_whether_a_profile_has_changed_is_asked_without_a_body(lasting: Service) -> None:
+    url, headers = f"/v1/profiles/{ANN}", lasting.headers(lasting.reader)
+    shown, told = lasting.http.get(url, headers=headers), lasting.http.head(url, headers=headers)
+    assert (told.status_code, told.content) == (200, b"")
+    assert told.headers["etag"] == shown.headers["etag"]
+    assert told.headers["content-length"] == str(len(shown.content))
+    known = lasting.http.head(url, headers={**headers, "If-None-Match": told.headers["etag"]})
+    assert (known.status_code, known.content) == (304, b"")
+    assert lasting.http.head(f"/v1/profiles/{NOBODY}", headers=headers).status_code == 404
 
 
 def test_health_is_checked_without_a_body(lasting: Service) -> None:

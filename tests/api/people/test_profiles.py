@@ -65,7 +65,7 @@ def test_a_retired_id_answers_with_its_survivor(lasting: Service) -> None:
     assert (response.status_code, response.json()) == (200, CORE | {"retired_id": OLD, "merged_into": ANN})
 
 
-@pytest.mark.parametrize("profile_id", [NOBODY, "ann@example.com", "%00", "lookup", f"{ANN}A", f"{ANN}%0A"])
+@pytest.mark.parametrize("profile_id", [NOBODY, "ann@example.com", "%00", "nobody", f"{ANN}A", f"{ANN}%0A"])
 def test_an_unknown_id_is_not_found(lasting: Service, profile_id: str) -> None:
     assert_problem(lasting.get(f"/v1/profiles/{profile_id}"), 404, "not_found")
 

@@ -24,6 +24,7 @@ from cdp.access.clients import add_client, remove_client
 from cdp.access.write_keys import add_write_key, remove_write_key, rotate_write_key
 from cdp.errors import StatementFailed, Unavailable
 from cdp.live import MOST_AT_ONCE, LiveItem, Outcome, Receipt, Receiver
+from cdp.live.debugging import last_payloads
 from cdp.live.tables import inbox
 from tests.api.service import NOW, Service, assert_problem
 
@@ -241,6 +242,28 @@ def test_invalid_events_do_not_affect_the_rest_of_the_batch(tracker: Tracker) ->
     assert len(kept) == len(invalid) + 3
     assert [payload["messageId"] for payload in kept if isinstance(payload, dict)][:1] == ["valid 0"]
     assert sum(isinstance(payload, str) for payload in kept) == 5
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["[" * 3_000 + "]" * 3_000, '{"a":' * 3_000 + '"]"' + "}" * 3_000],
+    ids=["lists", "objects"],
+)
+def test_an_event_that_is_too_deep_is_rejected_alone(tracker: Tracker, value: str) -> None:
+    for path in ("/v1/batch", "/v1/import", "/beacon/v1/batch"):
+        good, bad, last = ({**TRACK, "messageId": f"{path} {number}", "properties": "here"} for number in range(3))
+        body = json.dumps({"batch": [good, bad, last]}).replace('2", "properties": "here"', '2"')
+        body = body.replace('0", "properties": "here"', '0"').replace('"here"', value)
+        strict = tracker.send(f"{path}?strict=true", body.encode())
+        assert_problem(strict, 400, "invalid_events")
+        assert "Event 1: malformed (not an object" in strict.json()["detail"]
+        for sent in (body.encode(), gzip.compress(body.encode())):
+            assert tracker.send(path, sent).json() == SUCCESS
+    with tracker.service.store.read() as connection:
+        seen = last_payloads(connection, 10)
+    assert [one.reason for one in seen if isinstance(json.loads(one.payload), dict)] == [None] * 6
+    # Without an id that could be read, it is known again by its content, whatever the path.
+    assert [one.reason for one in seen if isinstance(json.loads(one.payload), str)] == ["malformed"] * 3
 
 
 def test_resending_a_batch_changes_nothing(tracker: Tracker) -> None:

@@ -98,6 +98,74 @@ def test_a_batch_has_an_outcome_each(service: Service) -> None:
     assert response.json()["messages"][1]["message"].startswith("unknown template")
 
 
+SHAPES: tuple[tuple[Any, str | None, str], ...] = (
+    # an item of a batch, the field that is wrong, words of the problem
+    ({"template": "order_shipped"}, "to", "Field required"),
+    ({**SHIPPED, "to": {}}, "to", "give either profile_id or identifiers"),
+    ({**SHIPPED, "to": {"identifiers": [{"type": "email"}]}}, "to.identifiers.0.value", "Field required"),
+    ({**SHIPPED, "template": None}, None, "give either a template or content"),
+    ({**SHIPPED, "channels": ["fax"]}, "channels.0", "Input should be"),
+    ({**SHIPPED, "surprise": 1}, "surprise", "Extra inputs are not permitted"),
+    ({**SHIPPED, "data": {"order_id": float("nan")}}, "data", "finite numbers"),
+    ({**SHIPPED, "data": {"order_id": "\ud800"}}, "data", "valid Unicode"),
+    ("ann@example.com", None, "Input should be"),
+    (None, None, "Input should be"),
+    ([SHIPPED], None, "Input should be"),
+)
+
+
+def deep(levels: int) -> str:
+    """A message whose data are this deep, as text: deeper than this process would write."""
+    return json.dumps({**SHIPPED, "data": {"order_id": "here"}}).replace('"here"', "[" * levels + "]" * levels)
+
+
+def test_what_is_no_message_has_an_outcome_of_its_own(service: Service) -> None:
+    texts = [json.dumps(item) for item, _, _ in SHAPES] + [deep(100), deep(700), deep(3_000)]
+    expected = [(field, words) for _, field, words in SHAPES] + [("data", "100 levels")] * 3
+    body = f'{{"messages": [{", ".join([json.dumps(SHIPPED), *texts, json.dumps(SHIPPED)])}]}}'
+    headers = {**service.headers(service.everything), "Content-Type": "application/json"}
+    for key in ({}, {"Idempotency-Key": "k"}):
+        response = service.http.post("/v1/messages/batch", content=body, headers=headers | key)
+        assert response.status_code == 202, response.text
+        first, *invalid, last = response.json()["messages"]
+        assert (first["state"], last["state"]) == ("queued", "queued")
+        for index, (found, (field, words)) in enumerate(zip(invalid, expected, strict=True), start=1):
+            told = {**found, "message": ""}
+            code = "invalid_request"
+            assert told == {"state": "invalid", "index": index, "field": field, "code": code, "message": ""}
+            assert words in found["message"] and "example.com" not in found["message"]
+    again = service.http.post("/v1/messages/batch", content=body, headers=headers | key)
+    assert (again.json(), again.headers["idempotent-replayed"]) == (response.json(), "true")
+    other = service.http.post("/v1/messages/batch", content=body.replace("fax", "pax"), headers=headers | key)
+    assert_problem(other, 422, "idempotency_key_reused")
+    assert len(read(service, "").json()["messages"]) == 4
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"[]", b"{}", b"\xff", b'{"messages": {}}', b'{"messages": []}', b'{"messages": [1], "more": 1}'),
+        json.dumps({"messages": [SHIPPED] * 1_001}).encode(),
+        json.dumps({"messages": [1] * 1_001}).encode(),
+    ],
+    ids=range(10),
+)
+def test_what_is_no_batch_is_refused_as_a_whole(lasting: Service, body: bytes) -> None:
+    headers = {**lasting.headers(lasting.everything), "Content-Type": "application/json"}
+    response = lasting.http.post("/v1/messages/batch", content=body, headers=headers)
+    assert response.status_code in (400, 422)
+    assert_problem(response, response.status_code, response.json()["code"])
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}])
+@pytest.mark.parametrize("levels", [100, 700, 3_000])
+def test_data_that_are_too_deep_are_refused(lasting: Service, levels: int, key: dict[str, str]) -> None:
+    headers = {**lasting.headers(lasting.everything), "Content-Type": "application/json", **key}
+    response = lasting.http.post("/v1/messages", content=deep(levels), headers=headers)
+    assert_problem(response, 422, "invalid_request")
+    assert "body.data" in response.json()["message"]
+
+
 def test_the_same_key_is_the_same_message(service: Service) -> None:
     first, again = (send(service, **{"Idempotency-Key": "k-1"}) for _ in range(2))
     assert (first.status_code, again.status_code) == (202, 202)

@@ -36,6 +36,9 @@ def conformed(folder: Path, *records: Any, name: str = "sendgrid.jsonl") -> tupl
     return warehouse, dict(tally.select("outcome", "lines").rows())
 
 
+SEGMENT = {"type": "track", "event": "e", "messageId": "m1", "userId": "u1", "timestamp": "2026-11-01T00:00:00Z"}
+
+
 def reasons(warehouse: Warehouse) -> list[tuple[int, str]]:
     return warehouse.query("select line_number, reason from landing.rejects order by all").rows()
 
@@ -118,6 +121,45 @@ def test_json_that_is_no_record_is_refused_line_by_line(tmp_path: Path, source: 
     wrapped = ('{"batch": []}', '{"messages": []}', '{"orders": []}', '{"batch": 5}')
     _, tally = conformed(tmp_path, *ODD_LINES, *wrapped, name=f"{source}.jsonl")
     assert tally == {"reject": len(ODD_LINES) + len(wrapped)}
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "deep", "list_of"),
+    [
+        ("sendgrid.jsonl", sendgrid("open"), sendgrid("click"), "[{}]"),
+        ("segment.jsonl", SEGMENT, {**SEGMENT, "messageId": "deep"}, '{{"batch": [{}]}}'),
+        ("rudder.jsonl", SEGMENT, {**SEGMENT, "messageId": "deep", "type": "identify"}, '{{"batch": [{}]}}'),
+    ],
+)
+@pytest.mark.parametrize("field", ["nested", "properties", "traits"])
+def test_a_record_that_is_too_deep_is_refused_alone(
+    tmp_path: Path, name: str, good: Any, deep: Any, list_of: str, field: str
+) -> None:
+    """Parsers overflow their stack: a line of a log would end the run, and all that comes after it."""
+    text = json.dumps({**deep, field: {"in": "here"}}).replace('"here"', DEEP)
+    several = list_of.format(f"{json.dumps(good)}, {text}")
+    warehouse, tally = conformed(tmp_path, text, several, name=name)
+    assert tally == {"reject": 2}
+    assert warehouse.count("conformed.events") == 1
+    assert warehouse.query("select line_number, reason, detail from landing.rejects order by all").rows() == [
+        (number, "too_deep", "nested more than 100 levels deep") for number in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "deep"),
+    [("mails.json", DEEP), ("sendgrid.json", 2 * "[" + DEEP + ", " + DEEP + 2 * "]")],
+    ids=["known by its keys", "longer than what is looked at to know it"],
+)
+def test_a_document_may_begin_with_a_record_that_is_too_deep(tmp_path: Path, name: str, deep: str) -> None:
+    (tmp_path / name).write_text(json.dumps([{"first": "here"}, sendgrid("open")]).replace('"here"', deep))
+    warehouse = new_warehouse()
+    conform_files(warehouse, [land_file(warehouse, tmp_path / name, tmp_path / "landing")])
+    assert reasons(warehouse) == [(1, "too_deep")]
+    assert warehouse.query("select line_number from conformed.events").rows() == [(2,)]
 
 
 @pytest.mark.parametrize(
