@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from cdp.channels import CHANNEL_NAMES
+from cdp.channels import CHANNEL_NAMES, PLATFORM_ID_TYPES
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ CORE_TRAITS = (
 # may have, never stands before what others have told about them.
 GUARDED_TRAITS = ("email", "phone", "country", "language", "timezone")
 LIFECYCLE_STAGES = ("new", "active", "at_risk", "lapsed", "won_back", "prospect", "dormant")
-IDENTIFIER_TYPES = ("email", "phone", "device_token", "anonymous_id", "customer_id")
+IDENTIFIER_TYPES = ("email", "phone", "device_token", "anonymous_id", "customer_id", *PLATFORM_ID_TYPES)
 
 _UTC = pl.Datetime("us", "UTC")
 

@@ -41,17 +41,6 @@ create or replace temp macro crockford(number) as translate(
         || to_base(((number >> 60::uhugeint) & 1152921504606846975::uhugeint)::bigint, 32, 12)
         || to_base((number & 1152921504606846975::uhugeint)::bigint, 32, 12),
     'IJKLMNOPQRSTUV', 'JKMNPQRSTVWXYZ');
-create or replace temp macro identifiers_of(
-    source, customer_id, email, phone, device_token, anonymous_id, external_ids
-) as
-    list_filter([
-        {'type': 'email', 'value': email},
-        {'type': 'phone', 'value': phone},
-        {'type': 'device_token', 'value': device_token},
-        {'type': 'anonymous_id', 'value': anonymous_id},
-        {'type': 'anonymous_id', 'value': external_ids->>'$.previous_id'},
-        {'type': 'customer_id', 'value': source || ':' || customer_id}
-    ], lambda held: held.value is not null);
 -- As `cdp.consent.statement.end_of`: a time in whole seconds is a second long.
 create or replace temp macro end_of(t) as
     if(t = date_trunc('second', t), t + interval 999999 microsecond, t);

@@ -9,6 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from cdp import tables
+from cdp.channels import PLATFORM_ID_TYPES
 from cdp.warehouse import Warehouse
 from identity.linker import score
 from identity.model import REVIEW_PROBABILITY, Model
@@ -19,6 +20,7 @@ from identity.sql import statement
 RULE_PROBABILITIES = {
     "customer_id": 0.9999,
     "email": 0.999,
+    **dict.fromkeys(PLATFORM_ID_TYPES, 0.999),
     "phone": 0.998,
     "anonymous_id": 0.997,
     "device_token": 0.995,

@@ -60,6 +60,8 @@ SECRETS = secrets_of(
         "postmark": {"username": "user", "password": "pass:word"},
         "ses": {"topic_arns": f"arn:aws:sns:us-east-1:1:other, {TOPIC}"},
         "whatsapp": {"app_secret": "app secret", "verify_token": "verify me"},
+        "messenger": {"app_secret": "messenger secret", "verify_token": "verify messenger"},
+        "telegram": {"secret_token": "telegram-secret"},
         "shopify": {"secret": "shopify secret"},
         "segment": {"secret": STANDARD_SECRET},
         "fcm": {"secret": OTHER_STANDARD_SECRET},
@@ -123,6 +125,19 @@ def whatsapp(body: Any, now: datetime) -> Request:
     return _request("whatsapp", text, {"x-hub-signature-256": f"sha256={digest}"})
 
 
+def messenger(body: Any, now: datetime) -> Request:
+    text = json.dumps(body).encode()
+    digest = hmac.digest(b"messenger secret", text, "sha256").hex()
+    return _request("messenger", text, {"x-hub-signature-256": f"sha256={digest}"})
+
+
+TELEGRAM_HEADER = "x-telegram-bot-api-secret-token"
+
+
+def telegram(update: Any, now: datetime) -> Request:
+    return _request("telegram", json.dumps(update).encode(), {TELEGRAM_HEADER: "telegram-secret"})
+
+
 def shopify(document: Any, now: datetime) -> Request:
     body = json.dumps(document).encode()
     digest = hmac.digest(b"shopify secret", body, "sha256")
@@ -152,6 +167,8 @@ SENDERS: Mapping[str, Callable[[Any, datetime], Request]] = {
     "postmark": postmark,
     "ses": ses,
     "whatsapp": whatsapp,
+    "messenger": messenger,
+    "telegram": telegram,
     "shopify": shopify,
     "segment": standard,
 }

@@ -69,7 +69,8 @@ async def lookup_profile(
     """Look up a person by identifiers in the body, so that no personal data appears in a URL.
 
     Values may be in any common spelling. The strongest identifier decides, in the order customer_id, email, phone,
-    device_token, anonymous_id. If identifiers lead to several profiles, the response is marked `ambiguous`.
+    ids on platforms such as telegram_chat, device_token, anonymous_id. If identifiers lead to several profiles, the
+    response is marked `ambiguous`.
     """
     find = partial(_answers_to, [body], context, _keys(include))
     [found] = await context.read(find)

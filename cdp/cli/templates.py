@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +16,8 @@ from cdp.errors import ConfigurationError
 if TYPE_CHECKING:
     from cdp.content.compiled import Compiled
     from cdp.content.library import Library
+    from cdp.content.model import Brand
+    from cdp.content.rendering import Rendered, Values
     from cdp.delivery import Content
 
 app = typer.Typer(name="templates", help="Templates of messages: check, preview and list them.")
@@ -75,7 +79,7 @@ def preview(
     from dataclasses import replace
 
     from cdp.content.checking import example_values
-    from cdp.content.rendering import channels_of, render
+    from cdp.content.rendering import channels_of
     from cdp.delivery import Email
 
     library = _library()
@@ -83,13 +87,27 @@ def preview(
     values = example_values(compiled.template)
     values = replace(values, person={**values.person, "language": language})
     for channel in channels_of(compiled):
-        found = render(compiled, channel, values, library.brand)
-        terminal.heading(f"{channel} ({found.language})")
-        show_content(channel, found.content)
-        if html and isinstance(found.content, Email):
-            html.write_text(found.content.html, encoding="utf-8")
+        for found in _seen_on(channel, compiled, values, library.brand):
+            terminal.heading(f"{channel} ({found.language})")
+            show_content(channel, found.content)
+            if html and isinstance(found.content, Email):
+                html.write_text(found.content.html, encoding="utf-8")
     if html:
         terminal.say(f"\nThe e-mail's HTML is in {html}.")
+
+
+def _seen_on(channel: str, compiled: Compiled, values: Values, brand: Brand) -> Iterator[Rendered]:
+    """What a person gets on a channel; of a chat, what it takes while it is open and, if other, while it is closed."""
+    from dataclasses import replace
+
+    from cdp.content.rendering import ChatIsClosed, render
+
+    opened = render(compiled, channel, replace(values, is_chat_open=True), brand)
+    yield opened
+    with suppress(ChatIsClosed):
+        closed = render(compiled, channel, values, brand)
+        if closed != opened:
+            yield closed
 
 
 def show_content(channel: str, content: Content) -> None:

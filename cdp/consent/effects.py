@@ -1,10 +1,10 @@
 """How an event or a consent in a log changes the ledger and suppressions: one table for live payloads and for runs.
 
-Lifts: START (or a re-subscription on a text channel) lifts STOP; an arrival lifts a hard bounce; nothing in a log lifts
-a complaint or an erasure, only a steward can (`cdp consents lift`). Only an explicit statement grants consent: a
-purchase, an open or a click does not. A claim, which is what comes by a write key that any visitor can read, may
-withdraw consent, but neither suppresses nor lifts anything. Each provider's folder declares the properties by which its
-failures indicate a permanent failure, an earlier complaint or an earlier STOP.
+Lifts: START (or a re-subscription on a text channel) lifts STOP; an arrival, or START in a chat, lifts a hard bounce;
+nothing in a log lifts a complaint or an erasure, only a steward can (`cdp consents lift`). Only an explicit statement
+grants consent: a purchase, an open or a click does not. A claim, which is what comes by a write key that any visitor
+can read, may withdraw consent, but neither suppresses nor lifts anything. Each provider's folder declares the
+properties by which its failures indicate a permanent failure, an earlier complaint or an earlier STOP.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cdp.channels import ADDRESS_TYPES, KEYWORD_CHANNELS, PERMANENT_BOUNCE_CHANNELS
+from cdp.channels import ADDRESS_TYPES, CHATS, KEYWORD_CHANNELS, PERMANENT_BOUNCE_CHANNELS, PLATFORM_ID_TYPES
 from cdp.consent.statement import OPT_OUTS, ContactPoint, Lift, Statement, Suppression
 from cdp.providers import load_providers
 from cdp.sources import FailureWords, Word
@@ -61,6 +61,8 @@ def effect_table(words: FailureWords) -> tuple[Effect, ...]:
         Effect(_FAILURES, said=words.permanent, suppresses="hard_bounce"),
         Effect(("bounced",), PERMANENT_BOUNCE_CHANNELS, suppresses="hard_bounce"),
         Effect(_ARRIVALS, lifts="hard_bounce"),
+        # In a chat, START comes from the address itself.
+        Effect(("resubscribed",), tuple(CHATS), lifts="hard_bounce"),
     )
 
 
@@ -96,10 +98,11 @@ def effects_of(rows: Iterable[Row]) -> Effects:
 
     Args:
         rows: conformed items, or rows of conformed.events and conformed.consents, each with the identifiers of its
-            observation. Keys: source, email, phone, device_token, customer_id (as the source writes it),
-            anonymous_id; is_claim, credential (what it was sent with); for an event: event_id, channel, event_type,
-            occurred_at, is_machine, message_ref, properties (JSON text); for a consent: consent_id, consent_channel,
-            consent_purpose, consent_topic, consent_state, consent_scope, consent_basis, consent_method, consent_at.
+            observation. Keys: source, email, phone, device_token, the types of `PLATFORM_IDS`, customer_id (as the
+            source writes it), anonymous_id; is_claim, credential (what it was sent with); for an event: event_id,
+            channel, event_type, occurred_at, is_machine, message_ref, properties (JSON text); for a consent:
+            consent_id, consent_channel, consent_purpose, consent_topic, consent_state, consent_scope, consent_basis,
+            consent_method, consent_at.
             Missing keys count as None. For a row without consent_id, the event_type decides what it states.
     """
     found = Effects([], [], [], [])
@@ -193,7 +196,8 @@ def _address(row: Row, channel: str) -> ContactPoint | None:
 def _contact_point(row: Row, channel: str) -> ContactPoint | None:
     """The address on the channel, or else the strongest other identifier."""
     customer = f"{row['source']}:{row['customer_id']}" if row.get("customer_id") else None
-    others = {"customer_id": customer} | {kind: row.get(kind) for kind in ("email", "phone", "device_token")}
+    kinds = ("email", "phone", *PLATFORM_ID_TYPES, "device_token")
+    others = {"customer_id": customer} | {kind: row.get(kind) for kind in kinds}
     others["anonymous_id"] = row.get("anonymous_id")
     named = (ContactPoint(kind, value) for kind, value in others.items() if value)
     return _address(row, channel) or next(named, None)

@@ -77,8 +77,11 @@ class Preferences:
 
     @property
     def masked_address(self) -> str:
-        """Enough to recognise the address. The link may be in other hands than the address."""
-        if self.address is None or self.address.type == "device_token":
+        """Enough to recognise the address. The link may be in other hands than the address.
+
+        Nobody knows the token of a device, or the own id on a platform.
+        """
+        if self.address is None or self.address.type not in ("email", "phone"):
             return ""
         name, at, domain = self.address.value.partition("@")
         return f"{name[:1]}•••@{domain}" if at else f"•••{name[-2:]}"

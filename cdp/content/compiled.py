@@ -25,6 +25,7 @@ from cdp.content.model import (
     Products,
     PushForm,
     Template,
+    TextChatForm,
     Words,
     texts_of,
 )
@@ -138,7 +139,9 @@ def _notification(form: PushForm, _language: str, _brand: Brand) -> Mapping[str,
     return {"title": form.title, "body": form.body, **({"url": form.url} if form.url else {}), **data}
 
 
-def _chat(form: ChatForm, _language: str, _brand: Brand) -> Mapping[str, str]:
+def _chat(form: ChatForm | TextChatForm, _language: str, _brand: Brand) -> Mapping[str, str]:
+    if isinstance(form, TextChatForm):
+        return {"text": form.text}
     values = {f"value.{number}": value for number, value in enumerate(form.values, 1)}
     return {**({"text": form.text} if form.text else {}), **values}
 

@@ -1,7 +1,7 @@
 """How long a message may be on each channel.
 
 Push: FCM takes a payload of 4,096 bytes, web push 3,993 before encryption, so that what fits the second fits both.
-WhatsApp takes a text of 4,096 characters. Providers of text messages take 1,600 characters, in ten segments. Gmail
+What a chat takes is in `cdp/channels.py`. Providers of text messages take 1,600 characters, in ten segments. Gmail
 cuts an e-mail off after 102 KB.
 """
 
@@ -11,14 +11,13 @@ import json
 import re
 from html import unescape
 
-from cdp.channels import FORMS
+from cdp.channels import CHATS, FORMS
 from cdp.content.liquid import ContentRefused
 from cdp.content.texts import segments_of
 from cdp.delivery import ChatTemplate, Content, Email, Push, Text
 
 MOST_SEGMENTS = 10
 MOST_PUSH_BYTES = 3_993
-MOST_CHAT_CHARACTERS = 4_096
 MOST_HTML_BYTES = 102 * 1024
 MOST_SUBJECT_CHARACTERS = 250
 
@@ -40,7 +39,7 @@ def require_short(channel: str, content: Content) -> None:
             count = segments_of(content.text).number if content.text else 0
             _require(channel, "text", count, MOST_SEGMENTS, "segments")
         case Text():
-            _require(channel, "text", len(content.text), MOST_CHAT_CHARACTERS, "characters")
+            _require(channel, "text", len(content.text), CHATS[channel].most_characters, "characters")
         case ChatTemplate():
             if "" in content.values:
                 raise ContentRefused(f"{channel}: a value of the template {content.name} is empty")

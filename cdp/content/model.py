@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from cdp.channels import FORMS, Form
+from cdp.channels import CHATS, FORMS, Form
 from cdp.content.titles import title_of
 from cdp.yaml_files import Place
 
@@ -84,8 +84,14 @@ class PushForm(_Node):
     data: Mapping[str, Liquid] = {}
 
 
+class TextChatForm(_Node):
+    """A message in a chat that takes nothing but text."""
+
+    text: Liquid
+
+
 class ChatForm(_Node):
-    """A message in a chat: text for its open window, a template of its provider outside of it, or both."""
+    """A message in a chat: text while it is open, a template of its provider while it is closed, or both."""
 
     text: Liquid | None = None
     template: str | None = None
@@ -112,12 +118,13 @@ class _Words(_Node):
 
 # How the words of a channel are written, by its form.
 _WRITTEN: Mapping[Form, Any] = {"mail": MailForm, "text": Liquid, "notification": PushForm, "chat": ChatForm}
+_WITHOUT_TEMPLATES = {name: TextChatForm for name, chat in CHATS.items() if not chat.has_templates}
 
 if TYPE_CHECKING:
     Words = _Words
 else:
     # Type checkers do not support a model built at run time; Pydantic does.
-    _BY_CHANNEL = {name: (_WRITTEN[form] | None, None) for name, form in FORMS.items()}
+    _BY_CHANNEL = {name: (_WITHOUT_TEMPLATES.get(name, _WRITTEN[form]) | None, None) for name, form in FORMS.items()}
     Words = create_model("Words", __base__=_Words, **_BY_CHANNEL)
 
 

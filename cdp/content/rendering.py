@@ -9,15 +9,23 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cdp.channels import FORMS, Form
+from cdp.channels import CHATS, FORMS, Form
 from cdp.content.compiled import Compiled, Parts
 from cdp.content.limits import require_safe_links, require_short
 from cdp.content.liquid import ContentRefused, rendered
-from cdp.content.model import PRODUCT_CHOICES, Brand, ChatForm, ProductChoice
+from cdp.content.model import PRODUCT_CHOICES, Brand, ChatForm, ProductChoice, TextChatForm
 from cdp.content.titles import title_of
 from cdp.delivery import ChatTemplate, Content, Email, Push, Text
 
-CHAT_IS_CLOSED = "the person has not written within a day, so that the chat takes only its provider's templates"
+
+class ChatIsClosed(ContentRefused):
+    """The chat takes no text, because the person has not written within a day."""
+
+    code = "chat_is_closed"
+
+    def __init__(self, channel: str) -> None:
+        what = "only its provider's templates" if CHATS[channel].has_templates else "no message"
+        super().__init__(f"{channel}: the person has not written within a day, so that the chat takes {what}")
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ class Values:
 
     person: traits that are known. data: what the sender gave. offer: the terms in force for this person.
     products: by the choice of a block. unsubscribe_url, headers: of a message that must carry them.
-    is_chat_open: the person has written in the last 24 hours, so that a chat takes any text.
+    is_chat_open: the person has written in the last 24 hours, so that any chat takes text.
     """
 
     person: Mapping[str, Any] = field(default_factory=dict)
@@ -127,7 +135,7 @@ def _of(compiled: Compiled, channel: str, values: Values) -> Rendered:
             text = _with_opt_out(rendered(parts["text"], variables), language, compiled.brand, values)
             return Rendered(Text(text), language)
         case _:
-            return Rendered(_chat(getattr(words, channel), parts, variables, is_open=values.is_chat_open), language)
+            return Rendered(_chat(getattr(words, channel), channel, parts, variables, values), language)
 
 
 def _language_of(compiled: Compiled, channel: str, person: Mapping[str, Any]) -> str:
@@ -167,13 +175,20 @@ def _push(parts: Parts, variables: Mapping[str, Any]) -> Push:
     return Push(made["title"], made["body"], made.get("url"), data)
 
 
-def _chat(form: ChatForm, parts: Parts, variables: Mapping[str, Any], *, is_open: bool) -> Text | ChatTemplate:
-    if form.template and not (form.text and is_open):
-        values = tuple(rendered(part, variables).strip() for name, part in parts.items() if name.startswith("value."))
-        return ChatTemplate(form.template, str(form.language), values)
+def _chat(
+    form: ChatForm | TextChatForm, channel: str, parts: Parts, variables: Mapping[str, Any], values: Values
+) -> Text | ChatTemplate:
+    is_open = _is_open(channel, values)
+    if isinstance(form, ChatForm) and form.template and not (form.text and is_open):
+        filled = tuple(rendered(part, variables).strip() for name, part in parts.items() if name.startswith("value."))
+        return ChatTemplate(form.template, str(form.language), filled)
     if not is_open:
-        raise ContentRefused(CHAT_IS_CLOSED)
+        raise ChatIsClosed(channel)
     return Text(rendered(parts["text"], variables).strip())
+
+
+def _is_open(channel: str, values: Values) -> bool:
+    return values.is_chat_open or CHATS[channel].is_always_open
 
 
 def _with_opt_out(text: str, language: str, brand: Brand, values: Values) -> str:
@@ -195,8 +210,8 @@ def _inline(inline: Inline, channel: str, values: Values, brand: Brand) -> Rende
         case "text":
             return Rendered(Text(_with_opt_out(inline.text, "en", brand, values)), "")
         case _:
-            if not values.is_chat_open:
-                raise ContentRefused(CHAT_IS_CLOSED)
+            if not _is_open(channel, values):
+                raise ChatIsClosed(channel)
             return Rendered(Text(inline.text), "")
 
 

@@ -8,7 +8,15 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from cdp.decision.caps import Counted, limits, messages
-from cdp.decision.gates import addresses_on, consent, reachable, resolvable, suppression, unreachable
+from cdp.decision.gates import (
+    addresses_on,
+    chat_closes_at,
+    consent,
+    reachable,
+    resolvable,
+    suppression,
+    unreachable,
+)
 from cdp.decision.holdout import assigned, holdout_gate
 from cdp.decision.model import Address, Decision, Facts, Fallback, Holdout, Question, Reason, Score
 from cdp.decision.offers import OfferVerdict, offer_gate
@@ -41,6 +49,10 @@ class _Case:
         longest = self.start + self.policy.longest_wait_hours * _HOUR
         offer_ends = self.question.offer.ends_at if self.question.offer else None
         return min(longest, self.question.deadline or longest, offer_ends or longest)
+
+    def latest_on(self, channel: str) -> datetime:
+        """`latest`, or when a chat closes before that."""
+        return min(self.latest, chat_closes_at(self.facts, channel) or self.latest)
 
 
 @dataclass(frozen=True)
@@ -100,7 +112,7 @@ def _until_one_fails(reasons: Iterable[Reason]) -> Iterator[Reason]:
 def _candidate(channel: str, case: _Case) -> _Candidate:
     reasons: list[Reason] = []
     is_open = False
-    for address in addresses_on(case.facts, channel):
+    for address in addresses_on(case.facts, channel, case.start):
         reasons.append(reachable(address, channel))
         reasons.append(suppression(address, channel, case.facts, case.now))
         if reasons[-1].verdict == "fail":
@@ -114,7 +126,7 @@ def _candidate(channel: str, case: _Case) -> _Candidate:
 
 def _scheduled(channel: str, address: Address, reasons: Sequence[Reason], case: _Case) -> _Candidate:
     terms = _terms(channel, address, case)
-    slot = schedule(terms, case.start, case.latest)
+    slot = schedule(terms, case.start, case.latest_on(channel))
     return _Candidate(channel, (*reasons, *slot.reasons), True, address, terms, slot.send_at)
 
 
@@ -172,7 +184,7 @@ def _answer(
 def _expires_at(best: _Candidate, case: _Case) -> datetime | None:
     if best.send_at is None or best.terms is None:
         return None
-    latest = min(case.latest, best.send_at + case.policy.valid_for_hours * _HOUR)
+    latest = min(case.latest_on(best.channel), best.send_at + case.policy.valid_for_hours * _HOUR)
     return best.terms.quiet_begins(best.send_at, latest)
 
 
@@ -184,7 +196,7 @@ def _fallbacks(ranked: Sequence[_Candidate], case: _Case) -> tuple[Fallback, ...
         wait = case.policy.fallbacks.get(before.channel)
         if wait is None or after is None or candidate.terms is None:
             break
-        after = schedule(candidate.terms, after + wait.delay, case.latest).send_at
+        after = schedule(candidate.terms, after + wait.delay, case.latest_on(candidate.channel)).send_at
         if after is None:
             break
         found.append(Fallback(candidate.channel, after, wait.when))

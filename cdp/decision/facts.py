@@ -21,6 +21,7 @@ from cdp.decision import Address, Claim, Facts, History, Planned, Question, Resp
 from cdp.decision.caps import WEEK
 from cdp.decision.claims import claims_of
 from cdp.decision.tables import decisions, holdouts
+from cdp.people.chats import chats_open_until
 from cdp.people.current import RECEIVED, LiveEvent, message_id
 from cdp.people.document import Preference, RecentMessage
 from cdp.people.identifiers import Identifier
@@ -220,6 +221,7 @@ def _facts(
             if point.type in _ADDRESSES and point[1:] not in unset
         ),
         met_on=_met_on(person, entries),
+        chats_open_until=chats_open_until(person.document, person.live, now),
         entries=entries,
         suppressions=tuple(found for one in ids for found in ledgers.suppressions.get(one, ())),
         planned=tuple(planned),

@@ -5,9 +5,9 @@ Each verdict carries the id of its evidence.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
-from cdp.channels import ADDRESS_TYPES, BY_NAME
+from cdp.channels import ADDRESS_TYPES, BY_NAME, CHATS
 from cdp.consent import EVERY_CHANNEL, ConsentRules, Standing, fold
 from cdp.decision.model import Address, Facts, Question, Reason
 from cdp.decision.policy import Policy
@@ -20,17 +20,34 @@ def resolvable(facts: Facts) -> Reason:
     return Reason("resolvable", None, "pass", "merged" if facts.retired_id else "known", facts.profile_id)
 
 
-def addresses_on(facts: Facts, channel: str) -> list[Address]:
-    """The person's addresses on a channel, best first."""
-    if BY_NAME[channel].needs_contact and channel not in facts.met_on:
+def addresses_on(facts: Facts, channel: str, at: datetime) -> list[Address]:
+    """The person's addresses on a channel at a time, best first."""
+    closes_at = chat_closes_at(facts, channel)
+    if not _has_met(facts, channel) or (closes_at and closes_at <= at):
         return []
     return [address for address in facts.addresses if address.type == ADDRESS_TYPES[channel]]
+
+
+def chat_closes_at(facts: Facts, channel: str) -> datetime | None:
+    """From when on a chat takes nothing until the person writes again; None if it always takes something."""
+    chat = CHATS.get(channel)
+    if chat is None or chat.is_always_open or chat.has_templates:
+        return None
+    return facts.chats_open_until.get(channel, _LONG_AGO)
+
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+def _has_met(facts: Facts, channel: str) -> bool:
+    return not BY_NAME[channel].needs_contact or channel in facts.met_on
 
 
 def unreachable(facts: Facts, channel: str) -> Reason:
     """Why there is no address on a channel."""
     has_one = any(address.type == ADDRESS_TYPES[channel] for address in facts.addresses)
-    return Reason("reachable", channel, "fail", "never_met_there" if has_one else "no_address")
+    code = "no_address" if not has_one else "chat_is_closed" if _has_met(facts, channel) else "never_met_there"
+    return Reason("reachable", channel, "fail", code)
 
 
 def reachable(address: Address, channel: str) -> Reason:

@@ -115,6 +115,7 @@ class Facts:
     profile_id: None for an unknown person. retired_id: the id asked for, if it was merged into `profile_id`.
     timezone_is_claim: only write keys have told the time zone.
     addresses: best first. met_on: channels on which the person has had contact.
+    chats_open_until: the chats that the person has written in lately, and when they close.
     claims: of offers, also ended ones. held_out: what was stored of the person, by the name of the holdout.
     """
 
@@ -125,6 +126,7 @@ class Facts:
     country: str | None = None
     addresses: tuple[Address, ...] = ()
     met_on: tuple[str, ...] = ()
+    chats_open_until: Mapping[str, datetime] = field(default_factory=dict)
     entries: tuple[Entry, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
     planned: tuple[Planned, ...] = ()

@@ -170,13 +170,18 @@ def retry_after(response: httpx.Response) -> timedelta | None:
     """The time that `Retry-After` asks to wait: seconds, or an HTTP date."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
-        return timedelta(seconds=min(int(value), _LONGEST_WAIT_SECONDS))
+        return wait_of(int(value))
     try:
         at = parsedate_to_datetime(value)
     except (TypeError, ValueError):
         return None
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     return max(timedelta(0), min(at - datetime.now(UTC), timedelta(seconds=_LONGEST_WAIT_SECONDS)))
+
+
+def wait_of(seconds: int) -> timedelta:
+    """The time that a provider asks to wait; no message waits for longer than a day."""
+    return timedelta(seconds=min(seconds, _LONGEST_WAIT_SECONDS))
 
 
 _LONGEST_ANSWER = 65_536

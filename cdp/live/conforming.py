@@ -47,7 +47,9 @@ _OBSERVATIONS = """
 select distinct on (observation_id) observation_id,
     identifiers_of(source, customer_id, email, phone, device_token, anonymous_id, external_ids) as identifiers,
     to_json(struct_pack(source, customer_id, first_name, last_name, email, phone, date_of_birth, street, city, region,
-        postcode, country, language, timezone, device_token, anonymous_id, external_ids))::varchar as description
+        postcode, country, language, timezone, device_token, anonymous_id, external_ids)) as columns,
+    if(has_platform_id(external_ids), json_merge_patch(columns, to_json(platform_ids_of(external_ids))),
+        columns)::varchar as description
 from described
 where describes_someone
 order by observation_id
@@ -108,7 +110,7 @@ class Conformer:
                 tuple((held["type"], held["value"]) for held in identifiers),
                 description if observation_id in trusted_ids else f"{description[:-1]}{CLAIM_SUFFIX}",
             )
-            for observation_id, identifiers, description in self._rows("observations")
+            for observation_id, identifiers, _, description in self._rows("observations")
         )
         return {observation.observation_id: observation for observation in found}
 

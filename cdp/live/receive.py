@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from queue import LifoQueue
 from typing import Any, NamedTuple
 
+from cdp.channels import ADDRESS_TYPES
+from cdp.consent import contact_point_id
 from cdp.errors import UsageError
 from cdp.live import inbox
 from cdp.live.apply import People, apply, find_people
@@ -20,6 +22,7 @@ from cdp.live.items import Conformed, Item
 from cdp.live.values import WorthlessLooks
 from cdp.normalise import read_countries
 from cdp.providers import load_sources
+from cdp.sending.receipts import Extent
 from cdp.sending.receipts import Receipt as MessageReceipt
 from cdp.sending.receipts import record as record_receipts
 from cdp.sending.told_offers import Told, claim_told
@@ -185,7 +188,7 @@ class Receiver:
         new = _positions(arrivals, inbox.put(connection, source_name, format, resolved, received_at))
         fresh = [item for item in accepted if item.position in new]
         apply(connection, fresh, people, new, received_at)
-        record_receipts(connection, _receipts(source_name, fresh), received_at)
+        record_receipts(connection, _receipts(source_name, fresh, people), received_at)
         claim_told(connection, _told_offers(fresh, people), received_at)
         return new
 
@@ -209,7 +212,7 @@ class Receiver:
             self._conformers.put(sound)
 
 
-def _receipts(source_name: str, items: Iterable[Item]) -> Iterator[MessageReceipt]:
+def _receipts(source_name: str, items: Iterable[Item], people: People) -> Iterator[MessageReceipt]:
     """What a provider reports of messages that were handed over to it. A write key can report nothing."""
     for item in items:
         if item.event_id and item.event_type and item.channel and not item.is_claim:
@@ -221,7 +224,28 @@ def _receipts(source_name: str, items: Iterable[Item]) -> Iterator[MessageReceip
                 item.occurred_at,
                 item.message_id,
                 item.message_ref,
+                _extent(item, people),
             )
+
+
+def _extent(item: Item, people: People) -> Extent | None:
+    """The messages that a report is about if it names none, but a time until which they were sent."""
+    if item.message_ref is not None or item.message_id is not None or '"until"' not in (item.properties or ""):
+        return None
+    kind = ADDRESS_TYPES.get(str(item.channel))
+    address = next((value for held, value in people.observation_of(item).identifiers if held == kind), None)
+    until = _time(json.loads(str(item.properties)).get("until"))
+    if kind is None or address is None or until is None:
+        return None
+    return Extent(people.profile_of(item), contact_point_id(kind, address), until)
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def _told_offers(items: Iterable[Item], people: People) -> Iterator[Told]:

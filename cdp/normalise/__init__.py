@@ -7,7 +7,7 @@ depends on it) and returns the same rows with one more column. No string raises 
 
 from cdp.normalise.dates import normalise_dates
 from cdp.normalise.description import normalise_descriptions
-from cdp.normalise.identifiers import normalise_identifiers
+from cdp.normalise.identifiers import normalise_identifiers, normalise_platform_ids
 from cdp.normalise.person import (
     normalise_device_tokens,
     normalise_emails,
@@ -27,6 +27,7 @@ __all__ = [
     "normalise_languages",
     "normalise_names",
     "normalise_phones",
+    "normalise_platform_ids",
     "normalise_postcodes",
     "read_countries",
 ]

@@ -108,6 +108,14 @@ class RecentMessage(TypedDict):
 
 
 @_strict
+class LastReply(TypedDict):
+    """When the person last wrote in a chat that closes, in the week before the run."""
+
+    channel: str
+    replied_at: Time
+
+
+@_strict
 class Interest(TypedDict):
     """A product that the person has not bought, with the last time it was viewed, put into the cart, or taken out."""
 
@@ -154,6 +162,7 @@ class ProfileDocument(TypedDict):
     trait_evidence: list[TraitEvidence]
     segments: list[SegmentMembership]
     recent_messages: NotRequired[list[RecentMessage]]
+    last_replies: NotRequired[list[LastReply]]
     preferences: list[Preference]
     products: NotRequired[PersonProducts]
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from cdp.channels import PLATFORM_ID_TYPES
+
 # (type, normalised value); a customer_id carries its source, such as `shopify:1234`.
 Identifier = tuple[str, str]
 
 # The strongest first: a source's own customer id before an address that a family may share.
-STRENGTH = ("customer_id", "email", "phone", "device_token", "anonymous_id")
+STRENGTH = ("customer_id", "email", "phone", *PLATFORM_ID_TYPES, "device_token", "anonymous_id")
 
 
 @dataclass(frozen=True)

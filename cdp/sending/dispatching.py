@@ -268,9 +268,9 @@ class Dispatcher:
             return _Ended(ready, Refused("unknown_template_version"))
         try:
             content = render(ready.content, str(message.channel), ready.values, tools.library.brand).content
-        except ContentRefused:
+        except ContentRefused as error:
             # The message of the error may quote what the sender wrote; `cdp messages` renders it again.
-            return _Ended(ready, Refused("content_refused"))
+            return _Ended(ready, Refused(error.code))
         provider = ready.attempt.provider
         dispatch = Dispatch(
             message_id=message.message_id,

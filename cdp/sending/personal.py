@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from cdp.consent.links import Unsubscribe
 from cdp.content.rendering import Values
+from cdp.people.chats import chats_open_until
 from cdp.people.reading import Person
 from cdp.products.choosing import Shown
-
-# A chat takes any text for so long after the person has written.
-_CHAT_IS_OPEN_FOR = timedelta(hours=24)
 
 
 def values_for(
@@ -37,13 +35,5 @@ def values_for(
         products=products,
         unsubscribe_url=unsubscribe.url if unsubscribe else None,
         headers=unsubscribe.headers if unsubscribe else {},
-        is_chat_open=_has_written(person, channel, now),
-    )
-
-
-def _has_written(person: Person, channel: str, now: datetime) -> bool:
-    """Whether the person has written on the channel in the last 24 hours."""
-    return any(
-        event.channel == channel and event.event_type == "replied" and event.occurred_at > now - _CHAT_IS_OPEN_FOR
-        for event in person.live.events
+        is_chat_open=channel in chats_open_until(person.document, person.live, now),
     )

@@ -1,12 +1,14 @@
 """Receipts: what providers report of messages, as their sources conform it.
 
-A receipt is matched by our own id, which travels in the provider's field for it, or else by the provider's id. Only the
-provider that a message was handed over to can report on it. Every receipt is kept, also one that changes nothing.
+A receipt is matched by our own id, which travels in the provider's field for it, or else by the provider's id. Some
+providers say of no message in particular that all until a time have arrived or been read: that is a receipt for each of
+them. Only the provider that a message was handed over to can report on it. Every receipt is kept, also one that changes
+nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,14 +19,23 @@ from cdp.channels import MESSAGE_CHANNELS
 from cdp.sending.messages import COLUMNS, Message, message_of, messages_of, update
 from cdp.sending.planning import try_next
 from cdp.sending.states import FAILED, REACTIONS, RECEIPTS, after_receipt
-from cdp.sending.tables import message_reports, messages
+from cdp.sending.tables import message_attempts, message_reports, messages
 from cdp.store import Connection
 from cdp.store.prepared import Prepared, among
 
 
 @dataclass(frozen=True)
+class Extent:
+    """The messages to a person's contact point that a provider had taken by a time."""
+
+    profile_id: str
+    contact_point_id: str
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Receipt:
-    """A report by `provider` about a message: by our id, if it carries it, or by its own."""
+    """A report by `provider` about a message: by our id, if it carries it, or by its own; or about an extent."""
 
     provider: str
     event_id: str
@@ -33,6 +44,7 @@ class Receipt:
     occurred_at: datetime
     message_id: str | None = None
     provider_id: str | None = None
+    extent: Extent | None = None
 
     @property
     def is_about_a_message(self) -> bool:
@@ -52,7 +64,9 @@ _REPORT = Prepared(message_reports.insert().values({name: sa.bindparam(name) for
 
 def record(connection: Connection, receipts: Iterable[Receipt], received_at: datetime) -> None:
     """Move the messages that receipts are about, within a write transaction. A receipt counts once."""
+    receipts = list(receipts)
     about = [one for one in receipts if one.is_about_a_message]
+    about += _of_each(connection, [one for one in receipts if one.extent and one.event_type in RECEIPTS])
     if not about:
         return
     found = _found(connection, about)
@@ -72,6 +86,39 @@ def record(connection: Connection, receipts: Iterable[Receipt], received_at: dat
     _REPORT.write(connection, reports)
     failed = [one for one in changed if one.state in FAILED and before[one.message_id].state not in FAILED]
     try_next(connection, failed, received_at)
+
+
+_TAKEN = Prepared(
+    sa.select(*COLUMNS, message_attempts.c.ended_at)
+    .join(message_attempts, message_attempts.c.message_id == messages.c.message_id)
+    .where(
+        among(messages.c.profile_id, "ids"),
+        message_attempts.c.provider == messages.c.provider,
+        message_attempts.c.outcome == "accepted",
+        messages.c.opened_at.is_(None),
+    )
+)
+
+
+def _of_each(connection: Connection, receipts: Sequence[Receipt]) -> Iterator[Receipt]:
+    """A receipt for each message of an extent that it says something new of."""
+    if not receipts:
+        return
+    rows = _TAKEN.rows(connection, ids={one.extent.profile_id for one in receipts if one.extent})
+    taken = [(message_of(row[:-1]), row[-1]) for row in rows]
+    for one in receipts:
+        for message, taken_at in taken:
+            if _covers(one, message, taken_at):
+                event_id = f"{one.event_id}:{message.message_id}"
+                yield replace(one, event_id=event_id, message_id=message.message_id, extent=None)
+
+
+def _covers(receipt: Receipt, message: Message, taken_at: datetime) -> bool:
+    extent = receipt.extent
+    assert extent
+    is_meant = (message.provider, message.contact_point_id) == (receipt.provider, extent.contact_point_id)
+    is_news = receipt.event_type in REACTIONS or after_receipt(message.state, receipt.event_type) != message.state
+    return is_meant and is_news and taken_at <= extent.until
 
 
 def moved(message: Message, receipt: Receipt, received_at: datetime) -> Message:

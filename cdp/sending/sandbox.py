@@ -2,7 +2,8 @@
 
 It takes the messages of all channels while no provider is configured, and reports on them like a provider, through the
 same path: `cdp/live/sandbox.py` plays the receipts. Certain addresses behave as their names say (`SCRIPTS`): mail to
-`bounce@simulator.example.com`, a text to +447700900001, a notification to `simulator-bounce`.
+`bounce@simulator.example.com`, a text to +447700900001, a chat of the id 447700900001, a notification to
+`simulator-bounce`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ SCRIPTS: Mapping[str, Script] = {
     "complain": Script(receipts=((1, "delivered"), (2, "complained"))),
     "open": Script(receipts=((1, "delivered"), (2, "opened"), (3, "clicked"))),
 }
-_ADDRESS = re.compile(r"(?:(\w+)(?:\+[^@]*)?@simulator\.example\.com|simulator-(\w+).*|\+4477009000(\d\d))")
+_ADDRESS = re.compile(r"(?:(\w+)(?:\+[^@]*)?@simulator\.example\.com|simulator-(\w+).*|\+?4477009000(\d\d))")
 
 
 def script_of(address: str) -> Script:

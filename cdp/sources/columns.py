@@ -25,7 +25,7 @@ from typing import Annotated, Literal, Self
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from cdp.channels import CHANNEL_NAMES, ChannelName
+from cdp.channels import CHANNEL_NAMES, PLATFORM_ID_TYPES, ChannelName
 from cdp.fields import EVENT_TYPES, IDENTIFIER_TYPES
 from cdp.sources import MAPPED, contacts, events, headers
 from cdp.yaml_files import read_yaml
@@ -34,6 +34,8 @@ _MAPPED_NAMES = tuple(MAPPED.column_names())
 PERSON_FIELDS = (
     *_MAPPED_NAMES[_MAPPED_NAMES.index("customer_id") : _MAPPED_NAMES.index("consent_channel")],
     "full_name",
+    # Among the external ids.
+    *PLATFORM_ID_TYPES,
 )
 CONTACT_FIELDS = (*PERSON_FIELDS, "updated_at")
 # Kept as properties of the event. Rows of one order with different `order_line` values add up to the order.
@@ -193,7 +195,7 @@ field as (
     from cell
 ),
 typed as (
-    select * replace (try_cast(external_ids as json) as external_ids, {", ".join(map(_flag, _FLAGS))},
+    select * replace ({_external_ids(mapping)} as external_ids, {", ".join(map(_flag, _FLAGS))},
         ({_MONEY.format(text="price")})::varchar as price),
         {_TIME.format(text=time)} as happened_at,
         {_MONEY.format(text="amount")} as money,
@@ -332,6 +334,17 @@ def _consents(mapping: ColumnMapping) -> str:
 def _state(mapping: ColumnMapping, consent: ConsentColumn) -> str:
     branches = " ".join(f"when {_literal(word)} then '{state}'" for state, word in consent.words())
     return f"case lower({_cell(mapping, consent.column)}) {branches} end"
+
+
+def _external_ids(mapping: ColumnMapping) -> str:
+    """SQL of the further ids: those of the column for them, and those that have a column each."""
+    given = "try_cast(external_ids as json)"
+    mapped = {*mapping.columns, *mapping.codes, *mapping.constants}.intersection(PLATFORM_ID_TYPES)
+    if not mapped:
+        return given
+    own = ", ".join(f"'{kind}', {kind}" for kind in sorted(mapped))
+    # RFC 7396: null removes, and what is no object is replaced.
+    return f"json_merge_patch(coalesce({given}, '{{}}'), json_object({own}))"
 
 
 def _properties(mapping: ColumnMapping) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from cdp.channels import PLATFORM_IDS
+
 _SPELLINGS: Mapping[str, str] = {
     "event_key": "eventid eventkey eventuuid messageeventid",
     "event_type": "eventtype event eventaction action activity activitytype interaction interactiontype",
@@ -68,6 +70,7 @@ _SPELLINGS: Mapping[str, str] = {
     "language": "language languagecode lang locale preferredlanguage sprache langue idioma",
     "timezone": "timezone tz timezonename zeitzone",
     "device_token": "devicetoken pushtoken fcmtoken registrationtoken",
+    **{one.type: " ".join(one.headers) for one in PLATFORM_IDS},
     "anonymous_id": "anonymousid cookieid visitorid deviceid",
     "updated_at": "updatedat lastmodified lastmodifieddate modifiedat modifieddate "
     "lastupdated lastupdate updated "
@@ -77,7 +80,10 @@ _SPELLED = {field: spellings.split() for field, spellings in _SPELLINGS.items()}
 
 # Headers of the event time, only if the file also has a column for the kind of event.
 _WEAK_TIMES = ("date", "datum", "day", "time", "createdat", "created", "sentat", "sentdate")
-_LOOKS_RIGHT = {"email": r"@", "phone": r"\d{3}", "occurred_at": r"\d{4}", "amount": r"\d"}
+_LOOKS_RIGHT = {
+    **{"email": r"@", "phone": r"\d{3}", "occurred_at": r"\d{4}", "amount": r"\d"},
+    **{one.type: rf"^\s*{one.pattern}\s*$" for one in PLATFORM_IDS},
+}
 _STORE = {"store", "storeid", "storename", "shopid", "branch", "branchid", "till", "register", "filiale"}
 
 

@@ -6,20 +6,13 @@
 create or replace temp table carried as
 with said as (
     select observation_id, first_seen_at, last_seen_at,
-        unnest([
-            {'type': 'email', 'value': email},
-            {'type': 'phone', 'value': phone},
-            {'type': 'device_token', 'value': device_token},
-            {'type': 'anonymous_id', 'value': anonymous_id},
-            {'type': 'anonymous_id', 'value': external_ids->>'$.previous_id'},
-            {'type': 'customer_id', 'value': source || ':' || customer_id}
-        ], recursive := true)
+        unnest(identifiers_of(source, customer_id, email, phone, device_token, anonymous_id, external_ids),
+            recursive := true)
     from conformed.observations
     semi join changed using (observation_id)
 )
 select observation_id, type, value, min(first_seen_at) as first_seen_at, max(last_seen_at) as last_seen_at
 from said
-where value is not null
 group by observation_id, type, value;
 
 create or replace temp table touched_values as

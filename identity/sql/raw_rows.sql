@@ -7,7 +7,7 @@ select o.observation_id, o.source, f.path, o.line_number, o.first_seen_at::varch
         'customer_id': o.customer_id, 'first_name': o.first_name, 'last_name': o.last_name, 'email': o.email,
         'phone': o.phone, 'date_of_birth': o.date_of_birth, 'street': o.street, 'city': o.city,
         'region': o.region, 'postcode': o.postcode, 'country': o.country, 'device_token': o.device_token,
-        'anonymous_id': o.anonymous_id}) as says,
+        'anonymous_id': o.anonymous_id, 'external_ids': o.external_ids}) as says,
     r.payload
 from conformed.observations o
 semi join asked using (observation_id)

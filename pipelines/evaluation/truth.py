@@ -20,7 +20,7 @@ from pipelines.statements import statement
 
 _ROWS_AT_ONCE = 2_000
 RATES = [f"p_{channel}" for channel in MESSAGE_CHANNELS]
-COLUMNS = ["file", "line_number", "person_id", "best_channel", "best_hour", *RATES]
+COLUMNS = ["file", "line_number", "person_id", "best_channel", "best_hour"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,8 @@ def evaluate_truth(warehouse: Warehouse, folder: Path) -> TruthEvaluation:
 def read_truth(path: Path) -> pl.DataFrame:
     """A simulation's truth, one row per line: file, line_number, person_id, best_channel, best_hour, p_<channel>.
 
+    Of a channel that was not simulated, p_<channel> is null.
+
     Raises:
         InputRefused: the file is missing or not such a table.
     """
@@ -92,14 +94,16 @@ def read_truth(path: Path) -> pl.DataFrame:
         raise InputRefused(
             "not a CSV table", where=str(path), hint="Expected the truth.csv of `cdp simulate`"
         ) from error
-    missing = [name for name in COLUMNS if name not in table.columns]
+    rates = [name for name in RATES if name in table.columns]
+    missing = [name for name in (*COLUMNS, *(() if rates else RATES)) if name not in table.columns]
     if missing:
         raise InputRefused(
             f"missing column {missing[0]}", where=str(path), hint="Expected the truth.csv of `cdp simulate`"
         )
     return table.select(
         *COLUMNS[:1], pl.col("line_number").cast(pl.Int64, strict=False), "person_id", "best_channel",
-        pl.col("best_hour").cast(pl.Int64, strict=False), pl.col(RATES).cast(pl.Float64, strict=False),
+        pl.col("best_hour").cast(pl.Int64, strict=False), pl.col(rates).cast(pl.Float64, strict=False),
+        *(pl.lit(None, pl.Float64).alias(name) for name in RATES if name not in rates),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from cdp.metrics.catalogue import METRICS
 from cdp.people.document import (
     Interest,
     KnownIdentifier,
+    LastReply,
     Preference,
     RecentMessage,
     SegmentMembership,
@@ -57,6 +58,7 @@ def _macros() -> dict[str, str]:
         "membership_json(m)": packed(SegmentMembership, "m"),
         "preference_json(c)": packed(Preference, "c"),
         "recent_message_json(w)": packed(RecentMessage, "w"),
+        "last_reply_json(w)": packed(LastReply, "w"),
         "interest_json(t)": packed(Interest, "t"),
     }
 

@@ -16,4 +16,5 @@ PROVIDED = {
     "membership_json()": "a row of `segments` in a document",
     "preference_json()": "a row of `preferences` in a document",
     "recent_message_json()": "a row of `recent_messages` in a document",
+    "last_reply_json()": "a row of `last_replies` in a document",
 }

@@ -137,6 +137,7 @@ class Service:
             ("phone", "+14155550100", BOB),
             ("customer_id", "shopify:1234", BOB),
             ("device_token", "dQw4w9WgXcQ", ANN),
+            ("telegram_chat", "1111111", ANN),
         ]
         with self.store.write() as connection:
             apply_publish(

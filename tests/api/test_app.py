@@ -119,7 +119,7 @@ def test_the_documented_profile_is_the_one_that_is_served(lasting: Service) -> N
     whole = lasting.get(f"/v1/profiles/{ANN}", include=",".join(PARTS)).json()
     # `extra="forbid"`: a key that the model does not know would fail.
     Profile.model_validate(whole)
-    assert {point["channel"] for point in whole.pop("consent")} == {"email", "sms", "whatsapp", "push"}
+    assert {point["channel"] for point in whole.pop("consent")} == {"email", "sms", "whatsapp", "push", "telegram"}
     assert whole.pop("trait_status")
     assert [question["trait"] for question in whole.pop("next_questions")] == ["street"]
     assert whole == {**DOCUMENT, "metrics": {**EMPTY_WINDOWS, **DOCUMENT["metrics"]}}

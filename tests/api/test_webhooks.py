@@ -57,6 +57,28 @@ EVENTS: dict[str, Any] = {
             }
         ],
     },
+    "messenger": {
+        "object": "page",
+        "entry": [
+            {
+                "id": "682498302938465",
+                "time": SECONDS * 1000,
+                "messaging": [
+                    {
+                        **{"sender": {"id": "1254477777772919"}, "recipient": {"id": "682498302938465"}},
+                        **{"timestamp": SECONDS * 1000, "message": {"mid": "m_1", "text": "hello"}},
+                    }
+                ],
+            }
+        ],
+    },
+    "telegram": {
+        "update_id": 10000,
+        "message": {
+            **{"message_id": 1365, "date": SECONDS, "text": "hello", "chat": {"id": 1111111, "type": "private"}},
+            "from": {"id": 1111111, "is_bot": False, "first_name": "Ann"},
+        },
+    },
     "shopify": {"id": 1, "email": "ann@example.com", "orders_count": 0, "created_at": "2026-07-01T12:00:00Z"},
     "segment": {"type": "track", "event": "e", "userId": "u1", "messageId": "m1", "timestamp": "2026-07-01T12:00:00Z"},
 }

@@ -82,7 +82,8 @@ def properties(row: Row) -> Item:
 def has_an_outcome(row: Row) -> bool:
     if row["refused"]:
         return bool(row["refused_detail"])
-    identified = any(row[name] for name in ("customer_id", "email", "phone", "device_token", "anonymous_id"))
+    names = ("customer_id", "email", "phone", "device_token", "anonymous_id", "external_ids")
+    identified = any(row[name] for name in names)
     if row["event_type"] is None:
         return identified
     return identified and row["event_type"] in EVENT_TYPES and row["channel"] in CHANNEL_NAMES and row["occurred_at"]

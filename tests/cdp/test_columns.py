@@ -462,3 +462,39 @@ def test_a_basket_line_keeps_its_columns() -> None:
     [row] = map_items(select_for(mapping), [{**line, "transaction_timestamp": "2017-01-28 19:06:53"}])
     assert (row["customer_id"], row["amount"], row["event_type"]) == ("2261", Decimal("3.86"), "ordered")
     assert row["properties"] == '{"basket_id":"31625220889"}'
+
+
+# --- ids on platforms ----------------------------------------------------------------------------------------
+
+CHATTERS = CONTACTS.model_copy(
+    update={"columns": {"customer_id": "Contact ID", "telegram_chat": "Telegram", "external_ids": "Ids"}}
+)
+
+
+@pytest.mark.parametrize(
+    ("cells", "external_ids"),
+    [
+        ({"Telegram": " 1111111 "}, {"telegram_chat": "1111111"}),
+        ({"Telegram": 1111111}, {"telegram_chat": "1111111"}),
+        ({"Telegram": "1111111", "Ids": '{"loyalty": "L7"}'}, {"loyalty": "L7", "telegram_chat": "1111111"}),
+        ({"Ids": '{"loyalty": "L7"}'}, {"loyalty": "L7"}),
+        ({"Telegram": "", "Ids": "no json"}, {}),
+    ],
+)
+def test_an_id_on_a_platform_is_one_of_the_further_ids(cells: dict[str, Any], external_ids: dict[str, str]) -> None:
+    [row] = contact(CHATTERS, **cells)
+    assert json.loads(row["external_ids"]) == external_ids
+
+
+def test_an_id_on_a_platform_names_a_person() -> None:
+    mapping = guess_mapping(["Telegram Chat ID", "First Name"], "bot_users.csv")
+    assert mapping is not None
+    assert mapping.columns == {"telegram_chat": "Telegram Chat ID", "first_name": "First Name"}
+    [known, unknown] = map_items(select_for(mapping), [{"Telegram Chat ID": "1111111"}, {"First Name": "Ann"}])
+    assert (known["refused"], unknown["refused"]) == (None, "no_identifier")
+
+
+def test_a_column_of_handles_is_no_column_of_ids() -> None:
+    sample = pl.DataFrame({"Telegram ID": ["@ann", "@ben"], "Email": ["a@x.example", "b@x.example"]})
+    mapping = guess_mapping(sample.columns, "people.csv", sample)
+    assert mapping is not None and mapping.columns == {"email": "Email"}

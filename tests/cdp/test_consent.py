@@ -331,6 +331,13 @@ def consent(channel: str, state: str, topic: str | None = None) -> dict[str, Any
         # STOP by SMS: Twilio also reports it as a consent.
         (row("sms", "unsubscribed", **consent("sms", "withdrawn")), ["sms withdrawn channel"], ["sms stop"], []),
         (row("whatsapp", "unsubscribed"), ["whatsapp withdrawn channel"], ["whatsapp stop"], []),
+        # In a chat, START comes from the address, which works again.
+        (
+            row("telegram", "resubscribed", telegram_chat="1111111", **consent("telegram", "granted")),
+            ["telegram granted channel"],
+            [],
+            ["telegram stop", "telegram hard_bounce"],
+        ),
         (row("sms", "resubscribed", **consent("sms", "granted")), ["sms granted channel"], [], ["sms stop"]),
         (row("sms", "failed", properties='{"error_code": "21610"}'), [], ["sms stop"], []),
         # Unsubscribing by e-mail: from a list, or altogether.
@@ -402,6 +409,9 @@ def test_the_entry_id_is_the_id_of_the_consent_or_of_the_event() -> None:
         ("email", {"email": None, "customer_id": "7"}, "customer_id"),
         ("push", {"device_token": None}, "email"),
         ("web", {}, "email"),
+        ("telegram", {"telegram_chat": "1111111"}, "telegram_chat"),
+        ("telegram", {}, "email"),
+        ("web", {"email": None, "phone": None, "device_token": None, "messenger_psid": "12544"}, "messenger_psid"),
         ("email", {"email": None, "phone": None, "device_token": None, "anonymous_id": "a"}, "anonymous_id"),
     ],
 )

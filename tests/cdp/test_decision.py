@@ -46,6 +46,11 @@ def with_suppressions(*found: Any) -> Facts:
     return ann(suppressions=found)
 
 
+CHATS = (("telegram", ("telegram_chat", "1111111")), ("messenger", ("messenger_psid", "1254477777772919")))
+CHATTER = ann(
+    addresses=(*ANN, *(address(*point) for _, point in CHATS)),
+    entries=tuple(entry(channel, "granted", point=point) for channel, point in CHATS),
+)
 DENIED = entry("email", "denied", NOW - DAY)
 NEWS = entry("email", "withdrawn", NOW, topic="news", scope="topic")
 TEXTED = ann(sent=(Sent("m1", "sms", NOW - HOUR),))
@@ -56,6 +61,16 @@ GATES = [
     case("no address", ann(addresses=ANN[1:]), "email", ("reachable", "fail", "no_address", None)),
     case("a phone alone does not open WhatsApp", ann(), "whatsapp", ("reachable", "fail", "never_met_there", None)),
     case("met on WhatsApp", ann(met_on=("whatsapp",)), "whatsapp", FREE),
+    case("a bot writes at any time", CHATTER, "telegram", FREE),
+    case("no id on Messenger", ann(), "messenger", ("reachable", "fail", "no_address", None)),
+    case("not written on Messenger lately", CHATTER, "messenger", ("reachable", "fail", "chat_is_closed", None)),
+    case("written on Messenger", replace(CHATTER, chats_open_until={"messenger": NOW + HOUR}), "messenger", FREE),
+    case(
+        *("written too long ago by then", replace(CHATTER, chats_open_until={"messenger": NOW + HOUR}), "messenger"),
+        ("reachable", "fail", "chat_is_closed", None),
+        at=NOW + HOUR,
+    ),
+    case("WhatsApp takes templates while closed", ann(met_on=("whatsapp",), chats_open_until={}), "whatsapp", FREE),
     *(
         case(why, with_suppressions(suppressed("email", why)), "email", ("suppression", "fail", why, f"why-{why}"))
         for why in ("hard_bounce", "complaint", "erased")

@@ -177,6 +177,10 @@ HELD = {
     "phone": ("+12025550101", call("identify", anonymousId="new", traits={"phone": "(202) 555-0101"})),
     "device_token": ("token-1", call("screen", anonymousId="new", context={"device": {"token": "token-1"}})),
     "anonymous_id": ("a1", call(anonymousId="a1")),
+    "telegram_chat": (
+        "1111111",
+        call("identify", anonymousId="new", context={"externalIds": [{"id": "1111111", "type": "telegram_chat"}]}),
+    ),
 }
 
 

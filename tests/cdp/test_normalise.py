@@ -16,6 +16,7 @@ from cdp.normalise import (
     normalise_dates,
     normalise_device_tokens,
     normalise_emails,
+    normalise_identifiers,
     normalise_languages,
     normalise_names,
     normalise_phones,
@@ -458,6 +459,29 @@ def test_language(raw: str | None, language: str | None) -> None:
 )
 def test_device_token(raw: str | None, device_token: str | None) -> None:
     assert one(normalise_device_tokens, raw) == device_token
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "platform_id"),
+    [
+        ("telegram_chat", " 1111111 ", "1111111"),
+        ("telegram_chat", "4503599627370495", "4503599627370495"),
+        # A group, a channel's name, more bits than there are.
+        ("telegram_chat", "-1001234567890", None),
+        ("telegram_chat", "@alpine", None),
+        ("telegram_chat", "45035996273704951", None),
+        ("telegram_chat", "007", None),
+        ("telegram_chat", "", None),
+        ("messenger_psid", "1254477777772919", "1254477777772919"),
+        ("messenger_psid", "\u200b1254477777772919\n", "1254477777772919"),
+        ("messenger_psid", "ann.lee", None),
+        ("messenger_psid", "1254", None),
+        # Digits of other scripts.
+        ("messenger_psid", "١٢٥٤٤٧٧٧٧٧", None),
+    ],
+)
+def test_platform_id(kind: str, raw: str, platform_id: str | None) -> None:
+    assert normalise_identifiers(kind, [raw], "US") == [platform_id]
 
 
 # Common properties

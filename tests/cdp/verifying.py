@@ -27,6 +27,8 @@ PAYLOADS: dict[str, Any] = {
     "postmark": {"RecordType": "Open", "Recipient": "ann@example.com", "MessageID": "m1"},
     "ses": {"eventType": "Send", "mail": {"messageId": "m1", "destination": ["ann@example.com"]}},
     "whatsapp": {"object": "whatsapp_business_account", "entry": []},
+    "messenger": {"object": "page", "entry": []},
+    "telegram": {"update_id": 10000, "message": {"message_id": 1365, "date": 1782907200, "text": "hello"}},
     "shopify": {"id": 1, "email": "ann@example.com", "orders_count": 0},
     "segment": {"type": "track", "event": "e", "userId": "u1", "messageId": "m1"},
 }

@@ -11,7 +11,7 @@ from cdp.content.checking import example_values
 from cdp.content.compiled import compile_document
 from cdp.content.library import Library, all_problems, load_library
 from cdp.content.liquid import ContentRefused
-from cdp.content.rendering import Inline, Values, products_in, render
+from cdp.content.rendering import ChatIsClosed, Inline, Values, products_in, render
 from cdp.delivery import ChatTemplate, Email, Push, Text
 from cdp.errors import ConfigurationError, InputRefused
 from cdp.settings import DATA
@@ -68,6 +68,8 @@ def test_one_content_as_each_channel_shows_it(library: Library) -> None:
     assert chat == ChatTemplate("welcome", "en", ("Sam",))
     opened = render(welcome, "whatsapp", replace(values, is_chat_open=True), library.brand).content
     assert opened == Text("Welcome, Sam! See what is new: https://shop.example.com/new")
+    assert render(welcome, "telegram", values, library.brand).content == opened
+    assert render(welcome, "messenger", replace(values, is_chat_open=True), library.brand).content == opened
 
 
 LANGUAGES = (
@@ -259,9 +261,17 @@ def test_what_looks_like_a_mark_of_ours_is_text(tmp_path: Path) -> None:
     assert isinstance(content, Email) and "see xLiquid7x and Alpine" in content.text
 
 
-def test_a_chat_takes_text_only_while_it_is_open(library: Library) -> None:
-    with pytest.raises(ContentRefused, match="has not written within a day"):
-        render(Inline(text="hi"), "whatsapp", Values(), library.brand)
+@pytest.mark.parametrize(
+    ("channel", "takes"), [("whatsapp", "only its provider's templates"), ("messenger", "no message")]
+)
+def test_a_chat_takes_text_only_while_it_is_open(library: Library, channel: str, takes: str) -> None:
+    with pytest.raises(ChatIsClosed, match=f"{channel}: the person has not written within a day.*{takes}"):
+        render(Inline(text="hi"), channel, Values(), library.brand)
+    assert render(Inline(text="hi"), channel, Values(is_chat_open=True), library.brand).content == Text("hi")
+
+
+def test_a_bot_writes_at_any_time(library: Library) -> None:
+    assert render(Inline(text="hi"), "telegram", Values(), library.brand).content == Text("hi")
 
 
 BOMB = "{% assign a = 'aaaaaaaaaa' %}{{ a" + " | replace: 'a', a" * 9 + " | size }}"
@@ -307,7 +317,19 @@ BROKEN = (
         "title: T\nlanguages: {en: {whatsapp: {text: '" + "x" * 4097 + "'}}}",
         "the text has 4,097 characters; at most 4,096",
     ),
+    (
+        "title: T\nlanguages: {en: {telegram: {text: '" + "x" * 4097 + "'}}}",
+        "the text has 4,097 characters; at most 4,096",
+    ),
+    (
+        "title: T\nlanguages: {en: {messenger: {text: '" + "x" * 2001 + "'}}}",
+        "the text has 2,001 characters; at most 2,000",
+    ),
     ("title: T\nlanguages: {en: {whatsapp: {values: [a]}}}", "give a text, a template, or both"),
+    (
+        "title: T\nlanguages: {en: {messenger: {text: x, template: t, language: en}}}",
+        "languages.en.messenger.template: unknown key",
+    ),
     ("title: T\nlanguages: {en: {sms: x}, de: {smss: x}}", "languages.de.smss: unknown key"),
     ("title: T\ndefault_language: de\nlanguages: {en: {sms: x}}", "the default language de has no words"),
     ("title: T\noffer: {scope: x, price: 1}\nlanguages: {en: {sms: x}}", "a price needs a currency"),
@@ -334,9 +356,10 @@ def test_an_unknown_template_names_those_there_are(library: Library) -> None:
 
 def test_one_off_content_goes_where_it_suits(library: Library) -> None:
     text = Inline(text="Hello <you>")
-    assert text.channels == ("sms", "whatsapp")
+    chats = ("whatsapp", "telegram", "messenger")
+    assert text.channels == ("sms", *chats)
     mail = Inline(subject="Hi", text="Hello <you>\n\nBye")
-    assert mail.channels == ("email", "sms", "whatsapp")
+    assert mail.channels == ("email", "sms", *chats)
     content = render(mail, "email", Values(unsubscribe_url="https://x/u/t"), library.brand).content
     assert isinstance(content, Email)
     assert content.html.startswith("<p>Hello &lt;you&gt;</p><p>Bye</p>") and 'href="https://x/u/t"' in content.html

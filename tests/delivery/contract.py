@@ -12,12 +12,16 @@ from tests.delivery.fakes import Fault, Providers, Reply
 
 @dataclass(frozen=True)
 class Case:
-    """A provider, how it is configured at its fake, and a message for it."""
+    """A provider, how it is configured at its fake, and a message for it.
+
+    has_our_id: whether our id of the message travels to the provider.
+    """
 
     provider: str
     sender: Sender
     settings: Mapping[str, str]
     message: Dispatch
+    has_our_id: bool = True
 
 
 def sent(case: Case, providers: Providers, *faults: Fault, **settings: str) -> Outcome:
@@ -33,7 +37,7 @@ def check(case: Case, providers: Providers) -> None:
     """Accepted, lost, refused and throttled messages are told apart, as the fake's ledger has them."""
     assert isinstance(sent(case, providers), Accepted)
     [taken] = providers.taken
-    assert (taken.message_id, taken.address) == (case.message.message_id, case.message.address)
+    assert (taken.message_id, taken.address) == (case.message.message_id * case.has_our_id, case.message.address)
     for fault in (
         Fault("take_and_drop"),
         Fault("drop"),

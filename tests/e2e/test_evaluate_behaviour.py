@@ -53,3 +53,6 @@ def test_no_truth(sample: Command, tmp_path: Path) -> None:
     (tmp_path / "truth.csv").write_text("a,b\n1,2\n")
     answer = sample("evaluate", "behaviour", "--truth", str(tmp_path))
     assert (answer.exit_code, "missing column file" in answer.stderr) == (4, True)
+    (tmp_path / "truth.csv").write_text("file,line_number,person_id,best_channel,best_hour\nx,1,p,email,8\n")
+    answer = sample("evaluate", "behaviour", "--truth", str(tmp_path))
+    assert (answer.exit_code, "missing column p_email" in answer.stderr) == (4, True)

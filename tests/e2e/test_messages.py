@@ -27,6 +27,9 @@ def test_templates_are_checked_listed_and_shown(command: Command, tmp_path: Path
     shown = command("templates", "preview", "welcome", "--language", "de", "--html", str(page))
     assert "Subject: Willkommen, Sam" in shown.stdout and "GSM-7" in shown.stdout
     assert "<!doctype html>" in page.read_text()
+    chats = command("templates", "preview", "welcome").stdout
+    assert chats.count("whatsapp (en)") == 2 and "The provider's template welcome" in chats
+    assert chats.count("telegram (en)") == chats.count("messenger (en)") == 1
     assert command("templates", "preview", "no_such").error.startswith("unknown template. Templates are: ")
 
 

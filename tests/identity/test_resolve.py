@@ -226,6 +226,14 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         },
         {together("ann", "push")},
     ),
+    "the chat of a messenger joins what is written there to its only owner, whatever else is known of both": (
+        {
+            "crm": {"customer_id": "7", "first_name": "Ann", "external_ids": '{"telegram_chat": "1111111"}'},
+            "chat": {"source": "telegram", "external_ids": '{"telegram_chat":"1111111"}', "language": "de"},
+            "other": {"source": "telegram", "external_ids": '{"telegram_chat":"2222222"}', "language": "de"},
+        },
+        {together("crm", "chat"), together("other")},
+    ),
     "names, birthday and street join observations without a shared identifier": (
         {
             "crm": {

@@ -14,7 +14,7 @@ import polars as pl
 import structlog
 from joserfc.jwk import OctKey
 
-from cdp.channels import ADDRESS_TYPES, MESSAGE_CHANNELS
+from cdp.channels import ADDRESS_TYPES, MESSAGE_CHANNELS, PLATFORM_ID_TYPES
 from cdp.consent import ContactPoint, Suppression, contact_point_id
 from cdp.consent.ledger import keep_contact_points, record, suppress
 from cdp.consent.links import UnsubscribeLinks
@@ -25,6 +25,8 @@ from cdp.decision.log import keep_policy
 from cdp.decision.policy import Policy
 from cdp.delivery import Accepted, Dispatch, Outcome, Setting, Settings
 from cdp.ids import crockford
+from cdp.people import live_layer
+from cdp.people.current import LiveEvent
 from cdp.people.published import PublishedChanges, apply_publish
 from cdp.sending.accepting import Wanted, accept, asking
 from cdp.sending.broadcasts import Broadcasts
@@ -115,20 +117,24 @@ class World:
         broadcasts = Broadcasts(self.tools, self.store, lambda segment: [self.segments[segment]])
         return (self.dispatcher.kind(), Fallbacks(self.tools).kind(), broadcasts.kind())
 
-    def people(self, *names: str, **traits: Any) -> list[str]:
-        """Publish people with an e-mail, a phone and a device each, who have granted everything; their profile ids."""
+    def people(self, *names: str, on_platforms: bool = False, **traits: Any) -> list[str]:
+        """Publish people with an e-mail, a phone and a device each, and an id on each platform if so wanted, who have
+        granted everything; their profile ids.
+        """
         ids = [profile_id_of(name) for name in names]
         documents, identifiers, points, granted = [], [], [], []
         for number, (name, profile_id) in enumerate(zip(names, ids, strict=True)):
-            values = addresses_of(name)
+            values = {k: v for k, v in addresses_of(name).items() if on_platforms or k not in PLATFORM_ID_TYPES}
             held = [_identifier(kind, value) for kind, value in values.items()]
-            known = {**DOCUMENT["traits"], "first_name": name.title(), "language": "en", **values, **traits}
-            known.pop("device_token")
+            contacts = {kind: values[kind] for kind in ("email", "phone")}
+            known = {**DOCUMENT["traits"], "first_name": name.title(), "language": "en", **contacts, **traits}
             document = {**DOCUMENT, "profile_id": profile_id, "traits": known, "identifiers": held, "preferences": []}
             document["metrics"] = METRICS
             documents.append((profile_id, json.dumps(document), f"hash-{number}"))
             identifiers += [(kind, value, profile_id) for kind, value in values.items()]
             for channel, kind in ADDRESS_TYPES.items():
+                if kind not in values:
+                    continue
                 points.append(ContactPoint(kind, values[kind]))
                 granted.append(_statement(channel, kind, values[kind], "granted"))
         empty = PublishedChanges(NOW)
@@ -189,6 +195,13 @@ class World:
         with self.store.write() as connection:
             record_receipts(connection, receipts, self.clock())
 
+    def wrote(self, name: str, channel: str) -> None:
+        """The person has just written on the channel."""
+        event_id = f"written:{name}:{channel}:{self.clock().isoformat()}"
+        event = LiveEvent(event_id, profile_id_of(name), channel, "replied", None, self.clock(), False, 1)
+        with self.store.write() as connection:
+            live_layer.add(connection, [], [], [event])
+
     def message(self, message_id: str) -> Message:
         with self.store.read() as connection:
             return messages_of(connection, [message_id])[message_id]
@@ -219,7 +232,8 @@ def profile_id_of(name: str) -> str:
 def addresses_of(name: str) -> dict[str, str]:
     """The addresses of a person, which follow from the name."""
     number = sum(ord(letter) * 31**place for place, letter in enumerate(name)) % 10_000_000
-    return {"email": f"{name}@example.com", "phone": f"+4179{number:07}", "device_token": f"device-of-{name}"}
+    own = {"email": f"{name}@example.com", "phone": f"+4179{number:07}", "device_token": f"device-of-{name}"}
+    return own | {"telegram_chat": f"1{number:07}", "messenger_psid": f"125447777{number:07}"}
 
 
 def _identifier(kind: str, value: str) -> dict[str, Any]:

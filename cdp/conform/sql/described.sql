@@ -19,6 +19,6 @@ select
         coalesce(postcode, chr(30)), coalesce(country, chr(30)), coalesce(language, chr(30)),
         coalesce(timezone, chr(30)), coalesce(device_token, chr(30)), coalesce(anonymous_id, chr(30)),
         coalesce(external_ids::varchar, chr(30)))) as observation_id,
-    coalesce(customer_id, email, phone, device_token, anonymous_id) is not null
+    coalesce(customer_id, email, phone, device_token, anonymous_id) is not null or has_platform_id(external_ids)
         or (first_name is not null and last_name is not null) as describes_someone
 from typed

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from cdp.channels import PLATFORM_ID_TYPES, channels_addressed_by
 from cdp.sources import FailureWords, Source
+
+
+def _if_addressed_by(kind: str) -> str:
+    """SQL of the address on channels whose addresses are of this type."""
+    channels = ", ".join(f"'{name}'" for name in channels_addressed_by(kind))
+    return f"case when channel in ({channels}) then recipient end"
+
+
+_PLATFORM_IDS = ", ".join(f"'{kind}', {_if_addressed_by(kind)}" for kind in PLATFORM_ID_TYPES)
 
 SOURCE = Source(
     name="sandbox",
@@ -11,11 +21,11 @@ SOURCE = Source(
     keys=(frozenset({"id", "message_id", "channel", "event", "address", "at"}),),
     webhook=None,
     failures=FailureWords(permanent=(("reason", "simulated"),)),
-    select=r"""
+    select=rf"""
 with item as (
-    select file_id, line_number, received_at, unnest(from_json(payload, '{
+    select file_id, line_number, received_at, unnest(from_json(payload, '{{
         "id": "VARCHAR", "message_id": "VARCHAR", "channel": "VARCHAR", "event": "VARCHAR", "address": "VARCHAR",
-        "at": "VARCHAR"}'))
+        "at": "VARCHAR"}}'))
     from raw
 ),
 read as (
@@ -40,9 +50,10 @@ select
     message_id,
     false as is_machine,
     case when event = 'bounced' then json_object('reason', 'simulated') end as properties,
-    case when recipient like '%@%' then recipient end as email,
-    case when recipient like '+%' then recipient end as phone,
-    case when recipient not like '%@%' and recipient not like '+%' then recipient end as device_token,
+    {_if_addressed_by("email")} as email,
+    {_if_addressed_by("phone")} as phone,
+    {_if_addressed_by("device_token")} as device_token,
+    json_merge_patch('{{}}', json_object({_PLATFORM_IDS})) as external_ids,
     event in ('delivered', 'opened', 'clicked') as is_verified,
     case when event = 'complained' then channel end as consent_channel,
     'marketing' as consent_purpose,

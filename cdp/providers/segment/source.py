@@ -9,7 +9,8 @@ A null trait unsets the trait: the properties of the identify call have it as nu
 is one.
 
 What the tracking API receives carries `receivedBy`, the credential that it came by: the calls of a write key, which
-every visitor of a page can read, are claims.
+every visitor of a page can read, are claims. A claim gives nobody an address on a platform (`PLATFORM_IDS`): the
+company's servers know these ids and browsers do not, and messages would go to whoever claims one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from cdp.channels import PLATFORM_ID_TYPES
 from cdp.fields import PRODUCT_EVENT_TYPES
 from cdp.json_text import MAX_DEPTH
 from cdp.providers.segment.webhook import WEBHOOK
@@ -177,7 +179,8 @@ call as (
         from_iso("timestamp") as server_time,
         from_iso("originalTimestamp") as client_time,
         list_filter(list_concat(context."externalId", context."externalIds"),
-            lambda other: other.id is not null and other."type" is not null) as other_ids,
+            lambda other: other.id is not null and other."type" is not null
+                and not (coalesce("receivedBy"."isClaim", false) and other."type" in {PLATFORM_ID_TYPES})) as other_ids,
         -- RudderStack sends all traits in the context; root traits are empty then.
         if(json_type(traits) = 'OBJECT' and traits::varchar <> '{{}}', traits, context.traits) as all_traits
     from item

@@ -1,7 +1,8 @@
 -- reads: conformed.events, conformed.observations, identity.aliases, identity.identifier_values, identity.identifiers
 -- reads: landing.files, products.interests, profiles.metrics, profiles.profiles, profiles.traits, runs.runs
--- reads: segments.channel_preferences, segments.memberships, core_traits, people, wanted, core_traits_of()
--- reads: identifier_json(), interest_json(), membership_json(), metrics_json(), preference_json(), recent_message_json()
+-- reads: segments.channel_preferences, segments.memberships, core_traits, message_channels, people, wanted
+-- reads: core_traits_of(), identifier_json(), interest_json(), last_reply_json(), membership_json(), metrics_json()
+-- reads: preference_json(), recent_message_json()
 -- reads: trait_evidence_json()
 -- makes: nothing: a query
 
@@ -62,7 +63,8 @@ week_messages as (
     select m.profile_id, e.channel, 'msg_' || md5(coalesce(e.message_ref, e.event_id)) as message_id,
         min(e.occurred_at) filter (e.event_type in ('sent', 'delivered')) as sent_at,
         bool_or(e.event_type in ('delivered', 'opened', 'clicked')) as is_received,
-        bool_or(e.event_type in ('clicked', 'replied')) as is_answered
+        bool_or(e.event_type in ('clicked', 'replied')) as is_answered,
+        max(e.occurred_at) filter (e.event_type = 'replied') as replied_at
     from wanted_people m
     join conformed.events e on e.observation_id = m.observation_id
     cross join (select as_of from runs.runs order by started_at desc limit 1) r
@@ -75,6 +77,17 @@ recent_messages as (
     select profile_id, string_agg(recent_message_json(w), ',' order by sent_at, channel, message_id) as items
     from week_messages w
     where sent_at is not null
+    group by profile_id
+),
+-- A chat stays open for a while after a reply, also one that this run has taken out of the live layer.
+last_replies as (
+    select profile_id, string_agg(last_reply_json(w), ',' order by channel) as items
+    from (
+        select profile_id, channel, max(replied_at) as replied_at
+        from week_messages
+        where replied_at is not null and channel in (select channel from message_channels where chat_closes)
+        group by profile_id, channel
+    ) w
     group by profile_id
 ),
 -- The last 500 products that a person has bought, and of the others the last 24 viewed, and put into or taken out of the
@@ -124,7 +137,8 @@ documents as (
         '],"segments":[', s.items,
         '],"recent_messages":[', r.items,
         '],"preferences":[', c.items,
-        '],"products":{"bought":[', h.items, '],"interests":[', n.items, ']}}') as document
+        '],"products":{"bought":[', h.items, '],"interests":[', n.items, ']}',
+        ',"last_replies":[' || y.items || ']', '}') as document
     from profiles.profiles p
     semi join wanted using (profile_id)
     left join identifiers i using (profile_id)
@@ -132,6 +146,7 @@ documents as (
     left join memberships s using (profile_id)
     left join preferences c using (profile_id)
     left join recent_messages r using (profile_id)
+    left join last_replies y using (profile_id)
     left join metrics m using (profile_id)
     left join members b using (profile_id)
     left join custom_traits u using (profile_id)

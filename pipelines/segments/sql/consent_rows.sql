@@ -16,7 +16,7 @@ with failing as (
     where not e.is_machine and f.lifts is distinct from 'hard_bounce'
 ),
 addressed as (
-    select observation_id, unnest(addresses_of(email, phone, device_token), recursive := true)
+    select observation_id, unnest(addresses_of(email, phone, device_token, external_ids), recursive := true)
     from conformed.observations
 ),
 bounced as (
@@ -64,7 +64,7 @@ rows as (
     from stated
 )
 select r.* exclude (observation_id, properties), r.properties::varchar as properties,
-    o.email, o.phone, o.device_token, o.customer_id, o.anonymous_id
+    o.email, o.phone, o.device_token, o.customer_id, o.anonymous_id, unnest(platform_ids_of(o.external_ids))
 from rows r
 join conformed.observations o using (observation_id)
 -- A bounce precedes the delivery that lifts it.

@@ -20,6 +20,7 @@ ANNS_EMAIL = contact_point_id("email", "ann@example.com")
 NEW_EMAIL = contact_point_id("email", "new@example.com")
 PHONE = contact_point_id("phone", "+14155550100")
 DEVICE = contact_point_id("device_token", "dQw4w9WgXcQ")
+CHAT = contact_point_id("telegram_chat", "1111111")
 
 
 @pytest.fixture
@@ -91,7 +92,8 @@ def test_an_opt_out_applies_to_the_next_read_on_any_worker(consents: ConsentClie
 def test_a_person_has_a_state_for_every_address(consents: ConsentClient) -> None:
     consents.record(profile_id=ANN, topic="news")
     assert consents.states(profile_id=ANN) == {
-        **{"push": "missing", "email": "missing", "email/news": "granted", "sms": "missing", "whatsapp": "missing"}
+        **{"push": "missing", "email": "missing", "email/news": "granted", "sms": "missing", "whatsapp": "missing"},
+        "telegram": "missing",
     }
     found = consents.read(profile_id=ANN).json()
     assert [(entry["topic"], entry["scope"]) for entry in found["entries"]] == [("news", "topic")]
@@ -117,7 +119,7 @@ def test_an_opt_out_from_everything_applies_to_every_contact_point(consents: Con
     consents.service.clock.advance(seconds=1)
     answer = consents.record(profile_id=ANN, state="withdrawn", scope="all").json()
     assert answer["contact_point_id"] == ANNS_EMAIL
-    assert {entry["contact_point_id"] for entry in answer["reached"]} == {PHONE, DEVICE}
+    assert {entry["contact_point_id"] for entry in answer["reached"]} == {PHONE, DEVICE, CHAT}
     assert set(consents.states(profile_id=ANN).values()) == {"withdrawn"}
     # Also for the contact point alone, in case it turns out to belong to someone else.
     assert set(consents.states(contact_point_id=PHONE).values()) == {"withdrawn"}
@@ -140,6 +142,7 @@ def test_a_retired_id_stands_for_its_survivor(consents: ConsentClient) -> None:
         ({"identifiers": [{"type": "phone", "value": "415 555 0100"}], "channel": "whatsapp"}, {PHONE}),
         ({"identifiers": [{"type": "customer_id", "value": "shopify:1234"}], "channel": "sms"}, {PHONE}),
         ({"identifiers": [{"type": "device_token", "value": "dQw4w9WgXcQ"}]}, {ANNS_EMAIL}),
+        ({"identifiers": [{"type": "telegram_chat", "value": " 1111111"}], "channel": "telegram"}, {CHAT}),
         ({"profile_id": BOB, "channel": "sms"}, {PHONE}),
         ({"profile_id": BOB, "channel": "web"}, {contact_point_id("customer_id", "shopify:1234")}),
         # An opt-out without an address of the channel belongs to the best other identifier.
@@ -294,5 +297,5 @@ def test_recorded_entries_form_one_hash_chain(consents: ConsentClient) -> None:
         consents.record(profile_id=ANN, state=state, scope="all" if state == "withdrawn" else None)
     with consents.service.store.read() as connection:
         found = verify(connection)
-    assert (found.broken, found.entry_count) == (None, 5)
-    assert [entry["seq"] for entry in consents.read(profile_id=ANN).json()["entries"]] == [1, 2, 3, 4, 5]
+    assert (found.broken, found.entry_count) == (None, 6)
+    assert [entry["seq"] for entry in consents.read(profile_id=ANN).json()["entries"]] == [1, 2, 3, 4, 5, 6]

@@ -76,6 +76,7 @@ def test_an_unknown_id_is_not_found(lasting: Service, profile_id: str) -> None:
         ("email", "ann@example.com", "ann@example.com"),
         ("email", "  Ann@Example.COM ", "ann@example.com"),
         ("device_token", "dQw4w9WgXcQ:APA91bHun4MxP5egoKMwt2KZFBaFUH", "dQw4w9WgXcQ"),
+        ("telegram_chat", " 1111111", "1111111"),
     ],
 )
 def test_an_identifier_may_be_written_in_any_way(lasting: Service, kind: str, written: str, normalised: str) -> None:

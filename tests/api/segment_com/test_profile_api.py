@@ -38,6 +38,7 @@ def ask(service: Service, path: str, **parameters: Any) -> dict[str, Any]:
         (quote("email:ann@example.com", safe=""), ANN),
         ("device_token:dQw4w9WgXcQ", ANN),
         ("android.push_token:dQw4w9WgXcQ", ANN),
+        ("telegram_chat:1111111", ANN),
         ("phone:%2B14155550100", ANN),
         ("phone_number:+14155550100", ANN),
         ("user_id:shopify:1234", BOB),

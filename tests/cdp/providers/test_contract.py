@@ -20,6 +20,7 @@ from tests.cdp.providers.test_fcm import DELIVERY
 from tests.cdp.providers.test_segment import TRACK
 from tests.cdp.providers.test_sendgrid import SENDGRID
 from tests.cdp.providers.test_shopify import CUSTOMER, ORDER
+from tests.cdp.providers.test_telegram import member, message
 from tests.cdp.providers.test_twilio import INBOUND, LISTED, LOGGED
 from tests.cdp.providers.test_whatsapp import body
 from tests.cdp.verifying import NOW, PAYLOADS, opened, verifier
@@ -62,6 +63,10 @@ HOSTILE: list[Any] = [
     {"object": "whatsapp_business_account", "entry": {"changes": 1}},
     {"entry": [{"changes": [{"value": {"statuses": [{"id": "w", "status": "sent", "timestamp": "1e99"}]}}]}]},
     {"entry": [{"changes": []}, {}, 5]},
+    {"object": "page", "entry": [{"messaging": [{"delivery": {"mids": [{}, None], "watermark": "x"}}, 7]}, {}]},
+    {"object": "page", "entry": [{"standby": [{"sender": {"id": "1" * 40}, "timestamp": 1e300, "read": {}}]}]},
+    {"update_id": {}, "message": {"chat": {"id": -1, "type": "private"}, "date": "1e99", "from": []}},
+    {"update_id": 1, "message": [], "my_chat_member": {"chat": 7}},
     {
         "id": 1,
         "total_price": "1e99",
@@ -114,6 +119,9 @@ FIRST_RECORDS = [
     ("fcm", DELIVERY),
     ("fcm", {"project_number": "1", "message_id": "m", "event": "MESSAGE_ACCEPTED"}),
     ("whatsapp", body()),
+    ("telegram", message("hello")),
+    ("telegram", member("kicked")),
+    ("telegram", {"ok": True, "result": []}),
     ("mailgun", {"signature": {}, "event-data": {}}),
     ("mailgun", {"event": "opened", "id": "e1", "timestamp": 1.5, "log-level": "info", "recipient": "a@example.com"}),
     ("mailgun", {"event": "rejected", "id": "e1", "timestamp": 1.5, "log-level": "warn"}),
@@ -144,6 +152,7 @@ def test_keys_distinguish_the_sources(name: str, record: Item) -> None:
         *(("segment_events.jsonl", "segment"), ("fcm_delivery.jsonl", "fcm"), ("whatsapp.json", "whatsapp")),
         *(("shopify_orders.json", "shopify"), ("mailgun_events.json", "mailgun"), ("postmark.jsonl", "postmark")),
         *(("ses_events.jsonl", "ses"), ("amazon_ses-2026.json.gz", "ses")),
+        *(("telegram_updates.jsonl", "telegram"), ("messenger-2026.jsonl", "messenger")),
     ],
 )
 def test_file_names_distinguish_the_sources(file_name: str, name: str) -> None:

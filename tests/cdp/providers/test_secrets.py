@@ -19,11 +19,13 @@ def test_the_secrets_of_a_provider_are_those_of_its_webhook_and_its_challenge() 
     assert found == {
         "fcm": ["secret"],
         "mailgun": ["signing_key"],
+        "messenger": ["app_secret", "verify_token"],
         "postmark": ["username", "password"],
         "segment": ["secret"],
         "sendgrid": ["public_key"],
         "ses": ["topic_arns"],
         "shopify": ["secret"],
+        "telegram": ["secret_token"],
         "twilio": ["auth_token"],
         "vonage": ["signature_secret"],
         "whatsapp": ["app_secret", "verify_token"],
@@ -43,7 +45,7 @@ def test_declared_secrets_are_accepted_whether_set_or_empty() -> None:
     ("variable", "named", "known"),
     [
         ("CDP_WEBHOOKS__TWILIO__TOKEN", "CDP_WEBHOOKS__TWILIO__TOKEN", "auth_token"),
-        ("CDP_WEBHOOKS__TWILLIO__AUTH_TOKEN", "CDP_WEBHOOKS__TWILLIO or", "shopify, twilio"),
+        ("CDP_WEBHOOKS__TWILLIO__AUTH_TOKEN", "CDP_WEBHOOKS__TWILLIO or", "shopify, telegram, twilio"),
         ("CDP_WEBHOOKS__STANDARD__SECRET", "CDP_WEBHOOKS__STANDARD or", "segment"),
     ],
 )

@@ -78,6 +78,18 @@ TRACK = {"type": "track", "event": "Song Played", "userId": "u1", "timestamp": "
             {"context": {"externalIds": [{"id": "1", "type": "crm"}, {"id": "2", "type": "crm"}]}},
             {"external_ids": '{"crm":"2"}'},
         ),
+        # An address on a platform, which servers know and browsers do not.
+        (
+            {"context": {"externalIds": [{"id": "7", "type": "telegram_chat"}]}, "receivedBy": {"name": "server"}},
+            {"external_ids": '{"telegram_chat":"7"}'},
+        ),
+        (
+            {
+                "context": {"externalIds": [{"id": "7", "type": "telegram_chat"}, {"id": "1", "type": "crm"}]},
+                "receivedBy": {"name": "shop page", "isClaim": True},
+            },
+            {"external_ids": '{"crm":"1"}', "is_claim": True},
+        ),
         ({"type": "hug"}, {"refused": "unknown_event", "refused_detail": "type"}),
         ({"event": ""}, {"refused": "unknown_event", "refused_detail": "event"}),
         ({"userId": None}, {"refused": "no_identifier"}),

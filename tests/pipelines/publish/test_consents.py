@@ -16,6 +16,7 @@ from cdp.settings import Settings
 from cdp.store import Store, open_store
 from cdp.warehouse import open_published
 from pipelines.publish.consents import record_consents
+from tests.cdp.providers.test_telegram import member, message
 from tests.pipelines.runs import NOW, run, sendgrid, settings_in, write_contacts, write_lines
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ungated")]
@@ -120,6 +121,35 @@ def test_stop_and_start_count_as_they_were_sent_whichever_file_comes_first(
     assert [entry.state for entry in entries(store, phone)] == ["granted", "withdrawn", "withdrawn"]
 
 
+def test_a_bot_that_was_blocked_in_a_log_writes_no_more_until_it_is_started_again(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    chat = contact_point_id("telegram_chat", "1111111")
+
+    def at(days: float, update: dict[str, Any]) -> dict[str, Any]:
+        seconds = int(days_ago(days).timestamp())
+        told = {
+            name: {**value, "date": seconds, "message_id": seconds}
+            for name, value in update.items()
+            if name != "update_id"
+        }
+        return {"update_id": seconds, **told}
+
+    for name, updates, expected in (
+        ("a", [at(5, message("/start")), at(3, member("kicked"))], ["telegram stop"]),
+        ("b", [at(2, member("member", "kicked"))], []),
+        ("c", [at(1, message("/start"))], []),
+    ):
+        run(settings, write_lines(tmp_path / name / f"telegram_{name}.jsonl", updates))
+        assert suppressed(store, chat) == expected
+    assert [(entry.purpose, entry.state) for entry in entries(store, chat)] == [
+        ("marketing", "granted"),
+        ("marketing", "withdrawn"),
+        ("transactional", "granted"),
+        ("marketing", "granted"),
+    ]
+
+
 def test_what_came_in_live_is_not_recorded_again(settings: Settings, store: Store, tmp_path: Path) -> None:
     events = [
         sendgrid("spamreport", "ann@shop.example", at=days_ago(3)),
@@ -145,7 +175,7 @@ select coalesce(e.source, c.source) as source, e.event_id, e.channel, e.event_ty
     e.message_ref, e.properties::varchar as properties, c.consent_id, c.channel as consent_channel,
     c.purpose as consent_purpose, c.topic as consent_topic, c.state as consent_state, c.scope as consent_scope,
     c.basis as consent_basis, c.method as consent_method, c.occurred_at as consent_at,
-    o.email, o.phone, o.device_token, o.customer_id, o.anonymous_id
+    o.email, o.phone, o.device_token, o.customer_id, o.anonymous_id, unnest(platform_ids_of(o.external_ids))
 from conformed.events e
 full join conformed.consents c on c.source = e.source and c.observation_id = e.observation_id
     and c.channel = e.channel and c.occurred_at = e.occurred_at

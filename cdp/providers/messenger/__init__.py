@@ -1,0 +1,1 @@
+"""Messenger Platform (Meta): messages of a Facebook page."""

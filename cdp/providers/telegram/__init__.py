@@ -1,0 +1,1 @@
+"""Telegram: updates of a bot, and messages by it."""
