@@ -20,11 +20,11 @@ from cdp.content.rendering import Inline, Values, channels_of, render
 from cdp.decision import Decision, Holdout, OfferTerms, Question
 from cdp.decision.facts import Asked
 from cdp.decision.log import decide_and_log
-from cdp.decision.offers import canonical, terms_of
 from cdp.decision.policy import Policy
 from cdp.errors import InputRefused
 from cdp.ids import sortable_id
 from cdp.people.identifiers import Identifier
+from cdp.sending.gates import offer_terms
 from cdp.sending.messages import Message, insert
 from cdp.sending.withdrawing import supersede
 from cdp.store import Connection
@@ -209,9 +209,7 @@ def _offer_terms(wanted: Wanted) -> OfferTerms | None:
     offer = wanted.offer or own
     if offer is None:
         return None
-    # The period of an offer is not part of its terms.
-    is_adaptable = isinstance(wanted.content, Compiled)
-    return terms_of(offer.scope, canonical(offer.terms), offer.ends_at, offer.starts_at, is_adaptable=is_adaptable)
+    return offer_terms(offer, is_adaptable=isinstance(wanted.content, Compiled))
 
 
 def _candidates(wanted: Wanted, library: Library, sendable: Collection[str]) -> tuple[str, ...]:

@@ -121,12 +121,7 @@ class World:
         documents, identifiers, points, granted = [], [], [], []
         for number, (name, profile_id) in enumerate(zip(names, ids, strict=True)):
             values = addresses_of(name)
-            held = [_identifier(kind, value) for kind, value in values.items()]
-            known = {**DOCUMENT["traits"], "first_name": name.title(), "language": "en", **values, **traits}
-            known.pop("device_token")
-            document = {**DOCUMENT, "profile_id": profile_id, "traits": known, "identifiers": held, "preferences": []}
-            document["metrics"] = METRICS
-            documents.append((profile_id, json.dumps(document), f"hash-{number}"))
+            documents.append((profile_id, json.dumps(_document(name, **traits)), f"hash-{number}"))
             identifiers += [(kind, value, profile_id) for kind, value in values.items()]
             for channel, kind in ADDRESS_TYPES.items():
                 points.append(ContactPoint(kind, values[kind]))
@@ -142,6 +137,23 @@ class World:
             keep_contact_points(connection, points)
             record(connection, granted, NOW)
         return ids
+
+    def merge(self, name: str, *others: str) -> None:
+        """A run finds that others are the person `name`, who keeps all addresses."""
+        survivor, gone = profile_id_of(name), [profile_id_of(one) for one in others]
+        held = [(kind, value) for one in (name, *others) for kind, value in addresses_of(one).items()]
+        identity = {**DOCUMENT["identity"], "aliases": gone}
+        document = {**_document(name), "identifiers": [_identifier(*one) for one in held], "identity": identity}
+        empty = PublishedChanges(NOW)
+        changes = PublishedChanges(
+            NOW,
+            profiles_upsert=_rows(empty.profiles_upsert, [(survivor, json.dumps(document), "merged")]),
+            profiles_delete=_rows(empty.profiles_delete, [(one,) for one in gone]),
+            identifiers_insert=_rows(empty.identifiers_insert, [(*one, survivor) for one in held]),
+            aliases_upsert=_rows(empty.aliases_upsert, [(one, survivor, "run_1") for one in gone]),
+        )
+        with self.store.write() as connection:
+            apply_publish(connection, changes)
 
     def send(self, profile_id: str, template: str = "welcome", **wanted: Any) -> Message:
         """Accept a message."""
@@ -220,6 +232,15 @@ def addresses_of(name: str) -> dict[str, str]:
     """The addresses of a person, which follow from the name."""
     number = sum(ord(letter) * 31**place for place, letter in enumerate(name)) % 10_000_000
     return {"email": f"{name}@example.com", "phone": f"+4179{number:07}", "device_token": f"device-of-{name}"}
+
+
+def _document(name: str, **traits: Any) -> dict[str, Any]:
+    values = addresses_of(name)
+    known = {**DOCUMENT["traits"], "first_name": name.title(), "language": "en", **values, **traits}
+    known.pop("device_token")
+    held = [_identifier(kind, value) for kind, value in values.items()]
+    about = {"profile_id": profile_id_of(name), "traits": known, "identifiers": held}
+    return {**DOCUMENT, **about, "preferences": [], "metrics": METRICS}
 
 
 def _identifier(kind: str, value: str) -> dict[str, Any]:
