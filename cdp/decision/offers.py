@@ -80,6 +80,33 @@ def _ends_at(claim: Claim, rules: OfferRules) -> datetime:
     return claim.until or claim.claimed_at + timedelta(days=rules.open_ended_days)
 
 
+def standing_gate(offer: OfferTerms, held_by: str, claims: Sequence[Claim], rules: OfferRules, now: datetime) -> Reason:
+    """Whether the offer of a message that waits still stands: people who have merged since share their claims, and a
+    newer offer may have superseded it while it was in the hands of its provider.
+
+    Args:
+        held_by: the message, whose claim it is.
+    """
+    own = next((claim for claim in claims if claim.held_by == held_by), None)
+    others = [
+        claim
+        for claim in claims
+        if claim.scope == offer.scope and _ends_at(claim, rules) > now and claim.terms_hash != offer.terms_hash
+    ]
+    ahead = [claim for claim in others if own is None or _is_ahead(claim, own, rules)]
+    if not ahead:
+        return Reason("offer", None, "pass", "no_other_terms")
+    return Reason("offer", None, "fail", "other_terms_claimed", min(ahead, key=_age).held_by)
+
+
+def _is_ahead(claim: Claim, own: Claim, rules: OfferRules) -> bool:
+    return _age(claim) > _age(own) if rules.on_conflict == "supersede" else _age(claim) < _age(own)
+
+
+def _age(claim: Claim) -> tuple[datetime, str]:
+    return claim.claimed_at, claim.held_by
+
+
 def _kind(terms: str) -> frozenset[str]:
     """What terms name: a message that shows a price cannot show a discount instead."""
     return frozenset(json.loads(terms))

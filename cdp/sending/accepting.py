@@ -20,11 +20,11 @@ from cdp.content.rendering import Inline, Values, channels_of, render
 from cdp.decision import Decision, Holdout, OfferTerms, Question
 from cdp.decision.facts import Asked
 from cdp.decision.log import decide_and_log
-from cdp.decision.offers import canonical, terms_of
 from cdp.decision.policy import Policy
 from cdp.errors import InputRefused
 from cdp.ids import sortable_id
 from cdp.people.identifiers import Identifier
+from cdp.sending.gates import offer_terms
 from cdp.sending.messages import Message, insert
 from cdp.sending.withdrawing import supersede
 from cdp.store import Connection
@@ -209,11 +209,8 @@ def _offer_terms(wanted: Wanted) -> OfferTerms | None:
     if offer is None:
         return None
     # A template may show the period, so what the request leaves open is the template's.
-    ends_at = offer.ends_at or (own.ends_at if own else None)
-    starts_at = offer.starts_at or (own.starts_at if own else None)
-    # The period of an offer is not part of its terms.
-    is_adaptable = isinstance(wanted.content, Compiled)
-    return terms_of(offer.scope, canonical(offer.terms), ends_at, starts_at, is_adaptable=is_adaptable)
+    period = {name: getattr(offer, name) or (getattr(own, name) if own else None) for name in ("starts_at", "ends_at")}
+    return offer_terms(offer.model_copy(update=period), is_adaptable=isinstance(wanted.content, Compiled))
 
 
 def _candidates(wanted: Wanted, library: Library, sendable: Collection[str]) -> tuple[str, ...]:

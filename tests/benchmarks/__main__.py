@@ -24,7 +24,9 @@ def main() -> int:
     known = found()
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=benchmarks.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
-    parser.add_argument("--people", type=int, default=100_000, help="how many are simulated for `run`")
+    parser.add_argument(
+        "--people", type=int, default=100_000, help="simulated for `run`; sent offers by `sending_offers`"
+    )
     parser.add_argument("--observations", type=int, default=1_000_000, help="how many are made up for `resolve`")
     parser.add_argument("--profiles", type=int, default=1_000_000, help="whose histories are made up for `segments`")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long `load` lasts")

@@ -24,7 +24,7 @@ from cdp.sending.receipts import Receipt, record
 from cdp.store import Store, open_store
 from cdp.work import Runner
 from tests.cdp.deciding import policy
-from tests.cdp.work.chaos import context, kept_up, replace_one, utc_now
+from tests.cdp.work.chaos import Role, context, kept_up, replace_one, utc_now
 from tests.delivery.fakes import Fault, Providers, Reply, serving
 from tests.delivery.fakes.sendgrid import KEY
 from tests.sending.ledgers import Result, compare, is_any_open, wait_for_progress, wait_until
@@ -55,7 +55,7 @@ def survive(url: str, kills: int, seed: int) -> Result:
     world = _world(store)
     world.people(*NAMES)
     with serving(Providers(chances=FAULTS, seed=seed)) as providers:
-        roles = [partial(send_all, providers.url)] * WORKERS + [accept_all] * ACCEPTORS
+        roles: list[Role] = [partial(send_all, providers.url)] * WORKERS + [accept_all] * ACCEPTORS
         with kept_up(roles, url) as processes:
             for _ in range(kills):
                 wait_for_progress(providers)

@@ -73,9 +73,9 @@ def is_any_open(store: Store) -> bool:
         return connection.scalar(is_open) is not None
 
 
-def wait_until(is_so: Callable[[], bool], otherwise: str) -> None:
-    """Wait for two minutes at most; `otherwise` says what is wrong then."""
-    deadline = time.monotonic() + SECONDS_TO_FINISH
+def wait_until(is_so: Callable[[], bool], otherwise: str, seconds: float = SECONDS_TO_FINISH) -> None:
+    """Wait, but not for longer; `otherwise` says what is wrong then."""
+    deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.05)

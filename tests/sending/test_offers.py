@@ -11,7 +11,7 @@ import pytest
 from cdp.content.liquid import ContentRefused
 from cdp.content.model import Offer
 from cdp.content.rendering import Inline
-from cdp.delivery import Email
+from cdp.delivery import Dispatch, Email, Outcome, Retry
 from cdp.sending.withdrawing import cancel
 from cdp.store import Store
 from tests.cdp.deciding import policy
@@ -96,6 +96,51 @@ def test_three_campaigns_at_once_leave_one_price_each(store: Store, rule: str) -
             shown.setdefault(str(one.profile_id), set()).add(json.loads(str(one.offer))["price"])
     assert len(shown) == 40
     assert {len(prices) for prices in shown.values()} == {1}
+    world.close()
+
+
+def test_an_offer_superseded_while_its_message_is_in_flight_is_not_tried_again(store: Store) -> None:
+    world = with_rule(store, "supersede")
+    [ann] = world.people("ann")
+    older, newer, usual = world.send(ann, offer=DEAR), [], world.recorder.send
+
+    def refused_for_now(_dispatch: Dispatch) -> Outcome:
+        world.recorder.send = usual  # type: ignore[method-assign]
+        newer.append(world.send(ann, offer=CHEAP))
+        return Retry("http_503")
+
+    world.recorder.send = refused_for_now  # type: ignore[method-assign]
+    for _ in range(2):
+        world.work()
+        world.clock.advance(minutes=1)
+    assert [one.message_id for one in world.recorder.ledger] == [one.message_id for one in newer]
+    found = world.message(older.message_id)
+    assert (found.state, found.reason) == ("suppressed", "other_terms_claimed")
+    world.close()
+
+
+MERGED = (
+    # the rule, the states of the older and the newer message of two people who became one before they were sent
+    ("block", ["accepted", "suppressed"]),
+    ("keep_first_terms", ["accepted", "suppressed"]),
+    ("supersede", ["suppressed", "accepted"]),
+)
+
+
+@pytest.mark.parametrize(("rule", "states"), MERGED)
+def test_people_who_have_become_one_before_their_messages_are_sent_get_one_price(
+    store: Store, rule: str, states: list[str]
+) -> None:
+    world = with_rule(store, rule)
+    [ann, bob] = world.people("ann", "bob")
+    sent = []
+    for one, offer in ((bob, DEAR), (ann, CHEAP)):
+        sent.append(world.send(one, offer=offer, at=NOW + timedelta(hours=1)))
+        world.clock.advance(minutes=1)
+    world.merge("ann", "bob")
+    world.clock.advance(hours=1)
+    world.work()
+    assert [world.message(one.message_id).state for one in sent] == states
     world.close()
 
 

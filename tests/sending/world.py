@@ -125,12 +125,7 @@ class World:
         documents, identifiers, points, granted = [], [], [], []
         for number, (name, profile_id) in enumerate(zip(names, ids, strict=True)):
             values = {k: v for k, v in addresses_of(name).items() if on_platforms or k not in PLATFORM_ID_TYPES}
-            held = [_identifier(kind, value) for kind, value in values.items()]
-            contacts = {kind: values[kind] for kind in ("email", "phone")}
-            known = {**DOCUMENT["traits"], "first_name": name.title(), "language": "en", **contacts, **traits}
-            document = {**DOCUMENT, "profile_id": profile_id, "traits": known, "identifiers": held, "preferences": []}
-            document["metrics"] = METRICS
-            documents.append((profile_id, json.dumps(document), f"hash-{number}"))
+            documents.append((profile_id, json.dumps(_document(name, values, **traits)), f"hash-{number}"))
             identifiers += [(kind, value, profile_id) for kind, value in values.items()]
             for channel, kind in ADDRESS_TYPES.items():
                 if kind not in values:
@@ -148,6 +143,27 @@ class World:
             keep_contact_points(connection, points)
             record(connection, granted, NOW)
         return ids
+
+    def merge(self, name: str, *others: str) -> None:
+        """A run finds that others are the person `name`, who keeps all addresses."""
+        survivor, gone = profile_id_of(name), [profile_id_of(one) for one in others]
+        held = [(kind, value) for one in (name, *others) for kind, value in addresses_of(one).items()]
+        identity = {**DOCUMENT["identity"], "aliases": gone}
+        document = {
+            **_document(name, addresses_of(name)),
+            "identifiers": [_identifier(*one) for one in held],
+            "identity": identity,
+        }
+        empty = PublishedChanges(NOW)
+        changes = PublishedChanges(
+            NOW,
+            profiles_upsert=_rows(empty.profiles_upsert, [(survivor, json.dumps(document), "merged")]),
+            profiles_delete=_rows(empty.profiles_delete, [(one,) for one in gone]),
+            identifiers_insert=_rows(empty.identifiers_insert, [(*one, survivor) for one in held]),
+            aliases_upsert=_rows(empty.aliases_upsert, [(one, survivor, "run_1") for one in gone]),
+        )
+        with self.store.write() as connection:
+            apply_publish(connection, changes)
 
     def send(self, profile_id: str, template: str = "welcome", **wanted: Any) -> Message:
         """Accept a message."""
@@ -234,6 +250,14 @@ def addresses_of(name: str) -> dict[str, str]:
     number = sum(ord(letter) * 31**place for place, letter in enumerate(name)) % 10_000_000
     own = {"email": f"{name}@example.com", "phone": f"+4179{number:07}", "device_token": f"device-of-{name}"}
     return own | {"telegram_chat": f"1{number:07}", "messenger_psid": f"125447777{number:07}"}
+
+
+def _document(name: str, values: dict[str, str], **traits: Any) -> dict[str, Any]:
+    contacts = {kind: values[kind] for kind in ("email", "phone")}
+    known = {**DOCUMENT["traits"], "first_name": name.title(), "language": "en", **contacts, **traits}
+    held = [_identifier(kind, value) for kind, value in values.items()]
+    about = {"profile_id": profile_id_of(name), "traits": known, "identifiers": held}
+    return {**DOCUMENT, **about, "preferences": [], "metrics": METRICS}
 
 
 def _identifier(kind: str, value: str) -> dict[str, Any]:
