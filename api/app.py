@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -38,7 +38,6 @@ from api.published import PublishedWarehouse
 from api.routing import HeadAsGet, named_paths
 from api.security.buckets import SHARED_BUCKETS, buckets_of_server
 from api.security.headers import security_headers
-from api.security.issuer import ExternalIssuer
 from api.security.rate_limit import RateLimit
 from api.security.tokens import TokenService
 from api.segment_com import loader_routes, profile_routes, tracking_routes
@@ -49,7 +48,6 @@ from api.sending import routes as sending
 from api.sending.service import MessageService
 from api.webhooks import routes as webhooks
 from cdp.consent.links import UnsubscribeLinks
-from cdp.decision import posterior
 from cdp.live import Receiver
 from cdp.live.verify import Verifier
 from cdp.segments.members import published_members
@@ -59,6 +57,9 @@ from cdp.store import open_store
 from cdp.webhooks.fetch import Fetch, fetch
 from cdp.work import running
 from cdp.worker import Log, heap, opened_runner
+
+if TYPE_CHECKING:
+    from api.security.issuer import ExternalIssuer
 
 # Routers are matched in this order, so the most frequently used ones come first.
 ROUTERS = (
@@ -81,7 +82,7 @@ ROUTERS = (
 
 
 def app_factory() -> FastAPI:
-    """The application as the environment configures it: `uvicorn --factory api.app:app_factory`."""
+    """The application as the environment configures it: see `api.serving`."""
     app = create_app(load_settings())
     if SHARED_BUCKETS in os.environ:
         Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
@@ -141,6 +142,8 @@ def create_app(settings: Settings, *, clock: Clock = lambda: datetime.now(UTC), 
 
 
 def _warm_up(context: Context) -> None:
+    from cdp.decision import posterior
+
     context.receiver.warm_up()
     posterior.warm_up()
 
@@ -168,12 +171,18 @@ def _context(configuration: Configuration, clock: Clock, fetch: Fetch) -> Contex
         decisions=DecisionService(store, policy, settings.default_region, clock),
         webhooks=Verifier(configuration.sources, settings.webhooks, fetch),
         tokens=TokenService(configuration.signing_keys, public_url, clock),
-        issuer=ExternalIssuer(settings.oidc_issuer, public_url, clock) if settings.oidc_issuer else None,
+        issuer=_issuer(settings.oidc_issuer, public_url, clock) if settings.oidc_issuer else None,
         clock=clock,
         warehouse=PublishedWarehouse(settings),
         limit=RateLimit(settings.rate_limit, buckets_of_server()),
         metrics=metrics,
     )
+
+
+def _issuer(url: str, audience: str, clock: Clock) -> ExternalIssuer:
+    from api.security.issuer import ExternalIssuer
+
+    return ExternalIssuer(url, audience, clock)
 
 
 def _while_serving(context: Context, requests: RequestLog, log: Log) -> Any:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
@@ -15,7 +15,6 @@ from api.decision.service import DecisionService
 from api.intake import Intake
 from api.operations.metrics import Metrics
 from api.published import PublishedWarehouse
-from api.security.issuer import ExternalIssuer
 from api.security.rate_limit import RateLimit
 from api.security.tokens import TokenService
 from api.sending.service import MessageService
@@ -26,6 +25,9 @@ from cdp.live.verify import Verifier
 from cdp.sending.tools import Tools
 from cdp.settings import Settings
 from cdp.store import Connection, Store
+
+if TYPE_CHECKING:
+    from api.security.issuer import ExternalIssuer
 
 Clock = Callable[[], datetime]
 Result = TypeVar("Result")

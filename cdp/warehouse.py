@@ -16,7 +16,6 @@ from typing import Any
 
 import duckdb
 import polars as pl
-import pyarrow as pa
 
 from cdp.channels import sql_helpers
 from cdp.contract import Table
@@ -282,9 +281,12 @@ def refusing(path: Path, problem: str) -> Iterator[None]:
 
     DuckDB's own message appears only in the traceback, because it quotes the input.
     """
+    # A server does not read files.
+    from pyarrow import ArrowInvalid
+
     try:
         yield
-    except (duckdb.InvalidInputException, duckdb.ConversionException, pa.ArrowInvalid) as error:
+    except (duckdb.InvalidInputException, duckdb.ConversionException, ArrowInvalid) as error:
         raise InputRefused(problem, where=str(path), hint="Fetch it again, or remove it from the input") from error
 
 

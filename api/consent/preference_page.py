@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader
 from starlette.responses import HTMLResponse
 
 from cdp.consent.preferences import Preferences
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 TITLE = "Your messages from us"
 # The confirmation shown after each form action.
@@ -23,9 +26,6 @@ CONFIRMATIONS = {
 _FOLDER = Path(__file__).resolve().parent / "templates"
 _STYLE = (_FOLDER / "preferences.css").read_text(encoding="utf-8")
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_TEMPLATE = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=True).get_template(
-    "preferences.html"
-)
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -50,4 +50,13 @@ def notice(message: str, status: int) -> HTMLResponse:
 
 
 def _html(status: int, **shown: Any) -> HTMLResponse:
-    return HTMLResponse(_TEMPLATE.render(title=TITLE, style=_STYLE, **shown), status, HEADERS)
+    return HTMLResponse(_template().render(title=TITLE, style=_STYLE, **shown), status, HEADERS)
+
+
+@cache
+def _template() -> Template:
+    # Imported for the first page, not at start.
+    from jinja2 import Environment, FileSystemLoader
+
+    pages = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=True)
+    return pages.get_template("preferences.html")

@@ -74,10 +74,10 @@ def _application(settings: Settings, workers: int) -> Any:
         load_configuration(settings)
         # It is brought up to date here: workers would wait for each other.
         with opened_store(settings):
-            return "api.app:app_factory"
-    from api.app import app_factory
+            return "api.serving:application"
+    from api.serving import application
 
-    return app_factory()
+    return application()
 
 
 @contextmanager

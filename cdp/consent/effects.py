@@ -16,7 +16,7 @@ from typing import Any
 
 from cdp.channels import ADDRESS_TYPES, CHATS, KEYWORD_CHANNELS, PERMANENT_BOUNCE_CHANNELS, PLATFORM_ID_TYPES
 from cdp.consent.statement import OPT_OUTS, ContactPoint, Lift, Statement, Suppression
-from cdp.providers import load_providers
+from cdp.providers import load_sources
 from cdp.sources import FailureWords, Word
 
 Row = Mapping[str, Any]
@@ -68,7 +68,7 @@ def effect_table(words: FailureWords) -> tuple[Effect, ...]:
 
 def _every_word() -> FailureWords:
     """The failure properties of all providers combined, and those of any log."""
-    said = [*(one.source.failures for one in load_providers().values() if one.source), _ANY_LOG]
+    said = [*(one.failures for one in load_sources().values()), _ANY_LOG]
     return FailureWords(
         permanent=tuple(word for words in said for word in words.permanent),
         complained=tuple(word for words in said for word in words.complained),

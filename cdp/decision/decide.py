@@ -22,7 +22,6 @@ from cdp.decision.model import Address, Decision, Facts, Fallback, Holdout, Ques
 from cdp.decision.offers import OfferVerdict, offer_gate
 from cdp.decision.policy import Policy
 from cdp.decision.schedule import Terms, schedule
-from cdp.decision.scores import channel_scores
 from cdp.decision.timezones import TimeZones, time_zones
 
 _HOUR = timedelta(hours=1)
@@ -79,6 +78,9 @@ def decide(question: Question, facts: Facts, policy: Policy, now: datetime) -> D
         facts: as of `now`.
         now: UTC.
     """
+    # With NumPy, which a server imports when it already answers (`api.app`).
+    from cdp.decision.scores import channel_scores
+
     counted = messages(facts.planned, facts.sent, policy.purposes)
     case = _Case(question, facts, policy, now, counted)
     offer = offer_gate(question.offer, facts.claims, policy.offers, case.start)

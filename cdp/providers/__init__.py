@@ -39,12 +39,15 @@ def load_providers() -> Mapping[str, Provider]:
         ConfigurationError: a folder has neither a source nor a sender, a source of another name, or a sender whose
             channels or settings are no tuple.
     """
-    folders = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
-    return {name: _provider_of(name) for name in sorted(folders)}
+    return {name: _provider_of(name) for name in _folders()}
+
+
+def _folders() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
 
 
 def load_sources() -> Mapping[str, Source]:
-    """All sources by name: the generic formats of `cdp/sources/` and those of the providers.
+    """All sources by name: the generic formats of `cdp/sources/` and those of the providers. No sender is imported.
 
     Raises:
         ConfigurationError: two sources have the same name, or a provider's source is not named as its folder.
@@ -66,9 +69,9 @@ def _generic_sources() -> Iterator[tuple[str, Source]]:
 
 
 def _provided_sources() -> Iterator[tuple[str, Source]]:
-    for name, provider in load_providers().items():
-        if provider.source:
-            yield _file_of(name), provider.source
+    for name in _folders():
+        if source := _source_of(name):
+            yield _file_of(name), source
 
 
 def _provider_of(name: str) -> Provider:

@@ -10,7 +10,7 @@ from cdp.content.library import Library
 from cdp.content.versions import Versions, keep_versions
 from cdp.decision.log import keep_policy
 from cdp.decision.policy import Policy
-from cdp.providers import load_providers
+from cdp.providers import load_providers, load_sources
 from cdp.providers.secrets import unset_secrets
 from cdp.sending.post import SANDBOX, PostOffice, Route, in_use, routes_of
 from cdp.sending.sandbox import sandbox_route
@@ -25,7 +25,9 @@ def load_routes(settings: Settings, store: Store, clock: Callable[[], datetime])
     Raises:
         ConfigurationError: a provider's setting is unknown or missing.
     """
-    senders = {name: found.sender for name, found in load_providers().items() if found.sender}
+    # Senders and their libraries take a while to import.
+    providers = load_providers() if in_use(settings.providers) else {}
+    senders = {name: found.sender for name, found in providers.items() if found.sender}
     return routes_of(senders, settings.providers, sandbox_route(settings.home / "outbox", store, clock))
 
 
@@ -40,9 +42,9 @@ def without_receipts(settings: Settings) -> Mapping[str, str]:
     Providers that report nothing, such as mail servers, are not among them.
     """
     found: dict[str, str] = {}
-    providers = load_providers()
+    sources = load_sources()
     for name in in_use(settings.providers):
-        source = providers[name].source if name in providers else None
+        source = sources.get(name)
         if source and source.webhook:
             unset = unset_secrets(settings.webhooks, source.webhook, source.webhook.all_secrets())
             found |= {name: " and ".join(unset)} if unset else {}

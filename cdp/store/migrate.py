@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from cdp.errors import Unavailable
 
@@ -18,12 +13,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 # An arbitrary number, the same in every process.
 _LOCK_KEY = 4_273_611
-
-
-@cache
-def _revisions() -> Sequence[str]:
-    """The schemas that this version knows, the newest first."""
-    return [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
+# Alembic's own table.
+_VERSIONS = sa.table("alembic_version", sa.column("version_num", sa.Text))
 
 
 def is_current(connection: sa.Connection) -> bool:
@@ -32,15 +23,26 @@ def is_current(connection: sa.Connection) -> bool:
     Raises:
         Unavailable: the schema is that of a newer version.
     """
-    found = MigrationContext.configure(connection).get_current_revision()
-    revisions = _revisions()
-    if found is not None and found not in revisions:
+    found, known = _found(connection), revisions()
+    if found is not None and found not in known:
         raise Unavailable(
             f"the store has schema {found}, which is newer than this version of cdp",
             where="profile store",
             hint="Upgrade cdp",
         )
-    return found == revisions[0]
+    return found == known[-1]
+
+
+@cache
+def revisions() -> list[str]:
+    """The numbers of all migrations, the latest last: their files begin with them (`v0001_profiles.py`)."""
+    return sorted(path.name[1:5] for path in (MIGRATIONS / "versions").glob("v*.py"))
+
+
+def _found(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table(_VERSIONS.name):
+        return None
+    return connection.scalar(sa.select(_VERSIONS.c.version_num))
 
 
 def upgrade(connection: sa.Connection) -> None:
@@ -50,6 +52,10 @@ def upgrade(connection: sa.Connection) -> None:
     # Another process may have migrated while this one waited for the lock.
     if is_current(connection):
         return
+    # It takes a fifth of a server's start, and few starts migrate.
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection

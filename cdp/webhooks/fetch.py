@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Lock
 
-import httpx
-
 from cdp.errors import Unavailable
 
 Fetch = Callable[[str], bytes]
@@ -25,6 +23,9 @@ def fetch(url: str) -> bytes:
     Raises:
         Unavailable: the URL cannot be fetched in time, or its content is larger than 64 KB.
     """
+    # Few servers ever fetch anything.
+    import httpx
+
     content = b""
     try:
         with httpx.stream("GET", url, timeout=_SECONDS) as response:

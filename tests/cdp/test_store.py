@@ -11,11 +11,12 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from cdp.errors import ConfigurationError, StatementFailed, Unavailable
 from cdp.people.tables import members
 from cdp.store import Store, engine, open_store, schema
-from cdp.store.migrate import is_current
+from cdp.store.migrate import MIGRATIONS, is_current, revisions
 from tests.cdp.store_urls import empty_store_url, on_sqlite
 
 
@@ -37,6 +38,14 @@ def _open(url: str) -> bool:
 def test_migrations_create_the_declared_tables(store: Store) -> None:
     with store.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata()) == []
+
+
+def test_the_files_of_migrations_bear_their_numbers() -> None:
+    scripts = list(ScriptDirectory(str(MIGRATIONS)).walk_revisions())
+    assert revisions() == sorted(script.revision for script in scripts)
+    assert {script.revision: script.down_revision for script in scripts} == dict(
+        zip(revisions(), [None, *revisions()], strict=False)
+    )
 
 
 def test_opening_again_changes_nothing(store_url: str) -> None:
