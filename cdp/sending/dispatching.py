@@ -43,7 +43,7 @@ from cdp.sending.states import forward
 from cdp.sending.tools import Tools
 from cdp.sending.withdrawing import give_back, withdraw
 from cdp.store import Connection
-from cdp.work import Backoff, Batch, Item, Kind, Settling, Task, doubling, enqueue
+from cdp.work import Backoff, Batch, Clock, Item, Kind, Settling, Task, doubling, enqueue
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -75,8 +75,11 @@ class _Stopped:
 
 @dataclass(frozen=True)
 class _Ended:
+    """What came of a message, and when: calls of one batch take times of their own, by which providers are judged."""
+
     ready: _Ready
     outcome: Outcome | _Stopped
+    at: datetime
 
 
 class Dispatcher:
@@ -95,7 +98,7 @@ class Dispatcher:
             stated = entry_count(settling.connection)
             ready = self._start(settling, batch)
         going, stopped = self._look_again(ready, stated, batch)
-        ended = self._hand_over_all(going)
+        ended = self._hand_over_all(going, batch.clock)
         with batch.settling() as settling:
             self._end(settling, [*stopped, *ended], batch)
 
@@ -232,7 +235,7 @@ class Dispatcher:
         looked_at = zip(ready, facts, strict=True)
         found = [(one, refusal(one.message, of_one, self._tools.policy, now)) for one, of_one in looked_at]
         going = [one for one, reason in found if not reason]
-        return going, [_Ended(one, _Stopped(reason.code)) for one, reason in found if reason]
+        return going, [_Ended(one, _Stopped(reason.code), now) for one, reason in found if reason]
 
     def _values(
         self, message: Message, person: Person, products: Mapping[str, Sequence[Shown]], now: datetime
@@ -248,29 +251,33 @@ class Dispatcher:
             now=now,
         )
 
-    def _hand_over_all(self, ready: Sequence[_Ready]) -> list[_Ended]:
+    def _hand_over_all(self, ready: Sequence[_Ready], clock: Clock) -> list[_Ended]:
         """Call the providers at once. What raises against expectation is in doubt, and the others are not."""
-        calls = [(one, self._callers.submit(self._hand_over, one)) for one in ready]
+        calls = [(one, self._callers.submit(self._hand_over, one, clock)) for one in ready]
         wait(call for _, call in calls)
         ended = []
         for one, call in calls:
             if error := call.exception():
                 name = type(error).__name__
                 _log.error("sending failed", message=one.message.message_id, provider=one.attempt.provider, error=name)
-                ended.append(_Ended(one, InDoubt(f"defect_{name}")))
+                ended.append(_Ended(one, InDoubt(f"defect_{name}"), clock()))
             else:
                 ended.append(call.result())
         return ended
 
-    def _hand_over(self, ready: _Ready) -> _Ended:
+    def _hand_over(self, ready: _Ready, clock: Clock) -> _Ended:
+        outcome = self._outcome_of(ready)
+        return _Ended(ready, outcome, clock())
+
+    def _outcome_of(self, ready: _Ready) -> Outcome:
         message, tools = ready.message, self._tools
         if ready.content is None:
-            return _Ended(ready, Refused("unknown_template_version"))
+            return Refused("unknown_template_version")
         try:
             content = render(ready.content, str(message.channel), ready.values, tools.library.brand).content
         except ContentRefused as error:
             # The message of the error may quote what the sender wrote; `cdp messages` renders it again.
-            return _Ended(ready, Refused(error.code))
+            return Refused(error.code)
         provider = ready.attempt.provider
         dispatch = Dispatch(
             message_id=message.message_id,
@@ -281,12 +288,12 @@ class Dispatcher:
             callback_url=f"{tools.public_url}/webhooks/{provider}",
             expires_at=message.expires_at or ready.attempt.started_at + timedelta(days=1),
         )
-        return _Ended(ready, tools.post.transport(provider).send(dispatch))
+        return tools.post.transport(provider).send(dispatch)
 
     def _end(self, settling: Settling, ended: Sequence[_Ended], batch: Batch) -> None:
         """Write what came of the calls. A receipt may have come before the answer: the later state stands."""
         connection, now = settling.connection, batch.clock()
-        log.end(connection, [_closed(one, now) for one in ended])
+        log.end(connection, [_closed(one) for one in ended])
         current = messages_of(connection, [one.ready.message.message_id for one in ended], locked=True)
         held = {item.seq for item in settling.items}
         changed, failed, stopped = [], [], []
@@ -375,11 +382,11 @@ def _gone(ready: _Ready, now: datetime) -> Suppression:
     return Suppression(point, channel, "hard_bounce", ready.attempt.provider, now, entry_id=message.message_id)
 
 
-def _closed(ended: _Ended, now: datetime) -> Attempt:
+def _closed(ended: _Ended) -> Attempt:
     outcome: Any = ended.outcome
     names = {Accepted: "accepted", Retry: "retry", Refused: "refused", _Stopped: "refused", InDoubt: "in_doubt"}
     error = getattr(outcome, "error", None)
-    return replace(ended.ready.attempt, ended_at=now, outcome=names[type(outcome)], error=error)
+    return replace(ended.ready.attempt, ended_at=ended.at, outcome=names[type(outcome)], error=error)
 
 
 def _give_up(connection: Connection, late: Sequence[Message], now: datetime) -> None:

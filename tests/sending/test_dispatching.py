@@ -168,7 +168,7 @@ def test_a_worker_that_was_too_slow_still_reports_what_it_did(world: World) -> N
     world.clock.advance(minutes=3)
     world.work()
     assert world.message(message.message_id).state == "unknown"
-    ended = [world.dispatcher._hand_over(one) for one in ready]
+    ended = [world.dispatcher._hand_over(one, world.clock) for one in ready]
     with slow.settling() as settling:
         world.dispatcher._end(settling, ended, slow)
     assert world.message(message.message_id).state == "accepted"
@@ -184,7 +184,7 @@ def test_a_slow_worker_that_was_refused_leaves_the_message_to_be_sent(world: Wor
     world.clock.advance(minutes=3)
     world.work()
     world.recorder.script = [Retry("http_503")]
-    ended = [world.dispatcher._hand_over(one) for one in ready]
+    ended = [world.dispatcher._hand_over(one, world.clock) for one in ready]
     with slow.settling() as settling:
         world.dispatcher._end(settling, ended, slow)
     assert world.message(message.message_id).state == "queued"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
+from threading import local
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ import sqlalchemy as sa
 import structlog
 from pydantic import SecretStr
 
-from cdp.delivery import Retry
+from cdp.delivery import Dispatch, Outcome, Retry
 from cdp.errors import ConfigurationError
 from cdp.sending.health import Record, health_kind, reassess
 from cdp.sending.opening import without_receipts
@@ -24,7 +26,7 @@ from cdp.settings import Settings
 from cdp.store import Store
 from cdp.work import Runner
 from tests.cdp.deciding import policy
-from tests.sending.world import NOW, Recorder, World
+from tests.sending.world import NOW, Clock, Recorder, World
 
 GOOD, BAD, SLOW, IDLE = Record(100, 1, 0), Record(100, 90, 0), Record(100, 0, 90), Record(0, 0, 0)
 
@@ -51,37 +53,96 @@ def test_a_look(one: tuple[float, Record], other: tuple[float, Record], after: t
     assert (found["one"], found["other"]) == pytest.approx(after)
 
 
+@dataclass
+class Lagging(Clock):
+    """A clock that is later in threads whose last call took long."""
+
+    _calls: local = field(default_factory=local)
+
+    def __call__(self) -> datetime:
+        return self.now + timedelta(seconds=getattr(self._calls, "seconds", 0.0))
+
+    def take(self, seconds: float) -> None:
+        self._calls.seconds = seconds
+
+
+@dataclass
+class Provider(Recorder):
+    """A provider whose calls take so many seconds, and have this outcome instead of success."""
+
+    channels: tuple[str, ...] = ("email",)
+    clock: Lagging = field(default_factory=Lagging)
+    seconds: float = 0.0
+    outcome: Outcome | None = None
+
+    def send(self, dispatch: Dispatch) -> Outcome:
+        self.clock.take(self.seconds)
+        self.script = [self.outcome] if self.outcome else []
+        return super().send(dispatch)
+
+
+@dataclass
+class Traffic:
+    """So many messages every ten seconds, over two providers that share a channel by weight."""
+
+    store: Store
+    messages: int
+    weights: tuple[float, float] = (1.0, 1.0)
+    clock: Lagging = field(default_factory=Lagging)
+    chance: Random = field(default_factory=lambda: Random(1))
+
+    def __post_init__(self) -> None:
+        self.first, self.second = Provider(clock=self.clock), Provider(clock=self.clock)
+        providers: dict[str, Recorder] = {"first": self.first, "second": self.second}
+        self.world = World(self.store, self.clock, providers, policy=policy(frequency_caps={}))
+        routes = [Route(*one, {}, weight) for one, weight in zip(providers.items(), self.weights, strict=True)]
+        self.world.tools.post._routes = tuple(routes)
+        self.people = self.world.people(*(f"person{number}" for number in range(self.messages)))
+
+    def share_of_the_first(self, minutes: int = 1) -> float:
+        """Its share of the calls in the next minutes."""
+        before = len(self.first.calls), len(self.second.calls)
+        kinds = [*self.world.kinds, health_kind(self.world.tools.post)]
+        for _ in range(6 * minutes):
+            self.world.send_all(*(self.world.wanted(one, channels=("email",)) for one in self.people))
+            Runner(self.store, kinds, self.clock, structlog.get_logger(), self.chance.random).drain()
+            self.clock.advance(seconds=10)
+        first, second = len(self.first.calls) - before[0], len(self.second.calls) - before[1]
+        return first / (first + second)
+
+    def changes(self) -> list[tuple[str, str]]:
+        """(provider, reason) of each change of points, in order."""
+        wanted = sa.select(provider_changes.c.provider, provider_changes.c.reason).order_by(provider_changes.c.seq)
+        with self.store.read() as connection:
+            return [(provider, reason) for provider, reason in connection.execute(wanted)]
+
+
 def test_a_provider_that_is_down_loses_its_traffic_within_a_minute_and_gets_it_back_by_steps(store: Store) -> None:
-    providers = {"first": Recorder(("email",)), "second": Recorder(("email",))}
-    world = World(store, providers=providers, policy=policy(frequency_caps={}))
-    people = world.people(*(f"person{number}" for number in range(40)))
-    chance = Random(1)
-    kinds = [*world.kinds, health_kind(world.tools.post)]
-
-    def minute_of_traffic() -> Counter[str]:
-        before = {name: len(one.calls) for name, one in providers.items()}
-        for _ in range(6):
-            world.send_all(*(world.wanted(one, channels=("email",)) for one in people))
-            Runner(store, kinds, world.clock, structlog.get_logger(), chance.random).drain()
-            world.clock.advance(seconds=10)
-        return Counter({name: len(one.calls) - before[name] for name, one in providers.items()})
-
-    quiet = minute_of_traffic()
-    assert 0.7 < quiet["first"] / quiet["second"] < 1.4
-    providers["first"].script = [Retry("http_503")] * 100_000
-    minute_of_traffic()
-    down = minute_of_traffic()
-    assert down["first"] < 0.1 * (down["first"] + down["second"])
-    providers["first"].script = []
-    minute_of_traffic()
-    back = minute_of_traffic()
-    assert back["first"] > 0.3 * back["second"]
-    with store.read() as connection:
-        reasons = list(connection.scalars(sa.select(provider_changes.c.reason).order_by(provider_changes.c.seq)))
+    traffic = Traffic(store, messages=40)
+    assert 0.4 < traffic.share_of_the_first() < 0.6
+    traffic.first.outcome = Retry("http_503")
+    traffic.share_of_the_first()
+    assert traffic.share_of_the_first() < 0.1
+    traffic.first.outcome = None
+    traffic.share_of_the_first()
+    assert traffic.share_of_the_first() > 0.25
+    reasons = [reason for _, reason in traffic.changes()]
     assert reasons[:2] == ["errors", "errors"] and reasons[-1] == "recovering"
     # What one provider would not take, the other took at once.
-    assert {message.state for message in world.all_messages()} == {"accepted"}
-    world.close()
+    assert {message.state for message in traffic.world.all_messages()} == {"accepted"}
+    traffic.world.close()
+
+
+def test_traffic_leaves_one_that_is_slow_and_stays_when_all_are(store: Store) -> None:
+    traffic = Traffic(store, messages=40)
+    traffic.first.seconds = traffic.second.seconds = 10.0
+    assert 0.4 < traffic.share_of_the_first(minutes=2) < 0.6
+    assert traffic.changes() == []
+    traffic.second.seconds = 0.0
+    traffic.share_of_the_first()
+    assert traffic.share_of_the_first() < 0.2
+    assert set(traffic.changes()) == {("first", "slow")}
+    traffic.world.close()
 
 
 def test_a_rate_holds_for_all_workers(store: Store) -> None:
