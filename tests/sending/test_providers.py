@@ -22,6 +22,7 @@ from cdp.sending.tables import provider_changes
 from cdp.store import Store
 from cdp.work import Runner
 from tests.cdp.deciding import policy
+from tests.cdp.store_urls import on_sqlite
 from tests.sending.world import NOW, Clock, Recorder, World
 
 GOOD, BAD, SLOW, IDLE = Record(100, 1, 0), Record(100, 90, 0), Record(100, 0, 90), Record(0, 0, 0)
@@ -143,6 +144,7 @@ DOWN = (
 )
 
 
+@on_sqlite
 @pytest.mark.slow
 @pytest.mark.parametrize(("messages", "weights", "outcome"), DOWN)
 def test_nine_tenths_go_elsewhere_after_a_minute_whatever_the_traffic_and_the_weights(
@@ -156,6 +158,7 @@ def test_nine_tenths_go_elsewhere_after_a_minute_whatever_the_traffic_and_the_we
     traffic.world.close()
 
 
+@on_sqlite
 @pytest.mark.slow
 def test_traffic_leaves_one_that_is_slow_and_stays_when_all_are(store: Store) -> None:
     traffic = Traffic(store, messages=30)
