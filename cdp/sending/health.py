@@ -1,8 +1,8 @@
 """The health of providers, where several share a channel: traffic leaves one that fails, and comes back by steps.
 
-Each provider has points from 0 to 1, which its weight is multiplied by. Errors and slowness take points off; silence of
-errors gives them back. When all providers of a channel are slow, nothing moves: it is not theirs. Every change is a row
-with its reason.
+Each provider has points from 0 to 1, which its share is multiplied by; what it loses goes to the others. Errors and
+slowness take points off; silence of errors gives them back. When all providers of a channel are slow, nothing moves: it
+is not theirs. Every change is a row with its reason.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from cdp.work import Batch, Kind
 
 HEALTH = "provider_health"
 EVERY = timedelta(seconds=10)
-# What is judged: the attempts that ended within this time, if there are so many.
+# What is judged: the attempts that ended within this time, if there are so many; of a provider that has lost points
+# already, what little it gets.
 _WINDOW = timedelta(minutes=1)
-_FEWEST = 5
+_FEWEST, _FEWEST_OF_UNWELL = 5, 1
 _SLOW = timedelta(seconds=5)
 _BAD_SHARE = 0.3
 _LOWEST, _STEP_BACK = 0.05, 0.25
@@ -39,13 +40,11 @@ class Record:
     failed: int
     slow: int
 
-    @property
-    def is_failing(self) -> bool:
-        return self.ended >= _FEWEST and self.failed / self.ended >= _BAD_SHARE
+    def is_failing(self, fewest: int) -> bool:
+        return self.ended >= fewest and self.failed / self.ended >= _BAD_SHARE
 
-    @property
-    def is_slow(self) -> bool:
-        return self.ended >= _FEWEST and self.slow / self.ended >= _BAD_SHARE
+    def is_slow(self, fewest: int) -> bool:
+        return self.ended >= fewest and self.slow / self.ended >= _BAD_SHARE
 
 
 NOTHING = Record(0, 0, 0)
@@ -63,13 +62,15 @@ class Change:
 def reassess(points: Mapping[str, float], records: Mapping[str, Record], providers: Iterable[str]) -> list[Change]:
     """How the points of the providers of one channel change."""
     names = list(providers)
-    are_all_slow = len(names) > 1 and all(records.get(one, NOTHING).is_slow for one in names)
+    are_all_slow = len(names) > 1 and all(records.get(one, NOTHING).is_slow(_FEWEST) for one in names)
     found = (_change(one, points.get(one, 1.0), records.get(one, NOTHING), are_all_slow) for one in names)
     return [one for one in found if one]
 
 
 def _change(provider: str, points: float, record: Record, are_all_slow: bool) -> Change | None:
-    reason = "errors" if record.is_failing else "slow" if record.is_slow and not are_all_slow else None
+    fewest = _FEWEST if points == 1 else _FEWEST_OF_UNWELL
+    is_slow = record.is_slow(fewest) and not are_all_slow
+    reason = "errors" if record.is_failing(fewest) else "slow" if is_slow else None
     if reason:
         lower = max(_LOWEST, round(points * _FACTORS[reason], 4))
         return Change(provider, lower, reason) if lower < points else None

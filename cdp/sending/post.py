@@ -135,12 +135,12 @@ class PostOffice:
         """
         routes = self.routes_for(channel, address)
         others = [one for one in routes if one.provider != avoid] or routes
-        weights = [one.weight * points.get(one.provider, 1.0) for one in others]
-        drawn = chance * sum(weights)
-        for route, weight in zip(others, weights, strict=True):
-            if drawn < weight:
+        shares = _shares([one.weight for one in others], [points.get(one.provider, 1.0) for one in others])
+        drawn = chance * sum(shares)
+        for route, share in zip(others, shares, strict=True):
+            if drawn < share:
                 return route.provider
-            drawn -= weight
+            drawn -= share
         return others[-1].provider if others else None
 
     def transport(self, provider: str) -> Transport:
@@ -153,3 +153,13 @@ class PostOffice:
 
     def close(self) -> None:
         self._stack.close()
+
+
+def _shares(weights: Sequence[float], points: Sequence[float]) -> list[float]:
+    """The share of each provider: its weight times its points. What they lose goes to those that have lost nothing: a
+    large weight would leave one that is down with much of the traffic.
+    """
+    kept = [weight * share for weight, share in zip(weights, points, strict=True)]
+    well = [weight if share == 1 else 0.0 for weight, share in zip(weights, points, strict=True)]
+    lost = (sum(weights) - sum(kept)) / sum(well) if sum(well) else 0.0
+    return [one + lost * weight for one, weight in zip(kept, well, strict=True)]

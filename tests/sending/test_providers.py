@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import structlog
 from pydantic import SecretStr
 
-from cdp.delivery import Dispatch, Outcome, Retry
+from cdp.delivery import Dispatch, InDoubt, Outcome, Retry
 from cdp.errors import ConfigurationError
 from cdp.sending.health import Record, health_kind, reassess
 from cdp.sending.opening import without_receipts
@@ -26,6 +26,7 @@ from cdp.settings import Settings
 from cdp.store import Store
 from cdp.work import Runner
 from tests.cdp.deciding import policy
+from tests.cdp.store_urls import on_sqlite
 from tests.sending.world import NOW, Clock, Recorder, World
 
 GOOD, BAD, SLOW, IDLE = Record(100, 1, 0), Record(100, 90, 0), Record(100, 0, 90), Record(0, 0, 0)
@@ -42,6 +43,9 @@ LOOKS = (
     # When all are slow, nothing moves.
     ((1.0, SLOW), (1.0, SLOW), (1.0, 1.0)),
     ((1.0, Record(4, 4, 4)), (1.0, GOOD), (1.0, 1.0)),
+    # One that is unwell is judged by what little it gets.
+    ((0.05, Record(1, 1, 0)), (1.0, GOOD), (0.05, 1.0)),
+    ((0.3, Record(4, 1, 0)), (1.0, GOOD), (0.55, 1.0)),
 )
 
 
@@ -70,7 +74,7 @@ class Lagging(Clock):
 class Provider(Recorder):
     """A provider whose calls take so many seconds, and have this outcome instead of success."""
 
-    channels: tuple[str, ...] = ("email",)
+    channels: tuple[str, ...] = ("sms",)
     clock: Lagging = field(default_factory=Lagging)
     seconds: float = 0.0
     outcome: Outcome | None = None
@@ -104,7 +108,7 @@ class Traffic:
         before = len(self.first.calls), len(self.second.calls)
         kinds = [*self.world.kinds, health_kind(self.world.tools.post)]
         for _ in range(6 * minutes):
-            self.world.send_all(*(self.world.wanted(one, channels=("email",)) for one in self.people))
+            self.world.send_all(*(self.world.wanted(one, channels=("sms",)) for one in self.people))
             Runner(self.store, kinds, self.clock, structlog.get_logger(), self.chance.random).drain()
             self.clock.advance(seconds=10)
         first, second = len(self.first.calls) - before[0], len(self.second.calls) - before[1]
@@ -117,8 +121,9 @@ class Traffic:
             return [(provider, reason) for provider, reason in connection.execute(wanted)]
 
 
+@pytest.mark.slow
 def test_a_provider_that_is_down_loses_its_traffic_within_a_minute_and_gets_it_back_by_steps(store: Store) -> None:
-    traffic = Traffic(store, messages=40)
+    traffic = Traffic(store, messages=30)
     assert 0.4 < traffic.share_of_the_first() < 0.6
     traffic.first.outcome = Retry("http_503")
     traffic.share_of_the_first()
@@ -133,8 +138,34 @@ def test_a_provider_that_is_down_loses_its_traffic_within_a_minute_and_gets_it_b
     traffic.world.close()
 
 
+DOWN = (
+    # messages every ten seconds, weights, what the first answers
+    (30, (1.0, 1.0), InDoubt("read_timeout")),
+    (6, (1.0, 1.0), Retry("http_503")),
+    (3, (1.0, 1.0), InDoubt("read_timeout")),
+    (30, (9.0, 1.0), Retry("http_503")),
+    (6, (9.0, 1.0), InDoubt("read_timeout")),
+)
+
+
+@on_sqlite
+@pytest.mark.slow
+@pytest.mark.parametrize(("messages", "weights", "outcome"), DOWN)
+def test_nine_tenths_go_elsewhere_after_a_minute_whatever_the_traffic_and_the_weights(
+    store: Store, messages: int, weights: tuple[float, float], outcome: Outcome
+) -> None:
+    traffic = Traffic(store, messages, weights)
+    traffic.share_of_the_first()
+    traffic.first.outcome = outcome
+    traffic.share_of_the_first()
+    assert traffic.share_of_the_first(minutes=3) <= 0.1
+    traffic.world.close()
+
+
+@on_sqlite
+@pytest.mark.slow
 def test_traffic_leaves_one_that_is_slow_and_stays_when_all_are(store: Store) -> None:
-    traffic = Traffic(store, messages=40)
+    traffic = Traffic(store, messages=30)
     traffic.first.seconds = traffic.second.seconds = 10.0
     assert 0.4 < traffic.share_of_the_first(minutes=2) < 0.6
     assert traffic.changes() == []
@@ -173,6 +204,11 @@ def test_weights() -> None:
     drawn = Counter(post.choose("email", "a", {}, number / 100) for number in range(100))
     assert drawn == {"one": 75, "other": 25}
     assert post.choose("email", "a", {}, 0.1, avoid="one") == "other"
+    # What one loses goes to the others, whatever its weight.
+    drawn = Counter(post.choose("email", "a", {"one": 0.5}, number / 100) for number in range(100))
+    assert drawn == {"one": 38, "other": 62}
+    drawn = Counter(post.choose("email", "a", {"one": 0.2, "other": 0.2}, number / 100) for number in range(100))
+    assert drawn == {"one": 75, "other": 25}
     assert post.choose("sms", "a", {}, 0.1) is None
 
 
