@@ -44,8 +44,6 @@ ACTIVE_EVENT_TYPES = (
 )
 # Events about products that say something of a person's interest in them.
 PRODUCT_EVENT_TYPES = ("product_viewed", "added_to_cart", "removed_from_cart", "checkout_started", "ordered")
-# What a source tells of a product in an event, as text.
-PRODUCT_PARTS = ("product_id", "sku", "name", "url", "image_url", "price", "currency", "quantity")
 # The traits that are columns of observations and profiles, in the order of documents.
 CORE_TRAITS = (
     *("first_name", "last_name", "email", "phone", "date_of_birth", "street", "city", "region", "postcode"),
@@ -71,12 +69,6 @@ Json = FieldType("json", "JSON", pl.String, "a JSON document")
 UtcTime = FieldType("utc_time", "TIMESTAMPTZ", _UTC, "a point in time, UTC")
 CalendarDate = FieldType("date", "DATE", pl.Date, "a calendar date")
 Money = FieldType("money", "DECIMAL(18,2)", pl.Decimal(18, 2), "an amount; the currency is a separate column")
-ProductLines = FieldType(
-    "product_lines",
-    f"STRUCT({', '.join(f'{part} VARCHAR' for part in PRODUCT_PARTS)})[]",
-    pl.List(pl.Struct(dict.fromkeys(PRODUCT_PARTS, pl.String))),
-    "products, as the source tells of them",
-)
 Currency = FieldType("currency", "VARCHAR", pl.String, "ISO 4217 code", pattern=r"^[A-Z]{3}$")
 
 WebUrl = FieldType("web_url", "VARCHAR", pl.String, "address on the web", pattern=r"^https?://[^\s@]+$")

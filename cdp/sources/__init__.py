@@ -43,7 +43,7 @@ MAPPED = Table(
         Column("amount", f.Money),
         Column("currency", f.Text),
         Column("properties", f.Json),
-        Column("products", f.ProductLines, False, "the products that the event is about"),
+        Column("products", f.Json, False, "a list of those that the event is about, by the columns of event_products"),
         Column("customer_id", f.Text),
         Column("first_name", f.Text),
         Column("last_name", f.Text),

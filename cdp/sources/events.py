@@ -103,9 +103,9 @@ select
     happened_at as occurred_at, message_ref, campaign_ref,
     is_machine, money as amount, currency,
     if(position = 1, properties, null) as properties,
-    if(position = 1 and coalesce(product_id, sku) is not null, [{
-        'product_id': product_id, 'sku': sku, 'name': product_name, 'url': product_url, 'image_url': image_url,
-        'price': price, 'currency': currency, 'quantity': quantity}], null) as products,
+    if(position = 1 and coalesce(product_id, sku) is not null, json_array(json_object('product_id', product_id,
+        'sku', sku, 'name', product_name, 'url', product_url, 'image_url', image_url, 'price', price,
+        'quantity', quantity)), null) as products,
     customer_id, given_name as first_name, family_name as last_name, email, phone, date_of_birth, street,
         city,
     region, postcode, country, language, timezone, device_token, anonymous_id, external_ids, is_verified,

@@ -31,16 +31,18 @@ with item as (
         coalesce(m.is_claim, false) as is_claim, m.credential, m.amount,
         case when regexp_matches(upper(m.currency), '^[A-Z]{3}$') then upper(m.currency) end as currency, m.properties,
         -- Anybody may have a write key: what it tells of a product is which one, never a name, a link or a price.
-        if(m.event_type is null, null, list_filter(list_transform(m.products, lambda line: {
+        list_filter(list_transform(from_json(if(m.event_type is null, null, m.products), '[{
+            "product_id": "VARCHAR", "sku": "VARCHAR", "name": "VARCHAR", "url": "VARCHAR", "image_url": "VARCHAR",
+            "price": "VARCHAR", "currency": "VARCHAR", "quantity": "VARCHAR"}]'), lambda line: {
             'product_id': coalesce(short_text(line.product_id, 200), short_text(line.sku, 200)),
             'sku': short_text(line.sku, 200),
             'name': if(m.is_claim, null, short_text(line.name, 200)),
             'url': if(m.is_claim, null, web_url(line.url)),
             'image_url': if(m.is_claim, null, web_url(line.image_url)),
             'price': if(m.is_claim, null, positive(try_cast(line.price as decimal(18, 2)))),
-            'currency': if(m.is_claim, null, nullif(regexp_extract(upper(line.currency), '^[A-Z]{3}$'), '')),
+            'currency': if(m.is_claim, null, nullif(regexp_extract(upper(coalesce(line.currency, m.currency)), '^[A-Z]{3}$'), '')),
             'quantity': positive(try_cast(line.quantity as decimal(12, 3)))::double
-        }), lambda line: line.product_id is not null)) as products,
+        }), lambda line: line.product_id is not null) as products,
         coalesce(m.is_verified, false) as is_verified,
         m.consent_channel, m.consent_purpose, m.consent_topic, m.consent_state, m.consent_scope, m.consent_basis,
         m.consent_method, case when m.consent_at between timestamptz '1990-01-01' and m.received_at + interval 1 day then m.consent_at

@@ -77,21 +77,7 @@ _EVENTS: Mapping[str, tuple[str | None, str]] = {
     "push notification bounced": ("push", "bounced"),
 }
 
-# A product in the properties of an event of the e-commerce spec, or in their list `products`.
-_PRODUCT = """"product_id": "VARCHAR", "productId": "VARCHAR", "sku": "VARCHAR", "name": "VARCHAR",
-            "url": "VARCHAR", "image_url": "VARCHAR", "imageUrl": "VARCHAR", "price": "VARCHAR",
-            "currency": "VARCHAR", "quantity": "VARCHAR\""""
-
-
 _PRODUCT_KINDS = ", ".join(f"'{kind}'" for kind in PRODUCT_EVENT_TYPES)
-
-
-def _product(row: str) -> str:
-    """SQL of a product as a line of `products`, from a struct of the keys in `_PRODUCT`."""
-    return f"""{{'product_id': coalesce({row}.product_id, {row}."productId"), 'sku': {row}.sku,
-            'name': {row}.name, 'url': {row}.url, 'image_url': coalesce({row}.image_url, {row}."imageUrl"),
-            'price': {row}.price, 'currency': coalesce({row}.currency, p.currency), 'quantity': {row}.quantity}}"""
-
 
 # The maximum length of the API's identifiers. PostgreSQL limits index entries to 2,704 bytes.
 _MAX_ID = 512
@@ -214,9 +200,6 @@ person as (
 ),
 read as (
     select *,
-        -- Only events about products have their products read: it costs a second parse.
-        from_json(if(named.kind in ({_PRODUCT_KINDS}), properties, null), '{{{_PRODUCT},
-            "products": [{{{_PRODUCT}}}]}}') as shown,
         coalesce(named.way, place) as way,
         case
             when "type" = 'track' and event_text is not null then coalesce(named.kind, 'custom')
@@ -266,8 +249,8 @@ select
             then json_merge_patch(properties, json_object('order_id', p."orderId"))
         else properties
     end as properties,
-    if(len(shown.products) > 0, list_transform(shown.products, lambda line: {_product("line")}),
-        if(shown is null, null, [{_product("shown")}])) as products,
+    if(kind in ({_PRODUCT_KINDS}), if(json_array_length(properties, '$.products') > 0, properties->'$.products',
+        json_array(properties)), null) as products,
     user_id as customer_id,
     coalesce(own."firstName", own.first_name, known."firstName", known.first_name,
         regexp_replace(full_name, '\s+\S+$', '')) as first_name,

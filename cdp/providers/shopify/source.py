@@ -192,10 +192,9 @@ select
         'discount_codes', list_transform(o.discount_codes, lambda discount: discount.code),
         'products', if(part = 'item', o.line_items, null)) end as properties,
     -- A variant is named by its SKU; the title is the product's. Line items have neither links nor pictures.
-    if(part = 'item', list_transform(o.line_items, lambda line: {{
-        'product_id': line.product_id, 'sku': line.sku, 'name': line.title,
-        'url': null::varchar, 'image_url': null::varchar,
-        'price': line.price, 'currency': o.currency, 'quantity': line.quantity}}), null) as products,
+    if(part = 'item', to_json(list_transform(o.line_items, lambda line: {{
+        'product_id': line.product_id, 'sku': line.sku, 'name': line.title, 'price': line.price,
+        'quantity': line.quantity}})), null) as products,
     c.id as customer_id,
     coalesce(nullif(c.first_name, ''), o.billing_address.first_name) as first_name,
     coalesce(nullif(c.last_name, ''), o.billing_address.last_name) as last_name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -171,25 +172,21 @@ def test_segment_time(times: Item, occurred_at: str) -> None:
     assert row["occurred_at"] == at(occurred_at)
 
 
-LINE = dict.fromkeys(("product_id", "sku", "name", "url", "image_url", "price", "currency", "quantity"))
 MUG = {"product_id": "5", "sku": "G-5", "name": "Mug", "price": 18.99, "url": "https://x.example/mug"}
-MUG_LINE = {**LINE, **MUG, "price": "18.99"}
-PRODUCTS: tuple[tuple[str, Item, list[Row] | None], ...] = (
+PRODUCTS: tuple[tuple[str, Item, list[Item] | None], ...] = (
     # the event, its properties, the products that it is about
-    ("Product Viewed", MUG, [MUG_LINE]),
-    ("Product Viewed", {**MUG, "currency": "USD", "quantity": 2}, [{**MUG_LINE, "currency": "USD", "quantity": "2"}]),
-    ("Product Added", {"product_id": 7}, [{**LINE, "product_id": "7"}]),
-    ("Product Removed", {"productId": "7", "imageUrl": "https://x.example/i"},
-     [{**LINE, "product_id": "7", "image_url": "https://x.example/i"}]),
-    ("Order Completed", {"order_id": "1", "currency": "EUR", "products": [MUG, {"sku": "G-6", "currency": "CHF"}]},
-     [{**MUG_LINE, "currency": "EUR"}, {**LINE, "sku": "G-6", "currency": "CHF"}]),
-    ("Checkout Started", {"products": [{"product_id": "7"}]}, [{**LINE, "product_id": "7"}]),
+    ("Product Viewed", MUG, [MUG]),
+    ("Product Removed", {"product_id": 7}, [{"product_id": 7}]),
+    ("Order Completed", {"order_id": "1", "products": [MUG, {"sku": "G-6"}]}, [MUG, {"sku": "G-6"}]),
+    ("Checkout Started", {"products": [{"product_id": "7"}]}, [{"product_id": "7"}]),
+    ("Product Added", {**MUG, "products": []}, [{**MUG, "products": []}]),
+    ("Product Added", {**MUG, "products": "x"}, [{**MUG, "products": "x"}]),
     ("Song Played", MUG, None),
     ("Order Refunded", {"products": [MUG]}, None),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(("event", "properties", "lines"), PRODUCTS)
-def test_the_products_of_an_event(event: str, properties: Item, lines: list[Row] | None) -> None:
+def test_the_products_of_an_event(event: str, properties: Item, lines: list[Item] | None) -> None:
     [row] = mapped("segment", {**TRACK, "event": event, "properties": properties})
-    assert row["products"] == lines
+    assert (json.loads(row["products"]) if row["products"] else None) == lines

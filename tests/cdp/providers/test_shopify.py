@@ -90,12 +90,8 @@ def test_the_line_items_of_an_order_are_its_products() -> None:
     item = {"product_id": 632910392, "variant_id": 39072856, "sku": "IPOD2008GREEN", "title": "IPod Nano - 8gb",
             "variant_title": "green", "name": "IPod Nano - 8gb - green", "price": "199.00", "quantity": 1}  # fmt: skip
     ordered, refunded = mapped("shopify", {**ORDER, "line_items": [item], "refunds": [REFUND]})
-    assert ordered["products"] == [
-        {
-            **{"product_id": "632910392", "sku": "IPOD2008GREEN", "name": "IPod Nano - 8gb", "url": None},
-            **{"image_url": None, "price": "199.00", "currency": ordered["currency"], "quantity": "1"},
-        }
-    ]
+    named = {"product_id": "632910392", "sku": "IPOD2008GREEN", "name": "IPod Nano - 8gb"}
+    assert json.loads(ordered["products"]) == [{**named, "price": "199.00", "quantity": "1"}]
     assert refunded["products"] is None
 
 
