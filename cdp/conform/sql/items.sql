@@ -32,15 +32,18 @@ with item as (
         case when regexp_matches(upper(m.currency), '^[A-Z]{3}$') then upper(m.currency) end as currency, m.properties,
         -- Anybody may have a write key: what it tells of a product is which one, never a name, a link or a price.
         list_filter(list_transform(from_json(if(m.event_type is null, null, m.products), '[{
-            "product_id": "VARCHAR", "sku": "VARCHAR", "name": "VARCHAR", "url": "VARCHAR", "image_url": "VARCHAR",
-            "price": "VARCHAR", "currency": "VARCHAR", "quantity": "VARCHAR"}]'), lambda line: {
-            'product_id': coalesce(short_text(line.product_id, 200), short_text(line.sku, 200)),
+            "product_id": "VARCHAR", "productId": "VARCHAR", "sku": "VARCHAR", "name": "VARCHAR", "url": "VARCHAR",
+            "image_url": "VARCHAR", "imageUrl": "VARCHAR", "price": "VARCHAR", "currency": "VARCHAR",
+            "quantity": "VARCHAR"}]'), lambda line: {
+            'product_id': coalesce(short_text(line.product_id, 200), short_text(line."productId", 200),
+                short_text(line.sku, 200)),
             'sku': short_text(line.sku, 200),
             'name': if(m.is_claim, null, short_text(line.name, 200)),
             'url': if(m.is_claim, null, web_url(line.url)),
-            'image_url': if(m.is_claim, null, web_url(line.image_url)),
+            'image_url': if(m.is_claim, null, web_url(coalesce(line.image_url, line."imageUrl"))),
             'price': if(m.is_claim, null, positive(try_cast(line.price as decimal(18, 2)))),
-            'currency': if(m.is_claim, null, nullif(regexp_extract(upper(coalesce(line.currency, m.currency)), '^[A-Z]{3}$'), '')),
+            'currency': if(m.is_claim, null,
+                nullif(regexp_extract(upper(coalesce(line.currency, m.currency)), '^[A-Z]{3}$'), '')),
             'quantity': positive(try_cast(line.quantity as decimal(12, 3)))::double
         }), lambda line: line.product_id is not null) as products,
         coalesce(m.is_verified, false) as is_verified,

@@ -83,6 +83,7 @@ PRODUCTS: tuple[tuple[dict[str, Any], dict[str, Any] | None], ...] = (
     # a call about a product, what is kept of it; values that are not listed are not known
     (viewed("a", **TELLING), {**TELLING, "product_id": "5", "price": Decimal("9.50"), "currency": "EUR"}),
     (viewed("n", products=[{"product_id": "6"}, 5, None, {"name": "Mug"}]), {"product_id": "6"}),
+    (viewed("p", product_id=None, productId="6"), {"product_id": "6"}),
     (viewed("m", currency="USD", products=[{"product_id": "6"}]), {"product_id": "6", "currency": "USD"}),
     (viewed("b", product_id=None, sku="G-5"), {"product_id": "G-5", "sku": "G-5"}),
     (viewed("c", product_id=" ", name="Mug"), None),
