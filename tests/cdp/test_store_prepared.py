@@ -26,7 +26,7 @@ ADD = Prepared(live_engagement.insert())
 
 
 def event(event_id: str, at: datetime = NOW, **changes: Any) -> dict[str, Any]:
-    values = (event_id, "prf_ann", "email", "clicked", None, at, False, 7, None)
+    values = (event_id, "prf_ann", "email", "clicked", None, at, False, 7, None, None)
     return dict(zip(COLUMNS, values, strict=True)) | changes
 
 
