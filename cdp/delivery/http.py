@@ -6,6 +6,7 @@ answer may stand for a message that was taken: sending it again may send it twic
 
 from __future__ import annotations
 
+import logging
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from threading import Lock
 import httpx
 
 from cdp.delivery import Dispatch, InDoubt, Outcome, Refused, Retry, Setting, Settings
+
+# httpx logs every URL, and that of a provider may hold a secret, such as a bot's token.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 # The time to connect, and to wait for the answer.
 _TIMEOUT = httpx.Timeout(30, connect=5, pool=30)
