@@ -49,7 +49,7 @@ create or replace temp macro short_text(t, most) as
 create or replace temp macro positive(number) as if(number > 0, number, null);
 -- An address with an @ may hold somebody's e-mail, or lead elsewhere than it seems to.
 create or replace temp macro web_url(t) as
-    if(length(trim(t)) <= 500 and regexp_full_match(trim(t), 'https?://[^\\s@"''<>\\\\^`{|}]+')
+    if(length(trim(t)) <= 500 and regexp_full_match(trim(t), 'https?://[^\s@"''<>\\^`{|}]+')
         and not contains(t, '%40'), trim(t), null);
 -- A text has to have this many brackets to be this deep, which costs little to see. Outside of strings, the innermost
 -- pairs are taken away, a level each time.
