@@ -29,6 +29,8 @@ MAPPED = Table(
         Column("source", f.Text, True, "filled in by the engine"),
         Column("refused", f.Text, False, "reason code; the item is a reject"),
         Column("refused_detail", f.Text, False, "which field is wrong; never a value"),
+        Column("person_field", f.Text, False, "the source's name of what identifies the person, for refusals"),
+        Column("time_field", f.Text, False, "the source's name of occurred_at, for refusals"),
         Column("event_key", f.Text, False, "the provider's id of the event; the payload's hash where it has none"),
         Column("channel", f.Text),
         Column("event_type", f.Text, False, "none: the item only describes a person"),

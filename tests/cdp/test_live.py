@@ -15,6 +15,7 @@ import pytest
 
 from cdp.errors import Unavailable, UsageError
 from cdp.live import LiveItem, Outcome, Receipt, Receiver, inbox
+from cdp.live.receive import Refusal
 from cdp.live.resolve import ATTEMPTS, founded_by
 from cdp.people import live_layer
 from cdp.people.lookup import lookup
@@ -149,6 +150,43 @@ def test_payloads_of_any_form(receiver: Receiver, store: Store) -> None:
         ("clicked", 1),
         ("opened", 2),
     ]
+
+
+FUTURE = (NOW + timedelta(days=3)).isoformat()
+CLIENTS_FIELDS: tuple[tuple[str, Any, str, str], ...] = (
+    # a source, a payload, why it is refused, and the field as the client named it
+    ("segment", {"type": "track", "event": "e", "userId": "u", "timestamp": FUTURE}, "time_in_future", "timestamp"),
+    ("segment", {"type": "page", "userId": "u", "timestamp": "1970-01-01T00:00:00Z"}, "bad_time", "timestamp"),
+    (
+        "segment",
+        {"type": "page", "userId": "u", "originalTimestamp": FUTURE},
+        "time_in_future",
+        "originalTimestamp",
+    ),
+    ("sendgrid", {"event": "open", "email": "nobody", "timestamp": 1782907200}, "no_identifier", "email"),
+    ("sendgrid", {"event": "open", "email": "a@b.example", "timestamp": 4102444800}, "time_in_future", "timestamp"),
+    ("mailgun", {"event": "opened", "recipient": "nobody", "timestamp": 1782907200.5}, "no_identifier", "recipient"),
+    (
+        "postmark",
+        {"RecordType": "Delivery", "Recipient": "a@b.example", "DeliveredAt": FUTURE},
+        "time_in_future",
+        "DeliveredAt",
+    ),
+    (
+        "shopify",
+        {"id": 1, "email": "a@b.example", "orders_count": 0, "created_at": FUTURE},
+        "time_in_future",
+        "created_at",
+    ),
+)
+
+
+@pytest.mark.parametrize(("source", "payload", "reason", "field"), CLIENTS_FIELDS)
+def test_a_refusal_names_the_clients_field(
+    receiver: Receiver, source: str, payload: Any, reason: str, field: str
+) -> None:
+    found = receiver.refusals(source, [LiveItem("m", payload)], NOW)
+    assert found == {0: Refusal(reason, field)}
 
 
 def test_text_that_databases_do_not_accept(receiver: Receiver, store: Store) -> None:

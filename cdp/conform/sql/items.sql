@@ -17,9 +17,9 @@ with item as (
             when m.is_claim and (m.event_type = 'resubscribed' or m.consent_state = 'granted') then 'not_authorised'
         end) as reason,
         case when m.refused is not null then m.refused_detail
-            when reason = 'no_identifier' then 'nothing in the row identifies a person'
+            when reason = 'no_identifier' then coalesce(m.person_field, 'nothing in the row identifies a person')
             when reason = 'not_authorised' then 'a claim may withdraw consent, not grant it: that takes the scope consents:write'
-            when reason is not null then 'occurred_at' end as detail,
+            when reason is not null then coalesce(m.time_field, 'occurred_at') end as detail,
         d.observation_id,
         case when m.event_type is not null then md5(concat_ws(chr(31), m.source, coalesce(m.event_key,
             md5(concat_ws(chr(31), m.channel, m.event_type, m.event_name, m.occurred_at, m.message_ref, m.amount,

@@ -38,13 +38,15 @@ read as (
 )
 select
     file_id, line_number, received_at,
+    'instance_id' as person_field,
+    'event_timestamp' as time_field,
     case
         when kind is null then 'unknown_event'
         when device is null then 'no_identifier'
         when isfinite(happened_at) is not true then 'bad_time'
     end as refused,
-    case refused when 'unknown_event' then 'event' when 'no_identifier' then 'instance_id'
-        when 'bad_time' then 'event_timestamp' end as refused_detail,
+    case refused when 'unknown_event' then 'event' when 'no_identifier' then person_field
+        when 'bad_time' then time_field end as refused_detail,
     -- A message to a topic reaches many devices under one id.
     message_id || ':' || device || ':' || event as event_key,
     'push' as channel,

@@ -90,13 +90,15 @@ judged as (
 )
 select
     file_id, line_number, received_at,
+    if(part = 'echo', 'recipient.id', 'sender.id') as person_field,
+    'timestamp' as time_field,
     case
         when part = 'other' then 'unsupported'
         when psid is null then 'no_identifier'
         when happened_at is null then 'bad_time'
     end as refused,
-    case refused when 'unsupported' then 'messaging' when 'bad_time' then 'timestamp'
-        when 'no_identifier' then if(part = 'echo', 'recipient.id', 'sender.id') end as refused_detail,
+    case refused when 'unsupported' then 'messaging' when 'bad_time' then time_field
+        when 'no_identifier' then person_field end as refused_detail,
     case part
         when 'message' then message.mid || ':received'
         when 'echo' then message.mid || ':sent'

@@ -56,6 +56,9 @@ read as (
 )
 select
     file_id, line_number, received_at,
+    if("RecordType" in ('Bounce', 'SpamComplaint'), 'Email', 'Recipient') as person_field,
+    case "RecordType" when 'Delivery' then 'DeliveredAt' when 'SubscriptionChange' then 'ChangedAt'
+        when 'Open' then 'ReceivedAt' when 'Click' then 'ReceivedAt' else 'BouncedAt' end as time_field,
     case
         when kind is null then 'unknown_event'
         when address is null then 'no_identifier'
@@ -63,10 +66,8 @@ select
     end as refused,
     case refused
         when 'unknown_event' then if("RecordType" = 'SubscriptionChange', 'SuppressSending', 'RecordType')
-        when 'no_identifier' then if("RecordType" in ('Bounce', 'SpamComplaint'), 'Email', 'Recipient')
-        when 'bad_time' then case "RecordType" when 'Delivery' then 'DeliveredAt'
-            when 'SubscriptionChange' then 'ChangedAt' when 'Open' then 'ReceivedAt' when 'Click' then 'ReceivedAt'
-            else 'BouncedAt' end
+        when 'no_identifier' then person_field
+        when 'bad_time' then time_field
     end as refused_detail,
     coalesce("RecordType" || ':' || "ID",
         concat_ws(':', "RecordType", "MessageID", lower(address), stated_time, "OriginalLink")) as event_key,

@@ -33,14 +33,16 @@ read as (
 )
 select
     file_id, line_number, received_at,
+    'address' as person_field,
+    'at' as time_field,
     case
         when coalesce(event in ('delivered', 'bounced', 'complained', 'opened', 'clicked'), false) is false
             then 'unknown_event'
         when recipient is null then 'no_identifier'
         when isfinite(happened_at) is not true then 'bad_time'
     end as refused,
-    case refused when 'unknown_event' then 'event' when 'no_identifier' then 'address' when 'bad_time' then 'at' end
-        as refused_detail,
+    case refused when 'unknown_event' then 'event' when 'no_identifier' then person_field
+        when 'bad_time' then time_field end as refused_detail,
     id as event_key,
     channel,
     event as event_type,

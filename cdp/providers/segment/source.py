@@ -211,6 +211,9 @@ read as (
 )
 select
     file_id, line_number, received_at,
+    'userId, anonymousId' as person_field,
+    case when "timestamp" is not null then 'timestamp' when "originalTimestamp" is not null then 'originalTimestamp'
+        else 'receivedAt' end as time_field,
     case
         when form <> 'OBJECT' then 'malformed'
         when kind is null and "type" is distinct from 'alias' then 'unknown_event'
@@ -221,9 +224,9 @@ select
     case refused
         when 'malformed' then 'not an object of finite numbers and valid text, of at most 32 KB and {MAX_DEPTH} levels'
         when 'unknown_event' then if("type" = 'track', 'event', 'type')
-        when 'no_identifier' then 'userId, anonymousId'
+        when 'no_identifier' then person_field
         when 'bad_identifier' then 'an id is longer than {_MAX_ID} characters'
-        when 'bad_time' then 'timestamp'
+        when 'bad_time' then time_field
     end as refused_detail,
     nullif("messageId", '') as event_key,
     way as channel,

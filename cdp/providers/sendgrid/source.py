@@ -44,13 +44,15 @@ read as (
 )
 select
     file_id, line_number, received_at,
+    'email' as person_field,
+    'timestamp' as time_field,
     case
         when nullif(trim(event), '') is null then 'unknown_event'
         when address is null then 'no_identifier'
         when happened_at is null then 'bad_time'
     end as refused,
-    case refused when 'unknown_event' then 'event' when 'no_identifier' then 'email'
-        when 'bad_time' then 'timestamp' end as refused_detail,
+    case refused when 'unknown_event' then 'event' when 'no_identifier' then person_field
+        when 'bad_time' then time_field end as refused_detail,
     sg_event_id as event_key,
     'email' as channel,
     case event

@@ -115,6 +115,10 @@ read as (
 )
 select
     file_id, line_number, received_at,
+    case word when 'Bounce' then 'bouncedRecipients' when 'Complaint' then 'complainedRecipients'
+        when 'Delivery' then 'recipients' when 'DeliveryDelay' then 'delayedRecipients'
+        else 'mail.destination' end as person_field,
+    'timestamp' as time_field,
     case
         when kind is null then 'unknown_event'
         when address is null or word in ('Open', 'Click', 'Subscription') and recipient_count > 1
@@ -123,10 +127,8 @@ select
     end as refused,
     case refused
         when 'unknown_event' then 'eventType'
-        when 'no_identifier' then case word when 'Bounce' then 'bouncedRecipients'
-            when 'Complaint' then 'complainedRecipients' when 'Delivery' then 'recipients'
-            when 'DeliveryDelay' then 'delayedRecipients' else 'mail.destination is not one address' end
-        when 'bad_time' then 'timestamp'
+        when 'no_identifier' then person_field || if(person_field = 'mail.destination', ' is not one address', '')
+        when 'bad_time' then time_field
     end as refused_detail,
     concat_ws(':', mail."messageId", word, lower(address), coalesce(bounce."feedbackId", complaint."feedbackId",
         stated_time), click.link, change."topicName") as event_key,

@@ -163,6 +163,9 @@ fact as (
 )
 select
     file_id, line_number, received_at,
+    if(kind = 'customer', 'id, email, phone', 'customer') as person_field,
+    case part when 'cancellation' then 'cancelled_at' when 'refund' then 'refunds.created_at'
+        else if(kind = 'customer' and c.updated_at is not null, 'updated_at', 'created_at') end as time_field,
     case
         when kind is null then 'unsupported'
         when o.test then 'test_order'
@@ -172,10 +175,8 @@ select
     end as refused,
     case refused when 'unsupported'
         then 'neither an order nor a customer nor a checkout' when 'test_order' then 'test'
-        when 'no_identifier' then 'customer' when 'bad_amount' then 'total_price'
-        when 'bad_time' then case part when 'cancellation' then 'cancelled_at' when 'refund'
-            then 'refunds.created_at'
-            else 'created_at' end end as refused_detail,
+        when 'no_identifier' then person_field when 'bad_amount' then 'total_price'
+        when 'bad_time' then time_field end as refused_detail,
     event_key,
     case when event_type is not null then if(o.source_name = 'pos', 'store', 'web') end as channel,
     event_type,

@@ -66,6 +66,8 @@ read as (
 )
 select
     file_id, line_number, received_at,
+    'chat.id' as person_field,
+    'date' as time_field,
     case
         when part = 'other' or chat.type <> 'private' then 'unsupported'
         when kind is null then 'unknown_event'
@@ -75,8 +77,8 @@ select
     case refused
         when 'unsupported' then if(part = 'other', 'neither message nor my_chat_member', 'chat.type')
         when 'unknown_event' then 'new_chat_member.status'
-        when 'no_identifier' then 'chat.id'
-        when 'bad_time' then 'date'
+        when 'no_identifier' then person_field
+        when 'bad_time' then time_field
     end as refused_detail,
     if(part = 'message', chat_id || ':' || message.message_id, concat_ws(':', 'member', chat_id, told_at, status))
         as event_key,

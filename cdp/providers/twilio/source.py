@@ -64,6 +64,11 @@ message as (
         nullif(trim(coalesce(hook."SentDate", hook."DateSent", hook."Timestamp",
             rest.date_sent, rest.date_updated, rest.date_created)), '') as stated_time,
         hook."MessageSid" is not null or hook."SmsSid" is not null as is_webhook,
+        case when hook."SentDate" is not null then 'SentDate' when hook."DateSent" is not null then 'DateSent'
+            when hook."Timestamp" is not null then 'Timestamp' when rest.date_sent is not null then 'date_sent'
+            when rest.date_updated is not null then 'date_updated'
+            when rest.date_created is not null then 'date_created' else 'SentDate' end as time_field,
+        rest.sid is not null as is_rest,
         nullif(trim(hook."ProfileName"), '') as profile_name,
         hook."FromCountry" as from_country,
         hook."ToCountry" as to_country,
@@ -110,13 +115,16 @@ read as (
 )
 select
     file_id, line_number, received_at,
+    if(is_rest, if(is_inbound, 'from', 'to'), if(is_inbound, 'From', 'To')) as person_field,
+    time_field,
     case
         when kind is null then 'unknown_event'
         when number is null then 'no_identifier'
         when isfinite(happened_at) is not true then 'bad_time'
     end as refused,
-    case refused when 'unknown_event' then 'Status' when 'bad_time' then 'SentDate'
-        when 'no_identifier' then if(is_inbound, 'From', 'To') end as refused_detail,
+    case refused when 'unknown_event' then case when is_rest then 'status' when is_webhook then 'MessageStatus'
+        else 'Status' end when 'bad_time' then time_field
+        when 'no_identifier' then person_field end as refused_detail,
     sid || ':' || if(is_inbound, 'received', kind) as event_key,
     if(sender like 'whatsapp:%' or recipient like 'whatsapp:%', 'whatsapp', 'sms') as channel,
     kind as event_type,

@@ -76,6 +76,8 @@ read as (
 )
 select
     file_id, line_number, received_at,
+    if(is_inbound, 'from', 'to') as person_field,
+    'timestamp' as time_field,
     case
         when medium <> 'sms' then 'unsupported'
         when kind is null then 'unknown_event'
@@ -83,8 +85,7 @@ select
         when isfinite(happened_at) is not true then 'bad_time'
     end as refused,
     case refused when 'unsupported' then 'channel' when 'unknown_event' then 'status'
-        when 'bad_time' then 'timestamp' when 'no_identifier' then if(is_inbound, 'from', 'to') end
-        as refused_detail,
+        when 'bad_time' then time_field when 'no_identifier' then person_field end as refused_detail,
     message_uuid || ':' || if(is_inbound, 'received', word) as event_key,
     'sms' as channel,
     kind as event_type,

@@ -94,16 +94,17 @@ read as (
 )
 select
     file_id, line_number, received_at,
+    case part when 'status' then 'recipient_id' when 'message' then 'from' else 'wa_id' end as person_field,
+    'timestamp' as time_field,
     case
         when part = 'other' then 'unsupported'
         when kind is null then 'unknown_event'
         when digits is null then 'no_identifier'
         when happened_at is null then 'bad_time'
     end as refused,
-    case refused when 'unsupported' then 'field' when 'bad_time' then 'timestamp'
+    case refused when 'unsupported' then 'field' when 'bad_time' then time_field
         when 'unknown_event' then if(part = 'status', 'status', 'value')
-        when 'no_identifier' then case part when 'status' then 'recipient_id' when 'message' then 'from'
-            else 'wa_id' end end as refused_detail,
+        when 'no_identifier' then person_field end as refused_detail,
     case part when 'status' then ref || ':' || word when 'message' then ref || ':received'
         else concat_ws(':', 'preference', digits, told_at, detail, word) end as event_key,
     'whatsapp' as channel,

@@ -107,6 +107,21 @@ def test_every_line_of_the_sample_has_an_outcome(source: Source, path: Path) -> 
     assert sum(row["refused"] is not None for row in rows) <= max(5, len(items) // 100)
 
 
+@pytest.mark.parametrize(
+    ("source", "path"),
+    [(source, path) for source in READY for path in sample_files() if source.claims_name(path.name)],
+    ids=lambda value: value.name,
+)
+def test_a_source_says_what_its_payloads_call_person_and_time(source: Source, path: Path) -> None:
+    items = [item for item, _ in zip(sample_items(path), range(200), strict=False)]
+    for row in rows_with_outcomes(source.select, items):
+        text = json.dumps(items[row["line_number"] - 1])
+        for field in ("person_field", "time_field"):
+            # A webhook of a moment says none.
+            is_said = any(f'"{name.rpartition(".")[2]}"' in text for name in row[field].split(", "))
+            assert is_said or row["occurred_at"] == row["received_at"], row[field]
+
+
 FIRST_RECORDS = [
     ("sendgrid", SENDGRID),
     ("sendgrid", {**SENDGRID, "type": "bounce", "userId": "u1"}),
