@@ -46,6 +46,8 @@ class ProductLine(NamedTuple):
 def with_told(known: PersonProducts, lines: Iterable[ProductLine]) -> PersonProducts:
     """What was published, and what events have told since."""
     lines = list(lines)
+    if not lines:
+        return known
     bought_at: dict[str, str] = {}
     for line in lines:
         if line.event_type == "ordered":

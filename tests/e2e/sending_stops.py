@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from cdp.ids import sortable_id
 from cdp.sending.accepting import SEND
-from cdp.sending.broadcasts import BROADCAST, Broadcast, start
+from cdp.sending.broadcasts import BROADCAST, start
 from cdp.sending.tables import broadcast_people, message_attempts, messages
 from cdp.store import Connection, Store, open_store
 from cdp.work.tables import work_items
@@ -29,7 +29,7 @@ from tests import webhook_senders as senders
 from tests.delivery.fakes import Providers, Taken, serving
 from tests.e2e.installation import authorised, installed
 from tests.sending.ledgers import wait_until
-from tests.sending.world import LIBRARY, World, addresses_of, profile_id_of
+from tests.sending.world import LIBRARY, World, addresses_of, new_broadcast, profile_id_of
 
 AT_ONCE = 8
 # The longest time between a message and its stop.
@@ -124,22 +124,13 @@ class Trial:
         """Start a broadcast whose people have been gathered, and return its id."""
         now, content = datetime.now(UTC), LIBRARY.require("welcome")
         broadcast_id = sortable_id("bct", now)
-        begun = Broadcast(
+        begun = new_broadcast(
+            content,
+            now,
             broadcast_id=broadcast_id,
-            client_id="shop",
             segment="some",
-            template=content.name,
-            template_version=content.version,
-            purpose="marketing",
-            topic=None,
             campaign=self.name,
-            data=None,
-            rate=None,
-            holdout=0.0,
-            starts_at=now,
             state="running",
-            created_at=now,
-            changed_at=now,
             is_gathered=True,
         )
         people = [profile_id_of(name) for name in self.chance.sample(BYSTANDERS, IN_A_BROADCAST)]

@@ -27,7 +27,7 @@ from cdp.content.library import Library
 from cdp.content.model import Template
 from cdp.decision.tables import decisions, offer_claims
 from cdp.delivery import Accepted, Dispatch, Outcome, Push, Retry, Setting, Settings
-from cdp.sending.broadcasts import Broadcast, start
+from cdp.sending.broadcasts import start
 from cdp.sending.states import FAILED, UNSENT
 from cdp.sending.tables import broadcasts, message_attempts, messages
 from cdp.store import Store, open_store
@@ -36,7 +36,7 @@ from tests.cdp.deciding import policy
 from tests.cdp.work.chaos import Role, context, kept_up, utc_now
 from tests.sending.chaos import RealClock
 from tests.sending.ledgers import is_any_open, wait_until
-from tests.sending.world import LIBRARY, Recorder, World, profile_id_of
+from tests.sending.world import LIBRARY, Recorder, World, new_broadcast, profile_id_of
 
 context.set_forkserver_preload([__name__])
 
@@ -110,7 +110,7 @@ def _sending(folder: Path, store: Store, rule: str, people: int, seed: int, rate
         world.people(*names[begun : begun + PUBLISHED_AT_ONCE])
     with store.write() as connection:
         for template in world.library.templates.values():
-            start(connection, _broadcast(template, rate))
+            start(connection, new_broadcast(template, datetime.now(UTC), rate=rate))
     roles: list[Role] = [
         partial(send_all, str(folder / f"ledger-{number}"), rule, people, seed) for number in range(WORKERS)
     ]
@@ -195,27 +195,6 @@ def _template(discount: str) -> Compiled:
         {"title": "Sale", "purpose": "marketing", "offer": offer, "languages": {"en": words}}
     )
     return compile_template(f"sale_{discount[2:]}", template, LIBRARY.brand)
-
-
-def _broadcast(template: Compiled, rate: int | None) -> Broadcast:
-    now = datetime.now(UTC)
-    return Broadcast(
-        broadcast_id=f"bct_{template.name}",
-        client_id="shop",
-        segment=template.name,
-        template=template.name,
-        template_version=template.version,
-        purpose="marketing",
-        topic=None,
-        campaign=template.name,
-        data=None,
-        rate=rate,
-        holdout=0.0,
-        starts_at=now,
-        state="gathering",
-        created_at=now,
-        changed_at=now,
-    )
 
 
 def _is_finished(store: Store) -> bool:

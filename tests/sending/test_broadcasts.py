@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +16,6 @@ from cdp.errors import Unavailable
 from cdp.people.published import PublishedChanges, apply_publish
 from cdp.sending.accepting import SEND
 from cdp.sending.broadcasts import (
-    Broadcast,
     Broadcasts,
     CannotChange,
     at_once,
@@ -30,7 +28,7 @@ from cdp.sending.broadcasts import (
 )
 from cdp.sending.planning import FALLBACK
 from cdp.work import Batch, Kind, Runner, queue
-from tests.sending.world import NOW, World
+from tests.sending.world import NOW, World, new_broadcast
 
 # So long somebody is given to come to where they wait.
 SECONDS = 0.3
@@ -40,26 +38,10 @@ EVERYBODY = tuple(f"person{number}" for number in range(120))
 def begin(world: World, **changes: Any) -> str:
     """Start a broadcast to 120 people; its id."""
     world.segments["all"] = world.people(*EVERYBODY)
-    content = world.library.require("welcome")
-    broadcast = Broadcast(
-        broadcast_id="bct_1",
-        client_id="shop",
-        segment="all",
-        template=content.name,
-        template_version=content.version,
-        purpose="marketing",
-        topic=None,
-        campaign="welcome",
-        data=None,
-        rate=None,
-        holdout=0.0,
-        starts_at=NOW,
-        state="gathering",
-        created_at=NOW,
-        changed_at=NOW,
-    )
+    template = world.library.require("welcome")
+    broadcast = new_broadcast(template, NOW, broadcast_id="bct_1", segment="all", **changes)
     with world.store.write() as connection:
-        start(connection, replace(broadcast, **changes))
+        start(connection, broadcast)
     return broadcast.broadcast_id
 
 

@@ -19,6 +19,7 @@ from cdp.consent import ContactPoint, Suppression, contact_point_id
 from cdp.consent.ledger import keep_contact_points, record, suppress
 from cdp.consent.links import UnsubscribeLinks
 from cdp.consent.statement import Statement
+from cdp.content.compiled import Compiled
 from cdp.content.library import Library, load_library
 from cdp.content.versions import Versions, keep_versions
 from cdp.decision.log import keep_policy
@@ -29,7 +30,7 @@ from cdp.people import live_layer
 from cdp.people.current import LiveEvent
 from cdp.people.published import PublishedChanges, apply_publish
 from cdp.sending.accepting import Wanted, accept, asking
-from cdp.sending.broadcasts import Broadcasts
+from cdp.sending.broadcasts import Broadcast, Broadcasts
 from cdp.sending.dispatching import Dispatcher
 from cdp.sending.fallbacks import Fallbacks
 from cdp.sending.messages import Message, messages_of
@@ -238,6 +239,14 @@ class World:
     def close(self) -> None:
         self.dispatcher.close()
         self.tools.close()
+
+
+def new_broadcast(template: Compiled, now: datetime, **more: Any) -> Broadcast:
+    """A broadcast of a template that begins now, to a segment and under a campaign of its name if none is given."""
+    made: dict[str, Any] = {"broadcast_id": f"bct_{template.name}", "segment": template.name, "campaign": template.name}
+    made |= {"template": template.name, "template_version": template.version, "client_id": "shop"}
+    made |= {"purpose": "marketing", "topic": None, "data": None, "rate": None, "holdout": 0.0, "state": "gathering"}
+    return Broadcast(**{**made, "starts_at": now, "created_at": now, "changed_at": now, **more})
 
 
 def profile_id_of(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from cdp.store import Store, open_store
 from cdp.warehouse import open_published
 from pipelines.publish.consents import record_consents
 from tests.cdp.providers.test_telegram import member, message
-from tests.pipelines.runs import NOW, run, sendgrid, settings_in, write_contacts, write_lines
+from tests.pipelines.runs import NOW, run, sendgrid, write_contacts, write_lines
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ungated")]
 
@@ -38,18 +38,6 @@ def sms(words: str, *, days: float) -> dict[str, str]:
         "Body": words,
         "Timestamp": at,
     }
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_in(tmp_path)
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    opened = open_store(settings.effective_store_url)
-    yield opened
-    opened.close()
 
 
 def entries(store: Store, *points: str) -> list[Entry]:

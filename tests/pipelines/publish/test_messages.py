@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,25 +13,13 @@ from cdp.live import LiveItem, Receiver
 from cdp.people.lookup import resolve
 from cdp.sending.messages import Message, insert, messages_of
 from cdp.settings import Settings
-from cdp.store import Store, open_store
-from tests.pipelines.runs import NOW, run, sendgrid, settings_in, write_lines
+from cdp.store import Store
+from tests.pipelines.runs import NOW, run, sendgrid, write_lines
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ungated")]
 
 SENT_AT = NOW - timedelta(hours=3)
 OURS, OTHERS, SILENT = (f"msg_{letter * 26}" for letter in "ABC")
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_in(tmp_path)
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    opened = open_store(settings.effective_store_url)
-    yield opened
-    opened.close()
 
 
 def message(message_id: str, **more: Any) -> Message:
