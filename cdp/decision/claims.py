@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -14,6 +15,14 @@ from cdp.store.prepared import Prepared, among
 
 _KEEP = Prepared.insert_new(offer_claims)
 _RELEASE = Prepared(offer_claims.delete().where(among(offer_claims.c.held_by, "holders")))
+_HAND_OVER = Prepared(
+    offer_claims.update()
+    .where(among(offer_claims.c.held_by, "holders"), offer_claims.c.handed_over_at.is_(None))
+    .values(handed_over_at=sa.bindparam("at"))
+)
+_TAKE_BACK = Prepared(
+    offer_claims.update().where(among(offer_claims.c.held_by, "holders")).values(handed_over_at=sa.null())
+)
 _CLAIMS = Prepared(
     sa.select(offer_claims.c.profile_id, *(offer_claims.c[column.name] for column in fields(Claim))).where(
         among(offer_claims.c.profile_id, "ids")
@@ -30,6 +39,18 @@ def release_claims(connection: Connection, holders: Sequence[str]) -> None:
     """End the claims of messages that do not go out."""
     if holders:
         _RELEASE.write(connection, [{"holders": list(holders)}])
+
+
+def hand_over_claims(connection: Connection, holders: Sequence[str], now: datetime) -> None:
+    """Write that the people get to know of these offers now."""
+    if holders:
+        _HAND_OVER.write(connection, [{"holders": list(holders)}], at=now)
+
+
+def take_back_claims(connection: Connection, holders: Sequence[str]) -> None:
+    """Write that the people have not got to know of these offers after all, and still may."""
+    if holders:
+        _TAKE_BACK.write(connection, [{"holders": list(holders)}])
 
 
 def claims_of(connection: Connection, profile_ids: Collection[str]) -> Iterator[tuple[str, Claim]]:

@@ -17,10 +17,11 @@ from cdp.consent import contact_point_id
 from cdp.decision import Claim, Decision, Facts, Planned, Question, decide
 from cdp.decision.claims import keep_claims, release_claims
 from cdp.decision.decide import assignments
-from cdp.decision.facts import Asked, Subject, addresses_of, gather, subjects_of
+from cdp.decision.facts import Asked, addresses_of, gather, subjects_of
 from cdp.decision.policy import Policy
 from cdp.decision.tables import decisions, holdouts, policies
 from cdp.errors import CdpError, NotFound
+from cdp.people.holding import hold_people
 from cdp.people.reading import read_people
 from cdp.store import Connection, Store
 from cdp.store.columns import UtcTime
@@ -32,12 +33,6 @@ _KEEP_POLICY = sa.text(
     "insert into policies (policy_hash, version, document, first_used_at) "
     "values (:policy_hash, :version, :document, :first_used_at) on conflict (policy_hash) do nothing"
 ).bindparams(sa.bindparam("first_used_at", type_=UtcTime))
-
-# Locks last until the commit; they are taken in a fixed order to avoid deadlocks.
-_LOCK_PROFILES = sa.text(
-    "select pg_advisory_xact_lock(key) from (select distinct hashtextextended(profile_id, 0) as key "
-    "from unnest(:profile_ids) as profile_id order by key) as keys"
-).bindparams(sa.bindparam("profile_ids", type_=sa.ARRAY(sa.Text)))
 
 
 @dataclass(frozen=True)
@@ -120,7 +115,7 @@ def decide_and_log(connection: Connection, asked: Sequence[Asked], policy: Polic
         now: UTC, read before the transaction began.
     """
     subjects = subjects_of(connection, asked)
-    _lock_profiles(connection, subjects)
+    hold_people(connection, {one.person.profile_id for one in subjects if one.person})
     made = list(_decide_in_order(asked, gather(connection, subjects, now), policy, now))
     _INSERT.write(connection, [_row(one, policy) for one in made])
     _keep_promises(connection, made, policy)
@@ -131,13 +126,6 @@ def rehearse(connection: Connection, asked: Sequence[Asked], policy: Policy, now
     """The decisions that `decide_and_log` would make, without logging them: nothing counts against caps."""
     facts = gather(connection, subjects_of(connection, asked), now)
     return [one.decision for one in _decide_in_order(asked, facts, policy, now)]
-
-
-def _lock_profiles(connection: Connection, subjects: Sequence[Subject]) -> None:
-    """Wait for other decisions about the same people. SQLite has only one writer at a time anyway."""
-    if connection.dialect.name == "postgresql":
-        ids = [one.person.profile_id for one in subjects if one.person]
-        connection.execute(_LOCK_PROFILES, {"profile_ids": ids})
 
 
 _KEEP_HOLDOUT = Prepared.insert_new(holdouts)

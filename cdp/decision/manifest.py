@@ -17,7 +17,7 @@ MANIFEST: Manifest = {
     ),
     "offer_claims": Lines(
         "delete",
-        columns(describes="scope terms terms_hash claimed_at until", refers="profile_id held_by"),
+        columns(describes="scope terms terms_hash claimed_at until handed_over_at", refers="profile_id held_by"),
         "profile_id",
     ),
     "holdouts": Lines("delete", columns(describes="name is_held_out since", refers="profile_id"), "profile_id"),

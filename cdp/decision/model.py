@@ -31,7 +31,7 @@ class Claim:
     """Terms that a person has been promised.
 
     until: None if the offer has no end of its own; the policy gives it one. held_by: the message, the decision or the
-    event that promised them.
+    event that promised them. handed_over_at: since when the person may know of them.
     """
 
     scope: str
@@ -40,6 +40,7 @@ class Claim:
     until: datetime | None
     claimed_at: datetime
     held_by: str
+    handed_over_at: datetime | None = None
 
 
 @dataclass(frozen=True)

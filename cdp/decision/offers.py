@@ -67,7 +67,7 @@ def offer_gate(offer: OfferTerms | None, claims: Sequence[Claim], rules: OfferRu
     ]
     if not others:
         return OfferVerdict(Reason("offer", None, "pass", "no_other_terms"), offer)
-    first = min(others, key=lambda claim: claim.claimed_at)
+    first = min(others, key=_standing)
     if rules.on_conflict == "keep_first_terms" and offer.is_adaptable and _kind(first.terms) == _kind(offer.terms):
         kept = replace(offer, terms=first.terms, terms_hash=first.terms_hash, ends_at=_ends_at(first, rules))
         return OfferVerdict(Reason("offer", None, "pass", "first_terms_kept", first.held_by), kept)
@@ -80,27 +80,22 @@ def _ends_at(claim: Claim, rules: OfferRules) -> datetime:
     return claim.until or claim.claimed_at + timedelta(days=rules.open_ended_days)
 
 
-def standing_gate(offer: OfferTerms, held_by: str, claims: Sequence[Claim], rules: OfferRules, now: datetime) -> Reason:
+def standing_gate(offer: OfferTerms, claims: Sequence[Claim], rules: OfferRules, now: datetime) -> Reason:
     """Whether the offer of a message that waits still stands: people who have merged since share their claims, and a
     newer offer may have superseded it while it was in the hands of its provider.
-
-    Args:
-        held_by: the message, whose claim it is.
     """
-    own = next((claim for claim in claims if claim.held_by == held_by), None)
-    others = [
-        claim
-        for claim in claims
-        if claim.scope == offer.scope and _ends_at(claim, rules) > now and claim.terms_hash != offer.terms_hash
-    ]
-    ahead = [claim for claim in others if own is None or _is_ahead(claim, own, rules)]
-    if not ahead:
+    live = [claim for claim in claims if claim.scope == offer.scope and _ends_at(claim, rules) > now]
+    if not live:
         return Reason("offer", None, "pass", "no_other_terms")
-    return Reason("offer", None, "fail", "other_terms_claimed", min(ahead, key=_age).held_by)
+    stands = max(live, key=_age) if rules.on_conflict == "supersede" else min(live, key=_standing)
+    if stands.terms_hash == offer.terms_hash:
+        return Reason("offer", None, "pass", "no_other_terms")
+    return Reason("offer", None, "fail", "other_terms_claimed", stands.held_by)
 
 
-def _is_ahead(claim: Claim, own: Claim, rules: OfferRules) -> bool:
-    return _age(claim) > _age(own) if rules.on_conflict == "supersede" else _age(claim) < _age(own)
+def _standing(claim: Claim) -> tuple[bool, datetime, str]:
+    """Terms that the person may know of stand before others. Those claimed first need not be: people can merge."""
+    return claim.handed_over_at is None, claim.handed_over_at or claim.claimed_at, claim.held_by
 
 
 def _age(claim: Claim) -> tuple[datetime, str]:

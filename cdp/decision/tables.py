@@ -52,6 +52,8 @@ offer_claims = sa.Table(
     time("claimed_at"),
     # Of an offer with no end of its own, the policy says when it ends.
     time("until", optional=True),
+    # When it was on its way to the person.
+    time("handed_over_at", optional=True),
 )
 sa.Index("ix_offer_claims_held_by", offer_claims.c.held_by)
 

@@ -23,9 +23,11 @@ from cdp.content.compiled import Compiled
 from cdp.content.liquid import ContentRefused
 from cdp.content.rendering import Inline, Values, render
 from cdp.decision import Facts
+from cdp.decision.claims import hand_over_claims, take_back_claims
 from cdp.decision.facts import Subject, gather
 from cdp.decision.unsubscribing import link_for
 from cdp.delivery import Accepted, Dispatch, InDoubt, Outcome, Refused, Retry
+from cdp.people.holding import hold_people
 from cdp.people.reading import Person, read_people
 from cdp.products.choosing import Shown
 from cdp.products.filling import Showing, products_for
@@ -35,7 +37,7 @@ from cdp.sending.attempts import Attempt
 from cdp.sending.broadcasts import BROADCAST_CANCELLED, LOOK_AT_PAUSED, states_among
 from cdp.sending.gates import refusal
 from cdp.sending.health import points_of
-from cdp.sending.messages import Message, content_of, messages_of, update, versions_in
+from cdp.sending.messages import Message, content_of, messages_of, recipients_of, update, versions_in
 from cdp.sending.personal import values_for
 from cdp.sending.planning import plan_for_silence, try_next
 from cdp.sending.rates import Rates
@@ -108,7 +110,9 @@ class Dispatcher:
     def _start(self, settling: Settling, batch: Batch) -> list[_Ready]:
         """The messages that go out now, their attempts written as started; the other items are settled."""
         connection, now = settling.connection, batch.clock()
-        found = messages_of(connection, [item.key for item in settling.items], locked=True)
+        ids = [item.key for item in settling.items]
+        hold_people(connection, recipients_of(connection, ids))
+        found = messages_of(connection, ids, locked=True)
         pairs = [(item, found[item.key]) for item in settling.items if item.key in found]
         earlier = log.attempts_of(connection, list(found))
         pairs = self._settle_unknown(settling, pairs, earlier, now)
@@ -126,6 +130,7 @@ class Dispatcher:
         ]
         update(connection, started)
         log.start(connection, [one.attempt for one in ready])
+        hand_over_claims(connection, [one.message_id for one in started if one.offer], now)
         for one in ready:
             settling.keep(one.item)
         return [replace(one, message=message) for one, message in zip(ready, started, strict=True)]
@@ -296,7 +301,7 @@ class Dispatcher:
         log.end(connection, [_closed(one) for one in ended])
         current = messages_of(connection, [one.ready.message.message_id for one in ended], locked=True)
         held = {item.seq for item in settling.items}
-        changed, failed, stopped = [], [], []
+        changed, failed, stopped, deferred = [], [], [], []
         for one in ended:
             before = current[one.ready.message.message_id]
             after = self._after(before, one.outcome, now)
@@ -307,9 +312,12 @@ class Dispatcher:
                 stopped.append(after)
             if after.state == "queued":
                 self._again(settling, one, after, now, is_held=one.ready.item.seq in held)
+            if after.state == "queued" and isinstance(one.outcome, Retry):
+                deferred.append(after)
         update(connection, changed)
         suppress(connection, [_gone(one.ready, now) for one in ended if _is_gone(one.outcome)], now)
         give_back(connection, [*failed, *stopped], now)
+        take_back_claims(connection, [one.message_id for one in deferred if one.offer])
         try_next(connection, failed, now)
         plan_for_silence(connection, [one for one in changed if one.state in ("unknown", "accepted", "sent")], now)
 

@@ -28,7 +28,7 @@ def refusal(message: Message, facts: Facts, policy: Policy, now: datetime) -> Re
     ]
     if message.offer:
         terms = offer_terms(Offer.model_validate_json(message.offer))
-        reasons.append(standing_gate(terms, message.message_id, facts.claims, policy.offers, now))
+        reasons.append(standing_gate(terms, facts.claims, policy.offers, now))
     return next((one for one in reasons if one.verdict == "fail"), None)
 
 

@@ -58,6 +58,7 @@ COLUMNS = tuple(messages.c[name] for name in _NAMES)
 
 _INSERT = Prepared(messages.insert())
 _BY_ID = Prepared(sa.select(*COLUMNS).where(among(messages.c.message_id, "ids")))
+_RECIPIENTS = Prepared(sa.select(messages.c.profile_id).where(among(messages.c.message_id, "ids")))
 # On PostgreSQL, other writers of these messages wait. SQLite has one writer at a time anyway.
 _LOCKED = Prepared(sa.select(*COLUMNS).where(among(messages.c.message_id, "ids")).with_for_update())
 
@@ -71,6 +72,11 @@ def messages_of(connection: Connection, ids: Collection[str], *, locked: bool = 
     """The messages with these ids, by id; `locked` within a write transaction that changes them."""
     statement = _LOCKED if locked else _BY_ID
     return {row[0]: message_of(row) for row in statement.rows(connection, ids=ids)} if ids else {}
+
+
+def recipients_of(connection: Connection, ids: Collection[str]) -> set[str]:
+    """The profiles that these messages are to, as asked for: they may have been merged since."""
+    return {profile_id for (profile_id,) in _RECIPIENTS.rows(connection, ids=ids) if profile_id} if ids else set()
 
 
 def message_of(row: Sequence[object]) -> Message:

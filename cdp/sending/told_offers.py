@@ -54,5 +54,8 @@ def _claims(told: Iterable[Told], offers: dict[str, Offer | None], now: datetime
         offer = offers[one.offer]
         if offer and (offer.ends_at is None or offer.ends_at > now):
             terms = terms_of(offer.scope, canonical(offer.terms), offer.ends_at)
-            claim = Claim(terms.scope, terms.terms, terms.terms_hash, offer.ends_at, one.occurred_at, one.event_id)
+            told_at = one.occurred_at
+            claim = Claim(
+                terms.scope, terms.terms, terms.terms_hash, offer.ends_at, told_at, one.event_id, handed_over_at=told_at
+            )
             yield one.profile_id, claim

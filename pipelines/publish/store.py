@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from cdp.people.holding import publishing
 from cdp.people.published import (
     PublishedChanges,
     apply_publish,
@@ -63,7 +64,7 @@ def update_store(
         changes = _changes(warehouse, connection, run_id, published_at)
         products_gone, products_new = _product_changes(warehouse, connection)
     absorbed = inbox.landed_unnoted(warehouse, store, landing)
-    with store.write() as connection:
+    with publishing(store) as connection:
         for documents in slices(warehouse, "changed_documents"):
             apply_publish(connection, PublishedChanges(published_at, profiles_upsert=documents))
         apply_publish(connection, PublishedChanges(published_at, profiles_delete=gone, **changes))

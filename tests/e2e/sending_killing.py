@@ -81,6 +81,8 @@ def survive(home: Path, store_url: str, kills: int, seed: int, *, servers: int =
                 time.sleep(chance.uniform(0, MOST_PAUSE))
                 installation.replace_one(chance)
         installation.kill_all()
+        # A message that is refused again and again would only make the end longer.
+        providers.chances = ()
         let_time_pass(store)
         installation.start()
         wait_until(lambda: not is_any_open(store), "messages are still to be sent")

@@ -320,8 +320,8 @@ def _is_wrong_after(rule: str, merged_at: datetime, of_both: Sequence[_Sent]) ->
             for one, started_at in late
             for other in of_both
         )
-    first = min((one for one in of_both if one.started_at), key=lambda one: one.created_at)
-    return any(one.discount != first.discount for one, _ in late)
+    _, first = min((one.started_at, one.discount) for one in of_both if one.started_at)
+    return any(one.discount != first for one, _ in late)
 
 
 # Times are read before their transactions begin.

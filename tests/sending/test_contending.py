@@ -21,8 +21,6 @@ def test_nobody_gets_two_prices(store_url: str, tmp_path: Path, rule: str) -> No
     assert {name: getattr(found, name) for name in MUST_BE_NONE} == dict.fromkeys(MUST_BE_NONE, 0)
 
 
-# On PostgreSQL it does not hold yet: a run that unites two people can commit while messages to both are on their way.
 @pytest.mark.slow
-@pytest.mark.backends("sqlite")
 def test_nor_do_people_who_become_one_meanwhile(store_url: str, tmp_path: Path) -> None:
     assert contend_while_merging(tmp_path, store_url, "keep_first_terms", people=80, seed=1, seconds=2) == 0

@@ -144,6 +144,31 @@ def test_people_who_have_become_one_before_their_messages_are_sent_get_one_price
     world.close()
 
 
+@pytest.mark.parametrize("is_refused_for_now", [False, True])
+def test_of_people_who_have_become_one_the_terms_that_they_got_stand(store: Store, *, is_refused_for_now: bool) -> None:
+    world = with_rule(store, "keep_first_terms")
+    [ann, bob] = world.people("ann", "bob")
+    if is_refused_for_now:
+        world.recorder.script = [Retry("http_503", is_providers=False)]
+    dear, cheap, other = (Offer(**SKIS, discount=Decimal(discount)) for discount in ("0.1", "0.3", "0.2"))
+    older = world.send(bob, "spring_sale", offer=dear, at=NOW + timedelta(minutes=20))
+    world.clock.advance(minutes=1)
+    newer = world.send(ann, "spring_sale", offer=cheap)
+    world.work()
+    world.merge("ann", "bob")
+    world.clock.advance(minutes=30)
+    world.work()
+    later = world.send(ann, "spring_sale", offer=other)
+    world.work()
+    found = [world.message(one.message_id) for one in (older, newer, later)]
+    stands = older if is_refused_for_now else newer
+    assert {one.message_id for one in found if one.state == "accepted"} == {stands.message_id, later.message_id}
+    assert (
+        json.loads(str(world.message(later.message_id).offer))["discount"] == json.loads(str(stands.offer))["discount"]
+    )
+    world.close()
+
+
 def test_one_price_in_two_spellings_is_one(store: Store) -> None:
     world = with_rule(store, "block")
     [ann] = world.people("ann")

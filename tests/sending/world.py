@@ -28,6 +28,7 @@ from cdp.delivery import Accepted, Dispatch, Outcome, Setting, Settings
 from cdp.ids import crockford
 from cdp.people import live_layer
 from cdp.people.current import LiveEvent
+from cdp.people.holding import publishing
 from cdp.people.published import PublishedChanges, apply_publish
 from cdp.sending.accepting import Wanted, accept, asking
 from cdp.sending.broadcasts import Broadcast, Broadcasts
@@ -163,7 +164,7 @@ class World:
             identifiers_insert=_rows(empty.identifiers_insert, [(*one, survivor) for one in held]),
             aliases_upsert=_rows(empty.aliases_upsert, [(one, survivor, "run_1") for one in gone]),
         )
-        with self.store.write() as connection:
+        with publishing(self.store) as connection:
             apply_publish(connection, changes)
 
     def send(self, profile_id: str, template: str = "welcome", **wanted: Any) -> Message:

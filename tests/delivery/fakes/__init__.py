@@ -86,7 +86,7 @@ class Providers:
         self.taken: list[Taken] = []
         self.calls: list[Called] = []
         self.faults: list[Fault] = []
-        self._chances = chances
+        self.chances = chances
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
@@ -124,7 +124,7 @@ class Providers:
 
     def _by_chance(self) -> Fault | None:
         drawn = self._random.random()
-        for chance, fault in self._chances:
+        for chance, fault in self.chances:
             if drawn < chance:
                 return fault
             drawn -= chance
