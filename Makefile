@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := cdp identity pipelines api
 
-.PHONY: demo test fast check bench docs lock clean
+.PHONY: demo test long fast check bench docs lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/cdp demo
 
 test: $(VENV)/.dev-installed
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=20 --durations-min=5
+	$(BIN)/python -m pytest -m 'not long' -n auto --dist loadfile --no-loadscope-reorder --durations=20 --durations-min=5
+
+# The rest of the tests: servers that are killed, other people's SDKs and browsers, whole populations.
+long: $(VENV)/.dev-installed
+	$(BIN)/python -m pytest -m long -n auto --dist loadfile --no-loadscope-reorder --durations=20 --durations-min=5
 
 # On every save: neither end to end, nor what is marked slow, nor PostgreSQL.
 fast: $(VENV)/.dev-installed

@@ -1,7 +1,8 @@
 """For all tests: stores, the fast tier, and properties without a deadline, which would say more of the machine.
 
 `--fast` (`make fast`) leaves out tests/e2e, what is marked `slow`, and PostgreSQL, and tries fewer examples of each
-property; it names what has become too slow for it. What takes more than a second of the processor belongs marked.
+property; it names what has become too slow for it. What takes more than a second of the processor belongs marked. What
+is marked `long` is run by `make long`, and the rest by `make test`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("fast" if config.getoption("fast") else "unhurried")
     config.addinivalue_line("markers", "backends(*names): the kinds of store that a test runs on, where not on each")
+    config.addinivalue_line("markers", "long: takes many seconds, in processes of its own; `make long` runs these")
     config.addinivalue_line("markers", "slow: takes more than a second of the processor; left out by --fast")
 
 
@@ -39,13 +41,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    slow = [item for item in items if item.get_closest_marker("slow") or END_TO_END in item.path.parents]
+    slow = [item for item in items if _is_marked(item, "slow", "long") or END_TO_END in item.path.parents]
     if config.getoption("fast"):
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
     # Files that take long go first, so that no worker is left alone with one at the end.
     slow_files = {item.path for item in slow}
     items.sort(key=lambda item: item.path not in slow_files)
+
+
+def _is_marked(item: pytest.Item, *names: str) -> bool:
+    return any(item.get_closest_marker(name) for name in names)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

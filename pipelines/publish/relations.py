@@ -9,7 +9,7 @@ PROVIDED = {
     "interest_json()": "a row of `interests` in a document",
     "known_rows": "the store's rows for the relation they are compared with",
     "publishing": "the run, and when the platform accepted its first message: run_id, first_message_at",
-    "metrics_json()": "the JSON text of a profile's metrics",
+    "metrics_documents": "the JSON text of each profile's metrics: profile_id, metrics",
     "core_traits_of()": "the core traits of a profile, as a struct of texts",
     "trait_evidence_json()": "a row of `trait_evidence` in a document",
     "identifier_json()": "a row of `identifiers` in a document",

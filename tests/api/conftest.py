@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from api import configuration
+from cdp.content.library import load_library
 from tests.api.service import Service
 from tests.api.warehouse import publish_warehouse
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loaded_once() -> Iterator[None]:
+    """Templates are tried with the longest values as they are loaded: once is enough for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(configuration, "load_library", cache(load_library))
+        yield
 
 
 @pytest.fixture

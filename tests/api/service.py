@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import httpx
 import polars as pl
-import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from api import configuration
 from api.app import create_app
 from cdp.access.clients import SCOPES, NewClient, add_client
-from cdp.content.library import load_library
 from cdp.people.published import PublishedChanges, apply_publish
 from cdp.runs.ledger import record_run
 from cdp.settings import DATA, Settings, WebhookSecrets
@@ -81,10 +78,6 @@ class Clock:
         self.now += timedelta(**by)
 
 
-# Templates are tried with the longest values as they are loaded: once is enough for all tests.
-_library = cache(load_library)
-
-
 @dataclass
 class Service:
     """`reader` may read profiles and segments, `sender` may only request decisions, `everything` has all scopes."""
@@ -105,9 +98,7 @@ class Service:
             policy=self.policy,
             public_url="https://cdp.example.com/",
         )
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(configuration, "load_library", _library)
-            self.app: FastAPI = create_app(self.settings, clock=self.clock)
+        self.app: FastAPI = create_app(self.settings, clock=self.clock)
         self.http = TestClient(self.app, raise_server_exceptions=False)
         self.store = open_store(self.settings.effective_store_url)
 

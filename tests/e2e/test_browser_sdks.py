@@ -20,7 +20,10 @@ from cdp.store import open_store
 from tests.e2e.browser import FOUND, Page, browser
 from tests.e2e.command import cdp, serving
 
-pytestmark = pytest.mark.skipif(FOUND is None, reason="there is no Chromium on this machine")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(FOUND is None, reason="there is no Chromium on this machine"),
+]
 
 SECONDS = 30
 CALLS = """
@@ -73,7 +76,7 @@ def site(folder: Path) -> Iterator[str]:
     """The files of a folder as a web site, and its URL."""
     handler = functools.partial(_Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield f"http://localhost:{server.server_port}"
         server.shutdown()

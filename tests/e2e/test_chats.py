@@ -22,6 +22,8 @@ from tests.delivery.fakes import serving as providers_serving
 from tests.delivery.fakes import telegram as fake_telegram
 from tests.e2e.command import Command, cdp, serving, token
 
+pytestmark = pytest.mark.long
+
 CHAT = "1111111"
 SCOPES = ("messages:send", "messages:read", "profiles:read", "consents:read")
 

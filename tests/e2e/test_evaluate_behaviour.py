@@ -6,8 +6,12 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.command import SAMPLE, Command, cdp
 from tests.e2e.conftest import SampleRun
+
+pytestmark = pytest.mark.long
 
 
 def test_scores_and_hours_beat_simple_rules_and_come_near_the_upper_bound(sample_run: SampleRun) -> None:

@@ -13,6 +13,8 @@ import pytest
 from tests.e2e.command import Answer, Command, cdp
 from tests.e2e.conftest import Homes, SampleRun
 
+pytestmark = pytest.mark.long
+
 Trained = tuple[Path, dict[str, Any]]
 
 

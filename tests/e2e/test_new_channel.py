@@ -16,6 +16,8 @@ import pytest
 
 from tests.e2e.command import ROOT
 
+pytestmark = pytest.mark.long
+
 ROW = """    Channel(
         "voice",
         "Phone calls",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.command import cdp
 
 LINE = '{"type":"track","event":"Song Played","userId":"u1","messageId":"m1","timestamp":"2026-07-01T12:00:00Z"}\n'
@@ -39,6 +41,7 @@ def test_no_other_command_leaves_anything_open(tmp_path: Path) -> None:
     assert open_to_others(home) == []
 
 
+@pytest.mark.long
 def test_what_an_earlier_version_left_open_is_closed(tmp_path: Path) -> None:
     home, logs = tmp_path / "home", tmp_path / "segment.jsonl"
     logs.write_text(LINE)

@@ -14,6 +14,8 @@ from tests.e2e import sending_killing, sending_stops
 from tests.e2e.sending_once import REQUESTS, repeat
 from tests.sending.ledgers import MUST_BE_NONE
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_kills_of_servers_and_workers_send_nothing_twice_and_lose_nothing(backend: str, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def send_until_it_ends(url: str, key: str, sender: int, acknowledged: list[str])
                 acknowledged.append(message_id)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_acknowledged_events_survive_a_shutdown(backend: str, tmp_path: Path) -> None:
     home = tmp_path / "var"
@@ -98,6 +99,7 @@ def _count(page: str) -> float:
     return next(float(line.split()[-1]) for line in page.splitlines() if line.startswith(name))
 
 
+@pytest.mark.long
 def test_a_limit_is_that_of_all_workers(tmp_path: Path) -> None:
     home = tmp_path / "var"
     home.mkdir()
@@ -109,6 +111,7 @@ def test_a_limit_is_that_of_all_workers(tmp_path: Path) -> None:
     assert 17 <= sum(status != 429 for status in statuses) <= 24, statuses
 
 
+@pytest.mark.long
 @on_linux
 def test_workers_are_replaced_one_by_one_without_a_gap(tmp_path: Path) -> None:
     home = tmp_path / "var"
@@ -131,6 +134,7 @@ def test_workers_are_replaced_one_by_one_without_a_gap(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.long
 @on_linux
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_killed_workers_lose_and_double_nothing(backend: str, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from segment.analytics.client import Client
 
 from tests.e2e.command import CDP, ROOT, Command, environment, free_port, in_this_process
 
+pytestmark = pytest.mark.long
+
 PROGRAMS = Path(__file__).with_name("sdks")
 # How each SDK comes out, by call: page calls and their like are `viewed`, alias only says who is who.
 CALLS = {"identified": 1, "viewed": 2, "custom": 51}

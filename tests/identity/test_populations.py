@@ -30,7 +30,7 @@ from tests.identity.observations import (
     warehouse_of,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 Population = dict[str, dict[str, Any]]
 

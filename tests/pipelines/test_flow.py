@@ -403,6 +403,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return folders
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("ungated")
 @pytest.mark.parametrize("point", KILL_POINTS)
 def test_a_killed_run_leaves_a_sound_state_and_the_next_one_heals_it(killed: dict[str, Path], point: str) -> None:

@@ -1,7 +1,7 @@
 -- reads: conformed.events, conformed.observations, identity.aliases, identity.identifier_values, identity.identifiers
--- reads: landing.files, products.interests, profiles.metrics, profiles.profiles, profiles.traits, runs.runs
--- reads: segments.channel_preferences, segments.memberships, core_traits, message_channels, people, wanted
--- reads: core_traits_of(), identifier_json(), interest_json(), last_reply_json(), membership_json(), metrics_json()
+-- reads: landing.files, products.interests, profiles.profiles, profiles.traits, runs.runs
+-- reads: segments.channel_preferences, segments.memberships, core_traits, message_channels, metrics_documents, people, wanted
+-- reads: core_traits_of(), identifier_json(), interest_json(), last_reply_json(), membership_json()
 -- reads: preference_json(), recent_message_json()
 -- reads: trait_evidence_json()
 -- makes: nothing: a query
@@ -120,7 +120,7 @@ aliases as (
     select profile_id, list(old_profile_id order by old_profile_id) as aliases from identity.aliases group by profile_id
 ),
 metrics as (
-    select profile_id, metrics_json(m) as metrics from profiles.metrics m semi join wanted using (profile_id)
+    from metrics_documents semi join wanted using (profile_id)
 ),
 documents as (
     select p.profile_id, concat(

@@ -167,7 +167,7 @@ def serving(providers: Providers, port: int = 0) -> Iterator[Providers]:
 
     server = _Server(("127.0.0.1", port), Handler)
     providers.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield providers

@@ -395,6 +395,7 @@ KILL_POINTS = {
 }
 
 
+@pytest.mark.long
 @without_gate
 def test_a_killed_run_lands_nothing_twice(tmp_path: Path) -> None:
     base = settings_in(tmp_path / "base")
@@ -513,6 +514,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.long
 @without_gate
 @hypothesis_settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
