@@ -9,11 +9,12 @@ meanwhile, the gates are asked once more before the calls.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -54,6 +55,15 @@ MOST_AT_ONCE = 50
 LEASE = timedelta(minutes=2)
 # It is the message's expiry that ends its attempts.
 _BACKOFF: Backoff = doubling(timedelta(seconds=30), timedelta(hours=1), max_attempts=1_000)
+
+
+class _Passed(NamedTuple):
+    """A message that no gate holds back, with its person."""
+
+    item: Item
+    message: Message
+    person: Person
+    address: str
 
 
 @dataclass(frozen=True)
@@ -189,36 +199,45 @@ class Dispatcher:
         batch: Batch,
         now: datetime,
     ) -> list[_Ready]:
+        """The due messages that no gate holds back and that a provider has room for."""
         connection = settling.connection
+        passed = self._passed(connection, due, now)
+        messages = [one.message for one in passed]
+        versions = self._tools.versions.of(connection, versions_in(messages))
+        contents = {one.message_id: content_of(one, versions) for one in messages}
+        products = _products(connection, passed, contents)
+        points, rates, ready = points_of(connection), Rates(connection, self._tools.post, now), []
+        for one in passed:
+            message_id = one.message.message_id
+            attempts = earlier.get(message_id, ())
+            avoid = attempts[-1].provider if attempts else None
+            provider = self._tools.post.choose(str(one.message.channel), one.address, points, batch.chance(), avoid)
+            if provider is None:
+                settling.retry(one.item, "no_provider")
+            elif free_at := rates.take(provider):
+                settling.again(one.item, free_at)
+            else:
+                attempt = Attempt(message_id, len(attempts) + 1, provider, now)
+                values = self._values(one.message, one.person, products[message_id], now)
+                ready.append(_Ready(one.item, one.message, attempt, one.address, contents[message_id], values))
+        rates.keep()
+        return ready
+
+    def _passed(self, connection: Connection, due: Sequence[tuple[Item, Message]], now: datetime) -> list[_Passed]:
+        """The messages that may go out; those that a gate holds back are withdrawn."""
         subjects, facts_of_all = _known(connection, [one for _, one in due], now)
-        versions = self._tools.versions.of(connection, versions_in(one for _, one in due))
-        contents = {one.message_id: content_of(one, versions) for _, one in due}
-        products = _products(connection, [one for _, one in due], subjects, contents)
-        points, rates, ready, held_back = points_of(connection), Rates(connection, self._tools.post, now), [], []
+        passed, held_back = [], defaultdict[str, list[Message]](list)
         for (item, one), subject, facts in zip(due, subjects, facts_of_all, strict=True):
             reason = refusal(one, facts, self._tools.policy, now)
             if reason or subject.person is None:
-                held_back.append(replace(one, reason=reason.code if reason else "unknown_person"))
+                held_back[reason.code if reason else "unknown_person"].append(one)
                 continue
             address = next(held.value for held in facts.addresses if held.contact_point_id == one.contact_point_id)
             assert address
-            attempts = earlier.get(one.message_id, ())
-            avoid = attempts[-1].provider if attempts else None
-            provider = self._tools.post.choose(str(one.channel), address, points, batch.chance(), avoid)
-            if provider is None:
-                settling.retry(item, "no_provider")
-                continue
-            if free_at := rates.take(provider):
-                settling.again(item, free_at)
-                continue
-            attempt = Attempt(one.message_id, len(attempts) + 1, provider, now)
-            content, shown = contents[one.message_id], products[one.message_id]
-            values = self._values(one, subject.person, shown, now)
-            ready.append(_Ready(item, one, attempt, address, content, values))
-        rates.keep()
-        for one in held_back:
-            withdraw(connection, [one], "suppressed", one.reason, now)
-        return ready
+            passed.append(_Passed(item, one, subject.person, address))
+        for code, found in held_back.items():
+            withdraw(connection, found, "suppressed", code, now)
+        return passed
 
     def _look_again(
         self, ready: Sequence[_Ready], stated: int, batch: Batch
@@ -360,16 +379,12 @@ class Dispatcher:
 
 
 def _products(
-    connection: Connection,
-    messages: Sequence[Message],
-    subjects: Sequence[Subject],
-    contents: Mapping[str, Compiled | Inline | None],
+    connection: Connection, passed: Sequence[_Passed], contents: Mapping[str, Compiled | Inline | None]
 ) -> Mapping[str, Mapping[str, Sequence[Shown]]]:
     """The products that each message shows to its person."""
-    known = [(one, subject.person) for one, subject in zip(messages, subjects, strict=True) if subject.person]
-    showing = [Showing(person, contents[one.message_id], str(one.channel)) for one, person in known]
+    showing = [Showing(one.person, contents[one.message.message_id], str(one.message.channel)) for one in passed]
     found = products_for(connection, showing)
-    return {one.message_id: shown for (one, _), shown in zip(known, found, strict=True)}
+    return {one.message.message_id: shown for one, shown in zip(passed, found, strict=True)}
 
 
 def _known(connection: Connection, messages: Sequence[Message], now: datetime) -> tuple[list[Subject], list[Facts]]:
