@@ -77,19 +77,16 @@ def say(text: str) -> None:
     out.print(text, markup=False)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, folding: Collection[str] = ()) -> Table:
-    """A table with numbers right-aligned. If it is too wide, its widest column and those in `folding` fold."""
-    return _table(columns, list(rows), _figure, folding)
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, folding: Collection[str] = ()) -> RenderableType:
+    """A table with numbers right-aligned. If it is too wide, its widest column and those in `folding` fold; if that is
+    not enough, its rows stand one below the other.
+    """
+    return _fitting(columns, list(rows), _figure, folding, out.width)
 
 
 def frame(rows: pl.DataFrame, width: int | None = None) -> RenderableType:
     """A frame as a table, or as records one below the other if the table would be too wide."""
-    values = list(rows.iter_rows())
-    widths = sorted(_widths(rows.columns, values, _cell))
-    narrowest = sum(widths[:-1]) + min(widths[-1], NARROWEST_FOLD) + GAP * (len(widths) - 1)
-    if narrowest <= (width or out.width):
-        return _table(rows.columns, values, _cell)
-    return Group(*(_record(number, rows.columns, row) for number, row in enumerate(values, 1)))
+    return _fitting(rows.columns, list(rows.iter_rows()), _cell, (), width or out.width)
 
 
 def bars(shares: Mapping[str, tuple[float, str]]) -> Table:
@@ -118,33 +115,47 @@ def minute(time: str | datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _record(number: int, columns: Sequence[str], row: Sequence[Any]) -> Table:
+def _fitting(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    shown: Callable[[Any], str],
+    folding: Collection[str],
+    available: int,
+) -> RenderableType:
+    widths = _widths(columns, rows, shown)
+    widest = max(widths, default=0)
+    folds = [width == widest or name in folding for name, width in zip(columns, widths, strict=True)]
+    narrowest = sum(min(width, NARROWEST_FOLD) if fold else width for width, fold in zip(widths, folds, strict=True))
+    if narrowest + GAP * (len(widths) - 1) <= available:
+        return _table(columns, rows, shown, folds)
+    return Group(*(_record(number, columns, row, shown) for number, row in enumerate(rows, 1)))
+
+
+def _record(number: int, columns: Sequence[str], row: Sequence[Any], shown: Callable[[Any], str]) -> Table:
     made = Table(
         title=f"row {number}", title_justify="left", title_style="dim", box=None, show_header=False, pad_edge=False
     )
     made.add_column(style="dim", no_wrap=True)
     made.add_column(overflow="fold")
     for name, value in zip(columns, row, strict=True):
-        made.add_row(name, Text(_cell(value)))
+        made.add_row(name, Text(shown(value)))
     return made
 
 
 def _table(
-    columns: Sequence[str], rows: Sequence[Sequence[Any]], shown: Callable[[Any], str], folding: Collection[str] = ()
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], shown: Callable[[Any], str], folds: Sequence[bool]
 ) -> Table:
-    widths = _widths(columns, rows, shown)
     made = Table(header_style="dim", box=None, padding=(0, GAP, 0, 0), pad_edge=False)
     for position, name in enumerate(columns):
         numeric = bool(rows) and all(_is_number(row[position]) for row in rows)
-        folds = widths[position] == max(widths) or name in folding
-        made.add_column(name, justify="right" if numeric else "left", no_wrap=not folds, overflow="fold")
+        made.add_column(name, justify="right" if numeric else "left", no_wrap=not folds[position], overflow="fold")
     for row in rows:
         made.add_row(*(Text(shown(value)) for value in row))
     return made
 
 
 def _widths(columns: Sequence[str], rows: Iterable[Sequence[Any]], shown: Callable[[Any], str]) -> list[int]:
-    widths = [cell_len(name) for name in columns] or [0]
+    widths = [cell_len(name) for name in columns]
     for row in rows:
         widths = [max(width, cell_len(shown(value))) for width, value in zip(widths, row, strict=True)]
     return widths
