@@ -44,14 +44,13 @@ ACTIVE_EVENT_TYPES = (
 )
 # Events about products that say something of a person's interest in them.
 PRODUCT_EVENT_TYPES = ("product_viewed", "added_to_cart", "removed_from_cart", "checkout_started", "ordered")
-# The traits that are columns of observations and profiles, in the order of documents.
+# The traits that are columns of observations and profiles, in the order of documents. Messages say them, and they
+# decide where, when and in what language a person is written to: what a write key tells, which anybody may have, never
+# stands before what others have told of them.
 CORE_TRAITS = (
     *("first_name", "last_name", "email", "phone", "date_of_birth", "street", "city", "region", "postcode"),
     *("country", "language", "timezone"),
 )
-# The traits that decide where, when and in what language a person is written to. What a write key tells, which anybody
-# may have, never stands before what others have told about them.
-GUARDED_TRAITS = ("email", "phone", "country", "language", "timezone")
 LIFECYCLE_STAGES = ("new", "active", "at_risk", "lapsed", "won_back", "prospect", "dormant")
 IDENTIFIER_TYPES = ("email", "phone", "device_token", "anonymous_id", "customer_id", *PLATFORM_ID_TYPES)
 

@@ -19,6 +19,7 @@ from api.segment_com.body import InvalidPayload, PayloadTooLarge
 from cdp.ids import random_id
 from cdp.json_text import MAX_DEPTH, depth_of, may_be_deep
 from cdp.live import LiveItem
+from cdp.sources import STAMP
 
 MAX_EVENT_BYTES = 32 * 1024
 MAX_BATCH_EVENTS = 2_500
@@ -28,7 +29,7 @@ MAX_MESSAGE_ID = 255
 # Fields of an envelope that apply to all of its events.
 _SHARED = ("context", "integrations")
 # Fields of the delivery, not of the event: they change when the event is sent again, or must not be stored.
-_DELIVERY_FIELDS = ("sentAt", "receivedAt", "receivedBy", "writeKey")
+_DELIVERY_FIELDS = ("sentAt", "receivedAt", STAMP, "writeKey")
 
 _strict_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _lenient_json = json.JSONEncoder(separators=(",", ":")).encode
@@ -45,7 +46,7 @@ class Delivery:
         """What each event is given. `sent_at`: the time of sending by the client's clock, if it is known."""
         sent = {"sentAt": sent_at} if sent_at is not None else {}
         received = {"receivedAt": _iso(self.received_at)} if tells_when else {}
-        return {**sent, **received, "receivedBy": self.received_by}
+        return {**sent, **received, STAMP: self.received_by}
 
 
 def single(call: str, body: Mapping[str, Any], delivery: Delivery) -> list[LiveItem]:

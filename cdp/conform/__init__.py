@@ -23,7 +23,7 @@ from cdp import tables
 from cdp.contract import Table
 from cdp.json_text import MAX_DEPTH
 from cdp.normalise import normalise_descriptions
-from cdp.sources import MAPPED
+from cdp.sources import MAPPED, STAMP
 
 TIMEZONES = "create or replace temp table timezones as select name from pg_timezone_names()"
 
@@ -98,8 +98,9 @@ _CLEANED = {column.name: column.type.polars for column in CLEANED}
 
 def _wrapped_list(keys: Sequence[str]) -> str:
     """SQL of the path of the list that a payload wraps. Searching for the key first avoids parsing most payloads."""
+    stamped = f"""when contains(payload, '"{STAMP}"') and json_type(payload, '$.{STAMP}') is not null then null"""
     branches = " ".join(
         f"""when contains(payload, '"{key}"') and json_type(payload, '$.{key}') = 'ARRAY' then '$.{key}'"""
         for key in keys
     )
-    return f"case {branches} end" if branches else "null"
+    return f"case {stamped} {branches} end" if branches else "null"

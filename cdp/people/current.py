@@ -142,7 +142,7 @@ def current(document: ProfileDocument, live: LiveLayer) -> ProfileDocument:
     unset = unset_by((event.unset_traits, iso(event.occurred_at)) for event in live.events)
     document = without_unset(document, unset)
     described = [(member, json.loads(member.description)) for member in live.members]
-    identifiers = [*document["identifiers"], *_fresh_identifiers(document, live, described)]
+    identifiers = [*_told_again(document, described), *_fresh_identifiers(document, live, described)]
     evidence = marked(_evidence(described), unset)
     valid = [one for one in evidence if not one.get("is_unset")]
     traits = _traits(document["traits"], valid, {(held["type"], held["value"]) for held in identifiers})
@@ -164,26 +164,41 @@ def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _told_again(document: ProfileDocument, described: Described) -> Iterator[KnownIdentifier]:
+    """The published identifiers; those that only claims had told may have been told by others since."""
+    told = [description for _, description in described if not description.get("is_claim")]
+    for held in document["identifiers"]:
+        is_claim = held.get("is_claim", False)
+        yield (
+            {**held, "is_claim": False}
+            if is_claim and any(_holds(one, held["type"], held["value"]) for one in told)
+            else held
+        )
+
+
 def _fresh_identifiers(document: ProfileDocument, live: LiveLayer, described: Described) -> Iterator[KnownIdentifier]:
     """Live identifiers that the document lacks. They count as unique: no evidence against them is known yet."""
     known = {(held["type"], held["value"]) for held in document["identifiers"]}
     for held in live.identifiers:
         if (held.type, held.value) not in known:
-            carriers = [(member, description) for member, description in described if _carries(description, held)]
+            carriers = [
+                (member, description) for member, description in described if _holds(description, held.type, held.value)
+            ]
             seen_at = min((iso(member.first_seen_at) for member, _ in carriers), default=document["last_seen_at"])
             yield KnownIdentifier(
                 type=held.type,
                 value=held.value,
                 quality="unique",
+                is_claim=held.is_claim,
                 sources=sorted({description["source"] for _, description in carriers}),
                 first_seen_at=seen_at,
                 last_seen_at=seen_at,
             )
 
 
-def _carries(description: Description, held: LiveIdentifier) -> bool:
-    prefix = f"{description['source']}:" if held.type == "customer_id" else ""
-    return description.get(held.type) == held.value.removeprefix(prefix)
+def _holds(description: Description, kind: str, value: str) -> bool:
+    prefix = f"{description['source']}:" if kind == "customer_id" else ""
+    return description.get(kind) == value.removeprefix(prefix)
 
 
 def _evidence(described: Described) -> Iterator[TraitEvidence]:
@@ -206,7 +221,7 @@ def _evidence(described: Described) -> Iterator[TraitEvidence]:
 def _traits(published: Traits, evidence: Iterable[TraitEvidence], usable: set[tuple[str, str]]) -> Traits:
     """The published values, or else the latest live ones. Addresses must be among the identifiers.
 
-    Of traits that decisions use, what write keys claim is shown only where nobody else has told anything.
+    What write keys claim is shown only where nobody else has told anything.
     """
     live = {
         one["trait"]: one["value"]

@@ -45,11 +45,15 @@ class TraitEvidence(TypedDict):
 
 @_strict
 class KnownIdentifier(TypedDict):
-    """An identifier of the person, its quality, and the sources that reported it."""
+    """An identifier of the person, its quality, and the sources that reported it.
+
+    is_claim: only write keys have told it.
+    """
 
     type: str
     value: str
     quality: str
+    is_claim: NotRequired[bool]
     sources: list[str]
     first_seen_at: Time
     last_seen_at: Time

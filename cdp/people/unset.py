@@ -12,7 +12,8 @@ from itertools import product
 from operator import itemgetter
 from typing import Any
 
-from cdp.fields import GUARDED_TRAITS
+from cdp.channels import ADDRESS_TYPES
+from cdp.fields import CORE_TRAITS
 from cdp.people.document import ProfileDocument, TraitEvidence
 
 # When a source last unset what it had told of a trait, by (source, trait, whether that was a claim), as documents write
@@ -63,23 +64,23 @@ def _worth(evidence: TraitEvidence) -> tuple[bool, str]:
 
 
 def is_trusted(evidence: TraitEvidence) -> bool:
-    """False for what only write keys have told, where decisions depend on it: anything else stands before it."""
-    return evidence["trait"] not in GUARDED_TRAITS or not evidence.get("is_claim")
+    """False for what only write keys have told of a core trait: anything else stands before it."""
+    return evidence["trait"] not in CORE_TRAITS or not evidence.get("is_claim")
 
 
 def claimed_values(document: ProfileDocument) -> set[tuple[str, str]]:
-    """The e-mail addresses and phone numbers, as (type, value), that only write keys have told, where others have told
-    one of that type: nobody is written to at these.
+    """The addresses, as (type, value), that only write keys have told, where others have told one of that type: nobody
+    is written to at these.
     """
     told: dict[bool, set[tuple[str, str]]] = {True: set(), False: set()}
-    for one in document["trait_evidence"]:
-        if one["trait"] in _ADDRESSES:
-            told[bool(one.get("is_claim"))].add((one["trait"], one["value"]))
+    for one in document["identifiers"]:
+        if one["type"] in _ADDRESSES:
+            told[one.get("is_claim", False)].add((one["type"], one["value"]))
     others = {kind for kind, _ in told[False]}
-    return {(kind, value) for kind, value in told[True] - told[False] if kind in others}
+    return {(kind, value) for kind, value in told[True] if kind in others}
 
 
-_ADDRESSES = ("email", "phone")
+_ADDRESSES = frozenset(ADDRESS_TYPES.values())
 
 
 def is_claimed(document: ProfileDocument, trait: str) -> bool:

@@ -97,6 +97,11 @@ class FailureWords:
             require_tuple(name, getattr(self, name), tuple)
 
 
+# What the API adds to a payload: the credential that it came by. It is for the whole payload, which is one item
+# whatever lists are in it: what is taken out of it would come from nobody, and be trusted.
+STAMP = "receivedBy"
+
+
 @dataclass(frozen=True)
 class Source:
     """A provider's log or webhook.

@@ -30,6 +30,5 @@ def build_profiles(warehouse: Warehouse, source_priority: Sequence[str]) -> None
 
 
 def core_traits() -> pl.DataFrame:
-    """trait, is_guarded: the traits with a column of their own, and whether decisions depend on them."""
-    is_guarded = [trait in fields.GUARDED_TRAITS for trait in fields.CORE_TRAITS]
-    return pl.DataFrame({"trait": fields.CORE_TRAITS, "is_guarded": is_guarded})
+    """trait: the traits with a column of their own."""
+    return pl.DataFrame({"trait": fields.CORE_TRAITS})

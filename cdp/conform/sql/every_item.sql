@@ -2,7 +2,8 @@
 -- makes: every_item
 
 -- The items of each line, as text. A line of `landed` that holds a list (a webhook body logged as it came), or wraps one
--- under a key that the source names, is several items. An empty list stays one item: no line goes without an outcome.
+-- under a key that the source names, is several items, but for what the API has stamped. An empty list stays one item: no
+-- line goes without an outcome.
 with lined as (
     select *, case when starts_with(payload, '[') then '$' else $wrapped_list end as list_path from landed
 )

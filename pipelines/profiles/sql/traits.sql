@@ -3,7 +3,7 @@
 
 -- Every value that a source has given for a trait, with its line. Of the values that are not junk and were not unset, the
 -- golden record takes the most trusted source's, then a verified one, then the most recent; what only write keys have told
--- comes last where decisions depend on it (`guarded`). A source unsets a trait by sending null; a write key unsets only
+-- comes last. A source unsets a trait by sending null; a write key unsets only
 -- what write keys have told. Traits that are not columns of an observation are properties of `identified` events.
 create or replace table profiles.traits as
 with unpivoted as (
@@ -49,7 +49,7 @@ ranked as (
     select g.* exclude (is_verified),
         coalesce(g.observed_at <= if(g.is_claim, b.claim_unset_at, b.unset_at), false) as is_unset,
         is_unset or j.value is not null as is_void,
-        g.is_claim and c.is_guarded is true as is_last,
+        g.is_claim and c.trait is not null as is_last,
         coalesce(p.rank, 1000) as source_rank,
         g.trait in ('email', 'phone')
             and bool_or(g.is_verified) over (partition by g.profile_id, g.trait, g.value) as is_proven

@@ -12,7 +12,8 @@ with wanted_people as (
     select * from people semi join wanted using (profile_id)
 ),
 held as (
-    select m.profile_id, i.type, i.value, list(distinct o.source order by o.source) as sources,
+    select m.profile_id, i.type, i.value, bool_and(o.is_claim) as is_claim,
+        list(distinct o.source order by o.source) as sources,
         min(i.first_seen_at) as first_seen_at, max(i.last_seen_at) as last_seen_at
     from wanted_people m
     join identity.identifiers i on i.observation_id = m.observation_id

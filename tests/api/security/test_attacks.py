@@ -132,6 +132,14 @@ def tracks(event: str, **call: Any) -> Attempt:
     return posts("/v1/track", {"userId": "u1", "event": event, "context": context, **call})
 
 
+def wraps(told: str, path: str = "/v1/track", **around: Any) -> Attempt:
+    """A call within another, which alone is stamped with who it came from."""
+    traits = {"email": EMAIL[1], "phone": PHONE[1]}
+    call = {"type": "track", "userId": "u1", "event": told, "context": {"traits": traits}, "messageId": "inner"}
+    outer = {**around, "batch": [call, {**call, "messageId": "other", "receivedBy": {"name": "cdp", "isClaim": False}}]}
+    return posts(path, outer if path == "/v1/track" else {"batch": [outer]})
+
+
 def client_id(site: Site) -> str:
     return site.service.sender.client_id
 
@@ -160,6 +168,8 @@ SEGMENT_PROFILE = "/v1/spaces/s/collections/users/profiles/email:ann@example.com
 CONSENTS = posts("/v1/consents", {**LOOKUP, "channel": "sms", "purpose": "marketing", "state": "granted"})
 FORGES = tracks("SMS Resubscribed", receivedBy={"name": "cdp", "isClaim": False, "mayGrant": "I say so"})
 DROPS = tracks("e", userId="'; drop table consents; --")
+LIFTS_WITHIN, LIFTS_WITHIN_A_BATCH = wraps("SMS Resubscribed"), wraps("SMS Resubscribed", "/v1/batch")
+COMPLAINS_WITHIN = wraps("Email Marked as Spam", event="e", userId="u9")
 VALUES = gets("/v1/debug/events?values=true")
 START = posts("/webhooks/twilio", {"From": PHONE[1], "Body": "START"})
 
@@ -177,6 +187,10 @@ ATTACKS = (
     Attack("a visitor", "the write key", "to lift a STOP", key, tracks("SMS Resubscribed"), (200,)),
     Attack("a visitor", "the write key", "to re-subscribe somebody", key, tracks("Email Resubscribed"), (200,)),
     Attack("a visitor", "the write key", "to count as a provider", key, FORGES, (200,)),
+    Attack("a visitor", "the write key", "to lift a STOP within a call", key, LIFTS_WITHIN, (200,)),
+    Attack("a visitor", "the write key", "to lift it within a batch's", key, LIFTS_WITHIN_A_BATCH, (200,)),
+    Attack("a visitor", "the write key", "to complain beside a call", key, COMPLAINS_WITHIN, (200,)),
+    Attack("a sender", "a token to send", "to lift it within a call", token("events:write"), LIFTS_WITHIN, (200,)),
     Attack("a visitor", "the write key", "to bounce an address", key, tracks("Email Bounced"), (200,)),
     Attack("a visitor", "the write key", "to consent by the API", key_as_token, CONSENTS, (401,)),
     Attack("a visitor", "the write key", "to read a profile", key_as_token, gets(PROFILE), (401,)),

@@ -235,8 +235,8 @@ def test_an_opt_out_of_a_clock_that_is_ahead_does_not_outlast_a_grant(site: Site
     assert site.decide("email")["allowed"]
 
 
-def lookup(site: Site, kind: str, value: str) -> dict[str, Any]:
-    asked = {"identifiers": [{"type": kind, "value": value}], "purpose": "transactional", "candidates": ["email"]}
+def lookup(site: Site, kind: str, value: str, channel: str = "email") -> dict[str, Any]:
+    asked = {"identifiers": [{"type": kind, "value": value}], "purpose": "transactional", "candidates": [channel]}
     headers = site.service.headers(site.service.sender)
     found: dict[str, Any] = site.service.http.post("/v1/decisions?dry_run=true", json=asked, headers=headers).json()
     return found
@@ -279,6 +279,32 @@ def test_a_key_does_not_take_over_somebody_whom_no_run_has_seen(site: Site) -> N
     for kind in ("email", "phone"):
         found = service.look_up((kind, nora[kind])).json()["profile"]
         assert (found["traits"]["first_name"], found["traits"]["country"]) == ("Nora", "DE")
+
+
+def test_a_key_puts_no_words_into_a_message_as_a_name(site: Site) -> None:
+    service = site.service
+    nora = {"email": "nora@example.com", "firstName": "Nora"}
+    tell(service, {"userId": "n", "traits": nora}, headers=service.headers(service.everything))
+    for name in ("Win-a-prize at evil.example", None):
+        body = {"anonymousId": "e", "traits": {"email": nora["email"], "name": name, "firstName": name}}
+        tell(service, body, auth=(site.key, ""))
+        assert service.look_up(("email", nora["email"])).json()["profile"]["traits"]["first_name"] == "Nora"
+
+
+@pytest.mark.parametrize("is_told_first", [True, False])
+def test_a_key_does_not_send_somebodys_push_messages_to_another_device(site: Site, *, is_told_first: bool) -> None:
+    """Whether a server told of the device before or after; what a server says of the other device, too, counts."""
+    service = site.service
+    server = {"headers": service.headers(service.everything)}
+    told = {"userId": "n", "traits": {"email": "nora@example.com"}, "context": {"device": {"token": "noras-device-1"}}}
+    claimed = {**told, "userId": "n" if is_told_first else "e", "context": {"device": {"token": "evil-device-1"}}}
+    for body, credentials in [(told, server), (claimed, {"auth": (site.key, "")})][:: 1 if is_told_first else -1]:
+        tell(service, body, **credentials)
+    found = lookup(site, "email", "nora@example.com", "push")
+    assert found["address"] == "noras-device-1"
+    if is_told_first:
+        tell(service, claimed, **server)
+        assert lookup(site, "email", "nora@example.com", "push")["address"] == "evil-device-1"
 
 
 def test_who_squats_on_an_address_loses_it_to_who_is_told_to_hold_it(site: Site) -> None:
