@@ -7,18 +7,20 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.context import Context, ContextOf
 from api.errors import problems
+from api.idempotency import PARAMETER, REPLAYED, key_of
 from api.responses import answer
 from api.schemas import Body, MessageData, Name, UtcTime, example
 from api.security.auth import MessageReader, MessageSender
 from api.security.body_limit import bounded
 from cdp.errors import InputRefused
+from cdp.idempotency import Once, hash_of
 from cdp.ids import sortable_id
 from cdp.segments.members import is_known
 from cdp.sending.accepting import Wanted, asking, purpose_of, topic_of
@@ -31,7 +33,7 @@ from cdp.sending.broadcasts import (
     pause,
     progress,
     resume,
-    start,
+    start_once,
 )
 from cdp.store import Connection
 
@@ -89,19 +91,25 @@ class BroadcastList(Body):
     status_code=202,
     response_model=BroadcastView,
     responses=problems(400, 401, 403, 413, 422, 429, 503),
+    openapi_extra=PARAMETER,
 )
-async def start_broadcast(caller: MessageSender, asked: BroadcastRequest, context: ContextOf) -> Response:
+async def start_broadcast(
+    caller: MessageSender, asked: BroadcastRequest, request: Request, context: ContextOf
+) -> Response:
     """Send a template to everybody in a segment, person by person: each is decided on, and gets it once."""
+    key = key_of(request)
     if not await context.warehouse.ask(lambda warehouse: is_known(warehouse, asked.segment)):
         raise InputRefused("unknown segment", hint="`GET /v1/segments` lists them")
     broadcast = _broadcast(context, caller.client_id, asked)
+    once = Once(caller.client_id, key, hash_of("broadcast", asked.model_dump_json())) if key else None
 
-    def write() -> dict[str, Any]:
+    def write() -> Response:
         with context.store.write() as connection:
-            start(connection, broadcast)
-            return _view(connection, broadcast)
+            started = start_once(connection, broadcast, once)
+            is_repeat = started.broadcast_id != broadcast.broadcast_id
+            return answer({**_shown(started), "progress": _NOBODY_YET}, REPLAYED if is_repeat else {})
 
-    response = answer(await run_in_threadpool(write))
+    response = await run_in_threadpool(write)
     response.status_code = 202
     return response
 
@@ -190,6 +198,12 @@ def _broadcast(context: Context, client_id: str, asked: BroadcastRequest) -> Bro
 _SHOWN = tuple(name for name in BroadcastView.model_fields if name != "progress")
 
 
+_NOBODY_YET = {"waiting": 0}
+
+
+def _shown(broadcast: Broadcast) -> dict[str, Any]:
+    return {name: getattr(broadcast, name) for name in _SHOWN}
+
+
 def _view(connection: Connection, broadcast: Broadcast) -> dict[str, Any]:
-    shown = {name: getattr(broadcast, name) for name in _SHOWN}
-    return {**shown, "progress": progress(connection, broadcast.broadcast_id)}
+    return {**_shown(broadcast), "progress": progress(connection, broadcast.broadcast_id)}

@@ -147,12 +147,12 @@ async def list_all_messages(
     response_model=MessageView,
     responses=problems(401, 403, 404, 409, 422, 429, 503),
 )
-async def cancel_message(_caller: MessageSender, message_id: MessageId, context: ContextOf) -> Response:
-    """Cancel a message that waits; once it is being sent, this is refused. Cancelling again changes nothing."""
+async def cancel_message(caller: MessageSender, message_id: MessageId, context: ContextOf) -> Response:
+    """Cancel a message of yours that waits; once it is being sent, that is refused. Cancelling twice changes nothing."""
 
     def write() -> Tracked:
         with context.store.write() as connection:
-            cancel(connection, message_id, context.clock())
+            cancel(connection, message_id, caller.client_id, context.clock())
             return tracked(connection, message_id)
 
     return answer(_view(await run_in_threadpool(write)))

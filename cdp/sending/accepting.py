@@ -268,7 +268,7 @@ _NUMBER = (int, float)
 def _check_value(name: str, value: Any, need: Need) -> None:
     if value is None or value == "":
         raise ContentRefused(f"data.{name} is empty")
-    is_number = isinstance(value, _NUMBER) and isinstance(need.example, _NUMBER | str) and not isinstance(value, bool)
+    is_number = isinstance(value, _NUMBER) and isinstance(need.example, (*_NUMBER, str)) and not isinstance(value, bool)
     if not isinstance(value, type(need.example)) and not is_number:
         raise ContentRefused(f"data.{name} is not what the template's example is: {type(need.example).__name__}")
     try:

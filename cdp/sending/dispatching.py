@@ -2,8 +2,8 @@
 
 Each batch is two transactions and the calls between them. The first asks the gates again and writes the attempts as
 started; the second writes what came of them. A worker that dies in between leaves started attempts without an outcome:
-whoever takes the batch over cannot know whether the provider took them, and says so (`unknown`). If anything was stated
-meanwhile, the gates are asked once more before the calls.
+whoever takes the batch over cannot know whether the provider took them, and says so (`unknown`). Between the attempts
+and the calls the messages are rendered; what was said by the end of that still counts.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -21,13 +20,13 @@ import structlog
 from cdp.consent import Suppression
 from cdp.consent.ledger import entry_count, suppress
 from cdp.content.compiled import Compiled
-from cdp.content.liquid import ContentRefused
-from cdp.content.rendering import Inline, Values, render
+from cdp.content.rendering import Inline, Values
 from cdp.decision import Facts
 from cdp.decision.claims import hand_over_claims, take_back_claims
 from cdp.decision.facts import Subject, gather
 from cdp.decision.unsubscribing import link_for
-from cdp.delivery import Accepted, Dispatch, InDoubt, Outcome, Refused, Retry
+from cdp.delivery import Accepted, InDoubt, Outcome, Refused, Retry
+from cdp.errors import Unavailable
 from cdp.people.holding import hold_people
 from cdp.people.reading import Person, read_people
 from cdp.products.choosing import Shown
@@ -36,17 +35,18 @@ from cdp.sending import attempts as log
 from cdp.sending.accepting import SEND
 from cdp.sending.attempts import Attempt
 from cdp.sending.broadcasts import BROADCAST_CANCELLED, LOOK_AT_PAUSED, states_among
+from cdp.sending.calling import Callers, Ended, Ready, Rendered, Stopped
 from cdp.sending.gates import refusal
 from cdp.sending.health import points_of
 from cdp.sending.messages import Message, content_of, messages_of, recipients_of, update, versions_in
 from cdp.sending.personal import values_for
 from cdp.sending.planning import plan_for_silence, try_next
 from cdp.sending.rates import Rates
-from cdp.sending.states import forward
+from cdp.sending.states import UNSENT, forward
 from cdp.sending.tools import Tools
 from cdp.sending.withdrawing import give_back, withdraw
 from cdp.store import Connection
-from cdp.work import Backoff, Batch, Clock, Item, Kind, Settling, Task, doubling, enqueue
+from cdp.work import Backoff, Batch, Item, Kind, Settling, Task, doubling, enqueue
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -55,6 +55,10 @@ MOST_AT_ONCE = 50
 LEASE = timedelta(minutes=2)
 # It is the message's expiry that ends its attempts.
 _BACKOFF: Backoff = doubling(timedelta(seconds=30), timedelta(hours=1), max_attempts=1_000)
+_OF_BROADCAST = {
+    "paused": Stopped("broadcast_paused", "queued"),
+    "cancelled": Stopped(BROADCAST_CANCELLED, "cancelled"),
+}
 
 
 class _Passed(NamedTuple):
@@ -66,40 +70,12 @@ class _Passed(NamedTuple):
     address: str
 
 
-@dataclass(frozen=True)
-class _Ready:
-    """A message that is handed over now, with its attempt."""
-
-    item: Item
-    message: Message
-    attempt: Attempt
-    address: str
-    content: Compiled | Inline | None
-    values: Values
-
-
-@dataclass(frozen=True)
-class _Stopped:
-    """The message was not handed over: a gate refuses it now. error: the gate's code."""
-
-    error: str
-
-
-@dataclass(frozen=True)
-class _Ended:
-    """What came of a message, and when: calls of one batch take times of their own, by which providers are judged."""
-
-    ready: _Ready
-    outcome: Outcome | _Stopped
-    at: datetime
-
-
 class Dispatcher:
     """Hands due messages over to providers; several threads can share one."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._callers = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="send")
+        self._callers = Callers(tools, MOST_AT_ONCE)
 
     def kind(self) -> Kind:
         return Kind(SEND, self.handle, MOST_AT_ONCE, LEASE, _BACKOFF)
@@ -109,15 +85,16 @@ class Dispatcher:
         with batch.settling() as settling:
             stated = entry_count(settling.connection)
             ready = self._start(settling, batch)
-        going, stopped = self._look_again(ready, stated, batch)
-        ended = self._hand_over_all(going, batch.clock)
+        rendered, refused = self._callers.render_all(ready, batch.clock)
+        going, stopped = self._look_again(rendered, stated, batch)
+        ended = self._callers.call_all(going, batch.clock)
         with batch.settling() as settling:
-            self._end(settling, [*stopped, *ended], batch)
+            self._end(settling, [*refused, *stopped, *ended], batch)
 
     def close(self) -> None:
-        self._callers.shutdown()
+        self._callers.close()
 
-    def _start(self, settling: Settling, batch: Batch) -> list[_Ready]:
+    def _start(self, settling: Settling, batch: Batch) -> list[Ready]:
         """The messages that go out now, their attempts written as started; the other items are settled."""
         connection, now = settling.connection, batch.clock()
         ids = [item.key for item in settling.items]
@@ -198,7 +175,7 @@ class Dispatcher:
         earlier: Mapping[str, Sequence[Attempt]],
         batch: Batch,
         now: datetime,
-    ) -> list[_Ready]:
+    ) -> list[Ready]:
         """The due messages that no gate holds back and that a provider has room for."""
         connection = settling.connection
         passed = self._passed(connection, due, now)
@@ -219,7 +196,7 @@ class Dispatcher:
             else:
                 attempt = Attempt(message_id, len(attempts) + 1, provider, now)
                 values = self._values(one.message, one.person, products[message_id], now)
-                ready.append(_Ready(one.item, one.message, attempt, one.address, contents[message_id], values))
+                ready.append(Ready(one.item, one.message, attempt, one.address, contents[message_id], values))
         rates.keep()
         return ready
 
@@ -240,26 +217,46 @@ class Dispatcher:
         return passed
 
     def _look_again(
-        self, ready: Sequence[_Ready], stated: int, batch: Batch
-    ) -> tuple[Sequence[_Ready], Sequence[_Ended]]:
-        """The messages that still go out, and those that a gate refuses by now.
-
-        On PostgreSQL, a STOP can commit after the gates were asked and before the attempts are: so it is in time.
+        self, rendered: Sequence[Rendered], stated: int, batch: Batch
+    ) -> tuple[Sequence[Rendered], Sequence[Ended]]:
+        """The messages that still go out, and those that are held back by now.
 
         Args:
             stated: the number of statements before the gates were asked.
         """
-        if not ready:
+        if not rendered:
             return (), ()
-        with batch.store.read() as connection:
-            if entry_count(connection) == stated:
-                return ready, ()
-            now = batch.clock()
-            _, facts = _known(connection, [one.message for one in ready], now)
-        looked_at = zip(ready, facts, strict=True)
-        found = [(one, refusal(one.message, of_one, self._tools.policy, now)) for one, of_one in looked_at]
-        going = [one for one, reason in found if not reason]
-        return going, [_Ended(one, _Stopped(reason.code), now) for one, reason in found if reason]
+        now = batch.clock()
+        try:
+            with batch.store.read() as connection:
+                stopped = self._stopped(connection, [one.ready.message for one in rendered], stated, now)
+        except Unavailable:
+            # Nobody was called yet: there is nothing in doubt.
+            stopped = {one.ready.message.message_id: Stopped("store_unavailable", "queued") for one in rendered}
+        ids = [one.ready.message.message_id for one in rendered]
+        going = [one for one, message_id in zip(rendered, ids, strict=True) if message_id not in stopped]
+        return going, [
+            Ended(one.ready, stopped[message_id], now)
+            for one, message_id in zip(rendered, ids, strict=True)
+            if message_id in stopped
+        ]
+
+    def _stopped(
+        self, connection: Connection, messages: Sequence[Message], stated: int, now: datetime
+    ) -> Mapping[str, Stopped]:
+        """What holds messages back by now, by message: a broadcast that was paused or cancelled, or a gate."""
+        states = states_among(connection, {one.broadcast_id for one in messages if one.broadcast_id})
+        found = {
+            one.message_id: _OF_BROADCAST[states[one.broadcast_id]]
+            for one in messages
+            if one.broadcast_id and states.get(one.broadcast_id) in _OF_BROADCAST
+        }
+        if entry_count(connection) != stated:
+            _, facts = _known(connection, messages, now)
+            for one, of_one in zip(messages, facts, strict=True):
+                if reason := refusal(one, of_one, self._tools.policy, now):
+                    found.setdefault(one.message_id, Stopped(reason.code))
+        return found
 
     def _values(
         self, message: Message, person: Person, products: Mapping[str, Sequence[Shown]], now: datetime
@@ -275,46 +272,7 @@ class Dispatcher:
             now=now,
         )
 
-    def _hand_over_all(self, ready: Sequence[_Ready], clock: Clock) -> list[_Ended]:
-        """Call the providers at once. What raises against expectation is in doubt, and the others are not."""
-        calls = [(one, self._callers.submit(self._hand_over, one, clock)) for one in ready]
-        wait(call for _, call in calls)
-        ended = []
-        for one, call in calls:
-            if error := call.exception():
-                name = type(error).__name__
-                _log.error("sending failed", message=one.message.message_id, provider=one.attempt.provider, error=name)
-                ended.append(_Ended(one, InDoubt(f"defect_{name}"), clock()))
-            else:
-                ended.append(call.result())
-        return ended
-
-    def _hand_over(self, ready: _Ready, clock: Clock) -> _Ended:
-        outcome = self._outcome_of(ready)
-        return _Ended(ready, outcome, clock())
-
-    def _outcome_of(self, ready: _Ready) -> Outcome:
-        message, tools = ready.message, self._tools
-        if ready.content is None:
-            return Refused("unknown_template_version")
-        try:
-            content = render(ready.content, str(message.channel), ready.values, tools.library.brand).content
-        except ContentRefused as error:
-            # The message of the error may quote what the sender wrote; `cdp messages` renders it again.
-            return Refused(error.code)
-        provider = ready.attempt.provider
-        dispatch = Dispatch(
-            message_id=message.message_id,
-            channel=str(message.channel),
-            address=ready.address,
-            content=content,
-            sender=tools.library.brand.name,
-            callback_url=f"{tools.public_url}/webhooks/{provider}",
-            expires_at=message.expires_at or ready.attempt.started_at + timedelta(days=1),
-        )
-        return tools.post.transport(provider).send(dispatch)
-
-    def _end(self, settling: Settling, ended: Sequence[_Ended], batch: Batch) -> None:
+    def _end(self, settling: Settling, ended: Sequence[Ended], batch: Batch) -> None:
         """Write what came of the calls. A receipt may have come before the answer: the later state stands."""
         connection, now = settling.connection, batch.clock()
         log.end(connection, [_closed(one) for one in ended])
@@ -327,11 +285,11 @@ class Dispatcher:
             changed.append(after)
             if after.state == "failed" and before.state != "failed":
                 failed.append(after)
-            if after.state == "suppressed" and before.state != "suppressed":
+            if after.state in UNSENT and before.state not in UNSENT:
                 stopped.append(after)
             if after.state == "queued":
                 self._again(settling, one, after, now, is_held=one.ready.item.seq in held)
-            if after.state == "queued" and isinstance(one.outcome, Retry):
+            if after.state == "queued" and isinstance(one.outcome, Retry | Stopped):
                 deferred.append(after)
         update(connection, changed)
         suppress(connection, [_gone(one.ready, now) for one in ended if _is_gone(one.outcome)], now)
@@ -340,7 +298,7 @@ class Dispatcher:
         try_next(connection, failed, now)
         plan_for_silence(connection, [one for one in changed if one.state in ("unknown", "accepted", "sent")], now)
 
-    def _after(self, message: Message, outcome: Outcome | _Stopped, now: datetime) -> Message:
+    def _after(self, message: Message, outcome: Outcome | Stopped, now: datetime) -> Message:
         message = replace(message, changed_at=now)
         match outcome:
             case Accepted():
@@ -353,8 +311,8 @@ class Dispatcher:
             case Refused():
                 state = forward(message.state, "failed")
                 return replace(message, state=state, reason=outcome.error if state == "failed" else message.reason)
-            case _Stopped() if message.state in ("sending", "unknown"):
-                return replace(message, state="suppressed", reason=outcome.error)
+            case Stopped() if message.state in ("sending", "unknown"):
+                return replace(message, state=outcome.state, reason=outcome.error)
             case Retry() if message.state in ("sending", "unknown"):
                 return replace(message, state="queued", reason=outcome.error)
             case InDoubt() if message.state == "sending":
@@ -362,20 +320,23 @@ class Dispatcher:
             case _:
                 return message
 
-    def _has_another(self, ready: _Ready) -> bool:
+    def _has_another(self, ready: Ready) -> bool:
         """Whether there is a provider that has not been tried for the message yet."""
         return len(self._tools.post.routes_for(str(ready.message.channel), ready.address)) > ready.attempt.number
 
-    def _again(self, settling: Settling, ended: _Ended, message: Message, now: datetime, *, is_held: bool) -> None:
+    def _again(self, settling: Settling, ended: Ended, message: Message, now: datetime, *, is_held: bool) -> None:
         """Try again later. Whoever took over from this worker has settled the item: then there is a new one."""
-        wait = ended.outcome.after if isinstance(ended.outcome, Retry) else None
-        item, at = ended.ready.item, now + wait if wait else None
-        if isinstance(ended.outcome, Retry) and ended.outcome.is_providers and self._has_another(ended.ready):
+        item, outcome = ended.ready.item, ended.outcome
+        at = now + outcome.after if isinstance(outcome, Retry) and outcome.after else None
+        if isinstance(outcome, Retry) and outcome.is_providers and self._has_another(ended.ready):
             at = now
-        if is_held:
-            settling.retry(item, str(message.reason), at)
-        else:
+        if not is_held:
             enqueue(settling.connection, SEND, [Task(item.key, not_before=at or now + _BACKOFF.delays[0])], now)
+        elif isinstance(outcome, Stopped):
+            # It was not tried; what has paused its broadcast brings it forward.
+            settling.again(item, now + LOOK_AT_PAUSED)
+        else:
+            settling.retry(item, str(message.reason), at)
 
 
 def _products(
@@ -394,20 +355,20 @@ def _known(connection: Connection, messages: Sequence[Message], now: datetime) -
     return subjects, gather(connection, subjects, now)
 
 
-def _is_gone(outcome: Outcome | _Stopped) -> bool:
+def _is_gone(outcome: Outcome | Stopped) -> bool:
     return isinstance(outcome, Refused) and outcome.is_address_gone
 
 
-def _gone(ready: _Ready, now: datetime) -> Suppression:
+def _gone(ready: Ready, now: datetime) -> Suppression:
     """An address that no longer exists is retired as by a hard bounce; a message that arrives there lifts it."""
     message = ready.message
     point, channel = str(message.contact_point_id), str(message.channel)
     return Suppression(point, channel, "hard_bounce", ready.attempt.provider, now, entry_id=message.message_id)
 
 
-def _closed(ended: _Ended) -> Attempt:
+def _closed(ended: Ended) -> Attempt:
     outcome: Any = ended.outcome
-    names = {Accepted: "accepted", Retry: "retry", Refused: "refused", _Stopped: "refused", InDoubt: "in_doubt"}
+    names = {Accepted: "accepted", Retry: "retry", Refused: "refused", Stopped: "refused", InDoubt: "in_doubt"}
     error = getattr(outcome, "error", None)
     return replace(ended.ready.attempt, ended_at=ended.at, outcome=names[type(outcome)], error=error)
 

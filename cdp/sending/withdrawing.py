@@ -48,16 +48,16 @@ def withdraw(
     return changed
 
 
-def cancel(connection: Connection, message_id: str, now: datetime) -> Message:
-    """Cancel a message that waits, within a write transaction. Cancelling again changes nothing.
+def cancel(connection: Connection, message_id: str, client_id: str, now: datetime) -> Message:
+    """Cancel a message of a client's that waits, within a write transaction. Cancelling again changes nothing.
 
     Raises:
-        NotFound: there is no such message.
+        NotFound: the client has sent no such message.
         CannotCancel: it is being sent, or has come to its end.
     """
     found = messages_of(connection, [message_id], locked=True).get(message_id)
-    if found is None:
-        raise NotFound("There is no message with this id")
+    if found is None or found.client_id != client_id:
+        raise NotFound("There is no message with this id that this client has sent")
     if found.state == "cancelled":
         return found
     if found.state != "queued":

@@ -151,7 +151,7 @@ def takes_a_key(method: str, path: str) -> bool:
 
 def test_what_books_or_sends_for_a_client_takes_a_key() -> None:
     assert {path for method, path in ROUTES if takes_a_key(method, path)} == {
-        *("/v1/consents", "/v1/decisions", "/v1/messages", "/v1/messages/batch"),
+        *("/v1/broadcasts", "/v1/consents", "/v1/decisions", "/v1/messages", "/v1/messages/batch"),
     }
 
 

@@ -141,6 +141,29 @@ def test_what_is_queued_when_it_is_cancelled_is_not_sent(world: World) -> None:
     assert figures(world, broadcast_id) == {"waiting": 0, "cancelled": 120}
 
 
+@pytest.mark.parametrize(("change", "state"), [(pause, "queued"), (cancel_broadcast, "cancelled")])
+def test_what_is_being_rendered_when_it_is_stopped_is_not_sent(world: World, change: Any, state: str) -> None:
+    broadcast_id = begin(world)
+    others = [kind for kind in world.kinds if kind.name != SEND]
+    Runner(world.store, others, world.clock, structlog.get_logger(), lambda: 0.5).drain()
+    callers = world.dispatcher._callers
+    usual = callers.render_all
+
+    def render_all(*given: Any) -> Any:
+        callers.render_all = usual  # type: ignore[method-assign]
+        turn(world, change, broadcast_id)
+        return usual(*given)
+
+    callers.render_all = render_all  # type: ignore[method-assign]
+    world.work()
+    assert world.recorder.calls == []
+    assert figures(world, broadcast_id) == {"waiting": 0, state: 120}
+    if change is pause:
+        turn(world, resume, broadcast_id)
+        world.work()
+        assert figures(world, broadcast_id) == {"waiting": 0, "accepted": 120}
+
+
 def test_cancelling_ends_it(world: World) -> None:
     broadcast_id = begin(world, rate=60)
     world.work()

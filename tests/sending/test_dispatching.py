@@ -7,7 +7,8 @@ import pytest
 
 from cdp.content.rendering import Inline
 from cdp.delivery import Dispatch, Email, InDoubt, Outcome, Refused, Retry, Text
-from cdp.errors import InputRefused
+from cdp.errors import InputRefused, Unavailable
+from cdp.sending import calling
 from cdp.sending.accepting import SEND
 from cdp.sending.withdrawing import CannotCancel, cancel
 from cdp.store import Store
@@ -168,7 +169,8 @@ def test_a_worker_that_was_too_slow_still_reports_what_it_did(world: World) -> N
     world.clock.advance(minutes=3)
     world.work()
     assert world.message(message.message_id).state == "unknown"
-    ended = [world.dispatcher._hand_over(one, world.clock) for one in ready]
+    rendered, _ = world.dispatcher._callers.render_all(ready, world.clock)
+    ended = world.dispatcher._callers.call_all(rendered, world.clock)
     with slow.settling() as settling:
         world.dispatcher._end(settling, ended, slow)
     assert world.message(message.message_id).state == "accepted"
@@ -184,7 +186,8 @@ def test_a_slow_worker_that_was_refused_leaves_the_message_to_be_sent(world: Wor
     world.clock.advance(minutes=3)
     world.work()
     world.recorder.script = [Retry("http_503")]
-    ended = [world.dispatcher._hand_over(one, world.clock) for one in ready]
+    rendered, _ = world.dispatcher._callers.render_all(ready, world.clock)
+    ended = world.dispatcher._callers.call_all(rendered, world.clock)
     with slow.settling() as settling:
         world.dispatcher._end(settling, ended, slow)
     assert world.message(message.message_id).state == "queued"
@@ -250,13 +253,47 @@ def check_stopped_at(world: World, step: str, *, before: bool) -> None:
     assert [(one.outcome, one.error) for one in found.attempts] == [("refused", "withdrawn")]
 
 
+def test_a_message_that_cannot_be_rendered_does_not_hold_up_the_others(world: World) -> None:
+    ann, bob = (world.send(one, channels=("email",)) for one in world.people("ann", "bob"))
+    usual = calling.render
+
+    def render(content: Any, channel: str, values: Any, brand: Any) -> Any:
+        if values.person["first_name"] == "Ann":
+            raise ZeroDivisionError
+        return usual(content, channel, values, brand)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calling, "render", render)
+        world.work()
+    assert [one.message_id for one in world.recorder.calls] == [bob.message_id]
+    found = world.message(ann.message_id)
+    assert (found.state, found.reason) == ("failed", "defect_ZeroDivisionError")
+
+
+def test_without_the_store_nobody_is_called_and_nothing_is_in_doubt(world: World) -> None:
+    [ann] = world.people("ann")
+    message, usual = world.send(ann, channels=("email",)), world.dispatcher._stopped
+
+    def out_of_reach(*_: Any) -> Any:
+        world.dispatcher._stopped = usual  # type: ignore[method-assign]
+        raise Unavailable("the store is out of reach")
+
+    world.dispatcher._stopped = out_of_reach  # type: ignore[method-assign]
+    world.work()
+    found = world.message(message.message_id)
+    assert (found.state, found.reason, world.recorder.calls) == ("queued", "store_unavailable", [])
+    world.clock.advance(minutes=5)
+    world.work()
+    assert (world.message(message.message_id).state, len(world.recorder.ledger)) == ("accepted", 1)
+
+
 def test_an_unsent_message_no_longer_counts_against_caps(world: World) -> None:
     [ann] = world.people("ann")
     first, second, third = (world.send(ann, channels=("email",), deadline=NOW + timedelta(hours=2)) for _ in range(3))
     assert [one.state for one in (first, second, third)] == ["queued", "queued", "refused"]
     assert third.reason == "email_per_day_past_deadline"
     with world.store.write() as connection:
-        cancel(connection, second.message_id, NOW)
+        cancel(connection, second.message_id, "shop", NOW)
     assert world.send(ann, channels=("email",), deadline=NOW + timedelta(hours=2)).state == "queued"
 
 
@@ -264,15 +301,15 @@ def test_cancelling(world: World) -> None:
     [ann] = world.people("ann")
     message = world.send(ann, at=NOW + timedelta(hours=1))
     with world.store.write() as connection:
-        assert cancel(connection, message.message_id, NOW).state == "cancelled"
-        assert cancel(connection, message.message_id, NOW).state == "cancelled"
+        assert cancel(connection, message.message_id, "shop", NOW).state == "cancelled"
+        assert cancel(connection, message.message_id, "shop", NOW).state == "cancelled"
     world.clock.advance(hours=1)
     world.work()
     assert world.recorder.calls == []
     sent = world.send(ann)
     world.work()
     with pytest.raises(CannotCancel, match="the message is accepted"), world.store.write() as connection:
-        cancel(connection, sent.message_id, NOW)
+        cancel(connection, sent.message_id, "shop", NOW)
 
 
 def test_one_bad_message_leaves_its_batch_alone(world: World) -> None:

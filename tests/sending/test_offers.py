@@ -46,7 +46,7 @@ def test_a_claim_ends_with_its_offer_or_its_message(store: Store) -> None:
     [ann, bob] = world.people("ann", "bob")
     first = world.send(ann, offer=DEAR, at=NOW + timedelta(hours=1))
     with store.write() as connection:
-        cancel(connection, first.message_id, NOW)
+        cancel(connection, first.message_id, "shop", NOW)
     assert world.send(ann, offer=CHEAP).state == "queued"
     world.send(bob, offer=DEAR)
     world.clock.advance(days=31)

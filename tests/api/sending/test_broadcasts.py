@@ -45,6 +45,23 @@ def test_a_broadcast_is_started_and_followed(published: Service) -> None:
     assert [one["broadcast_id"] for one in listed] == [started["broadcast_id"]]
 
 
+def test_a_request_that_is_repeated_under_its_key_starts_one(published: Service) -> None:
+    headers = {**published.headers(published.everything), "Idempotency-Key": "spring-1"}
+    body = {"segment": segment_of(published), "template": "welcome"}
+
+    def ask(**more: Any) -> httpx.Response:
+        return published.http.post("/v1/broadcasts", json={**body, **more}, headers=headers)
+
+    first = ask()
+    work(published)
+    again = ask()
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert [one.headers.get("Idempotent-Replayed") for one in (first, again)] == [None, "true"]
+    assert_problem(ask(rate=10), 422, "idempotency_key_reused")
+    listed = published.http.get("/v1/broadcasts", headers=headers).json()["broadcasts"]
+    assert [one["broadcast_id"] for one in listed] == [first.json()["broadcast_id"]]
+
+
 def test_it_is_paused_resumed_and_cancelled(published: Service) -> None:
     broadcast_id = post(published, segment=segment_of(published), template="welcome").json()["broadcast_id"]
     states = [post(published, f"/{broadcast_id}/{what}").json()["state"] for what in ("pause", "resume", "cancel")]

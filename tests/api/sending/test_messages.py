@@ -61,6 +61,7 @@ WRONG = (
     ({"data": {**ORDER, "order_id": "9" * 21}}, 422, "content_refused", "21 characters; the template allows 20"),
     ({"data": {**ORDER, "order_id": ""}}, 422, "content_refused", "data.order_id is empty"),
     ({"data": {**ORDER, "order_id": {"a": 1}}}, 422, "content_refused", "is not what the template's example is"),
+    ({"data": {**ORDER, "order_id": True}}, 422, "content_refused", "is not what the template's example is"),
     ({"data": {**ORDER, "order_id": "a\0b"}}, 422, "content_refused", "the character NUL"),
     ({"channels": ["whatsapp"]}, 422, "content_refused", "no words for any of the channels"),
     ({"purpose": "advertising"}, 422, "input_refused", "unknown purpose"),
@@ -233,6 +234,18 @@ def test_cancelling(service: Service) -> None:
         cancelled = send(service, None, f"/{message_id}/cancel")
         assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
     assert_problem(send(service, None, "/msg_" + "0" * 26 + "/cancel"), 404, "not_found")
+
+
+def test_a_client_cancels_no_message_of_another(service: Service) -> None:
+    later = {**SHIPPED, "at": (NOW + timedelta(hours=1)).isoformat()}
+    message_id = send(service, later).json()["message_id"]
+    other = service.headers(service.add_client("other", "messages:send"))
+    assert_problem(service.http.post(f"/v1/messages/{message_id}/cancel", headers=other), 404, "not_found")
+    assert read(service, f"/{message_id}").json()["state"] == "queued"
+
+
+def test_a_number_may_stand_where_the_template_has_a_text(service: Service) -> None:
+    assert send(service, {**SHIPPED, "data": {**ORDER, "order_id": 10042}}).status_code == 202
 
 
 def test_lists_by_campaign_person_and_state_a_page_at_a_time(service: Service) -> None:
