@@ -148,7 +148,7 @@ async def list_all_messages(
     responses=problems(401, 403, 404, 409, 422, 429, 503),
 )
 async def cancel_message(caller: MessageSender, message_id: MessageId, context: ContextOf) -> Response:
-    """Cancel a message of yours that waits; once it is being sent, that is refused. Cancelling twice changes nothing."""
+    """Cancel a message of yours that waits; once it is being sent, it is refused. Cancelling twice changes nothing."""
 
     def write() -> Tracked:
         with context.store.write() as connection:
