@@ -7,6 +7,7 @@ without a provider have none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -74,8 +75,24 @@ def _route(name: str, senders: Mapping[str, Sender], told: Mapping[str, SecretSt
     for one in sender.settings:
         if one.default is None and one.name not in values:
             raise _refused(f"providers.{name}.{one.name}", f"{name} needs it to send", f"It is {one.meaning}")
+    for key, value in values.items():
+        _check(f"providers.{name}.{key}", value)
     defaults = {one.name: one.default for one in sender.settings if one.default is not None}
     return Route(name, sender, {**defaults, **values}, weight, rate)
+
+
+def _check(setting: str, value: str) -> None:
+    """Refuse what no provider could be reached with: each message would fail, one by one."""
+    if not value.isprintable():
+        raise _refused(setting, "it has a line break or another character that cannot be seen", "Copy it anew")
+    if setting.endswith(_CREDENTIALS) and not value.isascii():
+        raise _refused(setting, "it has a letter that no such credential has", "Copy it anew")
+    if setting.endswith(".base_url") and value and not _URL.fullmatch(value):
+        raise _refused(setting, "it is no URL", "It begins with https://")
+
+
+_CREDENTIALS = ("api_key", "token", "secret", "_sid")
+_URL = re.compile(r"https?://[^/\s?#]+(/[^\s?#]*)?")
 
 
 def _number(name: str, setting: str, value: str) -> float:

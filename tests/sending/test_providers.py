@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from cdp.delivery import Dispatch, InDoubt, Outcome, Retry
 from cdp.errors import ConfigurationError
+from cdp.providers.postmark.send import SENDER as POSTMARK_SENDER
 from cdp.sending.health import Record, health_kind, reassess
 from cdp.sending.opening import without_receipts
 from cdp.sending.post import PostOffice, Route, routes_of
@@ -241,12 +242,16 @@ def test_who_sends_without_being_heard(
     assert without_receipts(Settings(home=tmp_path, providers=providers, webhooks=webhooks)) == unset
 
 
+POSTMARK = {"server_token": "t", "from_address": "a@shop.example"}
 WRONG = (
     # settings, words of the error
     ({"nobody": {"api_key": "x"}}, "no provider nobody can send"),
     ({"recorder": {"api_kei": "x"}}, "unknown setting"),
     ({"recorder": {"weight": "heavy"}}, "a weight is a number from 0"),
     ({"recorder": {"rate": "0"}}, "a rate is more than 0"),
+    ({"postmark": {**POSTMARK, "base_url": "nonsense"}}, "it is no URL"),
+    ({"postmark": {**POSTMARK, "from_address": "a@shop.example\n"}}, "a line break"),
+    ({"postmark": {**POSTMARK, "server_token": "pass\u00e9"}}, "a letter that no such credential has"),
 )
 
 
@@ -254,5 +259,5 @@ WRONG = (
 def test_wrong_settings_are_one_line_that_names_the_variable(told: dict[str, dict[str, str]], words: str) -> None:
     secrets = {name: {key: SecretStr(value) for key, value in one.items()} for name, one in told.items()}
     with pytest.raises(ConfigurationError, match=words) as error:
-        routes_of({"recorder": Recorder()}, secrets, Route("sandbox", Recorder(), {}))
+        routes_of({"recorder": Recorder(), "postmark": POSTMARK_SENDER}, secrets, Route("sandbox", Recorder(), {}))
     assert "CDP_PROVIDERS__" in error.value.line()
