@@ -70,7 +70,7 @@ async def send_message(
     context = context_of(request)
     if dry_run:
         return answer(await run_in_threadpool(_rehearsal, context, caller, asked))
-    sent = await context.messages.send(caller.client_id, [asked], key_of(request))
+    sent = await context.messages.send(caller.client_id, [asked], key_of(request), "send")
     [outcome] = sent.answers
     if isinstance(outcome, Invalid):
         raise outcome.error()
@@ -93,7 +93,7 @@ async def send_message(
 async def send_messages(caller: MessageSender, batch: MessageBatch, request: HttpRequest) -> Response:
     """Send up to 1,000 messages, each with an outcome of its own: what is wrong with one leaves the others alone."""
     context = context_of(request)
-    sent = await context.messages.send(caller.client_id, batch.messages, key_of(request))
+    sent = await context.messages.send(caller.client_id, batch.messages, key_of(request), "send batch")
     body = {"messages": [_outcome(one, index) for index, one in enumerate(sent.answers)]}
     response = answer(body, REPLAYED if sent.is_repeat else {})
     response.status_code = 202

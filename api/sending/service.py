@@ -67,15 +67,18 @@ class MessageService:
         )
 
     async def send(
-        self, client_id: str, requests: Sequence[MessageRequest | Malformed], key: str | None = None
+        self, client_id: str, requests: Sequence[MessageRequest | Malformed], key: str | None, operation: str
     ) -> Answers[Outcome]:
         """Accept messages, each for good or not at all: see `OnceService.ask`.
+
+        Args:
+            operation: what is asked, apart from the messages: another operation under a key is another request.
 
         Raises:
             KeyReused, Unavailable: as by `OnceService.ask`.
         """
         text = "\n".join(map(_text_of, requests)) if key else ""
-        return await self._once.ask(client_id, requests, key, hash_of("send", text) if key else "")
+        return await self._once.ask(client_id, requests, key, hash_of(operation, text) if key else "")
 
     def rehearse(self, client_id: str, request: MessageRequest) -> tuple[Asking, Decision]:
         """The decision that `send` would make now. Nothing is written.

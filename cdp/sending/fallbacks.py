@@ -8,15 +8,17 @@ a delivery in the meantime ends it. Each fallback is a message of its own, with 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
+import structlog
 
 from cdp.content.compiled import Compiled
 from cdp.content.model import Offer
 from cdp.content.rendering import Inline
-from cdp.sending.accepting import Wanted, accept, asking
+from cdp.errors import InputRefused
+from cdp.sending.accepting import Asking, Wanted, accept, asking
 from cdp.sending.broadcasts import LOOK_AT_PAUSED, states_among
 from cdp.sending.messages import Message, content_of, messages_of, versions_in
 from cdp.sending.planning import FALLBACK, plan_of, try_next
@@ -26,6 +28,8 @@ from cdp.sending.tools import Tools
 from cdp.store import Connection
 from cdp.store.prepared import Prepared, among
 from cdp.work import Batch, Kind
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 # After these, no other channel is tried: the person has got it, or is not to get it.
 _ENDED = ("delivered", "cancelled", "suppressed")
@@ -59,16 +63,24 @@ class Fallbacks:
                 and _needs_next(one, now)
             ]
             versions = self._tools.versions.of(connection, versions_in(due))
-            wanted = [next_of(one, content) for one in due if (content := content_of(one, versions))]
-            self._send(connection, wanted, now)
+            sendable = self._tools.post.channels
+            wanted = [next_of(one, content, sendable) for one in due if (content := content_of(one, versions))]
+            self._send(connection, [one for one in wanted if one], now)
 
     def _send(self, connection: Connection, wanted: Sequence[Wanted], now: datetime) -> None:
-        tools = self._tools
-        sendable = tools.post.channels
-        asked = [asking(one, tools.library, tools.policy, sendable, now) for one in wanted]
-        sent = [message for message, _ in accept(connection, asked, tools.policy, now)]
+        asked = [found for one in wanted if (found := self._asking(one, now))]
+        sent = [message for message, _ in accept(connection, asked, self._tools.policy, now)]
         # Where a gate refuses the next channel, the one after it is tried at once.
         try_next(connection, [one for one in sent if one.state == "refused"], now)
+
+    def _asking(self, wanted: Wanted, now: datetime) -> Asking | None:
+        """The question that a fallback asks; none if policy or templates have changed so that it cannot be sent."""
+        tools = self._tools
+        try:
+            return asking(wanted, tools.library, tools.policy, tools.post.channels, now)
+        except InputRefused as error:
+            _log.warning("a fallback cannot be sent", message=wanted.parent_id, error=error.code)
+            return None
 
 
 def _needs_next(message: Message, now: datetime) -> bool:
@@ -79,9 +91,12 @@ def _needs_next(message: Message, now: datetime) -> bool:
     return message.state in FINAL or plan[0]["when"] == "not_delivered"
 
 
-def next_of(message: Message, content: Compiled | Inline) -> Wanted:
-    """The message on its next channel; the channels after it are tried after that one."""
-    channel, *rest = plan_of(message)
+def next_of(message: Message, content: Compiled | Inline, sendable: Collection[str]) -> Wanted | None:
+    """The message on its next channel that has a provider; the channels after it are tried after that one."""
+    plan = [one for one in plan_of(message) if one["channel"] in sendable]
+    if not plan:
+        return None
+    channel, *rest = plan
     return Wanted(
         client_id=message.client_id,
         content=content,

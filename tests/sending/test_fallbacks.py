@@ -3,7 +3,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from cdp.delivery import InDoubt, Refused
-from tests.sending.world import NOW, World
+from cdp.store import Store
+from tests.sending.world import NOW, Recorder, World
 
 # As the shipped policy has it: e-mail waits 24 hours for a delivery, then the text message is tried.
 CHANNELS = ("email", "sms")
@@ -19,6 +20,19 @@ def test_a_failure_tries_the_next_channel_at_once(world: World) -> None:
     [_, second] = world.all_messages()
     assert second.parent_id == message.message_id
     assert [one.address[:5] for one in world.recorder.ledger] == ["+4179"]
+
+
+def test_a_channel_that_has_lost_its_provider_is_passed_over(store: Store) -> None:
+    before = World(store)
+    [ann, bob] = before.people("ann", "bob")
+    for one, channels in ((ann, ("email", "sms", "push")), (bob, CHANNELS)):
+        before.send(one, channels=channels)
+    after = World(store, before.clock, providers={"other": Recorder(channels=("email", "push"))})
+    after.providers["other"].script = [Refused("http_400")] * 2
+    after.work()
+    assert after.states() == [("email", "failed"), ("email", "failed"), ("push", "accepted")]
+    before.close()
+    after.close()
 
 
 def test_a_bounce_tries_it_too(world: World) -> None:

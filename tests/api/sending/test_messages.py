@@ -244,6 +244,13 @@ def test_a_client_cancels_no_message_of_another(service: Service) -> None:
     assert read(service, f"/{message_id}").json()["state"] == "queued"
 
 
+def test_one_message_and_a_batch_of_it_are_two_requests(service: Service) -> None:
+    headers = {**service.headers(service.everything), "Idempotency-Key": "k"}
+    assert service.http.post("/v1/messages", json=SHIPPED, headers=headers).status_code == 202
+    answer = service.http.post("/v1/messages/batch", json={"messages": [SHIPPED]}, headers=headers)
+    assert_problem(answer, 422, "idempotency_key_reused")
+
+
 def test_a_number_may_stand_where_the_template_has_a_text(service: Service) -> None:
     assert send(service, {**SHIPPED, "data": {**ORDER, "order_id": 10042}}).status_code == 202
 
