@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from cdp.content.compiled import Compiled
-from cdp.content.liquid import LIQUID, ContentRefused
-from cdp.content.model import PRODUCT_CHOICES, Need, Template, texts_of
+from cdp.content.liquid import ContentRefused
+from cdp.content.model import PRODUCT_CHOICES, Brand, Need, Template
 from cdp.content.rendering import Values, render
+from cdp.content.words import price_in, words_of
 from cdp.fields import CORE_TRAITS
 from cdp.yaml_files import Place
 
@@ -29,9 +30,6 @@ _EXAMPLE_PRODUCT = {
 EXAMPLE_PRODUCTS: Mapping[str, Sequence[dict[str, str]]] = {choice: [_EXAMPLE_PRODUCT] for choice in PRODUCT_CHOICES}
 _EXAMPLE_URL = f"https://cdp.example.com/u/{'t' * 120}"
 
-_CURRENCIES = "€|\\$|£|¥|EUR|USD|CHF|GBP|JPY|SEK|NOK|DKK|PLN|CAD|AUD"
-_PRICE = re.compile(rf"\d+(?:[.,]\d+)?\s?(?:%|{_CURRENCIES})|(?:{_CURRENCIES})\s?\d", re.IGNORECASE)
-
 
 class Problem(NamedTuple):
     """What is wrong, and with which field."""
@@ -44,10 +42,10 @@ def problems_of(compiled: Compiled) -> Iterator[Problem]:
     """Everything that is wrong with a template."""
     unknown = list(dict.fromkeys(_unknown_values(compiled)))
     yield from unknown or _unfit(compiled)
-    for place, text in texts_of(compiled.template):
-        yield from _off_brand(compiled, place, text)
-        if compiled.template.offer is None and (found := _PRICE.search(LIQUID.sub("", text))):
-            yield Problem(place, f"{found[0].strip()} is a price or a percentage, but the template declares no offer")
+    # A text is read with values and with defaults, which may have one problem.
+    yield from dict.fromkeys(
+        problem for place, words in words_of(compiled.template) for problem in _said(compiled, place, words)
+    )
 
 
 def longest_values(template: Template) -> Values:
@@ -113,13 +111,23 @@ def _unknown_values(compiled: Compiled) -> Iterator[Problem]:
                     yield Problem(("languages", language, channel), f"{root}.{rest[0]} is given by nobody")
 
 
-def _off_brand(compiled: Compiled, place: Place, text: str) -> Iterator[Problem]:
-    brand, plain = compiled.brand, LIQUID.sub("", text)
+def _said(compiled: Compiled, place: Place, words: str) -> Iterator[Problem]:
+    """What the words of a text must not say: the brand's rules, and prices that no offer claims or changes."""
+    yield from _off_brand(compiled.brand, place, words)
+    if price := price_in(words):
+        found = f"{price} is a price or a percentage"
+        if compiled.template.offer is None:
+            yield Problem(place, f"{found}, but the template declares no offer")
+        else:
+            yield Problem(place, f"{found} beside the offer, which may have other terms: show them from offer.…")
+
+
+def _off_brand(brand: Brand, place: Place, words: str) -> Iterator[Problem]:
     for word in brand.avoid:
-        if _has_word(plain, word):
+        if _has_word(words, word):
             yield Problem(place, f"the brand does not say {word!r}")
     for word, better in brand.instead.items():
-        if _has_word(plain, word):
+        if _has_word(words, word):
             yield Problem(place, f"the brand says {better!r} instead of {word!r}")
 
 

@@ -27,6 +27,8 @@ _MOST_LOOPS = 2_000
 # its memory and time are worth.
 _MOST_COMPUTED = 1_000_000
 _ITEM = 50
+# Filters raise what Python raises where their input is not what they expect.
+_FILTER_ERRORS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError)
 # A format or a moment: reading longer ones takes long.
 _LONGEST_DATE = 200
 
@@ -184,23 +186,33 @@ def rendered(template: BoundTemplate, values: Mapping[str, Any]) -> str:
         return template.render(**values)
     except LiquidError as error:
         raise ContentRefused(f"{template.name}: {_problem(error)}") from error
-    # Filters raise what Python raises where their input is not what they expect.
-    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError) as error:
+    except _FILTER_ERRORS as error:
         raise ContentRefused(f"{template.name}: {type(error).__name__} while it was rendered") from error
+
+
+def evaluated(expression: Expression, context: RenderContext, *, otherwise: object) -> object:
+    """The value of an expression, or another if it has none."""
+    try:
+        value = expression.evaluate(context)
+    except (LiquidError, *_FILTER_ERRORS):
+        return otherwise
+    return otherwise if is_undefined(value) else value
+
+
+def expressions_within(expression: Expression) -> Iterator[Expression]:
+    """An expression, and all that it is made of."""
+    yield expression
+    for child in expression.children():
+        yield from expressions_within(child)
 
 
 def _expressions_of(template: BoundTemplate) -> Iterator[Expression]:
     """All expressions of a template, also those within others."""
     context = _Context(template)
 
-    def within(expression: Expression) -> Iterator[Expression]:
-        yield expression
-        for child in expression.children():
-            yield from within(child)
-
     def of(node: Node) -> Iterator[Expression]:
         for expression in node.expressions():
-            yield from within(expression)
+            yield from expressions_within(expression)
         for child in node.children(context, include_partials=False):
             yield from of(child)
 

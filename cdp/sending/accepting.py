@@ -210,7 +210,8 @@ def _offer_terms(wanted: Wanted) -> OfferTerms | None:
         return None
     # A template may show the period, so what the request leaves open is the template's.
     period = {name: getattr(offer, name) or (getattr(own, name) if own else None) for name in ("starts_at", "ends_at")}
-    return offer_terms(offer.model_copy(update=period), is_adaptable=isinstance(wanted.content, Compiled))
+    is_adaptable = isinstance(wanted.content, Compiled) and wanted.content.is_adaptable
+    return offer_terms(offer.model_copy(update=period), is_adaptable=is_adaptable)
 
 
 def _candidates(wanted: Wanted, library: Library, sendable: Collection[str]) -> tuple[str, ...]:

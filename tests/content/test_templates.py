@@ -299,6 +299,7 @@ BOMBS = (
     (DOUBLED + "{{ a | split: 'b' | map: 'a' | join: a | size }}", "too long"),
     ("{{ (1..2000) | uniq | size }}", "too long"),
     (LONG_NUMBER + "{{ n | minus: n }}", "too long"),
+    ("{% assign a = 'x' %}" + "{% capture a %}{{ a }}{{ a }}{% endcapture %}" * 40, "local namespace limit reached"),
     ("{{ 'now' | date: '" + "%Y" * 999 + "' }}", "a date or its format has more than 200 characters"),
     ("{% for i in (1..2000) %}{% endfor %}" * 200, "too long"),
     (DOUBLED + "{% for i in (1..2000) %}{% assign b = a | upcase %}{% endfor %}", "too long"),
@@ -391,6 +392,80 @@ def test_a_broken_template_is_one_clear_line(tmp_path: Path, content: str, words
     line = problem(tmp_path, content)
     assert line.startswith("trial.yaml:") and words in line
     assert len(line.splitlines()) == 1
+
+
+# What a text may not say without an offer, nor beside one: the offer can have other terms.
+PRICES = (
+    # the text, the price that is found in it
+    ("{{ 20 }}% off", "20%"),
+    ("{{ 0.2 | times: 100 }}% off", "20.0%"),
+    ("20{{ '%' }} off", "20%"),
+    ("{% assign share = 20 %}{{ share }}% off", "20%"),
+    ("{% if person.city %}{% assign share = 20 %}{% else %}{% assign share = 10 %}{% endif %}{{ share }}% off", "10%"),
+    ("{% capture share %}20 %{% endcapture %}{{ share }} off", "20 %"),
+    ("{% for share in (20..20) %}{{ share }}% off{% endfor %}", "20%"),
+    ("{% cycle '20', '30' %}% off", "2030%"),
+    ("{{ data.share | default: 20 }}% off", "20%"),
+    ("{{ data.share | default: 0.2 | times: 100 | round }} percent off", "20 percent"),
+    ("{{ 'CHF' }} {{ 20 }} less", "CHF 20"),
+    ("２０％ off", "20%"),
+    ("20\u200b% off", "20%"),
+    ("20 percent off", "20 percent"),
+    ("20-percent discount", "20-percent"),
+    ("Twenty per cent off", "Twenty per cent"),
+    ("only 20 euros", "20 euros"),
+    ("20.– CHF", "20.– CHF"),
+    ("half price today", "half price"),
+    ("shoes, half-price", "half-price"),
+    ("½ price", "1⁄2 price"),
+    ("20 Prozent Rabatt, zum halben Preis", "20 Prozent"),
+    ("zum halben Preis", "halben Preis"),
+    ("-20 pour cent", "20 pour cent"),
+    ("à moitié prix", "moitié prix"),
+    ("20 per cento", "20 per cento"),
+    ("a metà prezzo", "metà prezzo"),
+    ("un 20 por ciento", "20 por ciento"),
+    ("a mitad de precio", "mitad de precio"),
+)
+
+
+@pytest.mark.parametrize("offer", [False, True])
+@pytest.mark.parametrize(("text", "price"), PRICES)
+def test_a_price_in_plain_words_is_found_however_it_is_written(
+    tmp_path: Path, text: str, price: str, *, offer: bool
+) -> None:
+    declared = "offer: {scope: x, discount: 0.1}\n" if offer else ""
+    needs = "needs: {share: {example: 0.2}}\n"
+    line = problem(tmp_path, f"title: T\n{needs}{declared}languages: {{en: {{sms: {json.dumps(text)}}}}}")
+    reason = "beside the offer, which may have other terms" if offer else "but the template declares no offer"
+    assert f"languages.en.sms: {price} is a price or a percentage" in line and reason in line
+
+
+def test_a_price_in_markdown_is_found(tmp_path: Path) -> None:
+    for text in ("**20**% off", "20&#37; off"):
+        assert "20% is a price or a percentage" in problem(tmp_path, MAIL.format(subject="Hi", text=text))
+
+
+NO_PRICES = (
+    "You have paid {{ data.total }} EUR and saved {{ data.share }}%",
+    "{{ data.share | times: 100 | round }} percent of your points",
+    "{% assign share = data.share | times: 100 %}Now {{ share }}%, in 2 {{ data.share }}% steps",
+    "{% for one in products.in_cart limit: 2 %}{{ one.price }} {{ one.currency }}{% endfor %} and more",
+    "Take 2 audio books, Monsieur 5, until 31 March, on page 20",
+    "See https://shop.example.com/?q=a%205%20b",
+    "Half of us pay the price of ten days",
+)
+
+
+@pytest.mark.parametrize("text", NO_PRICES)
+def test_numbers_that_are_no_prices_of_the_template_are_in_order(tmp_path: Path, text: str) -> None:
+    needs = "needs: {share: {example: 0.2}, total: {example: '20.00'}}\n"
+    (tmp_path / "fine.yaml").write_text(f"title: T\n{needs}languages: {{en: {{sms: {json.dumps(text)}}}}}")
+    assert all_problems(tmp_path, BRAND) == {}
+
+
+def test_the_brands_words_count_in_constants_too(tmp_path: Path) -> None:
+    assert "the brand does not say 'act now'" in problem(tmp_path, MAIL.format(subject="Hi", text="{{ 'Act' }} now!"))
 
 
 def test_an_unknown_template_names_those_there_are(library: Library) -> None:

@@ -8,8 +8,9 @@ from decimal import Decimal
 
 import pytest
 
+from cdp.content.compiled import compile_template
 from cdp.content.liquid import ContentRefused
-from cdp.content.model import Offer
+from cdp.content.model import Offer, Template
 from cdp.content.rendering import Inline
 from cdp.delivery import Dispatch, Email, Outcome, Retry
 from cdp.sending.withdrawing import cancel
@@ -206,4 +207,37 @@ def test_first_terms_stand_only_where_the_message_can_show_them(store: Store) ->
     assert world.send(bob, "spring_sale").reason == "other_terms_claimed"
     with pytest.raises(ContentRefused, match="the template's offer is a discount"):
         world.send(bob, "spring_sale", offer=Offer(scope="x", price=Decimal(10), currency="CHF"))
+    world.close()
+
+
+SHOWN = (
+    # the words of a template by language, whether it can say other terms than its own
+    ({"en": {"sms": "{{ offer.discount | times: 100 | round }}% off"}}, True),
+    ({"en": {"sms": "{% assign off = offer.discount | times: 100 %}{{ off | round }}% off"}}, True),
+    (
+        {"en": {"sms": "{{ offer.discount | times: 100 | round }}% off", "push": {"title": "Spring", "body": "Hi"}}},
+        True,
+    ),
+    ({"en": {"sms": "Spring is here"}}, False),
+    ({"en": {"sms": "30% off, only for you"}}, False),
+    ({"en": {"sms": "{{ 30 }}% off"}}, False),
+    ({"en": {"sms": "{{ data.share }}% off"}}, False),
+    ({"en": {"sms": "Until {{ offer.until }}"}}, False),
+    ({"en": {"sms": "{{ offer.discount }} off"}, "de": {"sms": "30 % Rabatt"}}, False),
+    ({"en": {"sms": "{{ offer.discount }} off", "push": {"title": "Half price", "body": "Hi"}}}, False),
+)
+
+
+@pytest.mark.parametrize(("languages", "is_adaptable"), SHOWN)
+def test_first_terms_stand_only_in_templates_that_say_the_terms_of_their_offer(
+    store: Store, languages: dict[str, object], *, is_adaptable: bool
+) -> None:
+    world = with_rule(store, "keep_first_terms")
+    [ann] = world.people("ann")
+    world.send(ann, "spring_sale", offer=Offer(scope="x", discount=Decimal("0.1"), until=UNTIL))
+    template = Template.model_validate({"title": "T", "needs": {"share": {"example": "30"}}, "languages": languages})
+    content = compile_template("other", template, world.tools.library.brand)
+    data = {"share": "30"}
+    found = world.send(ann, content=content, data=data, offer=Offer(scope="x", discount=Decimal("0.3"), until=UNTIL))
+    assert found.reason == (None if is_adaptable else "other_terms_claimed")
     world.close()
