@@ -255,6 +255,76 @@ def test_a_link_that_is_none_of_the_web_is_refused(library: Library, link: str, 
         render(shipped, channel, Values(data={"order_id": "1", "tracking_url": link}), library.brand)
 
 
+HARMLESS = (
+    "See https://shop.example.com/?src=mail for more",
+    "Set action=now",
+    'src="x" href = javascript:alert(1)',
+    "<img src=x>",
+    "<a href='javascript:alert(1)'>",
+    "1 < 2, href=3 > 2",
+)
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_text_that_looks_like_a_link_is_text(library: Library, tmp_path: Path, text: str) -> None:
+    given = render(Inline(subject="Hi", text=text), "email", Values(), library.brand).content
+    assert isinstance(given, Email) and given.text == text
+    (tmp_path / "said.yaml").write_text(
+        MAIL.format(subject="Hi", text="{{ data.words }}") + "needs: {words: {example: x, longest: 100}}"
+    )
+    found = load_library(tmp_path, BRAND)
+    mail = render(found.require("said"), "email", Values(data={"words": text}), found.brand).content
+    assert isinstance(mail, Email) and text in mail.text
+
+
+TAGS = (
+    "<a href=javascript:alert(1)>x</a>",
+    "<A HREF = 'JaVaScRiPt:alert(1)'>x</A>",
+    '<a\nhref\n=\n"java&#x0A;script:alert(1)">x</a>',
+    "<a href='java\tscript:alert(1)'>x</a>",
+    "<a href='&#106;avascript&colon;alert(1)'>x</a>",
+    "<a href='\x01 javascript:alert(1)'>x</a>",
+    "<a title=\"a > b\" href='data:text/html,x'>x</a>",
+    "<a/href='vbscript:x'>x</a>",
+    "<img src='x' />",
+    "<svg><a xlink:href='javascript:alert(1)'>x</a></svg>",
+    "<form><button formaction='javascript:alert(1)'>x</button></form>",
+    "<object data='data:text/html,x'></object>",
+    "<img srcset='https://x.example/a.png 1x, javascript:x 2x'>",
+    "<meta http-equiv=refresh content='0; url=javascript:alert(1)'>",
+    "<!--[if mso]><a href='javascript:alert(1)'>x</a><![endif]-->",
+    "<!--><a href='javascript:alert(1)'>x</a>-->",
+    "<![CDATA[><a href='javascript:alert(1)'>x</a>]]>",
+    "<?x <a href='javascript:alert(1)'>x</a>?>",
+    "<svg><style><a href='javascript:alert(1)'>x</a></style></svg>",
+    "<a href='javascript:alert(1)'",
+    "<a href='javascript:alert(1)",
+    "<!--" * 20_000 + "<a href='javascript:alert(1)'>",
+    "<body background='//evil.example.com/x'>",
+)
+
+
+@pytest.mark.parametrize("html", TAGS)
+def test_a_link_of_a_tag_is_found_however_it_is_spelt(library: Library, html: str) -> None:
+    content = Inline(subject="Hi", text="x", html=html)
+    with pytest.raises(ContentRefused, match="neither http nor https"):
+        render(content, "email", Values(unsubscribe_url="https://x/u/t"), library.brand)
+
+
+def test_links_of_the_web_are_in_order(library: Library) -> None:
+    links = (
+        "https://x.example/?a=1&amp;b=javascript:2",
+        " HTTPS://x.example",
+        "mailto:a@x.example",
+        "tel:+4144",
+        "#top",
+    )
+    html = "".join(f'<a href="{link}">x</a>' for link in links)
+    html += "<img src='cid:1' srcset='https://x.example/a.png 1x, https://x.example/b.png 2x'><a name=x>x</a>"
+    html += "<![odd]><![><!odd><?odd><![endif]--><!-- a < b --><style>a[href=x] {color: red}</style>"
+    assert render(Inline(subject="Hi", text="x", html=html), "email", Values(), library.brand).content
+
+
 def test_what_looks_like_a_mark_of_ours_is_text(tmp_path: Path) -> None:
     (tmp_path / "odd.yaml").write_text(MAIL.format(subject="Hi", text="see xLiquid7x and {{ brand.name }}"))
     found = load_library(tmp_path, BRAND)
