@@ -184,6 +184,30 @@ def test_one_price_in_two_spellings_is_one(store: Store) -> None:
     world.close()
 
 
+LOOK_THE_SAME = (
+    *("shoes", "Shoes", " shoes ", "ｓｈｏｅｓ", "SHOES", "shoes\u200b", "sh\u00adoes", "\ufeffshoes", "sho\u200des"),
+    *("\u202eshoes\u202c", "shoes\ufe0f", "sho\u034fes", "shoes\u3164", "shoes\u00a0", "\u2003shoes\n"),
+)
+
+
+@pytest.mark.parametrize("scope", LOOK_THE_SAME)
+def test_scopes_that_look_the_same_are_one(scope: str) -> None:
+    found = Offer(scope=scope, discount=Decimal("0.1"))
+    assert found.scope == "shoes"
+    assert Offer(**found.shown).scope == found.scope
+
+
+def test_scopes_of_several_words_and_languages_are_one_in_each_spelling() -> None:
+    for one, other in (("hiking  boots", "Hiking\u3000boots"), ("Straße", "STRASSE"), ("cafe\u0301", "CAFÉ")):
+        assert Offer(scope=one, discount=Decimal("0.1")).scope == Offer(scope=other, discount=Decimal("0.1")).scope
+
+
+@pytest.mark.parametrize("scope", ["\u200b", " \u00ad ", "\ufdfa" * 200])
+def test_a_scope_that_nobody_can_read_is_refused(scope: str) -> None:
+    with pytest.raises(ValueError, match="from 1 to 200 characters that are seen"):
+        Offer(scope=scope, discount=Decimal("0.1"))
+
+
 def test_an_offer_is_made_within_its_period(store: Store) -> None:
     world = with_rule(store, "block")
     [ann] = world.people("ann")
