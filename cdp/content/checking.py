@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from cdp.content.compiled import Compiled
@@ -101,14 +102,15 @@ def _unknown_values(compiled: Compiled) -> Iterator[Problem]:
     template = compiled.template
     known: Mapping[object, set[str]] = {
         **{"data": {*template.needs}, "offer": {*(template.offer.shown if template.offer else ())}},
-        "products": {*PRODUCT_CHOICES},
+        **{"products": {*PRODUCT_CHOICES}, "person": {*CORE_TRAITS}},
     }
     for (language, channel), parts in compiled.parts.items():
         for part in parts.values():
             for variable in (one for found in part.analyze().globals.values() for one in found):
                 root, *rest = variable.segments
                 if root in known and rest and rest[0] not in known[root]:
-                    yield Problem(("languages", language, channel), f"{root}.{rest[0]} is given by nobody")
+                    near = "".join(f": is it {root}.{one}?" for one in get_close_matches(str(rest[0]), known[root], 1))
+                    yield Problem(("languages", language, channel), f"{root}.{rest[0]} is given by nobody{near}")
 
 
 def _said(compiled: Compiled, place: Place, words: str) -> Iterator[Problem]:

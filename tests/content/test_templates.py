@@ -451,6 +451,14 @@ BROKEN = (
     ("title: T\noffer: {scope: x, discount: 1.5}\nlanguages: {en: {sms: x}}", "less than or equal to 1"),
     ("title: T\nlanguages: {en: {sms: '{{ offer.discount | times: 100 }}'}}", "offer.discount is given by nobody"),
     ("title: T\nlanguages: {en: {sms: '{{ products.in_carts | size }}'}}", "products.in_carts is given by nobody"),
+    (
+        "title: T\nlanguages: {en: {sms: 'Hi {{ person.first_nam | default: \"x\" }}'}}",
+        "person.first_nam is given by nobody: is it person.first_name?",
+    ),
+    (
+        "title: T\nlanguages: {en: {sms: 'Hi{% if person.shoe_size %}x{% endif %}'}}",
+        "person.shoe_size is given by nobody",
+    ),
     ("title: T\nlanguages: {en: {sms: '{{ products.in_cart[0].name }}'}}", "without any trait: en.sms.text"),
     ("title: T\nlanguages: {en: {sms: x}}\ntitle: U", "duplicate key"),
     ("[", "not YAML"),
