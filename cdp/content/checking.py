@@ -6,18 +6,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cdp.content.compiled import Compiled
 from cdp.content.liquid import ContentRefused
-from cdp.content.model import PRODUCT_CHOICES, Brand, Need, Template
+from cdp.content.model import PRODUCT_CHOICES, Brand, Template
+from cdp.content.needs import WIDEST, longest_of, unclear
 from cdp.content.rendering import Values, render
 from cdp.content.words import price_in, words_of
 from cdp.fields import CORE_TRAITS
 from cdp.yaml_files import Place
 
-# A letter that a text message cannot have without half of its length: names have them.
-_WIDEST = "Ł"
 _LONGEST_TRAIT = 40
 _LONGEST_PRODUCT = {
     **{"name": "W" * 200, "url": f"https://shop.example.com/{'p' * 475}"},
@@ -41,7 +40,7 @@ class Problem(NamedTuple):
 
 def problems_of(compiled: Compiled) -> Iterator[Problem]:
     """Everything that is wrong with a template."""
-    unknown = list(dict.fromkeys(_unknown_values(compiled)))
+    unknown = [*_unclear_needs(compiled.template), *dict.fromkeys(_unknown_values(compiled))]
     yield from unknown or _unfit(compiled)
     # A text is read with values and with defaults, which may have one problem.
     yield from dict.fromkeys(
@@ -50,23 +49,21 @@ def problems_of(compiled: Compiled) -> Iterator[Problem]:
 
 
 def longest_values(template: Template) -> Values:
-    """The longest values that the template may get."""
-    return Values(
-        person=dict.fromkeys(CORE_TRAITS, _WIDEST * _LONGEST_TRAIT),
-        data={name: _longest(need) for name, need in template.needs.items()},
-        offer=template.offer.shown if template.offer else {},
-        products=dict.fromkeys(PRODUCT_CHOICES, [_LONGEST_PRODUCT] * 12),
-        unsubscribe_url=_EXAMPLE_URL,
-        is_chat_open=True,
-    )
+    """The longest values that the template may get; the first of them, where a value can be long in several ways."""
+    return next(_longest_values(template))
 
 
-def _longest(need: Need) -> Any:
-    """The longest value; of a link, one that is a link still."""
-    if not isinstance(need.example, str):
-        return need.example
-    link = re.match(r"https?://", need.example)
-    return (link[0] if link else "") + _WIDEST * (need.longest - (link.end() if link else 0))
+def _longest_values(template: Template) -> Iterator[Values]:
+    choices = {name: longest_of(need) for name, need in template.needs.items()}
+    for number in range(max(map(len, choices.values()), default=1)):
+        yield Values(
+            person=dict.fromkeys(CORE_TRAITS, WIDEST * _LONGEST_TRAIT),
+            data={name: found[min(number, len(found) - 1)] for name, found in choices.items()},
+            offer=template.offer.shown if template.offer else {},
+            products=dict.fromkeys(PRODUCT_CHOICES, [_LONGEST_PRODUCT] * 12),
+            unsubscribe_url=_EXAMPLE_URL,
+            is_chat_open=True,
+        )
 
 
 def example_values(template: Template) -> Values:
@@ -80,13 +77,19 @@ def example_values(template: Template) -> Values:
     )
 
 
+def _unclear_needs(template: Template) -> Iterator[Problem]:
+    for name, need in template.needs.items():
+        if words := unclear(need):
+            yield Problem(("needs", name), words)
+
+
 def _unfit(compiled: Compiled) -> Iterator[Problem]:
     """Channels whose message is too long with the longest values, or cannot be rendered: nothing is known of many
     people but an address.
     """
-    longest = longest_values(compiled.template)
-    nothing_known = replace(longest, person={}, products={})
-    cases = (("with the longest values", longest), ("without any trait", nothing_known))
+    longest = list(_longest_values(compiled.template))
+    nothing_known = replace(longest[0], person={}, products={})
+    cases = [*(("with the longest values", values) for values in longest), ("without any trait", nothing_known)]
     for language, channel in compiled.parts:
         for case, values in cases:
             spoken = replace(values, person={**values.person, "language": language})

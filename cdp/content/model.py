@@ -132,7 +132,9 @@ else:
 class Need(_Node):
     """A value that the sender gives under `data`.
 
-    example: for previews; text, or any other JSON value. longest: the most characters that it has, as JSON if not text.
+    example: for previews; text, or any other JSON value. Data have its shape: the items of a list are like one of the
+    example's, an object has all that the example has, and nothing is empty.
+    longest: the most characters that it has, as JSON if not text.
     """
 
     example: Any

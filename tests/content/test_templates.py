@@ -5,6 +5,7 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,8 @@ from cdp.content.checking import example_values
 from cdp.content.compiled import compile_document
 from cdp.content.library import Library, all_problems, load_library
 from cdp.content.liquid import ContentRefused
+from cdp.content.model import Need
+from cdp.content.needs import longest_of, misfit
 from cdp.content.rendering import ChatIsClosed, Inline, Values, products_in, render
 from cdp.delivery import ChatTemplate, Email, Push, Text
 from cdp.errors import ConfigurationError, InputRefused
@@ -253,6 +256,87 @@ def test_a_link_that_is_none_of_the_web_is_refused(library: Library, link: str, 
     shipped = library.require("order_shipped")
     with pytest.raises(ContentRefused, match="neither http nor https"):
         render(shipped, channel, Values(data={"order_id": "1", "tracking_url": link}), library.brand)
+
+
+ITEMS = [{"name": "Rope", "count": 2}]
+SHAPES = (
+    # the example, the value, what is wrong with it
+    (ITEMS, [{"name": "Axe", "count": 1, "colour": "red"}, {"name": "Rope", "count": 2.5}], None),
+    (ITEMS, [{"name": 12, "count": 1}], None),
+    (ITEMS, [{"x": 1}], "data.items[0].name is missing"),
+    (ITEMS, [{"name": "Axe", "count": 1}, {"name": "Rope"}], "data.items[1].count is missing"),
+    (ITEMS, ["a"], "data.items[0] is not what the template's example is: dict"),
+    (ITEMS, [1], "data.items[0] is not what the template's example is: dict"),
+    (ITEMS, {"name": "Axe", "count": 1}, "data.items is not what the template's example is: list"),
+    (ITEMS, [{"name": "Axe", "count": "2"}], "data.items[0].count is not what the template's example is: int"),
+    (ITEMS, [{"name": "Axe", "count": True}], "data.items[0].count is not what the template's example is: int"),
+    (ITEMS, [{"name": None, "count": 1}], "data.items[0].name is empty"),
+    (ITEMS, [{"name": "", "count": 1}], "data.items[0].name is empty"),
+    (ITEMS, [], "data.items is empty"),
+    ([{"name": "Rope"}, "Axe"], ["Tent", {"name": "Axe"}], None),
+    ({"to": {"city": "Bern"}}, {"to": {"town": "Bern"}}, "data.items.to.city is missing"),
+    ([["a"]], [["b", "c"], ["d"]], None),
+    ([["a"]], [["b", ["c"]]], "data.items[0][1] is not what the template's example is: str"),
+    (1, 2.5, None),
+    (1, "2", "data.items is not what the template's example is: int"),
+    (True, False, None),
+    (True, 1, "data.items is not what the template's example is: bool"),
+    ("a", 12, None),
+    ("a", True, "data.items is not what the template's example is: str"),
+)
+
+
+@pytest.mark.parametrize(("example", "value", "wrong"), SHAPES)
+def test_data_have_the_shape_of_the_example(example: Any, value: Any, wrong: str | None) -> None:
+    assert misfit(value, example, "data.items") == wrong
+
+
+def with_items(example: Any, longest: int, text: str) -> str:
+    needs = json.dumps({"items": {"example": example, "longest": longest}})
+    return f"title: T\nneeds: {needs}\nlanguages: {{en: {{sms: {json.dumps(text)}}}}}"
+
+
+EACH = "{% for i in data.items %}{{ i.name }}: https://shop.example.com/products {% endfor %}"
+TOO_LONG = (
+    # the example, the text: both are short enough with the example alone
+    ([{"name": "a"}], EACH),
+    ([{"name": "a"}], "{{ data.items[0].name }}"),
+    ({"name": "a", "to": {"city": "b"}}, "{{ data.items.to.city }}"),
+    ([["a"]], "{{ data.items[0][0] }}"),
+)
+
+
+@pytest.mark.parametrize(("example", "text"), TOO_LONG)
+def test_lists_and_objects_are_tried_at_their_longest(tmp_path: Path, example: Any, text: str) -> None:
+    found = problem(tmp_path, with_items(example, 2000, text))
+    assert "with the longest values: sms: the text has" in found and "at most 10 are allowed" in found
+    (tmp_path / "trial.yaml").write_text(with_items(example, 60, text))
+    assert all_problems(tmp_path, BRAND) == {}
+
+
+@pytest.mark.parametrize(
+    "example", [[{"name": "a"}], ["https://a.example"], {"a": {"b": "c"}, "d": 1}, [1, "a"], "a", 7]
+)
+def test_the_longest_values_are_as_long_as_is_allowed_and_have_the_shape_of_the_example(example: Any) -> None:
+    need = Need(example=example, longest=300)
+    for value in longest_of(need):
+        assert misfit(value, example, "x") is None
+        size = len(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        assert size <= 300 and (size > 280 or example == 7)
+
+
+UNCLEAR = (
+    ([], "the example has something empty, so that nobody knows what is sent there"),
+    ([{"name": ""}], "the example has something empty"),
+    ({"items": []}, "the example has something empty"),
+    ({"name": None}, "the example has something empty"),
+    ([{"name": "a" * 60}], "the example has 74 characters as JSON, but `longest` is 60"),
+)
+
+
+@pytest.mark.parametrize(("example", "words"), UNCLEAR)
+def test_an_example_that_does_not_tell_what_is_sent_is_refused(tmp_path: Path, example: Any, words: str) -> None:
+    assert f"needs.items: {words}" in problem(tmp_path, with_items(example, 60, "Hello"))
 
 
 HARMLESS = (
