@@ -44,8 +44,8 @@ def messages(
     if state is not None and state not in STATES:
         raise UsageError(f"no state is named {state!r}", where="--state", hint=f"one of: {', '.join(STATES)}")
     with opened_store(load_settings()) as store, store.read() as connection:
-        found = list_messages(connection, Filter(campaign=campaign, state=state), limit)
-        counted = counts(connection)
+        wanted = Filter(campaign=campaign, state=state)
+        found, counted = list_messages(connection, wanted, limit), counts(connection, wanted)
     if as_json:
         print_json({"counts": [list(one) for one in counted], "messages": [_document(one) for one in found]})
         return

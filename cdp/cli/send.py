@@ -15,12 +15,15 @@ from cdp.settings import variable_of
 if TYPE_CHECKING:
     from cdp.delivery import Content, Outcome, Setting
 
-app = typer.Typer(name="send", help="Providers that messages are sent by: what they need, and a test message.")
+app = typer.Typer(name="send")
 
 
 @app.callback()
 def send() -> None:
-    """Providers that messages are sent by: what they need, and a test message."""
+    """Providers that messages are sent by: what they need, and a test message.
+
+    Examples: cdp send list · cdp send check --provider sendgrid --to you@example.com
+    """
 
 
 @app.command("list")

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from cdp.content.rendering import Rendered, Values
     from cdp.delivery import Content
 
-app = typer.Typer(name="templates", help="Templates of messages: check, preview and list them.")
+app = typer.Typer(name="templates")
 
 
 @app.callback()
 def templates() -> None:
-    """Templates of messages: check, preview and list them."""
+    """Templates of messages: check, preview and list them.
+
+    Examples: cdp templates check · cdp templates list · cdp templates preview welcome --html welcome.html
+    """
 
 
 @app.command("check")
@@ -47,7 +50,7 @@ def check() -> None:
     if problems:
         raise typer.Exit(ConfigurationError.exit_code)
     count = len(load_library(settings.templates, settings.brand).templates)
-    terminal.say(f"{count:,} templates are in order.")
+    terminal.say("1 template is in order." if count == 1 else f"{count:,} templates are in order.")
 
 
 @app.command("list")
@@ -81,9 +84,12 @@ def preview(
     from cdp.content.checking import example_values
     from cdp.content.rendering import channels_of
     from cdp.delivery import Email
+    from cdp.errors import UsageError
 
     library = _library()
     compiled = library.require(name)
+    if html and "email" not in channels_of(compiled):
+        raise UsageError("the template has no e-mail", where="--html")
     values = example_values(compiled.template)
     values = replace(values, person={**values.person, "language": language})
     for channel in channels_of(compiled):
@@ -91,9 +97,23 @@ def preview(
             terminal.heading(f"{channel} ({found.language})")
             show_content(channel, found.content)
             if html and isinstance(found.content, Email):
-                html.write_text(found.content.html, encoding="utf-8")
+                _write(html, found.content.html)
     if html:
         terminal.say(f"\nThe e-mail's HTML is in {html}.")
+
+
+def _write(path: Path, html: str) -> None:
+    """Write the HTML of an e-mail.
+
+    Raises:
+        UsageError: the path cannot be written.
+    """
+    from cdp.errors import UsageError
+
+    try:
+        path.write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}", where="--html") from error
 
 
 def _seen_on(channel: str, compiled: Compiled, values: Values, brand: Brand) -> Iterator[Rendered]:

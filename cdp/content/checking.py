@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from difflib import get_close_matches
+from typing import NamedTuple
 
 from cdp.content.compiled import Compiled
-from cdp.content.liquid import LIQUID, ContentRefused
-from cdp.content.model import PRODUCT_CHOICES, Need, Template, texts_of
+from cdp.content.liquid import ContentRefused
+from cdp.content.model import PRODUCT_CHOICES, Brand, Template
+from cdp.content.needs import WIDEST, longest_of, unclear
 from cdp.content.rendering import Values, render
+from cdp.content.words import price_in, words_of
 from cdp.fields import CORE_TRAITS
 from cdp.yaml_files import Place
 
-# A letter that a text message cannot have without half of its length: names have them.
-_WIDEST = "Ł"
 _LONGEST_TRAIT = 40
 _LONGEST_PRODUCT = {
     **{"name": "W" * 200, "url": f"https://shop.example.com/{'p' * 475}"},
@@ -29,9 +30,6 @@ _EXAMPLE_PRODUCT = {
 EXAMPLE_PRODUCTS: Mapping[str, Sequence[dict[str, str]]] = {choice: [_EXAMPLE_PRODUCT] for choice in PRODUCT_CHOICES}
 _EXAMPLE_URL = f"https://cdp.example.com/u/{'t' * 120}"
 
-_CURRENCIES = "€|\\$|£|¥|EUR|USD|CHF|GBP|JPY|SEK|NOK|DKK|PLN|CAD|AUD"
-_PRICE = re.compile(rf"\d+(?:[.,]\d+)?\s?(?:%|{_CURRENCIES})|(?:{_CURRENCIES})\s?\d", re.IGNORECASE)
-
 
 class Problem(NamedTuple):
     """What is wrong, and with which field."""
@@ -42,32 +40,30 @@ class Problem(NamedTuple):
 
 def problems_of(compiled: Compiled) -> Iterator[Problem]:
     """Everything that is wrong with a template."""
-    unknown = list(dict.fromkeys(_unknown_values(compiled)))
+    unknown = [*_unclear_needs(compiled.template), *dict.fromkeys(_unknown_values(compiled))]
     yield from unknown or _unfit(compiled)
-    for place, text in texts_of(compiled.template):
-        yield from _off_brand(compiled, place, text)
-        if compiled.template.offer is None and (found := _PRICE.search(LIQUID.sub("", text))):
-            yield Problem(place, f"{found[0].strip()} is a price or a percentage, but the template declares no offer")
-
-
-def longest_values(template: Template) -> Values:
-    """The longest values that the template may get."""
-    return Values(
-        person=dict.fromkeys(CORE_TRAITS, _WIDEST * _LONGEST_TRAIT),
-        data={name: _longest(need) for name, need in template.needs.items()},
-        offer=template.offer.shown if template.offer else {},
-        products=dict.fromkeys(PRODUCT_CHOICES, [_LONGEST_PRODUCT] * 12),
-        unsubscribe_url=_EXAMPLE_URL,
-        is_chat_open=True,
+    # A text is read with values and with defaults, which may have one problem.
+    yield from dict.fromkeys(
+        problem for place, words in words_of(compiled.template) for problem in _said(compiled, place, words)
     )
 
 
-def _longest(need: Need) -> Any:
-    """The longest value; of a link, one that is a link still."""
-    if not isinstance(need.example, str):
-        return need.example
-    link = re.match(r"https?://", need.example)
-    return (link[0] if link else "") + _WIDEST * (need.longest - (link.end() if link else 0))
+def longest_values(template: Template) -> Values:
+    """The longest values that the template may get; the first of them, where a value can be long in several ways."""
+    return next(_longest_values(template))
+
+
+def _longest_values(template: Template) -> Iterator[Values]:
+    choices = {name: longest_of(need) for name, need in template.needs.items()}
+    for number in range(max(map(len, choices.values()), default=1)):
+        yield Values(
+            person=dict.fromkeys(CORE_TRAITS, WIDEST * _LONGEST_TRAIT),
+            data={name: found[min(number, len(found) - 1)] for name, found in choices.items()},
+            offer=template.offer.shown if template.offer else {},
+            products=dict.fromkeys(PRODUCT_CHOICES, [_LONGEST_PRODUCT] * 12),
+            unsubscribe_url=_EXAMPLE_URL,
+            is_chat_open=True,
+        )
 
 
 def example_values(template: Template) -> Values:
@@ -81,13 +77,19 @@ def example_values(template: Template) -> Values:
     )
 
 
+def _unclear_needs(template: Template) -> Iterator[Problem]:
+    for name, need in template.needs.items():
+        if words := unclear(need):
+            yield Problem(("needs", name), words)
+
+
 def _unfit(compiled: Compiled) -> Iterator[Problem]:
     """Channels whose message is too long with the longest values, or cannot be rendered: nothing is known of many
     people but an address.
     """
-    longest = longest_values(compiled.template)
-    nothing_known = replace(longest, person={}, products={})
-    cases = (("with the longest values", longest), ("without any trait", nothing_known))
+    longest = list(_longest_values(compiled.template))
+    nothing_known = replace(longest[0], person={}, products={})
+    cases = [*(("with the longest values", values) for values in longest), ("without any trait", nothing_known)]
     for language, channel in compiled.parts:
         for case, values in cases:
             spoken = replace(values, person={**values.person, "language": language})
@@ -103,23 +105,34 @@ def _unknown_values(compiled: Compiled) -> Iterator[Problem]:
     template = compiled.template
     known: Mapping[object, set[str]] = {
         **{"data": {*template.needs}, "offer": {*(template.offer.shown if template.offer else ())}},
-        "products": {*PRODUCT_CHOICES},
+        **{"products": {*PRODUCT_CHOICES}, "person": {*CORE_TRAITS}},
     }
     for (language, channel), parts in compiled.parts.items():
         for part in parts.values():
             for variable in (one for found in part.analyze().globals.values() for one in found):
                 root, *rest = variable.segments
                 if root in known and rest and rest[0] not in known[root]:
-                    yield Problem(("languages", language, channel), f"{root}.{rest[0]} is given by nobody")
+                    near = "".join(f": is it {root}.{one}?" for one in get_close_matches(str(rest[0]), known[root], 1))
+                    yield Problem(("languages", language, channel), f"{root}.{rest[0]} is given by nobody{near}")
 
 
-def _off_brand(compiled: Compiled, place: Place, text: str) -> Iterator[Problem]:
-    brand, plain = compiled.brand, LIQUID.sub("", text)
+def _said(compiled: Compiled, place: Place, words: str) -> Iterator[Problem]:
+    """What the words of a text must not say: the brand's rules, and prices that no offer claims or changes."""
+    yield from _off_brand(compiled.brand, place, words)
+    if price := price_in(words):
+        found = f"{price} is a price or a percentage"
+        if compiled.template.offer is None:
+            yield Problem(place, f"{found}, but the template declares no offer")
+        else:
+            yield Problem(place, f"{found} beside the offer, which may have other terms: show them from offer.…")
+
+
+def _off_brand(brand: Brand, place: Place, words: str) -> Iterator[Problem]:
     for word in brand.avoid:
-        if _has_word(plain, word):
+        if _has_word(words, word):
             yield Problem(place, f"the brand does not say {word!r}")
     for word, better in brand.instead.items():
-        if _has_word(plain, word):
+        if _has_word(words, word):
             yield Problem(place, f"the brand says {better!r} instead of {word!r}")
 
 

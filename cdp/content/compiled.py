@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import mjml
 from liquid import BoundTemplate
@@ -29,6 +30,7 @@ from cdp.content.model import (
     Words,
     texts_of,
 )
+from cdp.content.words import shows_terms
 
 # The parts of a message, such as `subject`, `text` and `html` of an e-mail.
 Parts = Mapping[str, BoundTemplate]
@@ -47,6 +49,11 @@ class Compiled:
     brand: Brand
     parts: Mapping[tuple[str, str], Parts]
     products: Mapping[tuple[str, str], Mapping[ProductChoice, int]]
+
+    @cached_property
+    def is_adaptable(self) -> bool:
+        """Whether it can say other terms of the offer's kind, since it names no price but from `offer`."""
+        return shows_terms(self.template)
 
     @property
     def document(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from html import unescape
+from html.parser import HTMLParser
 
 from cdp.channels import CHATS, FORMS
 from cdp.content.liquid import ContentRefused
@@ -45,8 +45,14 @@ def require_short(channel: str, content: Content) -> None:
                 raise ContentRefused(f"{channel}: a value of the template {content.name} is empty")
 
 
-_LINK = re.compile(r"""(?:href|src|action)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.IGNORECASE)
-_SAFE = re.compile(r"\s*(?:https?://|mailto:|tel:|#|cid:)", re.IGNORECASE)
+# Attributes whose value a browser or a mail client opens, in any tag.
+_OPENED = frozenset(
+    ("href", "src", "action", "formaction", "background", "poster", "cite", "longdesc", "ping", "xlink:href")
+)
+_SAFE = re.compile(r"(?:https?://|mailto:|tel:|#|cid:)", re.IGNORECASE)
+# What browsers leave out of an address before they read it.
+_LEFT_OUT = re.compile(r"^[\x00-\x20]+|[\t\n\r]")
+_REFRESH = re.compile(r"url\s*=\s*[\"']?\s*(.*)", re.IGNORECASE | re.DOTALL)
 
 
 def require_safe_links(channel: str, content: Content) -> None:
@@ -57,13 +63,71 @@ def require_safe_links(channel: str, content: Content) -> None:
     """
     match content:
         case Email():
-            links = [unescape(found[1].strip("\"'")) for found in _LINK.finditer(content.html)]
+            links = links_in(content.html)
         case Push() if content.url:
             links = [content.url]
         case _:
             return
-    if not all(_SAFE.match(link) for link in links):
+    if not all(_SAFE.match(_LEFT_OUT.sub("", link)) for link in links):
         raise ContentRefused(f"{channel}: a link is neither http nor https")
+
+
+def links_in(html: str) -> list[str]:
+    """The links of the tags in HTML, as a browser reads them; text that looks like one is none."""
+    reader = _Links()
+    reader.read(html)
+    for text in list(reader.hidden):
+        # Tags alone: what is hidden in it is seen with it.
+        reader.read(re.sub("<(?=[!?/])", " ", text))
+    return reader.found
+
+
+class _Links(HTMLParser):
+    """Gathers the links of tags, also of those that only some readers see: in comments, styles and declarations.
+
+    hidden: the texts of comments and declarations.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.hidden: list[str] = []
+
+    def read(self, html: str) -> None:
+        self.reset()
+        # Ends a comment or a tag that nothing closes, whose link some readers would open.
+        self.feed(f"{html}'\">-->")
+        self.close()
+
+    def set_cdata_mode(self, elem: str, **_options: bool) -> None:
+        """Styles are read as text by some and as tags by others."""
+
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """What HTML does not know is a comment that ends with the next `>`."""
+        return self.parse_bogus_comment(i, report)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if value is None:
+                continue
+            if name in _OPENED or (tag, name) == ("object", "data"):
+                self.found.append(value)
+            elif name == "srcset":
+                self.found += [one.split()[0] for one in value.split(",") if one.strip()]
+            elif (tag, name) == ("meta", "content") and (target := _REFRESH.search(value)):
+                self.found.append(target[1])
+
+    def handle_comment(self, data: str) -> None:
+        self.hidden.append(data)
+
+    def handle_decl(self, decl: str) -> None:
+        self.hidden.append(decl)
+
+    def handle_pi(self, data: str) -> None:
+        self.hidden.append(data)
+
+    def unknown_decl(self, data: str) -> None:
+        self.hidden.append(data)
 
 
 def push_bytes(content: Push) -> int:

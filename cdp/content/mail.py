@@ -34,12 +34,12 @@ def mail_source(form: MailForm, language: str, brand: Brand) -> str:
     logo = f'<mj-image src="{escaped(brand.logo)}" alt="{escaped(brand.name)}" width="160px" />' if brand.logo else ""
     return f"""<mjml lang="{language}"><mj-head><mj-title>{escaped(form.subject)}</mj-title>{preview}
 <mj-attributes><mj-all font-family="Helvetica, Arial, sans-serif" />
-<mj-text font-size="16px" line-height="24px" color="{colours.text}" />
+<mj-text font-size="16px" line-height="1.5" color="{colours.text}" />
 <mj-button background-color="{colours.accent}" color="{colours.on_accent}" font-size="16px" border-radius="4px"
   inner-padding="14px 25px" />
 </mj-attributes></mj-head><mj-body background-color="{colours.background}">
 <mj-section background-color="{colours.surface}"><mj-column>{logo}{"".join(_mjml(form.blocks, brand))}</mj-column>
-</mj-section><mj-section><mj-column><mj-text font-size="13px" line-height="18px">
+</mj-section><mj-section><mj-column><mj-text font-size="13px" line-height="1.4">
 {_footer_html(language, brand)}</mj-text></mj-column></mj-section></mj-body></mjml>"""
 
 

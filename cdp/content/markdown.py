@@ -7,7 +7,7 @@ later still, so that nobody's name is read as Markdown.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from secrets import token_hex
 
 from markdown_it import MarkdownIt
@@ -27,9 +27,17 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True})
 def to_html(source: str) -> str:
     """HTML, with the Liquid of the source; HTML in the source is shown as text."""
     plain, pieces = _without_liquid(source)
-    html: str = _MARKDOWN.render(plain)
+    html: str = _MARKDOWN.renderer.render(_styled(_MARKDOWN.parse(plain)), _MARKDOWN.options, {})
     only_tags = _TAGS_ALONE.sub(lambda found: found[1] if _are_tags(found[1], pieces) else found[0], html)
     return _with_liquid(only_tags, pieces)
+
+
+def _styled(tokens: Sequence[Token]) -> Sequence[Token]:
+    """Headings whose lines stand closer than those of text; inline, because mail clients leave style sheets out."""
+    for token in tokens:
+        if token.type == "heading_open":
+            token.attrSet("style", "line-height:1.25")
+    return tokens
 
 
 def to_text(source: str) -> str:

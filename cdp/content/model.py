@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from cdp.channels import CHATS, FORMS, Form
-from cdp.content.titles import title_of
+from cdp.content.titles import plain, title_of
 from cdp.yaml_files import Place
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -28,6 +28,7 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 Liquid = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
 ProductChoice = Literal["in_cart", "last_viewed", "bought_together", "in_season"]
+_LONGEST_SCOPE = 200
 # Of a choice, in one message.
 MOST_PRODUCTS = 12
 PRODUCT_CHOICES: tuple[ProductChoice, ...] = get_args(ProductChoice)
@@ -131,7 +132,9 @@ else:
 class Need(_Node):
     """A value that the sender gives under `data`.
 
-    example: for previews; text, or any other JSON value. longest: the most characters that it has, as JSON if not text.
+    example: for previews; text, or any other JSON value. Data have its shape: the items of a list are like one of the
+    example's, an object has all that the example has, and nothing is empty.
+    longest: the most characters that it has, as JSON if not text.
     """
 
     example: Any
@@ -147,7 +150,7 @@ class Offer(_Node):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    scope: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    scope: Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_SCOPE)]
     price: Decimal | None = Field(None, ge=0, max_digits=18, decimal_places=2)
     discount: Decimal | None = Field(None, gt=0, le=1, max_digits=5, decimal_places=4)
     currency: Currency | None = None
@@ -170,8 +173,11 @@ class Offer(_Node):
     @field_validator("scope")
     @classmethod
     def _plain(cls, scope: str) -> str:
-        """Spaces and capitals make no other scope, so that a slip is not a second price."""
-        return " ".join(scope.split()).casefold()
+        """What looks the same is the same scope, so that a slip is not a second price."""
+        same = plain(" ".join(plain(scope).split()).casefold())
+        if not 0 < len(same) <= _LONGEST_SCOPE:
+            raise ValueError(f"a scope has from 1 to {_LONGEST_SCOPE} characters that are seen")
+        return same
 
     @property
     def terms(self) -> dict[str, str]:

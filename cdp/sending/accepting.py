@@ -16,6 +16,7 @@ from cdp.content.compiled import Compiled
 from cdp.content.library import Library
 from cdp.content.liquid import ContentRefused
 from cdp.content.model import Need, Offer, shown
+from cdp.content.needs import misfit
 from cdp.content.rendering import Inline, Values, channels_of, render
 from cdp.decision import Decision, Holdout, OfferTerms, Question
 from cdp.decision.facts import Asked
@@ -210,7 +211,8 @@ def _offer_terms(wanted: Wanted) -> OfferTerms | None:
         return None
     # A template may show the period, so what the request leaves open is the template's.
     period = {name: getattr(offer, name) or (getattr(own, name) if own else None) for name in ("starts_at", "ends_at")}
-    return offer_terms(offer.model_copy(update=period), is_adaptable=isinstance(wanted.content, Compiled))
+    is_adaptable = isinstance(wanted.content, Compiled) and wanted.content.is_adaptable
+    return offer_terms(offer.model_copy(update=period), is_adaptable=is_adaptable)
 
 
 def _candidates(wanted: Wanted, library: Library, sendable: Collection[str]) -> tuple[str, ...]:
@@ -262,15 +264,9 @@ def _check_data(wanted: Wanted) -> None:
         _check_value(name, value, needs[name])
 
 
-_NUMBER = (int, float)
-
-
 def _check_value(name: str, value: Any, need: Need) -> None:
-    if value is None or value == "":
-        raise ContentRefused(f"data.{name} is empty")
-    is_number = isinstance(value, _NUMBER) and isinstance(need.example, (*_NUMBER, str)) and not isinstance(value, bool)
-    if not isinstance(value, type(need.example)) and not is_number:
-        raise ContentRefused(f"data.{name} is not what the template's example is: {type(need.example).__name__}")
+    if wrong := misfit(value, need.example, f"data.{name}"):
+        raise ContentRefused(wrong)
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         text.encode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -95,13 +95,7 @@ def with_history(connection: Connection, found: Sequence[Message]) -> list[Track
 
 def list_messages(connection: Connection, wanted: Filter, limit: int) -> list[Message]:
     """The latest messages of a kind, at most `limit`."""
-    chosen = sa.select(*COLUMNS)
-    if wanted.campaign is not None:
-        chosen = chosen.where(messages.c.campaign == wanted.campaign)
-    if wanted.profile_ids:
-        chosen = chosen.where(messages.c.profile_id.in_(wanted.profile_ids))
-    if wanted.state is not None:
-        chosen = chosen.where(messages.c.state == wanted.state)
+    chosen = sa.select(*COLUMNS).where(*_conditions(wanted))
     if wanted.before is not None:
         at, message_id = wanted.before
         is_older = sa.or_(
@@ -112,12 +106,18 @@ def list_messages(connection: Connection, wanted: Filter, limit: int) -> list[Me
     return [message_of(row) for row in connection.execute(latest)]
 
 
-_COUNTS = sa.select(messages.c.channel, messages.c.state, sa.func.count()).group_by(
-    messages.c.channel, messages.c.state
-)
-
-
-def counts(connection: Connection) -> list[tuple[str | None, str, int]]:
-    """(channel, state, number of messages)."""
-    rows = connection.execute(_COUNTS)
+def counts(connection: Connection, wanted: Filter) -> list[tuple[str | None, str, int]]:
+    """(channel, state, number of messages) of a kind, on all pages."""
+    groups = (messages.c.channel, messages.c.state)
+    rows = connection.execute(sa.select(*groups, sa.func.count()).where(*_conditions(wanted)).group_by(*groups))
     return [(channel, state, number) for channel, state, number in rows]
+
+
+def _conditions(wanted: Filter) -> Iterator[sa.ColumnElement[bool]]:
+    """What the messages of a kind have in common, on whatever page."""
+    if wanted.campaign is not None:
+        yield messages.c.campaign == wanted.campaign
+    if wanted.profile_ids:
+        yield messages.c.profile_id.in_(wanted.profile_ids)
+    if wanted.state is not None:
+        yield messages.c.state == wanted.state

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,8 @@ from cdp.content.checking import example_values
 from cdp.content.compiled import compile_document
 from cdp.content.library import Library, all_problems, load_library
 from cdp.content.liquid import ContentRefused
+from cdp.content.model import Need
+from cdp.content.needs import longest_of, misfit
 from cdp.content.rendering import ChatIsClosed, Inline, Values, products_in, render
 from cdp.delivery import ChatTemplate, Email, Push, Text
 from cdp.errors import ConfigurationError, InputRefused
@@ -254,6 +258,157 @@ def test_a_link_that_is_none_of_the_web_is_refused(library: Library, link: str, 
         render(shipped, channel, Values(data={"order_id": "1", "tracking_url": link}), library.brand)
 
 
+ITEMS = [{"name": "Rope", "count": 2}]
+SHAPES = (
+    # the example, the value, what is wrong with it
+    (ITEMS, [{"name": "Axe", "count": 1, "colour": "red"}, {"name": "Rope", "count": 2.5}], None),
+    (ITEMS, [{"name": 12, "count": 1}], None),
+    (ITEMS, [{"x": 1}], "data.items[0].name is missing"),
+    (ITEMS, [{"name": "Axe", "count": 1}, {"name": "Rope"}], "data.items[1].count is missing"),
+    (ITEMS, ["a"], "data.items[0] is not what the template's example is: dict"),
+    (ITEMS, [1], "data.items[0] is not what the template's example is: dict"),
+    (ITEMS, {"name": "Axe", "count": 1}, "data.items is not what the template's example is: list"),
+    (ITEMS, [{"name": "Axe", "count": "2"}], "data.items[0].count is not what the template's example is: int"),
+    (ITEMS, [{"name": "Axe", "count": True}], "data.items[0].count is not what the template's example is: int"),
+    (ITEMS, [{"name": None, "count": 1}], "data.items[0].name is empty"),
+    (ITEMS, [{"name": "", "count": 1}], "data.items[0].name is empty"),
+    (ITEMS, [], "data.items is empty"),
+    ([{"name": "Rope"}, "Axe"], ["Tent", {"name": "Axe"}], None),
+    ({"to": {"city": "Bern"}}, {"to": {"town": "Bern"}}, "data.items.to.city is missing"),
+    ([["a"]], [["b", "c"], ["d"]], None),
+    ([["a"]], [["b", ["c"]]], "data.items[0][1] is not what the template's example is: str"),
+    (1, 2.5, None),
+    (1, "2", "data.items is not what the template's example is: int"),
+    (True, False, None),
+    (True, 1, "data.items is not what the template's example is: bool"),
+    ("a", 12, None),
+    ("a", True, "data.items is not what the template's example is: str"),
+)
+
+
+@pytest.mark.parametrize(("example", "value", "wrong"), SHAPES)
+def test_data_have_the_shape_of_the_example(example: Any, value: Any, wrong: str | None) -> None:
+    assert misfit(value, example, "data.items") == wrong
+
+
+def with_items(example: Any, longest: int, text: str) -> str:
+    needs = json.dumps({"items": {"example": example, "longest": longest}})
+    return f"title: T\nneeds: {needs}\nlanguages: {{en: {{sms: {json.dumps(text)}}}}}"
+
+
+EACH = "{% for i in data.items %}{{ i.name }}: https://shop.example.com/products {% endfor %}"
+TOO_LONG = (
+    # the example, the text: both are short enough with the example alone
+    ([{"name": "a"}], EACH),
+    ([{"name": "a"}], "{{ data.items[0].name }}"),
+    ({"name": "a", "to": {"city": "b"}}, "{{ data.items.to.city }}"),
+    ([["a"]], "{{ data.items[0][0] }}"),
+)
+
+
+@pytest.mark.parametrize(("example", "text"), TOO_LONG)
+def test_lists_and_objects_are_tried_at_their_longest(tmp_path: Path, example: Any, text: str) -> None:
+    found = problem(tmp_path, with_items(example, 2000, text))
+    assert "with the longest values: sms: the text has" in found and "at most 10 are allowed" in found
+    (tmp_path / "trial.yaml").write_text(with_items(example, 60, text))
+    assert all_problems(tmp_path, BRAND) == {}
+
+
+@pytest.mark.parametrize(
+    "example", [[{"name": "a"}], ["https://a.example"], {"a": {"b": "c"}, "d": 1}, [1, "a"], "a", 7]
+)
+def test_the_longest_values_are_as_long_as_is_allowed_and_have_the_shape_of_the_example(example: Any) -> None:
+    need = Need(example=example, longest=300)
+    for value in longest_of(need):
+        assert misfit(value, example, "x") is None
+        size = len(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        assert size <= 300 and (size > 280 or example == 7)
+
+
+UNCLEAR = (
+    ([], "the example has something empty, so that nobody knows what is sent there"),
+    ([{"name": ""}], "the example has something empty"),
+    ({"items": []}, "the example has something empty"),
+    ({"name": None}, "the example has something empty"),
+    ([{"name": "a" * 60}], "the example has 74 characters as JSON, but `longest` is 60"),
+)
+
+
+@pytest.mark.parametrize(("example", "words"), UNCLEAR)
+def test_an_example_that_does_not_tell_what_is_sent_is_refused(tmp_path: Path, example: Any, words: str) -> None:
+    assert f"needs.items: {words}" in problem(tmp_path, with_items(example, 60, "Hello"))
+
+
+HARMLESS = (
+    "See https://shop.example.com/?src=mail for more",
+    "Set action=now",
+    'src="x" href = javascript:alert(1)',
+    "<img src=x>",
+    "<a href='javascript:alert(1)'>",
+    "1 < 2, href=3 > 2",
+)
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_text_that_looks_like_a_link_is_text(library: Library, tmp_path: Path, text: str) -> None:
+    given = render(Inline(subject="Hi", text=text), "email", Values(), library.brand).content
+    assert isinstance(given, Email) and given.text == text
+    (tmp_path / "said.yaml").write_text(
+        MAIL.format(subject="Hi", text="{{ data.words }}") + "needs: {words: {example: x, longest: 100}}"
+    )
+    found = load_library(tmp_path, BRAND)
+    mail = render(found.require("said"), "email", Values(data={"words": text}), found.brand).content
+    assert isinstance(mail, Email) and text in mail.text
+
+
+TAGS = (
+    "<a href=javascript:alert(1)>x</a>",
+    "<A HREF = 'JaVaScRiPt:alert(1)'>x</A>",
+    '<a\nhref\n=\n"java&#x0A;script:alert(1)">x</a>',
+    "<a href='java\tscript:alert(1)'>x</a>",
+    "<a href='&#106;avascript&colon;alert(1)'>x</a>",
+    "<a href='\x01 javascript:alert(1)'>x</a>",
+    "<a title=\"a > b\" href='data:text/html,x'>x</a>",
+    "<a/href='vbscript:x'>x</a>",
+    "<img src='x' />",
+    "<svg><a xlink:href='javascript:alert(1)'>x</a></svg>",
+    "<form><button formaction='javascript:alert(1)'>x</button></form>",
+    "<object data='data:text/html,x'></object>",
+    "<img srcset='https://x.example/a.png 1x, javascript:x 2x'>",
+    "<meta http-equiv=refresh content='0; url=javascript:alert(1)'>",
+    "<!--[if mso]><a href='javascript:alert(1)'>x</a><![endif]-->",
+    "<!--><a href='javascript:alert(1)'>x</a>-->",
+    "<![CDATA[><a href='javascript:alert(1)'>x</a>]]>",
+    "<?x <a href='javascript:alert(1)'>x</a>?>",
+    "<svg><style><a href='javascript:alert(1)'>x</a></style></svg>",
+    "<a href='javascript:alert(1)'",
+    "<a href='javascript:alert(1)",
+    "<!--" * 20_000 + "<a href='javascript:alert(1)'>",
+    "<body background='//evil.example.com/x'>",
+)
+
+
+@pytest.mark.parametrize("html", TAGS)
+def test_a_link_of_a_tag_is_found_however_it_is_spelt(library: Library, html: str) -> None:
+    content = Inline(subject="Hi", text="x", html=html)
+    with pytest.raises(ContentRefused, match="neither http nor https"):
+        render(content, "email", Values(unsubscribe_url="https://x/u/t"), library.brand)
+
+
+def test_links_of_the_web_are_in_order(library: Library) -> None:
+    links = (
+        "https://x.example/?a=1&amp;b=javascript:2",
+        " HTTPS://x.example",
+        "mailto:a@x.example",
+        "tel:+4144",
+        "#top",
+    )
+    html = "".join(f'<a href="{link}">x</a>' for link in links)
+    html += "<img src='cid:1' srcset='https://x.example/a.png 1x, https://x.example/b.png 2x'><a name=x>x</a>"
+    html += "<![odd]><![><!odd><?odd><![endif]--><!-- a < b --><style>a[href=x] {color: red}</style>"
+    assert render(Inline(subject="Hi", text="x", html=html), "email", Values(), library.brand).content
+
+
 def test_what_looks_like_a_mark_of_ours_is_text(tmp_path: Path) -> None:
     (tmp_path / "odd.yaml").write_text(MAIL.format(subject="Hi", text="see xLiquid7x and {{ brand.name }}"))
     found = load_library(tmp_path, BRAND)
@@ -276,6 +431,50 @@ def test_a_bot_writes_at_any_time(library: Library) -> None:
 
 BOMB = "{% assign a = 'aaaaaaaaaa' %}{{ a" + " | replace: 'a', a" * 9 + " | size }}"
 
+# Templates that would take gigabytes or minutes. `a` doubles to 8,192 characters, `n` to as many digits.
+DOUBLED = "{% assign a = 'ab' %}" + "{% assign a = a | append: a %}" * 12
+LONG_NUMBER = "{% assign n = 9999999999 %}" + "{% assign n = n | times: n %}" * 30
+BOMBS = (
+    # the text of a message, the problem
+    ("{{ (1..300000000) | join: '' | size }}", "a range has more than 2,000 numbers"),
+    ("{% assign r = (1..300000000) %}{{ r | join: '' | size }}", "a range has more than 2,000 numbers"),
+    ("{% for i in (1..9999999) %}x{% endfor %}", "a range has more than 2,000 numbers"),
+    ("{% for i in (1..300000000) limit: 1 offset: 299999999 %}x{% endfor %}", "a range has more than 2,000 numbers"),
+    ("{% tablerow i in (1..300000000) limit: 1 %}x{% endtablerow %}", "a range has more than 2,000 numbers"),
+    ("{% if (1..300000000) contains 'x' %}x{% endif %}", "a range has more than 2,000 numbers"),
+    ("{% unless x %}{% case 1 %}{% when 1 %}{{ 'x' | append: (1..300000000) }}{% endcase %}{% endunless %}", "a range"),
+    ("{{ 'x' | split: '' | concat: (1..99999999999999999999999) }}", "a range has more than 2,000 numbers"),
+    (DOUBLED + "{{ a | split: '' | join: a | size }}", "too long"),
+    (DOUBLED + "{{ a | replace: 'a', a | size }}", "too long"),
+    (DOUBLED + "{{ a" + " | append: a" * 200 + " | size }}", "too long"),
+    (DOUBLED + "{{ a" + " | prepend: a" * 200 + " | size }}", "too long"),
+    (DOUBLED + "{% assign w = a | split: 'x' %}{{ w" + " | concat: w" * 200 + " | size }}", "too long"),
+    ("{% assign w = 'x' | split: '' %}" + "{% assign w = w | concat: w %}" * 30, "too long"),
+    (DOUBLED + "{{ a | split: 'b' | map: 'a' | join: a | size }}", "too long"),
+    ("{{ (1..2000) | uniq | size }}", "too long"),
+    (LONG_NUMBER + "{{ n | minus: n }}", "too long"),
+    ("{% assign a = 'x' %}" + "{% capture a %}{{ a }}{{ a }}{% endcapture %}" * 40, "local namespace limit reached"),
+    ("{{ 'now' | date: '" + "%Y" * 999 + "' }}", "a date or its format has more than 200 characters"),
+    ("{% for i in (1..2000) %}{% endfor %}" * 200, "too long"),
+    (DOUBLED + "{% for i in (1..2000) %}{% assign b = a | upcase %}{% endfor %}", "too long"),
+)
+
+
+@pytest.mark.parametrize(("text", "words"), BOMBS)
+def test_a_template_that_would_take_long_is_refused_at_once(tmp_path: Path, text: str, words: str) -> None:
+    started = time.process_time()
+    line = problem(tmp_path, f"title: T\nlanguages: {{en: {{sms: {json.dumps(text)}}}}}")
+    assert words in line
+    assert time.process_time() - started < 2
+
+
+def test_filters_work_on_what_messages_say(tmp_path: Path) -> None:
+    text = "{% assign names = 'Rope,Axe,Axe' | split: ',' | uniq %}{{ names | join: ' and ' }}, {{ (1..3) | join }}"
+    (tmp_path / "filters.yaml").write_text(f"title: T\nlanguages: {{en: {{sms: {json.dumps(text)}}}}}")
+    found = load_library(tmp_path, BRAND)
+    assert render(found.require("filters"), "sms", Values(), found.brand).content == Text("Rope and Axe, 1 2 3")
+
+
 BROKEN = (
     # content, the problem
     (
@@ -289,12 +488,12 @@ BROKEN = (
     (MAIL.format(subject="Hi", text="{% if x"), "languages.en.email.blocks.0.text: missing tag name"),
     (MAIL.format(subject="Hi", text="{{ 'x' | nofilter }}"), "unknown filter 'nofilter'"),
     (
-        MAIL.format(subject="Hi", text="{% for i in (1..9999999) %}{% for j in (1..99) %}x{% endfor %}{% endfor %}"),
+        MAIL.format(subject="Hi", text="{% for i in (1..1999) %}{% for j in (1..99) %}x{% endfor %}{% endfor %}"),
         "loop iteration limit reached",
     ),
     (
-        MAIL.format(subject="Hi", text="{% for i in (1..2000) %}{{ person.city | default: 'x' }}{% endfor %}" * 8),
-        "limit",
+        MAIL.format(subject="Hi", text="{% for i in (1..1000) %}" + "x" * 600 + "{% endfor %}"),
+        "output stream limit reached",
     ),
     (
         MAIL.format(subject="Hi", text="{% assign a = 'aaaaaaaaaa' %}{{ a" + " | replace: 'a', a" * 9 + " | size }}"),
@@ -336,6 +535,14 @@ BROKEN = (
     ("title: T\noffer: {scope: x, discount: 1.5}\nlanguages: {en: {sms: x}}", "less than or equal to 1"),
     ("title: T\nlanguages: {en: {sms: '{{ offer.discount | times: 100 }}'}}", "offer.discount is given by nobody"),
     ("title: T\nlanguages: {en: {sms: '{{ products.in_carts | size }}'}}", "products.in_carts is given by nobody"),
+    (
+        "title: T\nlanguages: {en: {sms: 'Hi {{ person.first_nam | default: \"x\" }}'}}",
+        "person.first_nam is given by nobody: is it person.first_name?",
+    ),
+    (
+        "title: T\nlanguages: {en: {sms: 'Hi{% if person.shoe_size %}x{% endif %}'}}",
+        "person.shoe_size is given by nobody",
+    ),
     ("title: T\nlanguages: {en: {sms: '{{ products.in_cart[0].name }}'}}", "without any trait: en.sms.text"),
     ("title: T\nlanguages: {en: {sms: x}}\ntitle: U", "duplicate key"),
     ("[", "not YAML"),
@@ -347,6 +554,80 @@ def test_a_broken_template_is_one_clear_line(tmp_path: Path, content: str, words
     line = problem(tmp_path, content)
     assert line.startswith("trial.yaml:") and words in line
     assert len(line.splitlines()) == 1
+
+
+# What a text may not say without an offer, nor beside one: the offer can have other terms.
+PRICES = (
+    # the text, the price that is found in it
+    ("{{ 20 }}% off", "20%"),
+    ("{{ 0.2 | times: 100 }}% off", "20.0%"),
+    ("20{{ '%' }} off", "20%"),
+    ("{% assign share = 20 %}{{ share }}% off", "20%"),
+    ("{% if person.city %}{% assign share = 20 %}{% else %}{% assign share = 10 %}{% endif %}{{ share }}% off", "10%"),
+    ("{% capture share %}20 %{% endcapture %}{{ share }} off", "20 %"),
+    ("{% for share in (20..20) %}{{ share }}% off{% endfor %}", "20%"),
+    ("{% cycle '20', '30' %}% off", "2030%"),
+    ("{{ data.share | default: 20 }}% off", "20%"),
+    ("{{ data.share | default: 0.2 | times: 100 | round }} percent off", "20 percent"),
+    ("{{ 'CHF' }} {{ 20 }} less", "CHF 20"),
+    ("２０％ off", "20%"),
+    ("20\u200b% off", "20%"),
+    ("20 percent off", "20 percent"),
+    ("20-percent discount", "20-percent"),
+    ("Twenty per cent off", "Twenty per cent"),
+    ("only 20 euros", "20 euros"),
+    ("20.– CHF", "20.– CHF"),
+    ("half price today", "half price"),
+    ("shoes, half-price", "half-price"),
+    ("½ price", "1⁄2 price"),
+    ("20 Prozent Rabatt, zum halben Preis", "20 Prozent"),
+    ("zum halben Preis", "halben Preis"),
+    ("-20 pour cent", "20 pour cent"),
+    ("à moitié prix", "moitié prix"),
+    ("20 per cento", "20 per cento"),
+    ("a metà prezzo", "metà prezzo"),
+    ("un 20 por ciento", "20 por ciento"),
+    ("a mitad de precio", "mitad de precio"),
+)
+
+
+@pytest.mark.parametrize("offer", [False, True])
+@pytest.mark.parametrize(("text", "price"), PRICES)
+def test_a_price_in_plain_words_is_found_however_it_is_written(
+    tmp_path: Path, text: str, price: str, *, offer: bool
+) -> None:
+    declared = "offer: {scope: x, discount: 0.1}\n" if offer else ""
+    needs = "needs: {share: {example: 0.2}}\n"
+    line = problem(tmp_path, f"title: T\n{needs}{declared}languages: {{en: {{sms: {json.dumps(text)}}}}}")
+    reason = "beside the offer, which may have other terms" if offer else "but the template declares no offer"
+    assert f"languages.en.sms: {price} is a price or a percentage" in line and reason in line
+
+
+def test_a_price_in_markdown_is_found(tmp_path: Path) -> None:
+    for text in ("**20**% off", "20&#37; off"):
+        assert "20% is a price or a percentage" in problem(tmp_path, MAIL.format(subject="Hi", text=text))
+
+
+NO_PRICES = (
+    "You have paid {{ data.total }} EUR and saved {{ data.share }}%",
+    "{{ data.share | times: 100 | round }} percent of your points",
+    "{% assign share = data.share | times: 100 %}Now {{ share }}%, in 2 {{ data.share }}% steps",
+    "{% for one in products.in_cart limit: 2 %}{{ one.price }} {{ one.currency }}{% endfor %} and more",
+    "Take 2 audio books, Monsieur 5, until 31 March, on page 20",
+    "See https://shop.example.com/?q=a%205%20b",
+    "Half of us pay the price of ten days",
+)
+
+
+@pytest.mark.parametrize("text", NO_PRICES)
+def test_numbers_that_are_no_prices_of_the_template_are_in_order(tmp_path: Path, text: str) -> None:
+    needs = "needs: {share: {example: 0.2}, total: {example: '20.00'}}\n"
+    (tmp_path / "fine.yaml").write_text(f"title: T\n{needs}languages: {{en: {{sms: {json.dumps(text)}}}}}")
+    assert all_problems(tmp_path, BRAND) == {}
+
+
+def test_the_brands_words_count_in_constants_too(tmp_path: Path) -> None:
+    assert "the brand does not say 'act now'" in problem(tmp_path, MAIL.format(subject="Hi", text="{{ 'Act' }} now!"))
 
 
 def test_an_unknown_template_names_those_there_are(library: Library) -> None:

@@ -61,3 +61,15 @@ def test_the_longest_names_do_not_break_the_page(page: Page, tmp_path: Path) -> 
     values = replace(values, person={**values.person, "language": "en"})
     show(page, tmp_path, "welcome", values, PHONE)
     assert page.width() <= PHONE * 2
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+@pytest.mark.parametrize("name", ["welcome", "spring_sale"])
+def test_the_lines_of_a_headline_do_not_overlap(page: Page, tmp_path: Path, name: str, width: int) -> None:
+    values = example_values(LIBRARY.require(name).template)
+    person = {**values.person, "first_name": "Maximiliane-Alexandra Theodora", "language": "en"}
+    show(page, tmp_path, name, replace(values, person=person), width)
+    style = page.style("h1")
+    line = float(style["line-height"].removesuffix("px"))
+    assert line > float(style["font-size"].removesuffix("px"))
+    assert page.box("h1")[1] >= 2 * line

@@ -33,6 +33,27 @@ def test_templates_are_checked_listed_and_shown(command: Command, tmp_path: Path
     assert command("templates", "preview", "no_such").error.startswith("unknown template. Templates are: ")
 
 
+def test_a_file_that_cannot_be_written_is_one_clear_line(command: Command, tmp_path: Path) -> None:
+    for path, why in ((tmp_path / "none" / "x.html", "No such file or directory"), (tmp_path, "Is a directory")):
+        answer = command("templates", "preview", "welcome", "--html", str(path))
+        assert answer.exit_code == 2
+        assert answer.error == f"--html: cannot write {path}: {why}"
+
+
+def test_a_template_without_an_e_mail_has_no_html(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    (folder / "one.yaml").write_text("title: One\nlanguages: {en: {sms: Hello}}\n")
+    assert cdp(home, "templates", "check", CDP_TEMPLATES=str(folder)).stdout == "1 template is in order.\n"
+    shown = cdp(home, "templates", "preview", "one", "--html", str(tmp_path / "x.html"), CDP_TEMPLATES=str(folder))
+    assert (shown.exit_code, shown.error) == (2, "--html: the template has no e-mail")
+
+
+@pytest.mark.parametrize("group", ["send", "templates", "messages"])
+def test_groups_of_commands_show_examples(command: Command, group: str) -> None:
+    assert f"Examples: cdp {group}" in command(group, "--help").stdout
+
+
 def test_all_problems_of_templates_are_listed(home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "templates"
     folder.mkdir()
@@ -72,6 +93,10 @@ def test_a_message_to_one_person_of_the_sample_goes_through_the_sandbox(sample_c
     assert "the channel chosen" in sent.stdout and "reported delivered, then delivered" in sent.stdout
     [message] = json.loads(cdp(sample_copy, "messages", "--json").stdout)["messages"]
     assert message["state"] == "delivered"
+    none = json.loads(cdp(sample_copy, "messages", "--campaign", "nope", "--json").stdout)
+    assert none == {"counts": [], "messages": []}
+    some = json.loads(cdp(sample_copy, "messages", "--state", "delivered", "--json").stdout)
+    assert some["counts"] == [[message["channel"], "delivered", 1]]
     shown = cdp(sample_copy, "messages", "show", message["message_id"])
     assert "attempt 1 by sandbox: accepted" in shown.stdout
     assert list((sample_copy / "outbox").glob(f"{message['message_id']}.json"))

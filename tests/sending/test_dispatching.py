@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from cdp.content.compiled import compile_template
+from cdp.content.model import Template
 from cdp.content.rendering import Inline
 from cdp.delivery import Dispatch, Email, InDoubt, Outcome, Refused, Retry, Text
 from cdp.errors import InputRefused, Unavailable
@@ -339,6 +341,19 @@ def test_what_is_wrong_by_itself_writes_nothing(world: World, wrong: dict[str, o
         world.send(ann, **wrong)
     assert problem in refused.value.line()
     assert world.all_messages() == []
+
+
+def test_data_of_another_shape_than_the_example_write_nothing(world: World) -> None:
+    [ann] = world.people("ann")
+    needs = {"items": {"example": [{"name": "a"}], "longest": 200}}
+    words = {"en": {"sms": "{% for i in data.items %}{{ i.name }}{% endfor %}"}}
+    template = Template.model_validate({"title": "T", "needs": needs, "languages": words})
+    content = compile_template("listed", template, world.library.brand)
+    for items in ([{"x": 1}], ["a"], [1], [], [{"name": None}]):
+        with pytest.raises(InputRefused, match=r"data\.items"):
+            world.send(ann, content=content, data={"items": items})
+    assert world.all_messages() == []
+    assert world.send(ann, content=content, data={"items": [{"name": "Rope"}]}).state == "queued"
 
 
 def test_nobody_knows_the_person(world: World) -> None:

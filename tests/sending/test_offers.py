@@ -8,8 +8,9 @@ from decimal import Decimal
 
 import pytest
 
+from cdp.content.compiled import compile_template
 from cdp.content.liquid import ContentRefused
-from cdp.content.model import Offer
+from cdp.content.model import Offer, Template
 from cdp.content.rendering import Inline
 from cdp.delivery import Dispatch, Email, Outcome, Retry
 from cdp.sending.withdrawing import cancel
@@ -183,6 +184,30 @@ def test_one_price_in_two_spellings_is_one(store: Store) -> None:
     world.close()
 
 
+LOOK_THE_SAME = (
+    *("shoes", "Shoes", " shoes ", "ｓｈｏｅｓ", "SHOES", "shoes\u200b", "sh\u00adoes", "\ufeffshoes", "sho\u200des"),
+    *("\u202eshoes\u202c", "shoes\ufe0f", "sho\u034fes", "shoes\u3164", "shoes\u00a0", "\u2003shoes\n"),
+)
+
+
+@pytest.mark.parametrize("scope", LOOK_THE_SAME)
+def test_scopes_that_look_the_same_are_one(scope: str) -> None:
+    found = Offer(scope=scope, discount=Decimal("0.1"))
+    assert found.scope == "shoes"
+    assert Offer(**found.shown).scope == found.scope
+
+
+def test_scopes_of_several_words_and_languages_are_one_in_each_spelling() -> None:
+    for one, other in (("hiking  boots", "Hiking\u3000boots"), ("Straße", "STRASSE"), ("cafe\u0301", "CAFÉ")):
+        assert Offer(scope=one, discount=Decimal("0.1")).scope == Offer(scope=other, discount=Decimal("0.1")).scope
+
+
+@pytest.mark.parametrize("scope", ["\u200b", " \u00ad ", "\ufdfa" * 200])
+def test_a_scope_that_nobody_can_read_is_refused(scope: str) -> None:
+    with pytest.raises(ValueError, match="from 1 to 200 characters that are seen"):
+        Offer(scope=scope, discount=Decimal("0.1"))
+
+
 def test_an_offer_is_made_within_its_period(store: Store) -> None:
     world = with_rule(store, "block")
     [ann] = world.people("ann")
@@ -206,4 +231,37 @@ def test_first_terms_stand_only_where_the_message_can_show_them(store: Store) ->
     assert world.send(bob, "spring_sale").reason == "other_terms_claimed"
     with pytest.raises(ContentRefused, match="the template's offer is a discount"):
         world.send(bob, "spring_sale", offer=Offer(scope="x", price=Decimal(10), currency="CHF"))
+    world.close()
+
+
+SHOWN = (
+    # the words of a template by language, whether it can say other terms than its own
+    ({"en": {"sms": "{{ offer.discount | times: 100 | round }}% off"}}, True),
+    ({"en": {"sms": "{% assign off = offer.discount | times: 100 %}{{ off | round }}% off"}}, True),
+    (
+        {"en": {"sms": "{{ offer.discount | times: 100 | round }}% off", "push": {"title": "Spring", "body": "Hi"}}},
+        True,
+    ),
+    ({"en": {"sms": "Spring is here"}}, False),
+    ({"en": {"sms": "30% off, only for you"}}, False),
+    ({"en": {"sms": "{{ 30 }}% off"}}, False),
+    ({"en": {"sms": "{{ data.share }}% off"}}, False),
+    ({"en": {"sms": "Until {{ offer.until }}"}}, False),
+    ({"en": {"sms": "{{ offer.discount }} off"}, "de": {"sms": "30 % Rabatt"}}, False),
+    ({"en": {"sms": "{{ offer.discount }} off", "push": {"title": "Half price", "body": "Hi"}}}, False),
+)
+
+
+@pytest.mark.parametrize(("languages", "is_adaptable"), SHOWN)
+def test_first_terms_stand_only_in_templates_that_say_the_terms_of_their_offer(
+    store: Store, languages: dict[str, object], *, is_adaptable: bool
+) -> None:
+    world = with_rule(store, "keep_first_terms")
+    [ann] = world.people("ann")
+    world.send(ann, "spring_sale", offer=Offer(scope="x", discount=Decimal("0.1"), until=UNTIL))
+    template = Template.model_validate({"title": "T", "needs": {"share": {"example": "30"}}, "languages": languages})
+    content = compile_template("other", template, world.tools.library.brand)
+    data = {"share": "30"}
+    found = world.send(ann, content=content, data=data, offer=Offer(scope="x", discount=Decimal("0.3"), until=UNTIL))
+    assert found.reason == (None if is_adaptable else "other_terms_claimed")
     world.close()
