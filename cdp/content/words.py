@@ -7,7 +7,7 @@ what Liquid makes of constants, such as `{{ 0.2 | times: 100 }}`, is words of th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from liquid import BoundTemplate, RenderContext
 from liquid.ast import Node
@@ -30,6 +30,8 @@ from cdp.yaml_files import Place
 
 # Marks for values, of characters that no text has: what the offer costs, what a sender or a person gave, any other.
 OFFERED, GIVEN, OTHER = "\ue000", "\ue001", "\ue002"
+# What others gave makes whatever is made from it theirs.
+_MARKS = (GIVEN, OFFERED, OTHER)
 _TERMS = ("price", "discount")
 _ROOTS = {"person": GIVEN, "data": GIVEN, "products": OTHER, "brand": OTHER, "unsubscribe_url": OTHER}
 
@@ -79,12 +81,14 @@ def shows_terms(template: Template) -> bool:
 
 
 def words_of(template: Template) -> Iterator[tuple[Place, str]]:
-    """The words of each text of a template, with its place: once with the values, once with the defaults for them."""
-    for takes_defaults in (False, True):
+    """The words of each text of a template, with its place: once with the values, once with the template's constants
+    where they may stand instead, as defaults or in another branch.
+    """
+    for prefers_constants in (False, True):
         readers: dict[Place, _Reader] = {}
         for place, text in texts_of(template):
             # What a text assigns, later ones of its message can say.
-            reader = readers.setdefault(place[:3], _Reader(takes_defaults=takes_defaults))
+            reader = readers.setdefault(place[:3], _Reader(prefers_constants=prefers_constants))
             yield place, _URL.sub("", plain(reader.words(_as_read(place, text))))
 
 
@@ -96,8 +100,8 @@ def _as_read(place: Place, text: str) -> BoundTemplate:
 class _Reader:
     """Reads the texts of one message."""
 
-    def __init__(self, *, takes_defaults: bool) -> None:
-        self._takes_defaults = takes_defaults
+    def __init__(self, *, prefers_constants: bool) -> None:
+        self._prefers_constants = prefers_constants
         self._locals: dict[str, object] = {}
 
     def words(self, template: BoundTemplate) -> str:
@@ -113,14 +117,20 @@ class _Reader:
             case CycleNode():
                 return _joined(_text(self._value(one, context)) for one in node.args)
             case AssignNode():
-                self._locals[node.name] = self._value(node.expression, context)
+                self._keep(node.name, self._value(node.expression, context))
                 return ""
             case CaptureNode():
-                self._locals[node.name] = self._said(node.block, context)
+                self._keep(node.name, self._said(node.block, context))
                 return ""
             case ForNode() | TablerowNode():
                 self._locals[node.expression.identifier] = self._first(node.expression.iterable, context)
         return _joined(self._said(child, context) for child in node.children(context, include_partials=False))
+
+    def _keep(self, name: str, value: object) -> None:
+        """Give a name its value. A sum that begins at nothing is no constant once values are added."""
+        earlier = self._locals.get(name)
+        stands = self._prefers_constants and earlier and not _marks_in(earlier) and _marks_in(value)
+        self._locals[name] = earlier if stands else value
 
     def _first(self, iterable: Expression, context: RenderContext) -> object:
         """What a loop begins with."""
@@ -135,7 +145,7 @@ class _Reader:
         if isinstance(expression, Path) or (isinstance(expression, FilteredExpression) and not expression.filters):
             return self._kept(expression) or mark
         default = self._default(expression)
-        return self._value(default, context) if default and self._takes_defaults else mark
+        return self._value(default, context) if default and self._prefers_constants else mark
 
     def _kept(self, expression: Expression) -> object:
         """The value of a name that the template gave, with the marks in it."""
@@ -153,19 +163,23 @@ class _Reader:
         return None
 
     def _mark(self, expression: Expression) -> str | None:
-        """The mark of an expression; what others gave makes it theirs."""
+        """The mark of an expression that has values in it."""
         paths = (one for one in expressions_within(expression) if isinstance(one, Path))
         marks = {mark for path in paths for mark in self._marks(path)}
-        return next((mark for mark in (GIVEN, OFFERED, OTHER) if mark in marks), None)
+        return next((mark for mark in _MARKS if mark in marks), None)
 
     def _marks(self, path: Path) -> Iterable[str]:
         root, *rest = path.path
         if root in self._locals:
-            text = _text(self._locals[str(root)])
-            return [mark for mark in (GIVEN, OFFERED, OTHER) if mark in text]
+            return _marks_in(self._locals[str(root)])
         if root == "offer":
             return [(OFFERED if rest[0] in _TERMS else OTHER) if rest and isinstance(rest[0], str) else GIVEN]
         return [_ROOTS[str(root)]] if root in _ROOTS else []
+
+
+def _marks_in(value: object) -> Sequence[str]:
+    text = _text(value)
+    return [mark for mark in _MARKS if mark in text]
 
 
 def _joined(texts: Iterable[str]) -> str:
