@@ -144,13 +144,22 @@ def test_one_flipped_bit_of_the_body_is_refused(source: str, data: st.DataObject
 def _says_the_same(source: str, body: bytes, flipped: bytes) -> bool:
     """SNS signs the values of some fields, Twilio those of a form; neither signs their encoding."""
     if source == "ses":
-        signed = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type", "Signature", "SigningCertURL")
+        signed = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type", "SigningCertURL")
         try:
             before, after = json.loads(body), json.loads(flipped)
         except ValueError:
             return False
-        return all(before.get(name) == after.get(name) for name in signed)
+        return _signature(before) == _signature(after) and all(before.get(name) == after.get(name) for name in signed)
     return source == "twilio" and _fields(body) == _fields(flipped)
+
+
+def _signature(message: dict[str, Any]) -> bytes | str:
+    """The bytes of an SNS signature: the last character of its base64 has several spellings."""
+    text = str(message.get("Signature"))
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return text
 
 
 def _fields(form: bytes) -> list[tuple[str, str]]:
