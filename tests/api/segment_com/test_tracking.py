@@ -297,7 +297,7 @@ def test_pages_of_any_site_may_send(shared_tracker: Tracker) -> None:
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type",
     }
-    for path in ("/v1/t", "/v1/b", "/v1/batch", "/v1/track/"):
+    for path in ("/v1/t", "/v1/b", "/v1/batch", "/v1/track/", "/beacon/v1/batch", "/beacon/v1/batch/"):
         preflight = http.options(path, headers=preflight_headers)
         assert preflight.status_code == 200
         assert preflight.headers["access-control-allow-origin"] == "*"
