@@ -47,7 +47,8 @@ from api.sending import broadcast_routes as broadcasts
 from api.sending import routes as sending
 from api.sending.service import MessageService
 from api.webhooks import routes as webhooks
-from cdp.consent.links import UnsubscribeLinks
+from cdp.access.keys import signing_key_rotations
+from cdp.consent.links import UnsubscribeLinks, unsubscribe_key_rotations
 from cdp.live import Receiver
 from cdp.live.verify import Verifier
 from cdp.segments.members import published_members
@@ -157,7 +158,9 @@ def _context(configuration: Configuration, clock: Clock, fetch: Fetch) -> Contex
     public_url = settings.public_url.rstrip("/")
     store, metrics = open_store(settings.effective_store_url), Metrics()
     receiver = Receiver(settings, store)
-    unsubscribing = UnsubscribeLinks(configuration.unsubscribe_keys, public_url)
+    unsubscribing = UnsubscribeLinks(
+        configuration.unsubscribe_keys, public_url, unsubscribe_key_rotations(settings.home)
+    )
     tools = make_tools(settings, store, policy, configuration.library, unsubscribing, clock)
     return Context(
         settings=settings,
@@ -170,7 +173,7 @@ def _context(configuration: Configuration, clock: Clock, fetch: Fetch) -> Contex
         messages=MessageService(store, tools, settings.default_region, clock),
         decisions=DecisionService(store, policy, settings.default_region, clock),
         webhooks=Verifier(configuration.sources, settings.webhooks, fetch),
-        tokens=TokenService(configuration.signing_keys, public_url, clock),
+        tokens=TokenService(configuration.signing_keys, public_url, clock, signing_key_rotations(settings.home)),
         issuer=_issuer(settings.oidc_issuer, public_url, clock) if settings.oidc_issuer else None,
         clock=clock,
         warehouse=PublishedWarehouse(settings),

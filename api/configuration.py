@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from joserfc.jwk import OctKey
 
@@ -15,6 +16,7 @@ from cdp.access.keys import SigningKeys, load_signing_keys
 from cdp.consent.links import load_unsubscribe_keys
 from cdp.content.library import Library, load_library
 from cdp.decision.policy import Policy, load_policy
+from cdp.errors import ConfigurationError
 from cdp.providers import load_sources
 from cdp.settings import Settings
 from cdp.sources import Source
@@ -36,9 +38,11 @@ def load_configuration(settings: Settings) -> Configuration:
     """Read the configuration.
 
     Raises:
-        ConfigurationError: a key, the policy, the brand or a template is invalid.
+        ConfigurationError: a key, the policy, the brand, a template or the file of analytics.js is invalid.
         Unavailable: the home folder is out of reach.
     """
+    if settings.analytics_js is not None:
+        _require_file(settings.analytics_js)
     return Configuration(
         settings,
         load_policy(settings.policy),
@@ -47,3 +51,15 @@ def load_configuration(settings: Settings) -> Configuration:
         load_signing_keys(settings.home),
         load_unsubscribe_keys(settings.home),
     )
+
+
+def _require_file(analytics_js: Path) -> None:
+    try:
+        with analytics_js.open("rb"):
+            pass
+    except OSError as error:
+        raise ConfigurationError(
+            f"{analytics_js} cannot be read: {error.strerror}",
+            where="CDP_ANALYTICS_JS or cdp.toml",
+            hint="Name dist/umd/standalone.js of @segment/analytics-next, or leave it unset",
+        ) from None

@@ -180,9 +180,20 @@ _METHODS = ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT")
 
 async def _on_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
     found = [{"location": location(each["loc"]), "message": each["msg"]} for each in error.errors()]
+    if _is_unread(error.body):
+        of_other_parts = [each for each in found if each["location"].partition(".")[0] != "body"]
+        found = [*of_other_parts, {"location": "body", "message": _UNREAD}]
     first = found[0]
     message = f"Invalid request: {first['location']}: {first['message']}"
     return problem(request, 400 if _is_segment_com(request) else 422, _CODES[422], message, errors=found)
+
+
+_UNREAD = "it is read as JSON only with the header Content-Type: application/json"
+
+
+def _is_unread(body: object) -> bool:
+    """Whether the framework left a body as bytes, because its Content-Type is missing or not that of JSON."""
+    return isinstance(body, bytes) and bool(body)
 
 
 def _segment_com_error(status: int, message: str) -> dict[str, str]:

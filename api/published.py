@@ -7,10 +7,21 @@ from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
+from api.errors import ApiError
 from cdp.settings import Settings
 from cdp.warehouse import Warehouse, open_published, published_path
 
 Result = TypeVar("Result")
+
+
+class NothingPublished(ApiError):
+    """The service serves, but has no warehouse yet."""
+
+    http_status = 503
+    code = "unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("There has been no run yet. `cdp run` makes one")
 
 
 class PublishedWarehouse:
@@ -29,7 +40,8 @@ class PublishedWarehouse:
         """The result of `work` on the last published state.
 
         Raises:
-            Unavailable: nothing has been published yet.
+            NothingPublished: there has been no run yet.
+            Unavailable: the warehouse cannot be opened.
         """
         return await to_thread.run_sync(lambda: work(self._current()), limiter=self._turn)
 
@@ -40,13 +52,15 @@ class PublishedWarehouse:
 
     def _current(self) -> Warehouse:
         version = self._version()
+        if version is None:
+            raise NothingPublished
         if self._open is None or self._open[1] != version:
             self.close()
             self._open = (open_published(self._settings), version)
         return self._open[0]
 
-    def _version(self) -> tuple[int, int]:
-        """Inode and modification time: a publish replaces the file."""
+    def _version(self) -> tuple[int, int] | None:
+        """Inode and modification time: a publish replaces the file. None if there is none."""
         path = published_path(self._settings.home)
         found = path.stat() if path.exists() else None
-        return (found.st_ino, found.st_mtime_ns) if found else (0, 0)
+        return (found.st_ino, found.st_mtime_ns) if found else None

@@ -1,4 +1,6 @@
-"""JSON text from outside, read so that one value that is nested too deeply does not sink what came with it.
+"""JSON text from outside, read so that one bad value does not sink what came with it.
+
+Such a value is nested too deeply, is an integer too long for Python, or has bytes that are no text.
 
 Parsers recurse: Python's refuses a whole text beyond some depth, which differs between versions and callers, and
 DuckDB's `json_merge_patch` overflows the stack. So no record deeper than `MAX_DEPTH` is mapped
@@ -26,7 +28,7 @@ _BRACKET = re.compile(r'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?+)*+([\[\]{}]|\Z)',
 
 
 def loads(text: str | bytes) -> Any:
-    """The value of a JSON text, of any depth: what lies beyond some 200 levels is left as text.
+    """The value of a JSON text. What lies beyond some 200 levels is left as text, as are integers of over 4,300 digits.
 
     As by `json.loads`, NaN and Infinity are numbers.
 
@@ -35,9 +37,17 @@ def loads(text: str | bytes) -> Any:
     """
     try:
         return from_json(text)
-    except ValueError:  # not JSON, lone surrogates, or too deep
+    except ValueError:  # not JSON, lone surrogates, an integer that is too long, or too deep
         decoded = text if isinstance(text, str) else text.decode(json.detect_encoding(text), "surrogatepass")
-        return json.loads(shallow(decoded))
+        return json.loads(shallow(decoded), parse_int=_integer)
+
+
+def repaired(body: bytes) -> str:
+    """The JSON text of a body of many records, in which bytes that are no text have become U+FFFD.
+
+    So one can see which record is damaged, and its fellows are not lost with it.
+    """
+    return body.decode(json.detect_encoding(body), "replace")
 
 
 def shallow(text: str) -> str:
@@ -65,6 +75,14 @@ def depth_of(value: Any) -> int:
         depth += 1
         level = [child for one in level for child in (one.values() if isinstance(one, dict) else one)]
     return depth
+
+
+def _integer(digits: str) -> int | str:
+    """An integer, or its text: Python reads none of more than some thousand digits, which would take quadratic time."""
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
 
 
 def _cut(text: str) -> Iterator[str]:

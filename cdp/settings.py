@@ -24,7 +24,7 @@ from cdp.errors import ConfigurationError
 DATA = Path(__file__).resolve().parent.parent / "data"
 
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-HttpUrlText = Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+$")]
+HttpUrlText = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
 MemorySize = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$")]
 
 
@@ -47,7 +47,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("var"), description="the folder of all data that the system writes")
     store_url: str | None = Field(None, description="SQLAlchemy URL of the profile store")
-    public_url: str = Field("http://127.0.0.1:8000", description="URL at which clients and providers reach the API")
+    public_url: HttpUrlText = Field(
+        "http://127.0.0.1:8000", description="URL at which clients and providers reach the API"
+    )
     default_region: Region = Field("US", description="ISO country of phone numbers without a country code")
     segments: Path = Field(DATA / "segments.yaml", description="the catalogue of segments")
     templates: Path = Field(DATA / "templates", description="the folder of message templates")

@@ -70,7 +70,11 @@ SECRETS = secrets_of(
 
 
 def sendgrid(events: Any, now: datetime) -> Request:
-    body, timestamp = json.dumps(events).encode(), str(int(now.timestamp()))
+    return signed_by_sendgrid(json.dumps(events).encode(), now)
+
+
+def signed_by_sendgrid(body: bytes, now: datetime) -> Request:
+    timestamp = str(int(now.timestamp()))
     signature = _SENDGRID_KEY.sign(timestamp.encode() + body, ec.ECDSA(hashes.SHA256()))
     return _request(
         "sendgrid",

@@ -11,8 +11,8 @@ from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.consent.schemas import ConsentRequest, Consents, RecordedConsent
-from api.consent.view import view_of_consents, view_of_entry, view_of_suppression
+from api.consent.schemas import ConsentRequest, Consents, RecordedConsent, RehearsedConsent
+from api.consent.view import view_of_consents, view_of_entry, view_of_rehearsed, view_of_suppression
 from api.context import Context, ContextOf
 from api.errors import problems
 from api.idempotency import PARAMETER, REPLAYED, key_of
@@ -25,7 +25,7 @@ from cdp import fields
 from cdp.consent.ledger import entries_of, find_contact_point
 from cdp.consent.standings import PersonConsents, Point, points_of, read_holders_consents
 from cdp.consent.standings import read_consents as consents_of_points
-from cdp.consent.stating import Stated, state_once
+from cdp.consent.stating import NewStatement, Stated, state_once, statements_of
 from cdp.errors import NotFound, UsageError
 from cdp.idempotency import Once, hash_of
 from cdp.people.reading import find_person
@@ -34,6 +34,7 @@ from cdp.store import Connection
 router = APIRouter(prefix="/v1", tags=["consents"], route_class=bounded(100_000))
 
 ContactPointId = Annotated[str | None, Query(pattern=fields.ContactPointId.pattern)]
+DryRun = Annotated[bool, Query(description="Check and answer without recording anything")]
 AsOf = Annotated[
     UtcTime | None, Query(description="Point in time: everything that had occurred by then, whenever it was recorded")
 ]
@@ -44,10 +45,13 @@ AsOf = Annotated[
     summary="Record a consent",
     status_code=201,
     response_model=RecordedConsent,
-    responses=problems(400, 401, 403, 404, 413, 422, 429, 503),
+    responses=problems(400, 401, 403, 404, 413, 422, 429, 503)
+    | {200: {"model": RehearsedConsent, "description": "What a dry run would have recorded"}},
     openapi_extra=PARAMETER,
 )
-async def record_consent(caller: ConsentWriter, body: ConsentRequest, request: Request, context: ContextOf) -> Response:
+async def record_consent(
+    caller: ConsentWriter, body: ConsentRequest, request: Request, context: ContextOf, dry_run: DryRun = False
+) -> Response:
     """Record a statement about consent. It applies to every later request, on every worker.
 
     A statement belongs to a contact point: the address among the identifiers, or the person's only one. An opt-out for
@@ -55,6 +59,8 @@ async def record_consent(caller: ConsentWriter, body: ConsentRequest, request: R
     """
     context.policy.require_purpose(body.purpose)
     statement = body.statement(normalised(body.identifiers or (), context.settings.default_region))
+    if dry_run:
+        return answer(await run_in_threadpool(_rehearsal, context, statement, caller.client_id))
     key = key_of(request)
     once = Once(caller.client_id, key, hash_of("consent", body.model_dump_json())) if key else None
 
@@ -66,6 +72,13 @@ async def record_consent(caller: ConsentWriter, body: ConsentRequest, request: R
     first, *reached = stated.entries
     recorded = {**view_of_entry(first), "reached": [view_of_entry(entry) for entry in reached]}
     return Response(to_json(recorded), 201, REPLAYED if stated.is_repeat else {}, "application/json")
+
+
+def _rehearsal(context: Context, asked: NewStatement, client_id: str) -> dict[str, Any]:
+    now = context.clock()
+    found = context.read_now(lambda connection: statements_of(connection, asked, client_id, now))
+    first, *reached = [view_of_rehearsed(statement) for _, statement in found]
+    return {**first, "reached": reached}
 
 
 @router.get(

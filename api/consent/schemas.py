@@ -90,11 +90,7 @@ class ConsentRequest(BaseModel):
         )
 
 
-class ConsentEntry(Body):
-    """A ledger entry. `entry_hash` covers its other fields and, through `previous_hash`, all earlier entries."""
-
-    seq: int
-    entry_id: str
+class _Stated(Body):
     contact_point_id: str
     contact_point_type: str
     channel: str
@@ -104,10 +100,17 @@ class ConsentEntry(Body):
     scope: str
     basis: str | None
     occurred_at: datetime
-    recorded_at: datetime
     source: str
     actor: str
     evidence: dict[str, Any]
+
+
+class ConsentEntry(_Stated):
+    """A ledger entry. `entry_hash` covers its other fields and, through `previous_hash`, all earlier entries."""
+
+    seq: int
+    entry_id: str
+    recorded_at: datetime
     previous_hash: str | None
     entry_hash: str
 
@@ -116,6 +119,22 @@ class RecordedConsent(ConsentEntry):
     """The recorded entry, and the entries of the person's other contact points that the statement applies to."""
 
     reached: list[ConsentEntry]
+
+
+class RehearsedEntry(_Stated):
+    """What a dry run would have recorded."""
+
+    seq: None
+    entry_id: None = Field(description="Null for a dry run, which records nothing")
+    recorded_at: None
+    previous_hash: None
+    entry_hash: None
+
+
+class RehearsedConsent(RehearsedEntry):
+    """What a dry run would have recorded, also of the person's other contact points that the statement applies to."""
+
+    reached: list[RehearsedEntry]
 
 
 class SuppressionRow(Body):

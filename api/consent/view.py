@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Any
 
-from cdp.consent import Entry, Standing, Suppression
+from cdp.consent import Entry, Standing, Statement, Suppression
 from cdp.consent.standings import PersonConsents, Point
 
 PURPOSE = "marketing"
@@ -32,6 +33,14 @@ def view_of_consents(found: PersonConsents) -> list[dict[str, Any]]:
 
 def view_of_entry(entry: Entry) -> dict[str, Any]:
     return {**vars(entry), "evidence": json.loads(entry.evidence or "{}")}
+
+
+def view_of_rehearsed(statement: Statement) -> dict[str, Any]:
+    """A statement that was not recorded, as `view_of_entry` would show its entry."""
+    return {**vars(statement), "occurred_at": statement.occurred_at.astimezone(UTC), **_NOT_RECORDED}
+
+
+_NOT_RECORDED = dict.fromkeys(("seq", "entry_id", "recorded_at", "previous_hash", "entry_hash"))
 
 
 def view_of_suppression(suppression: Suppression, found: PersonConsents) -> dict[str, Any]:

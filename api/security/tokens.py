@@ -15,7 +15,7 @@ from joserfc.jwk import KeySet
 from joserfc.jwt import ClaimsOption
 
 from api.errors import InvalidToken
-from cdp.access.keys import SigningKeys
+from cdp.access.keys import Rotations, SigningKeys
 
 ALGORITHM = "ES256"
 LIFETIME = timedelta(hours=1)
@@ -42,13 +42,22 @@ class Accepted:
 
 
 class TokenService:
-    """Issues and verifies tokens for the API at `issuer`, which is also their audience."""
+    """Issues and verifies tokens for the API at `issuer`, which is also their audience.
 
-    def __init__(self, keys: SigningKeys, issuer: str, clock: Callable[[], datetime]) -> None:
+    rotations: tells of newer keys, with which another worker may sign before this one is started again.
+    """
+
+    def __init__(
+        self, keys: SigningKeys, issuer: str, clock: Callable[[], datetime], rotations: Rotations[SigningKeys]
+    ) -> None:
         self.issuer = issuer
+        self._clock = clock
+        self._rotations = rotations
+        self._use(keys)
+
+    def _use(self, keys: SigningKeys) -> None:
         self._keys = keys
         self._key_set = KeySet([keys.current, *keys.retired])
-        self._clock = clock
         # Verifying a signature takes 150 µs, and the result never changes; expiry is checked on every call.
         self._accepted = lru_cache(_TOKENS_REMEMBERED)(self._accept)
 
@@ -80,18 +89,34 @@ class TokenService:
 
     def is_ours(self, token: str) -> bool:
         """Whether the token names one of our keys; it may still be forged."""
-        return key_id_of(token) in {key.kid for key in self._key_set.keys}
+        key_id = key_id_of(token)
+        return self._has(key_id) or (self._keep_up() and self._has(key_id))
 
     def public_keys(self) -> dict[str, Any]:
         """The JSON Web Key Set for verifying tokens."""
+        self._keep_up()
         now = self._clock().timestamp()
         return {"keys": [key.as_dict(private=False) for key in self._key_set if self._is_in_use(str(key.kid), now)]}
+
+    def _has(self, key_id: str | None) -> bool:
+        return any(key.kid == key_id for key in self._key_set.keys)
+
+    def _keep_up(self) -> bool:
+        """Use newer keys, if there are any; whether there are."""
+        keys = self._rotations.news()
+        if keys:
+            self._use(keys)
+            # Tokens of a key that has been deleted meanwhile are among them.
+            self._accepted.cache_clear()
+        return keys is not None
 
     def _is_in_use(self, key_id: str, now: float) -> bool:
         """A retired key is valid until the last token that it signed expires, one lifetime after the rotation."""
         return key_id == self._keys.current.kid or now < self._keys.rotated_at + LIFETIME.total_seconds()
 
     def _accept(self, token: str) -> Accepted:
+        if not self.is_ours(token):
+            raise InvalidToken
         return accept(token, self._key_set, [ALGORITHM], self.issuer, self.issuer, self._clock().timestamp())
 
 

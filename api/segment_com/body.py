@@ -29,10 +29,11 @@ class PayloadTooLarge(ApiError):
 
 
 def read_object(body: bytes, max_bytes: int) -> dict[str, Any]:
-    """The JSON object in a body of at most `max_bytes` when inflated. NaN and Infinity are accepted here.
+    """The JSON object in a body of at most `max_bytes` when inflated. NaN and Infinity are accepted
+    here, and bytes that are no text become U+FFFD.
 
     Raises:
-        InvalidPayload: the body is not a JSON object in UTF-8, or its gzip is corrupt.
+        InvalidPayload: the body is not a JSON object, or its gzip is corrupt.
         PayloadTooLarge: the body is longer.
     """
     text = _inflated(body, max_bytes) if is_compressed(body) else body
@@ -60,8 +61,6 @@ def _inflated(body: bytes, max_bytes: int) -> bytes:
 
 def _parsed(text: bytes) -> Any:
     try:
-        return json_text.loads(text.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise InvalidPayload("The body is not UTF-8") from None
+        return json_text.loads(json_text.repaired(text))
     except ValueError:
         raise InvalidPayload("The body is not JSON") from None

@@ -29,7 +29,7 @@ router = APIRouter(tags=["tracking"], route_class=SlashRoute)
 
 _SETTINGS_PATH = "/v1/projects/{write_key}/settings"
 _SCRIPT_PATH = "/analytics.js/v1/{write_key}/analytics.min.js"
-_OPEN_PATHS = re.compile(r"/v1/(m|projects/[^/]+/settings)/?|/sourceConfig/?|/analytics\.js/v1/[^/]+/[^/]+")
+_OPEN_PATHS = re.compile(r"/v1/(m|projects/[^/]+/settings)/?|/sourceConfig/?|/analytics\.js/v1/[^/]+/[^/]+/?")
 _CACHED = {"Cache-Control": "public, max-age=120"}
 
 _KEY_PARAMETER = {

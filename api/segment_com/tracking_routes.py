@@ -65,7 +65,7 @@ def _documented(example: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": content}}, "security": _SECURITY}
 
 
-_OPEN_PATHS = re.compile(rf"/v1/({'|'.join(_SUMMARIES)}|[tipsgab])/?|/beacon/v1/batch")
+_OPEN_PATHS = re.compile(rf"/v1/({'|'.join(_SUMMARIES)}|[tipsgab])/?|/beacon/v1/batch/?")
 
 Endpoint = Callable[[Request, Context, bool], Awaitable[Response]]
 Strict = Annotated[

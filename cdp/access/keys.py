@@ -12,11 +12,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from cdp.errors import ConfigurationError, Unavailable
+
+Keys = TypeVar("Keys")
 
 FILE_NAME = "signing.pem"
 RETIRED = "retired-*.pem"
@@ -51,6 +54,42 @@ def load_signing_keys(home: Path) -> SigningKeys:
             f"cannot use the signing key: {error.strerror}", where=str(path), hint="Check its permissions"
         ) from error
     return SigningKeys(_read(text, path), tuple(_read(old, place) for place, old in retired), made_at)
+
+
+class Rotations(Generic[Keys]):
+    """Tells of keys that have taken the place of the known ones: another process signs with them already.
+
+    path: the file of the key that signs. load: reads it and the retired ones.
+    """
+
+    def __init__(self, path: Path, load: Callable[[], Keys]) -> None:
+        self._path = path
+        self._load = load
+        self._seen: tuple[int, int] | None = None
+
+    def news(self) -> Keys | None:
+        """The keys as they are now, or None if their file is the one that was read last, or none can be read.
+
+        Anybody can send a token of an unknown key, so that costs a look at the file, and no reading.
+        """
+        try:
+            found = self._path.stat()
+        except OSError:  # renamed, and its successor is not there yet
+            return None
+        stamp = found.st_ino, found.st_mtime_ns
+        if stamp == self._seen:
+            return None
+        keys = None
+        with suppress(ConfigurationError, Unavailable):
+            keys = self._load()
+        # Only now: another thread that asks meanwhile must not be told that there is no news.
+        self._seen = stamp
+        return keys
+
+
+def signing_key_rotations(home: Path) -> Rotations[SigningKeys]:
+    """The rotations of the keys in `home/keys` that sign access tokens."""
+    return Rotations(home / "keys" / FILE_NAME, lambda: load_signing_keys(home))
 
 
 def create_once(path: Path, make: Callable[[], bytes]) -> None:

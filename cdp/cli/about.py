@@ -36,6 +36,10 @@ def sources() -> None:
     )
     hooks = [row for source in known if source.webhook for row in _webhook_rows(source.name, source.webhook, webhooks)]
     terminal.out.print(terminal.table(["webhook", "secret", "status"], hooks))
+    terminal.say(
+        "\nWhile a secret is replaced, its old value may be kept under the same name with _PREVIOUS at the end: what "
+        "is signed with either is accepted.\n"
+    )
 
 
 def _webhook_rows(name: str, webhook: Webhook, webhooks: WebhookSecrets) -> Iterator[tuple[str, str, str]]:
@@ -70,9 +74,8 @@ def _webhook_secrets(settings: Settings) -> Iterator[tuple[str, str]]:
     for provider, secrets in declared_secrets(load_sources().values()).items():
         found = configured_secrets(settings.webhooks, provider)
         for secret in secrets:
-            name, previous = f"webhooks.{provider}.{secret.name}", f"{secret.name}{PREVIOUS}"
-            yield name, "***" if secret.name in found else ""
-            yield f"{name}{PREVIOUS}", "set" if previous in found else "not set"
+            for name in (secret.name, f"{secret.name}{PREVIOUS}"):
+                yield f"webhooks.{provider}.{name}", "***" if name in found else "not set"
 
 
 def _shown(name: str, settings: Settings) -> str:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
 
-from cdp.access.keys import create_once
+from cdp.access.keys import Rotations, create_once
 from cdp.channels import BY_NAME
 from cdp.errors import ConfigurationError, NotFound, Unavailable
 
@@ -62,11 +62,20 @@ class LinkNotValid(NotFound):
 
 
 class UnsubscribeLinks:
-    """Creates and reads links. The first of `keys` signs; all of them verify."""
+    """Creates and reads links. The first of `keys` signs; all of them verify.
 
-    def __init__(self, keys: Sequence[OctKey], public_url: str) -> None:
-        self._current, self._all = keys[0], KeySet(list(keys))
+    rotations: tells of newer keys, with which another process may sign already.
+    """
+
+    def __init__(
+        self, keys: Sequence[OctKey], public_url: str, rotations: Rotations[Sequence[OctKey]] | None = None
+    ) -> None:
         self._public_url = public_url
+        self._rotations = rotations
+        self._use(keys)
+
+    def _use(self, keys: Sequence[OctKey]) -> None:
+        self._current, self._all = keys[0], KeySet(list(keys))
 
     def url(self, link: Link, issued_at: datetime) -> str:
         """The URL of the preference page, for the footer of a message."""
@@ -88,10 +97,20 @@ class UnsubscribeLinks:
             LinkNotValid: it was not signed by any of the keys.
         """
         try:
+            self._keep_up_with(token)
             decoded = jwt.decode(token, self._all, algorithms=[ALGORITHM])
             return Link(**{name: decoded.claims[claim] for claim, name in _CLAIMS.items() if claim in decoded.claims})
         except (JoseError, ValueError, TypeError) as error:
             raise LinkNotValid from error
+
+    def _keep_up_with(self, token: str) -> None:
+        """Use newer keys, if there are any and the link's key is not among ours."""
+        key_id = jws.extract_compact(token.encode()).headers().get("kid")
+        if self._rotations is None or any(key.kid == key_id for key in self._all.keys):
+            return
+        keys = self._rotations.news()
+        if keys:
+            self._use(keys)
 
 
 def carried(url: str, channel: str) -> Unsubscribe:
@@ -120,6 +139,11 @@ def load_unsubscribe_keys(home: Path) -> list[OctKey]:
             f"cannot access the unsubscribe key: {error.strerror}", where=str(path), hint="Check its permissions"
         ) from error
     return [_read(text, place) for place, text in found]
+
+
+def unsubscribe_key_rotations(home: Path) -> Rotations[Sequence[OctKey]]:
+    """The rotations of the keys in `home/keys` that sign links."""
+    return Rotations(home / "keys" / FILE_NAME, lambda: load_unsubscribe_keys(home))
 
 
 def _read(text: bytes, path: Path) -> OctKey:

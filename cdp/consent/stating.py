@@ -79,7 +79,20 @@ def state_once(connection: Connection, asked: NewStatement, client_id: str, now:
 
 
 def state_consent(connection: Connection, asked: NewStatement, client_id: str, now: datetime) -> list[Entry]:
-    """Record a client's statement, within a write transaction; the first entry is the statement's own.
+    """Record a client's statement as `statements_of` says, within a write transaction.
+
+    Raises:
+        InputRefused, NotFound: as by `statements_of`.
+    """
+    statements = statements_of(connection, asked, client_id, now)
+    keep_contact_points(connection, [point for point, _ in statements])
+    return record(connection, [statement for _, statement in statements], now)
+
+
+def statements_of(
+    connection: Connection, asked: NewStatement, client_id: str, now: datetime
+) -> list[tuple[ContactPoint, Statement]]:
+    """What a client's statement states of each contact point that it applies to, its own first. Nothing is recorded.
 
     An opt-out from everything is recorded for every contact point that the person currently has, so that none loses it
     if the profile is split later.
@@ -91,25 +104,24 @@ def state_consent(connection: Connection, asked: NewStatement, client_id: str, n
     occurred_at = _occurred_at(asked, now)
     named = _named(connection, asked, [ContactPoint(*pair) for pair in asked.identifiers])
     points = reached_by(connection, named, asked.scope) if asked.is_opt_out else named
-    keep_contact_points(connection, points)
-    statements = [
-        Statement(
-            contact_point_id=point.id,
-            contact_point_type=point.type,
-            channel=asked.channel,
-            purpose=asked.purpose,
-            topic=asked.topic,
-            state=asked.state,
-            scope=asked.scope,
-            basis=asked.basis,
-            occurred_at=occurred_at,
-            source="api",
-            actor=client_id,
-            evidence=asked.evidence,
-        )
-        for point in points
-    ]
-    return record(connection, statements, now)
+    return [(point, _statement(asked, point, client_id, occurred_at)) for point in points]
+
+
+def _statement(asked: NewStatement, point: ContactPoint, client_id: str, occurred_at: datetime) -> Statement:
+    return Statement(
+        contact_point_id=point.id,
+        contact_point_type=point.type,
+        channel=asked.channel,
+        purpose=asked.purpose,
+        topic=asked.topic,
+        state=asked.state,
+        scope=asked.scope,
+        basis=asked.basis,
+        occurred_at=occurred_at,
+        source="api",
+        actor=client_id,
+        evidence=asked.evidence,
+    )
 
 
 def reached_by(connection: Connection, named: Sequence[ContactPoint], scope: str) -> list[ContactPoint]:

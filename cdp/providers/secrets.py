@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from cdp.errors import ConfigurationError
 from cdp.settings import WebhookSecrets, variable_of
 from cdp.sources import Source
-from cdp.webhooks import Secret, Secrets, Webhook
+from cdp.webhooks import Secret, Secrets, UnusableSecret, Webhook
 
 PREVIOUS = "_previous"
 
@@ -48,14 +48,32 @@ def accepted_secrets(found: Mapping[str, SecretStr]) -> list[Secrets]:
 def check_secrets(webhooks: WebhookSecrets, sources: Iterable[Source]) -> None:
     """Refuse settings that no webhook declares: a misspelt name would leave the intended secret unset.
 
+    And refuse values that nothing can be verified with: every request would be refused, and nobody would know why.
+
     Raises:
-        ConfigurationError: a setting is unknown; the message names its variable.
+        ConfigurationError: a setting is unknown, or its value not of its kind; the message names its variable.
     """
     declared = declared_secrets(sources)
     for provider, secrets in webhooks.items():
         _refuse_unknown("webhooks", [provider], declared)
         known = [secret.name for secret in declared[provider]]
         _refuse_unknown(f"webhooks.{provider}", secrets, [*known, *(f"{name}{PREVIOUS}" for name in known)])
+        _refuse_unusable(provider, configured_secrets(webhooks, provider), declared[provider])
+
+
+def _refuse_unusable(provider: str, found: Mapping[str, SecretStr], declared: Iterable[Secret]) -> None:
+    for secret in declared:
+        for name in (secret.name, f"{secret.name}{PREVIOUS}"):
+            if name not in found:
+                continue
+            try:
+                secret.read(found[name].get_secret_value())
+            except UnusableSecret as error:
+                raise ConfigurationError(
+                    f"unusable: {error.what}",
+                    where=f"{variable_of(f'webhooks.{provider}.{name}')} or cdp.toml",
+                    hint=f"Set {secret.meaning}",
+                ) from None
 
 
 def _refuse_unknown(parent: str, names: Iterable[str], known: Iterable[str]) -> None:

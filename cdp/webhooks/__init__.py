@@ -88,10 +88,14 @@ class Answer(NamedTuple):
 
 
 class Secret(NamedTuple):
-    """A secret that a webhook needs: its name in the settings, and its meaning in the provider's terms."""
+    """A secret that a webhook needs: its name in the settings, and its meaning in the provider's terms.
+
+    read: reads the text of one that is no plain text; raises `UnusableSecret` for what is not of its kind.
+    """
 
     name: str
     meaning: str
+    read: Callable[[str], object] = str
 
 
 @dataclass(frozen=True)

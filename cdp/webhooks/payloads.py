@@ -21,13 +21,13 @@ _MAX_FORM_FIELDS = 1_000
 
 
 def document(request: Request) -> Any:
-    """The body's JSON value.
+    """The body's JSON value. Bytes that are no text are U+FFFD in it.
 
     Raises:
         Unreadable: it is not JSON.
     """
     try:
-        return json_text.loads(request.body)
+        return json_text.loads(json_text.repaired(request.body))
     except ValueError:
         raise Unreadable("the body is not JSON") from None
 

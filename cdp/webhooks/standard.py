@@ -16,8 +16,6 @@ from cdp.webhooks.payloads import is_id, item, records
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 
-_SECRET = Secret("secret", "the Standard Webhooks secret, whsec_…")
-
 
 def verify(request: Request, secrets: Secrets, now: datetime) -> None:
     """Raise `Refused` unless one of the signatures is valid and the time is within five minutes."""
@@ -33,9 +31,15 @@ def verify(request: Request, secrets: Secrets, now: datetime) -> None:
 
 def _key(secret: str) -> bytes:
     try:
-        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except ValueError:
         raise UnusableSecret("secret is not base64, with or without the prefix whsec_") from None
+    if not key:  # anybody could sign with it
+        raise UnusableSecret("secret has nothing after its prefix whsec_")
+    return key
+
+
+_SECRET = Secret("secret", "the Standard Webhooks secret, whsec_…", _key)
 
 
 def _items(request: Request) -> list[Item]:

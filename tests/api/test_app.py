@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from api.configuration import load_configuration
 from api.people.routes import PARTS
 from api.people.schemas import Profile
-from cdp.errors import Unavailable
+from cdp.errors import ConfigurationError, Unavailable
 from cdp.metrics.catalogue import EMPTY_WINDOWS
+from cdp.settings import Settings
 from tests.api.service import ANN, DOCUMENT, Service, assert_problem
 from tests.cdp.store_urls import on_sqlite
 
@@ -41,6 +43,12 @@ def test_not_ready_without_a_store(service: Service, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("cdp.store.engine.Store.read", out_of_reach)
     assert_problem(service.http.get("/readyz"), 503, "unavailable")
     assert service.http.get("/healthz").status_code == 200
+
+
+def test_a_script_that_is_not_there_is_reported_at_the_start(tmp_path: Path) -> None:
+    for missing in (tmp_path / "nope.js", tmp_path):
+        with pytest.raises(ConfigurationError, match="CDP_ANALYTICS_JS"):
+            load_configuration(Settings(home=tmp_path / "home", analytics_js=missing))
 
 
 @on_sqlite

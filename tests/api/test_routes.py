@@ -70,6 +70,12 @@ def operation(method: str, path: str) -> dict[str, Any]:
     return found
 
 
+def body_of(method: str, path: str) -> dict[str, Any]:
+    """What a route takes as its body, by content type."""
+    found: dict[str, Any] = operation(method, path).get("requestBody", {}).get("content", {})
+    return found
+
+
 def scopes_of(method: str, path: str) -> list[str]:
     return [scope for way in operation(method, path).get("security", []) for scope in way.get("OAuth2", [])]
 
@@ -143,6 +149,18 @@ def test_a_wrong_body_is_refused(lasting: Service, method: str, path: str, conte
     headers = {"Content-Type": "application/json"}
     response = call(lasting, method, path, lasting.everything, content=content, headers=headers)
     assert_told(response, 400, 404, 413, 422)
+
+
+@every_route(lambda method, path: "application/json" in body_of(method, path) and not is_open(path))
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_json_of_another_content_type_is_told_what_is_wrong(
+    lasting: Service, method: str, path: str, content_type: str | None
+) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    response = call(lasting, method, path, lasting.everything, content=b'{"channel": "email"}', headers=headers)
+    assert_told(response, 422)
+    assert "Content-Type: application/json" in response.json()["detail"]
+    assert response.json()["errors"][-1]["location"] == "body"
 
 
 def takes_a_key(method: str, path: str) -> bool:

@@ -201,6 +201,16 @@ def test_a_record_that_is_not_json_does_not_affect_the_others(embedded: Hooks) -
         assert connection.exec_driver_sql("select count(*) from live_engagement").scalar() == 2
 
 
+@pytest.mark.parametrize("value", ["9" * 5_000, '"Z\udcfcrich"'], ids=["a long number", "Latin-1"])
+def test_a_value_that_nobody_can_read_does_not_cost_the_other_records(embedded: Hooks, value: str) -> None:
+    event = {"email": "ann@example.com", "event": "delivered", "timestamp": int(NOW.timestamp())}
+    records = [event | {"sg_event_id": f"e{number}", "sg_message_id": "m"} for number in range(3)]
+    records[1]["attempt"] = "here"
+    body = json.dumps(records).replace('"here"', value).encode(errors="surrogateescape")
+    answer = embedded.post(senders.signed_by_sendgrid(body, NOW))
+    assert (answer.status_code, answer.json()) == (200, {"accepted": 3, "duplicates": 0, "rejected": 0})
+
+
 def deep(payload: Any, levels: int) -> Any:
     """A copy of a payload, whose innermost record has lists this deep."""
     if isinstance(payload, list):

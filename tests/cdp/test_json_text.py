@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp.json_text import MAX_DEPTH, depth_of, loads, shallow
+from cdp.json_text import MAX_DEPTH, depth_of, loads, repaired, shallow
 from cdp.warehouse import open_memory
 
 LISTS = [depth * "[" + depth * "]" for depth in (201, 1_000, 90_000)]
@@ -46,6 +46,18 @@ def test_half_a_pair_an_infinite_number_and_nan_are_values() -> None:
     surrogate, nan, infinite = loads(b'["\\ud800", NaN, 1e400]')
     assert (surrogate, infinite) == ("\ud800", math.inf)
     assert math.isnan(nan)
+
+
+def test_an_integer_that_python_does_not_read_is_text() -> None:
+    long = "-" + "7" * 5_000
+    assert loads(f'[1, {long}, {{"n": {long}}}, -2]') == [1, long, {"n": long}, -2]
+
+
+def test_bytes_that_are_no_text_are_seen_where_they_stood() -> None:
+    with pytest.raises(ValueError):
+        loads(b'["a", "b\xff", "c"]')
+    assert loads(repaired(b'["a", "b\xff", "\xc3\xa9"]')) == ["a", "b\ufffd", "é"]
+    assert loads(repaired('["é"]'.encode("utf-8-sig"))) == ["é"]
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,19 @@ def _values(webhooks: WebhookSecrets) -> dict[str, dict[str, str | None]]:
     }
 
 
+@pytest.mark.parametrize("url", ["foo", "", "cdp.example.com", "ftp://cdp.example.com", "https://", "https:///u"])
+def test_a_public_url_that_no_link_could_start_with_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDP_PUBLIC_URL", url)
+    with pytest.raises(ConfigurationError, match="CDP_PUBLIC_URL"):
+        load_settings()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "https://cdp.example.com/", "https://example.com/cdp"])
+def test_a_public_url_may_have_a_port_and_a_path(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDP_PUBLIC_URL", url)
+    assert load_settings().public_url == url
+
+
 def test_a_file_of_settings_that_is_not_utf_8_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     Path("cdp.toml").write_bytes(b'home = "\xff"\n')

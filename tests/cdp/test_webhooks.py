@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp.errors import NotFound, Unavailable
+from cdp.errors import ConfigurationError, NotFound, Unavailable
 from cdp.settings import WebhookSecrets
 from cdp.webhooks import Refused, Request, Unreadable, UnusableSecret, WrongTime, standard
 from cdp.webhooks.fetch import Certificates, fetch
@@ -144,13 +144,22 @@ def test_one_flipped_bit_of_the_body_is_refused(source: str, data: st.DataObject
 def _says_the_same(source: str, body: bytes, flipped: bytes) -> bool:
     """SNS signs the values of some fields, Twilio those of a form; neither signs their encoding."""
     if source == "ses":
-        signed = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type", "Signature", "SigningCertURL")
+        signed = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type", "SigningCertURL")
         try:
             before, after = json.loads(body), json.loads(flipped)
         except ValueError:
             return False
-        return all(before.get(name) == after.get(name) for name in signed)
+        return _signature(before) == _signature(after) and all(before.get(name) == after.get(name) for name in signed)
     return source == "twilio" and _fields(body) == _fields(flipped)
+
+
+def _signature(message: dict[str, Any]) -> bytes | str:
+    """The bytes of an SNS signature: the last character of its base64 has several spellings."""
+    text = str(message.get("Signature"))
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return text
 
 
 def _fields(form: bytes) -> list[tuple[str, str]]:
@@ -252,16 +261,12 @@ def _all_empty() -> WebhookSecrets:
     ("source", "secrets"),
     [
         *(("sendgrid", {"sendgrid": {"public_key": key}}) for key in ("no key", "AAAA", "\u00e4")),
-        *(("segment", {"segment": {"secret": secret}}) for secret in ("whsec_no base64", "\u00e4")),
+        *(("segment", {"segment": {"secret": secret}}) for secret in ("whsec_no base64", "whsec_", "\u00e4")),
     ],
 )
-def test_a_secret_of_the_wrong_kind_is_reported(source: str, secrets: dict[str, Any]) -> None:
-    with pytest.raises(UnusableSecret):
-        opened(
-            source,
-            SENDERS[source](PAYLOADS[source], NOW),
-            checker=verifier(secrets_of(secrets)),
-        )
+def test_a_secret_of_the_wrong_kind_is_reported_at_the_start(source: str, secrets: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=f"CDP_WEBHOOKS__{source.upper()}__"):
+        verifier(secrets_of(secrets))
 
 
 # --- items of bodies -----------------------------------------------------------------------------------

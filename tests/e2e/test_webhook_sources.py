@@ -59,9 +59,9 @@ def test_secrets_in_force_are_shown_masked_with_their_origin(command: Command) -
     answer = command("config", CDP_WEBHOOKS__TWILIO__AUTH_TOKEN=TOKEN, **old)
     rows = [line.split() for line in answer.stdout.splitlines()]
     assert ["CDP_WEBHOOKS__TWILIO__AUTH_TOKEN", "***", "environment"] in rows
-    assert ["CDP_WEBHOOKS__TWILIO__AUTH_TOKEN_PREVIOUS", "set", "environment"] in rows
+    assert ["CDP_WEBHOOKS__TWILIO__AUTH_TOKEN_PREVIOUS", "***", "environment"] in rows
     assert ["CDP_WEBHOOKS__MAILGUN__SIGNING_KEY_PREVIOUS", "not", "set", "default"] in rows
-    assert ["CDP_WEBHOOKS__MAILGUN__SIGNING_KEY", "default"] in rows
+    assert ["CDP_WEBHOOKS__MAILGUN__SIGNING_KEY", "not", "set", "default"] in rows
     assert TOKEN not in answer.stdout
 
 

@@ -25,8 +25,11 @@ with item as (
             md5(concat_ws(chr(31), m.channel, m.event_type, m.event_name, m.occurred_at, m.message_ref, m.amount,
                 m.properties::varchar, d.observation_id))))) end as event_id,
         m.channel, m.event_type, m.event_name,
-        case when m.occurred_at <= m.received_at + interval 1 day then m.occurred_at else m.received_at end
-            as occurred_at,
+        -- A clock that is ahead must not let what somebody says, or the STOP that it lifts, outlast what follows it.
+        (m.consent_channel is not null and m.consent_state is not null)
+            or coalesce(m.event_type in ('unsubscribed', 'complained', 'resubscribed'), false) as is_statement,
+        case when m.occurred_at <= m.received_at or (m.occurred_at <= m.received_at + interval 1 day and not is_statement)
+            then m.occurred_at else m.received_at end as occurred_at,
         m.message_ref, m.message_id, m.campaign_ref, coalesce(m.is_machine, false) as is_machine,
         coalesce(m.is_claim, false) as is_claim, m.credential, m.amount,
         case when regexp_matches(upper(m.currency), '^[A-Z]{3}$') then upper(m.currency) end as currency, m.properties,
@@ -50,7 +53,6 @@ with item as (
         m.consent_channel, m.consent_purpose, m.consent_topic, m.consent_state, m.consent_scope, m.consent_basis,
         m.consent_method, case when m.consent_at between timestamptz '1990-01-01' and m.received_at + interval 1 day then m.consent_at
             else coalesce(m.occurred_at, m.received_at) end as stated_at,
-        -- A clock that is ahead must not let a statement outlast those that follow it.
         least(stated_at, m.received_at) as consent_at
     from keyed m
     left join described d on d.description_key = m.description_key and d.source = m.source

@@ -48,7 +48,7 @@ def _public_key(text: str) -> EllipticCurvePublicKey:
 
 WEBHOOK = Webhook(
     provider="sendgrid",
-    secrets=(Secret("public_key", "the verification key of the signed event webhook"),),
+    secrets=(Secret("public_key", "the verification key of the signed event webhook", _public_key),),
     verify=verify,
     items=by_id("sg_event_id"),
 )

@@ -40,6 +40,11 @@ class ConsentClient:
         body = {"channel": "email", "purpose": "marketing", "state": "granted", **fields}
         return self.service.http.post("/v1/consents", json=body, headers=self.headers)
 
+    def rehearse(self, **fields: Any) -> httpx.Response:
+        body = {"channel": "email", "purpose": "marketing", "state": "granted", **fields}
+        url = "/v1/consents?dry_run=true"
+        return self.service.http.post(url, json=body, headers={**self.headers, "Idempotency-Key": "k1"})
+
     def read(self, **parameters: str) -> httpx.Response:
         return self.service.http.get("/v1/consents", params=parameters, headers=self.headers)
 
@@ -74,6 +79,32 @@ def test_recording_a_consent_returns_its_entry(consents: ConsentClient) -> None:
         **{"entry_id": entry["entry_id"], "entry_hash": entry["entry_hash"]},
     }
     assert "ann@" not in response.text.lower()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"identifiers": [EMAIL], "evidence": {"method": "checkbox"}, "occurred_at": "2026-06-01T10:00:00+02:00"},
+        {"profile_id": ANN, "state": "withdrawn", "scope": "all"},
+    ],
+    ids=["grant", "opt-out from everything"],
+)
+def test_a_dry_run_answers_what_would_be_recorded_and_records_nothing(
+    consents: ConsentClient, fields: dict[str, Any]
+) -> None:
+    rehearsed = consents.rehearse(**fields)
+    assert rehearsed.status_code == 200
+    assert consents.read(contact_point_id=ANNS_EMAIL).json().get("entries", []) == []
+    real = consents.record(**fields).json()
+    recorded = ("seq", "entry_id", "recorded_at", "previous_hash", "entry_hash")
+    nothing = dict.fromkeys(recorded)
+    assert rehearsed.json() == {**real, **nothing, "reached": [{**one, **nothing} for one in real["reached"]]}
+
+
+def test_a_dry_run_refuses_what_would_be_refused(consents: ConsentClient) -> None:
+    assert_problem(consents.rehearse(profile_id="prf_unknown"), 404, "not_found")
+    assert_problem(consents.rehearse(identifiers=[EMAIL], purpose="nonsense"), 422, "input_refused")
+    assert_problem(consents.rehearse(identifiers=[EMAIL], occurred_at="2036-01-01T00:00:00Z"), 422, "input_refused")
 
 
 @pytest.mark.slow

@@ -341,6 +341,14 @@ def test_links_survive_a_rotation_until_the_old_key_is_deleted(tmp_path: Path) -
         links_of(tmp_path).read(token)
 
 
+def test_a_link_of_a_newer_key_works_before_the_restart(reader: Reader) -> None:
+    key = reader.service.home / "keys" / "unsubscribe.jwk"
+    key.rename(key.with_name("retired-2026.jwk"))
+    newer = links_of(reader.service.home).url(reader.link, NOW).rpartition("/")[2]
+    assert reader.service.http.post(f"/u/{newer}", data=ONE_CLICK).status_code == 200
+    assert reader.service.http.get(reader.path, headers=BROWSER).status_code == 200
+
+
 def test_an_invalid_key_is_named(tmp_path: Path) -> None:
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "unsubscribe.jwk").write_text("{}")

@@ -85,6 +85,7 @@ def test_nobody_has_no_history(lasting: Service, what: str) -> None:
 def test_before_the_first_publish_history_is_not_available(service: Service, what: str) -> None:
     response = service.get(f"/v1/profiles/{ANN}/{what}")
     assert_problem(response, 503, "unavailable")
+    assert "`cdp run`" in response.json()["detail"]
     assert int(response.headers["retry-after"]) > 0
 
 

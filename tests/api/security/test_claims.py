@@ -172,6 +172,38 @@ def test_the_refusal_is_told(site: Site) -> None:
     assert 'cdp_events_total{outcome="refused",source="web"} 1.0' in metrics
 
 
+def ahead(site: Site) -> dict[str, str]:
+    """The time by a clock that is some minutes ahead."""
+    return {"timestamp": (site.service.clock.now + timedelta(minutes=5)).isoformat()}
+
+
+def test_a_clock_that_is_ahead_does_not_keep_a_stop_that_has_been_lifted(site: Site) -> None:
+    site.track("SMS Resubscribed", granting_key(site), **ahead(site))
+    assert site.stated(PHONE)[-1] == ("sms", "granted")
+    assert site.suppressed(PHONE) == set()
+    assert site.decide("sms")["allowed"]
+
+
+def test_a_clock_that_is_ahead_does_not_undo_what_is_said_after(site: Site) -> None:
+    key = granting_key(site)
+    site.track("SMS Resubscribed", key, **ahead(site))
+    site.track("SMS Unsubscribed", key)
+    assert site.suppressed(PHONE) == {("sms", "stop")}
+    site.service.clock.advance(minutes=10)
+    assert site.suppressed(PHONE) == {("sms", "stop")}
+    assert not site.decide("sms")["allowed"]
+
+
+def test_a_stop_by_a_clock_that_is_ahead_holds_at_once_and_can_be_lifted(site: Site) -> None:
+    key = granting_key(site)
+    site.track("SMS Resubscribed", key)
+    site.track("SMS Unsubscribed", key, **ahead(site))
+    assert site.suppressed(PHONE) == {("sms", "stop")}
+    assert not site.decide("sms")["allowed"]
+    site.track("SMS Resubscribed", key)
+    assert site.decide("sms")["allowed"]
+
+
 def test_a_key_that_may_grant_says_why_in_the_evidence(site: Site) -> None:
     site.track("SMS Resubscribed", granting_key(site))
     assert site.suppressed(PHONE) == set()

@@ -15,8 +15,10 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 
 from api.app import create_app
+from api.errors import InvalidToken
+from api.security.tokens import TokenService
 from cdp.access.clients import remove_client, rotate_client
-from cdp.access.keys import load_signing_keys
+from cdp.access.keys import Rotations, SigningKeys, load_signing_keys
 from cdp.access.tables import clients
 from cdp.errors import ConfigurationError
 from tests.api.service import ANN, NOW, Service, assert_problem
@@ -286,6 +288,45 @@ def test_after_a_rotation_old_tokens_live_on_and_new_ones_have_the_new_key(servi
     assert published[1] == old_key["kid"]
     assert jwt.decode(new, load_signing_keys(service.home).current).header["kid"] == published[0]
     assert (_read(service, old), _read(service, new)) == (200, 200)
+
+
+def test_a_worker_that_is_not_started_again_yet_takes_the_tokens_of_one_that_is(service: Service) -> None:
+    old = service.ask_token(service.reader).json()["access_token"]
+    (old_key,) = service.http.get("/.well-known/jwks.json").json()["keys"]
+    still_old, service.http = service.http, _rotate(service)
+    new = service.ask_token(service.reader).json()["access_token"]
+    service.http = still_old
+    assert (_read(service, new), _read(service, old)) == (200, 200)
+    assert old_key["kid"] in [key["kid"] for key in still_old.get("/.well-known/jwks.json").json()["keys"]]
+    assert jwt.decode(service.ask_token(service.reader).json()["access_token"], load_signing_keys(service.home).current)
+
+
+def test_forged_tokens_of_unknown_keys_have_no_key_read(tmp_path: Path) -> None:
+    known, reads = load_signing_keys(tmp_path), []
+
+    def load() -> SigningKeys:
+        reads.append(1)
+        return load_signing_keys(tmp_path)
+
+    tokens = TokenService(known, ISSUER, lambda: NOW, Rotations(tmp_path / "keys" / "signing.pem", load))
+    strangers = ECKey.generate_key("P-256")
+    for _ in range(10):
+        with pytest.raises(InvalidToken):
+            tokens.verify(jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": "unknown"}, {}, strangers))
+    assert len(reads) <= 1
+
+
+@pytest.mark.parametrize("found", [None, "half a key"])
+def test_while_a_rotation_is_under_way_the_known_keys_hold(service: Service, found: str | None) -> None:
+    old = service.ask_token(service.reader).json()["access_token"]
+    key = service.home / "keys" / "signing.pem"
+    key.rename(key.with_name("retired-2026-07.pem"))
+    if found:
+        key.write_text(found)
+    unknown = jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": "unknown"}, {}, ECKey.generate_key("P-256"))
+    assert (_read(service, unknown), _read(service, old)) == (401, 200)
+    # A key is made by a start, not by whoever sends a token.
+    assert key.exists() == (found is not None)
 
 
 def test_a_retired_key_ends_with_the_last_token_that_it_may_have_signed(service: Service) -> None:

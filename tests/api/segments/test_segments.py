@@ -32,6 +32,12 @@ def test_segments_have_their_sizes_and_the_empty_ones_are_there(lasting: Service
     ]
 
 
+def test_before_the_first_run_one_is_told_how_to_make_it(empty_service: Service) -> None:
+    response = empty_service.get("/v1/segments")
+    assert_problem(response, 503, "unavailable")
+    assert response.json()["detail"] == "There has been no run yet. `cdp run` makes one"
+
+
 @pytest.mark.parametrize("content", [None, "segments: [", "version: 1\nsegments: []\n"])
 @pytest.mark.slow
 def test_the_catalogue_of_the_last_run_stays_in_force(tmp_path: Path, content: str | None) -> None:

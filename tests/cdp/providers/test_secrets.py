@@ -66,6 +66,26 @@ def test_a_misspelt_key_of_the_file_is_named(tmp_path: Path, monkeypatch: pytest
         check_secrets(load_settings().webhooks, SOURCES.values())
 
 
+@pytest.mark.parametrize(
+    ("variable", "meaning"),
+    [
+        ("CDP_WEBHOOKS__SENDGRID__PUBLIC_KEY", "the verification key of the signed event webhook"),
+        ("CDP_WEBHOOKS__SENDGRID__PUBLIC_KEY_PREVIOUS", "the verification key of the signed event webhook"),
+        ("CDP_WEBHOOKS__FCM__SECRET", "the Standard Webhooks secret"),
+        ("CDP_WEBHOOKS__FCM__SECRET_PREVIOUS", "the Standard Webhooks secret"),
+    ],
+)
+def test_a_value_that_verifies_nothing_is_reported_and_not_shown(
+    variable: str, meaning: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, "hush!")
+    with pytest.raises(ConfigurationError) as caught:
+        check_secrets(load_settings().webhooks, SOURCES.values())
+    line = caught.value.line()
+    assert f"{variable} or" in line and meaning in line and "hush" not in line
+
+
 def test_a_misspelt_secret_prevents_verification() -> None:
     with pytest.raises(ConfigurationError, match="CDP_WEBHOOKS__TWILIO__TOKEN"):
         verifier({**SECRETS, **secrets_of({"twilio": {"token": "12345"}})})
