@@ -129,7 +129,7 @@ def test_a_run_gives_a_write_key_no_more_rights_than_the_live_side(settings: Set
     report = run(settings, tmp_path)
     assert report["rejected"] == 1
     assert published(settings, "select reason, line_number from landing.rejects") == [("not_authorised", 2)]
-    assert published(settings, "select country, city from profiles.profiles") == [("CH", "Kyoto")]
+    assert published(settings, "select country, city from profiles.profiles") == [("CH", "Bern")]
     with closing(open_store(settings.effective_store_url)) as store, store.read() as connection:
         assert connection.exec_driver_sql("select * from suppressions").all() == []
         [entry] = connection.exec_driver_sql("select channel, state, evidence from consent_ledger")
