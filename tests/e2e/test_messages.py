@@ -17,6 +17,7 @@ from tests.delivery.fakes import serving as providers_serving
 from tests.delivery.fakes.sendgrid import KEY
 from tests.e2e.command import Command, cdp, serving, token
 from tests.e2e.conftest import SampleRun
+from tests.webhook_senders import SECRETS
 
 
 def test_templates_are_checked_listed_and_shown(command: Command, tmp_path: Path) -> None:
@@ -103,6 +104,7 @@ def test_a_message_to_one_person_of_the_sample_goes_through_the_sandbox(sample_c
 
 
 RECEIPTS = "CDP_WEBHOOKS__SENDGRID__PUBLIC_KEY"
+PUBLIC_KEY = SECRETS["sendgrid"]["public_key"].get_secret_value()
 
 
 def test_a_server_sends_by_a_provider(sample_copy: Path) -> None:
@@ -138,7 +140,7 @@ def test_a_server_sends_by_a_provider(sample_copy: Path) -> None:
         for log in logs:
             [warning] = [json.loads(line) for line in log.splitlines() if "no receipts" in line]
             assert (warning["level"], warning["provider"], warning["not_set"]) == ("warning", "sendgrid", RECEIPTS)
-        heard = cdp(sample_copy, "send", "list", **settings, **{RECEIPTS: "key"})
+        heard = cdp(sample_copy, "send", "list", **settings, **{RECEIPTS: PUBLIC_KEY})
         assert heard.exit_code == 0 and "No receipts" not in heard.stdout
         wrong = cdp(sample_copy, "send", "list", **{**settings, "CDP_PROVIDERS__SENDGRID__API_KEI": "x"})
         assert wrong.exit_code == 3 and "unknown setting" in wrong.error

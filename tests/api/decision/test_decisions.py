@@ -393,7 +393,7 @@ def consenting(service: Service) -> NewClient:
         return add_client(connection, "preference-centre", ["consents:write"], NOW)
 
 
-TRIALS = 250
+TRIALS = 100
 
 
 @pytest.mark.slow
