@@ -7,7 +7,6 @@ is marked `long` is run by `make long`, and the rest by `make test`.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -35,11 +34,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "backends(*names): the kinds of store that a test runs on, where not on each")
     config.addinivalue_line("markers", "long: takes many seconds, in processes of its own; `make long` runs these")
     config.addinivalue_line("markers", "slow: takes more than a second of the processor; left out by --fast")
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than processors: many tests wait for a server or for the store."""
-    return (os.cpu_count() or 1) + 1
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

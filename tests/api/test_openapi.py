@@ -23,7 +23,7 @@ from tests.cdp.store_urls import on_sqlite
 
 pytestmark = [on_sqlite, pytest.mark.slow]
 
-EXAMPLES_A_ROUTE = 20
+EXAMPLES_A_ROUTE = 12
 RATE = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 # Of protocols, and of browsers' security.
 GENERAL = {

@@ -381,6 +381,7 @@ ODD: list[Any] = [
 
 @pytest.mark.parametrize("source", sorted(SENDERS.keys() - {"twilio"}))
 @pytest.mark.slow
+@pytest.mark.backends("sqlite")
 def test_no_signed_payload_causes_a_defect(hooks: Hooks, source: str) -> None:
     for number, payload in enumerate(ODD):
         more = {"mailgun": {"token": f"t{number}"}, "ses": {"MessageId": f"n{number}"}}.get(source, {})

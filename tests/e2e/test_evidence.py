@@ -118,6 +118,7 @@ def told_by_api(path: list[dict[str, Any]]) -> Told:
     return [tuple(step[name] for name in names) for step in path]
 
 
+@pytest.mark.long
 def test_both_show_the_same_chain_for_any_two_observations_of_a_profile(both: Both) -> None:
     rules = set()
     for profile_id in both.column(PROFILES, 8):
@@ -129,6 +130,7 @@ def test_both_show_the_same_chain_for_any_two_observations_of_a_profile(both: Bo
     assert len(rules) >= 5
 
 
+@pytest.mark.long
 def test_both_show_the_same_chain_for_any_two_identifiers_of_a_profile(both: Both) -> None:
     for profile_id in both.column(PROFILES, 3):
         for left, right in combinations(both.column(IDENTIFIERS, profile_id), 2):

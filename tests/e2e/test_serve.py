@@ -83,6 +83,7 @@ def test_acknowledged_events_survive_a_shutdown(backend: str, tmp_path: Path) ->
     assert len(logged) >= len(acknowledged)
 
 
+@pytest.mark.long
 def test_metrics_cover_all_workers(tmp_path: Path) -> None:
     home = tmp_path / "var"
     home.mkdir()

@@ -366,6 +366,7 @@ PEOPLE = st.dictionaries(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=15, deadline=None)
 @given(people=PEOPLE, order=st.randoms())
 def test_arrival_order_changes_neither_groups_nor_ids(people: dict[str, dict[str, Any]], order: Any) -> None:

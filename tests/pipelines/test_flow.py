@@ -110,6 +110,7 @@ def updated_at(settings: Settings) -> set[str]:
         store.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "earlier", ["alter table conformed.events drop column is_claim", "drop table conformed.event_products"]
 )
@@ -332,6 +333,7 @@ def test_readers_keep_what_they_opened(settings: Settings, tmp_path: Path) -> No
     assert len(stored_tables(settings)["profiles"]) == 4
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("ungated")
 def test_an_older_warehouse_put_back_does_not_put_the_store_back(settings: Settings, tmp_path: Path) -> None:
     run(settings, write_first(tmp_path))
@@ -432,6 +434,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("ungated")
 @pytest.mark.skipif(shutil.which("mount") is None, reason="needs mount")
 def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path: Path) -> None:

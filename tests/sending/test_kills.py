@@ -11,7 +11,7 @@ from cdp.sending.dispatching import MOST_AT_ONCE
 from tests.sending.chaos import survive
 from tests.sending.ledgers import MUST_BE_NONE
 
-KILLS = 12
+KILLS = 8
 
 
 @pytest.mark.slow

@@ -108,6 +108,7 @@ def run_as_of(settings: Settings, on: int, *inputs: Path, full: bool = False) ->
     run(settings, *inputs, now=day(100), as_of=day(on), full=full)
 
 
+@pytest.mark.long
 def test_entered_once_left_once_whatever_is_repeated_or_rebuilt(settings: Settings, tmp_path: Path) -> None:
     once = [("entered", day(1)), ("left", day(5))]
     run_as_of(settings, 1, mail(tmp_path, "a", "click", on=0))
@@ -123,6 +124,7 @@ def test_entered_once_left_once_whatever_is_repeated_or_rebuilt(settings: Settin
     assert published(settings, "select segment from segments.memberships") == []
 
 
+@pytest.mark.long
 def test_a_late_event_counts_from_the_run_that_hears_of_it(settings: Settings, tmp_path: Path) -> None:
     run_as_of(settings, 5, mail(tmp_path, "open", "open", on=1))
     assert changes_of(settings, "clicker") == []
