@@ -86,8 +86,8 @@ class _Batch(Generic[Item, Result]):
 class Coalescer(Generic[Item, Result]):
     """Hands items to `work` in batches of `most` or little more, one batch at a time, in the order of arrival.
 
-    `work` returns a result for each item. What it raises, everybody in the batch gets; if it may be repeated, it is
-    first done again for each caller alone, so that one caller's defect is not the others'. It runs in a thread or,
+    `work` returns a result for each item. If it raises, it has done nothing, and is done again for each
+    caller alone, so that one caller's defect is not the others'. It runs in a thread or,
     where it takes less time than handing it to one, in the event loop.
     """
 
@@ -97,11 +97,9 @@ class Coalescer(Generic[Item, Result]):
         most: int,
         *,
         in_thread: bool = True,
-        is_repeatable: bool = False,
     ) -> None:
         self._work = work
         self._most = most
-        self._is_repeatable = is_repeatable
         self._lock = Lock()
         self._waiting: list[_Caller[Item, Result]] = []
         self._is_working = False
@@ -164,7 +162,7 @@ class Coalescer(Generic[Item, Result]):
         batch = _Batch(callers)
         with batch:
             batch.results = self._work(batch.items)
-        if self._is_repeatable and batch.is_for_each_alone:
+        if batch.is_for_each_alone:
             for caller in callers:
                 self._serve([caller])
         else:

@@ -64,7 +64,7 @@ class Intake:
         self._waiting_bytes = 0
         self._waiting_items = 0
         self._stored_items = 0
-        self._stored = Coalescer(self._store, MOST_AT_ONCE, is_repeatable=True)
+        self._stored = Coalescer(self._store, MOST_AT_ONCE)
 
     async def read(self, byte_count: int, work: Callable[[], Result], *, is_compressed: bool = False) -> Result:
         """Run `work`, which reads a body of this size: where it is small, without the detour of a thread.

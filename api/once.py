@@ -64,8 +64,8 @@ class OnceService(Generic[Request, Asked, Answer]):
         self._clock = clock
         self._asked = asked
         self._operation = operation
-        self._here = Coalescer(partial(self._answer, waits=False), MANY, in_thread=False, is_repeatable=True)
-        self._aside = Coalescer(self._answer, MANY, is_repeatable=True)
+        self._here = Coalescer(partial(self._answer, waits=False), MANY, in_thread=False)
+        self._aside = Coalescer(self._answer, MANY)
 
     async def ask(
         self, client_id: str, requests: Sequence[Request], key: str | None = None, request_hash: str = ""

@@ -24,7 +24,8 @@ from cdp.errors import ConfigurationError
 DATA = Path(__file__).resolve().parent.parent / "data"
 
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-HttpUrlText = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
+HTTP_URL = r"^https?://[^\s/?#]+(/[^\s?#]*)?$"
+HttpUrlText = Annotated[str, StringConstraints(pattern=HTTP_URL)]
 MemorySize = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$")]
 
 

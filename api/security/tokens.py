@@ -106,8 +106,6 @@ class TokenService:
         keys = self._rotations.news()
         if keys:
             self._use(keys)
-            # Tokens of a key that has been deleted meanwhile are among them.
-            self._accepted.cache_clear()
         return keys is not None
 
     def _is_in_use(self, key_id: str, now: float) -> bool:

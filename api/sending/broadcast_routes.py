@@ -105,8 +105,7 @@ async def start_broadcast(
 
     def write() -> Response:
         with context.store.write() as connection:
-            started = start_once(connection, broadcast, once)
-            is_repeat = started.broadcast_id != broadcast.broadcast_id
+            started, is_repeat = start_once(connection, broadcast, once)
             return answer({**_shown(started), "progress": _NOBODY_YET}, REPLAYED if is_repeat else {})
 
     response = await run_in_threadpool(write)
@@ -196,8 +195,6 @@ def _broadcast(context: Context, client_id: str, asked: BroadcastRequest) -> Bro
 
 
 _SHOWN = tuple(name for name in BroadcastView.model_fields if name != "progress")
-
-
 _NOBODY_YET = {"waiting": 0}
 
 

@@ -11,7 +11,7 @@ import typer
 
 from cdp.cli import terminal
 from cdp.cli.common import AsJson, load_settings, print_json
-from cdp.errors import ConfigurationError
+from cdp.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from cdp.content.compiled import Compiled
@@ -84,7 +84,6 @@ def preview(
     from cdp.content.checking import example_values
     from cdp.content.rendering import channels_of
     from cdp.delivery import Email
-    from cdp.errors import UsageError
 
     library = _library()
     compiled = library.require(name)
@@ -108,7 +107,6 @@ def _write(path: Path, html: str) -> None:
     Raises:
         UsageError: the path cannot be written.
     """
-    from cdp.errors import UsageError
 
     try:
         path.write_text(html, encoding="utf-8")

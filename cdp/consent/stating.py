@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from cdp.channels import ADDRESS_TYPES
@@ -18,7 +19,7 @@ from cdp.consent.ledger import (
     recorded_entries,
 )
 from cdp.errors import InputRefused, NotFound
-from cdp.idempotency import Once, earlier_of, keep
+from cdp.idempotency import Once, do_once
 from cdp.people.identifiers import STRENGTH
 from cdp.people.reading import find_person
 from cdp.store import Connection
@@ -68,14 +69,15 @@ def state_once(connection: Connection, asked: NewStatement, client_id: str, now:
         KeyReused: the client used the key for another request.
         InputRefused, NotFound: as by `state_consent`.
     """
-    if once is None:
-        return Stated(state_consent(connection, asked, client_id, now))
-    earlier = earlier_of(connection, [once]).get(once.name)
-    if earlier:
-        return Stated(recorded_entries(connection, earlier.same(once)), is_repeat=True)
-    entries = state_consent(connection, asked, client_id, now)
-    keep(connection, {once: [entry.entry_id for entry in entries]}, now)
-    return Stated(entries)
+    entries, is_repeat = do_once(
+        connection,
+        once,
+        now,
+        do=lambda: state_consent(connection, asked, client_id, now),
+        recall=partial(recorded_entries, connection),
+        ids_of=lambda made: [entry.entry_id for entry in made],
+    )
+    return Stated(entries, is_repeat)
 
 
 def state_consent(connection: Connection, asked: NewStatement, client_id: str, now: datetime) -> list[Entry]:

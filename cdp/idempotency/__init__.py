@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -22,6 +23,8 @@ from cdp.store.bulk import delete_first
 from cdp.store.prepared import Prepared, among
 
 KEPT = timedelta(hours=24)
+
+Made = TypeVar("Made")
 
 
 class KeyReused(CdpError):
@@ -119,6 +122,32 @@ def keep(connection: Connection, done: Mapping[Once, Sequence[str]], now: dateti
             for once, ids in done.items()
         ],
     )
+
+
+def do_once(
+    connection: Connection,
+    once: Once | None,
+    now: datetime,
+    *,
+    do: Callable[[], Made],
+    recall: Callable[[Sequence[str]], Made],
+    ids_of: Callable[[Made], Sequence[str]],
+) -> tuple[Made, bool]:
+    """What a request makes within a write transaction, and whether an earlier, equal request made it.
+
+    Args:
+        recall: what was made earlier, by the ids that `ids_of` gave it.
+
+    Raises:
+        KeyReused: the client used the key for another request.
+    """
+    if once is None:
+        return do(), False
+    if earlier := earlier_of(connection, [once]).get(once.name):
+        return recall(earlier.same(once)), True
+    made = do()
+    keep(connection, {once: ids_of(made)}, now)
+    return made, False
 
 
 def forget_old(connection: Connection, now: datetime, most: int) -> int:

@@ -6,7 +6,7 @@ other is held back. SQLite has one writer at a time; on PostgreSQL there are loc
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -25,13 +25,16 @@ _TAKE_PEOPLE = sa.text(
 ).bindparams(sa.bindparam("ids", type_=sa.ARRAY(sa.Text)))
 
 
-def hold_people(connection: Connection, ids: Collection[str]) -> None:
+def hold_people(connection: Connection, ids: Iterable[str]) -> None:
     """Until this write transaction ends, no other decides about these people or hands messages over to them, and no
     run publishes people. Rows of theirs are locked after it, not before.
+
+    Args:
+        ids: of people, also of those who were merged away; looked at only where there are locks.
     """
-    if ids and connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql" and (found := list(ids)):
         connection.execute(_SHARE_PUBLISHING)
-        connection.execute(_TAKE_PEOPLE, {"ids": list(ids)})
+        connection.execute(_TAKE_PEOPLE, {"ids": found})
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from cdp.content.compiled import Compiled
 from cdp.decision import Holdout
 from cdp.errors import CdpError, InputRefused, NotFound
-from cdp.idempotency import Once, earlier_of, keep
+from cdp.idempotency import Once, do_once
 from cdp.people.reading import read_people
 from cdp.sending.accepting import SEND, Asking, Wanted, accept, asking
 from cdp.sending.messages import COLUMNS, Message, message_of
@@ -121,22 +121,31 @@ def start(connection: Connection, broadcast: Broadcast) -> None:
     enqueue(connection, BROADCAST, [Task(broadcast.broadcast_id, not_before=broadcast.starts_at)], broadcast.created_at)
 
 
-def start_once(connection: Connection, broadcast: Broadcast, once: Once | None) -> Broadcast:
-    """Start a broadcast, within a write transaction; return the one that an earlier request of the same key has started
-    instead, as it was then.
+def start_once(connection: Connection, broadcast: Broadcast, once: Once | None) -> tuple[Broadcast, bool]:
+    """Start a broadcast, within a write transaction; or return the one that an earlier request of the same key has
+    started, as it was then, and true.
 
     Raises:
         KeyReused: the key was used for another request.
     """
-    earlier = earlier_of(connection, [once]).get(once.name) if once else None
-    if once and earlier:
-        [broadcast_id] = earlier.same(once)
+
+    def begun() -> Broadcast:
+        start(connection, broadcast)
+        return broadcast
+
+    def as_begun(ids: Sequence[str]) -> Broadcast:
+        [broadcast_id] = ids
         found = broadcast_of(connection, broadcast_id)
         return replace(found, state="gathering", changed_at=found.created_at)
-    start(connection, broadcast)
-    if once:
-        keep(connection, {once: [broadcast.broadcast_id]}, broadcast.created_at)
-    return broadcast
+
+    return do_once(
+        connection,
+        once,
+        broadcast.created_at,
+        do=begun,
+        recall=as_begun,
+        ids_of=lambda made: [made.broadcast_id],
+    )
 
 
 def broadcast_of(connection: Connection, broadcast_id: str, *, locked: bool = False) -> Broadcast:

@@ -232,14 +232,10 @@ class Dispatcher:
                 stopped = self._stopped(connection, [one.ready.message for one in rendered], stated, now)
         except Unavailable:
             # Nobody was called yet: there is nothing in doubt.
-            stopped = {one.ready.message.message_id: Stopped("store_unavailable", "queued") for one in rendered}
-        ids = [one.ready.message.message_id for one in rendered]
-        going = [one for one, message_id in zip(rendered, ids, strict=True) if message_id not in stopped]
-        return going, [
-            Ended(one.ready, stopped[message_id], now)
-            for one, message_id in zip(rendered, ids, strict=True)
-            if message_id in stopped
-        ]
+            stopped = {one.dispatch.message_id: Stopped("store_unavailable", "queued") for one in rendered}
+        going = [one for one in rendered if one.dispatch.message_id not in stopped]
+        held_back = [one for one in rendered if one.dispatch.message_id in stopped]
+        return going, [Ended(one.ready, stopped[one.dispatch.message_id], now) for one in held_back]
 
     def _stopped(
         self, connection: Connection, messages: Sequence[Message], stated: int, now: datetime
@@ -289,8 +285,8 @@ class Dispatcher:
                 stopped.append(after)
             if after.state == "queued":
                 self._again(settling, one, after, now, is_held=one.ready.item.seq in held)
-            if after.state == "queued" and isinstance(one.outcome, Retry | Stopped):
-                deferred.append(after)
+                if isinstance(one.outcome, Retry | Stopped):
+                    deferred.append(after)
         update(connection, changed)
         suppress(connection, [_gone(one.ready, now) for one in ended if _is_gone(one.outcome)], now)
         give_back(connection, [*failed, *stopped], now)

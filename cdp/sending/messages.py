@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -74,9 +74,9 @@ def messages_of(connection: Connection, ids: Collection[str], *, locked: bool = 
     return {row[0]: message_of(row) for row in statement.rows(connection, ids=ids)} if ids else {}
 
 
-def recipients_of(connection: Connection, ids: Collection[str]) -> set[str]:
-    """The profiles that these messages are to, as asked for: they may have been merged since."""
-    return {profile_id for (profile_id,) in _RECIPIENTS.rows(connection, ids=ids) if profile_id} if ids else set()
+def recipients_of(connection: Connection, ids: Collection[str]) -> Iterator[str]:
+    """The profiles that these messages are to, as asked for: they may have been merged since. Read when it is begun."""
+    yield from (profile_id for (profile_id,) in _RECIPIENTS.rows(connection, ids=ids) if profile_id)
 
 
 def message_of(row: Sequence[object]) -> Message:

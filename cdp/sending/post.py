@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from cdp.channels import MESSAGE_CHANNELS
 from cdp.delivery import Sender, Transport
 from cdp.errors import ConfigurationError
-from cdp.settings import variable_of
+from cdp.settings import HTTP_URL, variable_of
 
 SANDBOX = "sandbox"
 # Settings of every provider: its share of a channel's messages, beside other providers of the channel, and the most
@@ -87,12 +87,11 @@ def _check(setting: str, value: str) -> None:
         raise _refused(setting, "it has a line break or another character that cannot be seen", "Copy it anew")
     if setting.endswith(_CREDENTIALS) and not value.isascii():
         raise _refused(setting, "it has a letter that no such credential has", "Copy it anew")
-    if setting.endswith(".base_url") and value and not _URL.fullmatch(value):
+    if setting.endswith(".base_url") and value and not re.fullmatch(HTTP_URL, value):
         raise _refused(setting, "it is no URL", "It begins with https://")
 
 
 _CREDENTIALS = ("api_key", "token", "secret", "_sid")
-_URL = re.compile(r"https?://[^/\s?#]+(/[^\s?#]*)?")
 
 
 def _number(name: str, setting: str, value: str) -> float:

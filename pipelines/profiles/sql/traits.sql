@@ -3,8 +3,8 @@
 
 -- Every value that a source has given for a trait, with its line. Of the values that are not junk and were not unset, the
 -- golden record takes the most trusted source's, then a verified one, then the most recent; what only write keys have told
--- comes last. A source unsets a trait by sending null; a write key unsets only
--- what write keys have told. Traits that are not columns of an observation are properties of `identified` events.
+-- of a core trait comes last. A source unsets a trait by sending null; a write key unsets only what write keys have told.
+-- Traits that are not columns of an observation are properties of `identified` events.
 create or replace table profiles.traits as
 with unpivoted as (
     unpivot (
