@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     brand: Path = Field(DATA / "brand.yaml", description="the brand: names, colours, legal lines, words")
     policy: Path = Field(DATA / "policy.yaml", description="the contact policy: quiet hours, caps, consent, scores")
     identifier_values: Path | None = Field(None, description="an additional list of junk and generic identifier values")
+    model: str | None = Field(
+        None,
+        description="the identity model: `shipped`, or a version in `models/`; by default the runs train their own",
+    )
     source_priority: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="sources whose values win over more recent ones, most trusted first; comma-separated"
     )

@@ -5,7 +5,8 @@ all other pairs are taken to be different people and are represented by a random
 training from learning groups other than persons, such as families:
 
 - pairs that share a unique identifier, such as a phone, are known to be one person and count as matches;
-- each level starts at, and is pulled towards, a prior, so that a level never seen keeps a probability;
+- the levels of matches start at, and are pulled towards, those of a prior, the shipped model: a level that no match
+  shows keeps a probability;
 - no field may differ in more than a quarter of the matches (a convex constraint, as in Winkler 1993, "Improved
   Decision Rules in the Fellegi-Sunter Model of Record Linkage").
 
@@ -23,13 +24,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from identity.model import COMPARISONS, HIGHEST_THRESHOLD, LOWEST_THRESHOLD, MAX_WRONG_LINKS, Comparison
+from identity.model import COMPARISONS, HIGHEST_THRESHOLD, LOWEST_THRESHOLD, MAX_WRONG_LINKS, Comparison, Model
 
 Counts = npt.NDArray[np.float64]
 
-# The prior: most pairs of one person agree fully in a field, the rest spread evenly over the other levels; it counts as
-# much as this many matches.
-PRIOR_AGREEMENT = 0.8
+# The prior counts for so many matches.
 PRIOR_MATCHES = 20.0
 # Added to the count of each level among random pairs, so that no level has probability zero.
 PRIOR_RANDOM_PAIRS = 0.1
@@ -78,12 +77,12 @@ class Fit:
     rounds: int
 
 
-def fit(evidence: Evidence) -> Fit:
-    """The parameters under which the evidence is most likely. Deterministic."""
+def fit(evidence: Evidence, prior: Model) -> Fit:
+    """The parameters under which the evidence is most likely, given a prior for the matches. Deterministic."""
     pairs = evidence.patterns["pairs"].to_numpy().astype(float)
     levels = [evidence.patterns[c.name].to_numpy() for c in COMPARISONS]
     known = [evidence.known[c.name] for c in COMPARISONS]
-    of_matches = [_prior_matches(c) + counts for c, counts in zip(COMPARISONS, known, strict=True)]
+    of_matches = [_prior_matches(c, prior) + counts for c, counts in zip(COMPARISONS, known, strict=True)]
     of_others = [(evidence.random[c.name] + PRIOR_RANDOM_PAIRS) * evidence.scale for c in COMPARISONS]
     m, u = [_shares(counts) for counts in of_matches], [_shares(counts) for counts in of_others]
     match_rate = FIRST_MATCHES_PER_RECORD * max(evidence.record_count, 1) / max(evidence.pair_count, 1)
@@ -120,9 +119,8 @@ def add_counts(counts: Counts, levels: npt.NDArray[Any], weights: Counts) -> Cou
     return counts + np.bincount(levels[present], weights[present], minlength=len(counts))
 
 
-def _prior_matches(comparison: Comparison) -> Counts:
-    others = len(comparison.levels) - 1
-    return PRIOR_MATCHES * np.array([PRIOR_AGREEMENT] + [(1 - PRIOR_AGREEMENT) / others] * others)
+def _prior_matches(comparison: Comparison, prior: Model) -> Counts:
+    return PRIOR_MATCHES * np.array([prior.levels[comparison.name][level.name][0] for level in comparison.levels])
 
 
 def _shares(counts: Counts) -> Counts:

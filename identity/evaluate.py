@@ -12,10 +12,11 @@ import polars as pl
 from cdp import tables
 from cdp.normalise import normalise_descriptions
 from cdp.warehouse import Warehouse, open_memory
+from identity.candidates import find_candidates
 from identity.clusters import connected_components
-from identity.model import Model
-from identity.resolve import NOTHING_KNOWN, resolve
-from identity.train import gather, train
+from identity.model import Model, load_model
+from identity.resolve import NOTHING_KNOWN, assign_profiles, resolve
+from identity.train import UNTRAINED, train_or_keep
 
 # Evaluation does not depend on time: the records are one landing, in one run.
 LANDED_AT = datetime(2000, 1, 1, tzinfo=UTC)
@@ -193,50 +194,42 @@ select r.record_id, o.evidence from observed o join observed_records r using (ob
 """
 
 
-def train_on_records(
-    records: pl.DataFrame,
-    patterns: pl.DataFrame,
-    countries: pl.DataFrame,
-    *,
-    default_region: str,
-    today: date,
-    seed: int,
-) -> Model:
-    """The model that `cdp identity train` would make from these records, without labels.
-
-    Args:
-        records: as for `evaluate_records`.
-
-    Raises:
-        InsufficientTrainingData: as `train`.
-    """
-    with closing(open_memory()) as warehouse:
-        _observe(warehouse, normalise_descriptions(records, countries, default_region=default_region, today=today))
-        return train(gather(warehouse, patterns, seed=seed))
-
-
 def evaluate_records(
     records: pl.DataFrame,
     truth: pl.DataFrame,
-    model: Model,
+    model: Model | None,
     patterns: pl.DataFrame,
     countries: pl.DataFrame,
     *,
     default_region: str,
     today: date,
-) -> Evaluation:
+) -> tuple[Evaluation, Model]:
     """Run the production resolver over records and compare the outcome with the truth, which the resolver does not see.
 
     Args:
         records: record_id and any columns of conformed.observations, raw, as text.
         truth: record_id, entity_id of all of them.
+        model: None to train one on the records, as a first run does.
+
+    Returns:
+        The evaluation, and the model used.
     """
     with closing(open_memory()) as warehouse:
         _observe(warehouse, normalise_descriptions(records, countries, default_region=default_region, today=today))
-        resolve(warehouse, NOTHING_KNOWN, model, patterns, run_id=RUN_ID)
+        used = _resolve(warehouse, model, patterns)
         clusters, evidence = warehouse.query(CLUSTERS), warehouse.query(SHARED_EVIDENCE)
     labelled = clusters.join(truth, on="record_id", maintain_order="left")
-    return Evaluation(labelled, as_findable(labelled, evidence))
+    return Evaluation(labelled, as_findable(labelled, evidence)), used
+
+
+def _resolve(warehouse: Warehouse, model: Model | None, patterns: pl.DataFrame) -> Model:
+    if model:
+        resolve(warehouse, NOTHING_KNOWN, model, patterns, run_id=RUN_ID)
+        return model
+    find_candidates(warehouse, patterns, rules=UNTRAINED)
+    found = train_or_keep(warehouse, load_model(), patterns)
+    assign_profiles(warehouse, NOTHING_KNOWN, found, run_id=RUN_ID)
+    return found
 
 
 # Columns of an observation that are not text, read from text; missing ones get the values of a landing.

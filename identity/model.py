@@ -78,7 +78,7 @@ COMPARISONS: tuple[Comparison, ...] = (
         "surname",
         _missing("surname"),
         (
-            Level("equal_at_home", f"{_SAME_SURNAME} and {_SAME_HOME}"),
+            Level("equal_at_home", f"{_SAME_HOME} and {_SAME_SURNAME}"),
             Level("equal", f"surname_l = surname_r or {_CROSSED}"),
             Level("typo", "typo(surname_l, surname_r)"),
             Level("alike", "jaro_winkler_similarity(surname_l, surname_r) >= 0.8"),
@@ -126,7 +126,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     ),
     Comparison(
         "address",
-        f"({_NO_ADDRESS}) or coalesce({_SAME_SURNAME} and {_SAME_HOME}, false)",
+        f"({_NO_ADDRESS}) or surely({_SAME_HOME} and {_SAME_SURNAME})",
         (
             Level("same_house", _SAME_HOME),
             Level("same_street", f"jaro_winkler_similarity(street_name_l, street_name_r) >= 0.92 and {_SAME_PLACE}"),

@@ -1,5 +1,5 @@
 """The models of a home: `models/<version>/` holds a model and its training report; `models/current` names the model in
-use. Without that file, the shipped model is in use.
+use. Without that file, the shipped model is in use. The setting `model` pins one, whatever the file says.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from cdp.errors import IdentityError
+from cdp.settings import Settings
 from cdp.warehouse import disk_errors, flush
 from identity.model import SHIPPED, Model, load_model, save_model
 
@@ -17,22 +18,24 @@ SHIPPED_NAME = "shipped"
 VERSION = re.compile(r"[\w-][\w.-]*")
 
 
-def model_in_use(home: Path) -> Model:
-    """The model named by `models/current`, or else the shipped one.
+def model_in_use(settings: Settings) -> Model:
+    """The model that is pinned, or else the one named by `models/current`, or else the shipped one.
 
     Raises:
-        IdentityError: `current` does not name a model of this home, or the model cannot be read.
+        IdentityError: there is no such model in this home, or it cannot be read.
     """
-    current = _folder(home) / "current"
+    if settings.model:
+        return named_model(settings.home, settings.model)
+    current = _folder(settings.home) / "current"
     if not current.exists():
         return load_model(SHIPPED)
     try:
         version = current.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         raise _unknown_current(current) from error
-    if not (VERSION.fullmatch(version) and (_folder(home) / version).is_dir()):
+    if not (VERSION.fullmatch(version) and (_folder(settings.home) / version).is_dir()):
         raise _unknown_current(current)
-    return load_model(_folder(home) / version / MODEL)
+    return load_model(_folder(settings.home) / version / MODEL)
 
 
 def named_model(home: Path, name: str) -> Model:

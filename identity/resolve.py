@@ -8,13 +8,13 @@ import polars as pl
 
 from cdp import tables
 from cdp.warehouse import Warehouse
-from identity import edges, super_records, values
-from identity.blocking import block
+from identity import edges
+from identity.candidates import find_candidates
 from identity.clusters import cluster
 from identity.keys import Assignment, IssuedIds, assign
 from identity.model import Model
 from identity.sql import statement
-from identity.state import prepare, rules_digest
+from identity.state import rules_digest
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,16 @@ def resolve(warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataF
     Args:
         patterns: patterns of junk and generic values: type, pattern, quality, reason.
     """
-    gather(warehouse, known, model, patterns)
+    find_candidates(warehouse, patterns, rules=rules_digest(model, patterns))
+    return assign_profiles(warehouse, known, model, run_id=run_id)
+
+
+def assign_profiles(warehouse: Warehouse, known: Known, model: Model, *, run_id: str) -> Resolution:
+    """Score the pairs of `find_candidates`, cluster what evidence connects, and update the tables of `identity`."""
+    edges.score_candidates(warehouse, model)
+    edges.apply_decisions(warehouse, known.links, known.unlinks)
+    with warehouse.frame("known_members", known.members):
+        warehouse.run(statement("displaced"), name="touched")
     warehouse.run(statement("region"), name="region")
     clustering = cluster(warehouse.query(FEATURES), warehouse.query(EDGES), known.unlinks)
     with warehouse.frame("newly_linked", clustering.linked):
@@ -102,19 +111,6 @@ def resolve(warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataF
         merges=int((reasons == "merged").sum()),
         splits=int((reasons == "split").sum()),
     )
-
-
-def gather(warehouse: Warehouse, known: Known, model: Model, patterns: pl.DataFrame) -> None:
-    """Update the evidence; write `touched`, the observations whose profile may change."""
-    prepare(warehouse, rules_digest(model, patterns))
-    values.judge(warehouse, patterns)
-    edges.join_shared_values(warehouse)
-    super_records.regroup(warehouse)
-    block(warehouse)
-    edges.score_candidates(warehouse, model)
-    edges.apply_decisions(warehouse, known.links, known.unlinks)
-    with warehouse.frame("known_members", known.members):
-        warehouse.run(statement("displaced"), name="touched")
 
 
 def _write(warehouse: Warehouse, known: Known, assignment: Assignment, refusals: pl.DataFrame, run_id: str) -> None:

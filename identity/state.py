@@ -32,6 +32,11 @@ def prepare(warehouse: Warehouse, rules: str) -> None:
         return
     for table in (*(f"resolver.{name}" for name in STATE), *(table.full_name for table in EVIDENCE)):
         warehouse.run(f"delete from {table}", name=table)
+    adopt(warehouse, rules)
+
+
+def adopt(warehouse: Warehouse, rules: str) -> None:
+    """Record the rules that the state follows from."""
     warehouse.run("delete from resolver.basis")
     warehouse.run("insert into resolver.basis values ($1)", [rules])
 

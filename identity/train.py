@@ -6,6 +6,7 @@ This module gathers the evidence from a warehouse's observations; `em.py` fits t
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from hashlib import sha256
 from typing import Any
@@ -15,16 +16,16 @@ import polars as pl
 
 from cdp.errors import IdentityError
 from cdp.warehouse import Warehouse
-from identity import edges, values
-from identity.blocking import block
+from identity.candidates import find_candidates
 from identity.em import PRIOR_MATCHES, Counts, Evidence, Fit, add_counts, fit
-from identity.model import COMPARISONS, Comparison, Model
+from identity.model import COMPARISONS, Comparison, Model, load_model
 from identity.scratch import scratch_copy
 from identity.sql import statement
-from identity.state import prepare
-from identity.super_records import describe, regroup
+from identity.state import adopt, rules_digest
+from identity.super_records import describe
 
-# Sample sizes: random pairs and known matches.
+# The most pairs to learn from: candidates, random pairs and known matches.
+MAX_CANDIDATES = 300_000
 MAX_RANDOM_PAIRS = 300_000
 MAX_KNOWN_MATCHES = 20_000
 # With fewer super-records there are too few pairs of different people to estimate chance agreement; with fewer matches
@@ -33,6 +34,13 @@ MIN_RECORDS = 100
 MIN_MATCHES = PRIOR_MATCHES
 # A level counts as unseen if less than this many matches are expected to show it.
 SHOWN = 0.5
+# A model has been outgrown by so many times the observations that it was trained on. Where they were too few to train
+# on, so many times as many may be enough.
+OUTGROWN, RETRY = 10, 2
+# What `find_candidates` takes for the rules of a resolution whose model is not there yet.
+UNTRAINED = "untrained"
+# The seed of the samples that a run draws.
+SEED = 1
 
 
 class InsufficientTrainingData(IdentityError):
@@ -46,41 +54,73 @@ def train_on_published(published: Warehouse, patterns: pl.DataFrame, *, seed: in
         InsufficientTrainingData: as `train`.
     """
     with scratch_copy(published) as scratch:
-        return train(gather(scratch, patterns, seed=seed))
+        find_candidates(scratch, patterns, rules=UNTRAINED)
+        return train(gather(scratch, seed=seed))
 
 
-def gather(warehouse: Warehouse, patterns: pl.DataFrame, *, seed: int) -> Evidence:
-    """Gather training evidence from a warehouse: candidate pairs, random pairs and known matches.
+def why_train(warehouse: Warehouse, model: Model) -> str | None:
+    """Why a run trains a model of its own before it links, in words; None if `model` fits the observations."""
+    observations, fields = warehouse.count("conformed.observations"), fields_of(warehouse)
+    if observations < RETRY * _untrainable(warehouse) or observations < MIN_RECORDS:
+        return None
+    if model.version == load_model().version:
+        return "the shipped one was made of other people"
+    learnt_from, learnt_fields = model.training["observations"], model.training.get("fields", {})
+    if observations >= OUTGROWN * learnt_from:
+        return f"the one in use was trained on {learnt_from:,} observations, of {observations:,} now"
+    new = [name for name, count in fields.items() if count >= MIN_RECORDS > learnt_fields.get(name, 0)]
+    return f"the one in use has hardly seen {', '.join(new)} before".replace("_", " ") if new else None
+
+
+def _untrainable(warehouse: Warehouse) -> int:
+    """How many observations there were when they were last too little to train on."""
+    warehouse.run(statement("resolver"), name="resolver")
+    return int(warehouse.scalar("select coalesce(max(observations), 0) from resolver.untrainable"))
+
+
+def train_or_keep(warehouse: Warehouse, model: Model, patterns: pl.DataFrame) -> Model:
+    """A model trained on the evidence of `find_candidates` (rules: `UNTRAINED`), or else `model`, if it is too little.
+    The resolution goes on under the one returned.
+    """
+    warehouse.run("delete from resolver.untrainable")
+    try:
+        model = train(gather(warehouse, seed=SEED))
+    except InsufficientTrainingData:
+        # Remembered, because each attempt examines everybody.
+        warehouse.run("insert into resolver.untrainable select count(*) from conformed.observations")
+    adopt(warehouse, rules_digest(model, patterns))
+    return model
+
+
+def gather(warehouse: Warehouse, *, seed: int) -> Evidence:
+    """Gather training evidence: the candidates of `find_candidates`, random pairs and known matches.
 
     Args:
-        patterns: patterns of junk and generic values: type, pattern, quality, reason.
-        seed: for drawing random pairs and known matches, where there are more than the sample sizes.
+        seed: for drawing pairs, where there are more than the sample sizes.
     """
-    prepare(warehouse, "training")
-    values.judge(warehouse, patterns)
-    edges.join_shared_values(warehouse)
-    known = _known_matches(warehouse, seed)
-    regroup(warehouse)
-    block(warehouse)
     records = warehouse.count("resolver.super_records")
     pair_count = records * (records - 1) // 2
-    candidates = _levels(warehouse, "candidate_pairs", "resolver.super_records")
+    found = warehouse.count("candidate_pairs")
+    warehouse.run(statement("training_pairs"), {"seed": str(seed), "most": MAX_CANDIDATES}, name="training_pairs")
+    candidates = _levels(warehouse, "training_pairs", "resolver.super_records")
     _draw(warehouse, records, seed)
     random = _levels(warehouse, "random_pairs", "resolver.super_records")
-    found, drawn = (int(frame["pairs"].sum()) for frame in (candidates, random))
+    sampled, drawn = (int(frame["pairs"].sum()) for frame in (candidates, random))
     return Evidence(
-        patterns=candidates,
+        patterns=candidates.with_columns(pairs=pl.col("pairs") * (found / max(sampled, 1))),
         random={c.name: _count(random, c) for c in COMPARISONS},
-        known=known,
+        known=_known_matches(warehouse, seed),
         scale=max((pair_count - found) / max(drawn, 1), 1.0),
         pair_count=pair_count,
         record_count=records,
         facts={
             "seed": seed,
             "observations": warehouse.count("conformed.observations"),
+            "fields": fields_of(warehouse),
             "super_records": records,
             "pairs": pair_count,
             "candidate_pairs": found,
+            "sampled_candidate_pairs": sampled,
             "random_pairs": drawn,
             "known_matches": warehouse.count("known_pairs"),
             "oversized_blocks": _oversized_blocks(warehouse),
@@ -95,10 +135,29 @@ def train(evidence: Evidence) -> Model:
         InsufficientTrainingData: the evidence would not outweigh the prior.
     """
     _require("records with a name or a date of birth", evidence.record_count, MIN_RECORDS)
-    found = fit(evidence)
+    found = fit(evidence, load_model())
     _require("expected matches", found.expected_matches + evidence.facts["known_matches"], MIN_MATCHES)
     learnt = Model("", found.match_rate, found.threshold, _named(found))
     return replace(learnt, version=_version(learnt), training={**evidence.facts, **_outcome(found)})
+
+
+# The columns of an observation that a comparison needs.
+_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "given_name": ("first_name",),
+    "surname": ("last_name",),
+    "date_of_birth": ("date_of_birth",),
+    "email": ("email",),
+    "phone": ("phone",),
+    "address": ("street", "postcode", "city"),
+}
+
+
+def fields_of(warehouse: Warehouse) -> dict[str, int]:
+    """How many observations have something to compare, by comparison."""
+    counts = (
+        f"count(*) filter (coalesce({', '.join(columns)}) is not null) as {name}" for name, columns in _COLUMNS.items()
+    )
+    return dict(warehouse.query(f"select {', '.join(counts)} from conformed.observations").row(0, named=True))
 
 
 def _require(what: str, count: float, at_least: float) -> None:

@@ -21,12 +21,14 @@ from cdp.settings import Settings
 from cdp.sources.columns import describe
 from cdp.store import Store, open_store
 from cdp.warehouse import Warehouse, disk_errors, open_working_copy, published_path, run_lock
+from identity.registry import keep_model, use_model
+from identity.training_report import report as training_report
 from pipelines.check import check
 from pipelines.conform import conform
 from pipelines.land import land
 from pipelines.land.discover import discover
 from pipelines.land.landed import landed_files
-from pipelines.link import link
+from pipelines.link import link, match, train
 from pipelines.preferences import prefer
 from pipelines.products import describe_products
 from pipelines.profiles import describe_people
@@ -70,9 +72,29 @@ def _check(run: Run) -> int:
     return _gate(run, ("landing", "conformed"))
 
 
+def _match(run: Run) -> int:
+    """Find the pairs of observations that may be one person."""
+    rules = run.rules
+    found = match(run.warehouse, rules.model, rules.patterns, is_pinned=run.settings.model is not None)
+    run.found.matching = found
+    return found.pairs
+
+
+def _train(run: Run) -> int:
+    """Train a model on these data, if the one in use was not made for them. Returns the pairs learnt from."""
+    reason = run.found.matching.training_reason
+    if reason is None:
+        return 0
+    run.progress.training(reason)
+    run.found.trained = train(run.warehouse, run.rules.model, run.rules.patterns)
+    if run.found.trained == run.rules.model:
+        run.progress.not_trained()
+    return run.found.matching.pairs
+
+
 def _link(run: Run) -> int:
     """Decide which observations belong to the same person."""
-    run.found.resolution = link(run.warehouse, run.store, run.rules.model, run.rules.patterns, run_id=run.run_id)
+    run.found.resolution = link(run.warehouse, run.store, run.model, run_id=run.run_id)
     return run.warehouse.count("identity.edges")
 
 
@@ -109,7 +131,11 @@ def _publish(run: Run) -> int:
     """Apply the quality gate to the derived tables; then publish landing, warehouse and store, in this order."""
     _gate(run, ("identity", "profiles", "products", "segments"))
     report, superseded = run.report(published=True), run.found.landing.superseded
-    return publish(run.warehouse, run.store, report, superseded, settings=run.settings, scratch=run.scratch)
+    profiles = publish(run.warehouse, run.store, report, superseded, settings=run.settings, scratch=run.scratch)
+    if run.model != run.rules.model:
+        keep_model(run.settings.home, run.model, training_report(run.model))
+        use_model(run.settings.home, run.model.version)
+    return profiles
 
 
 @dataclass(frozen=True)
@@ -124,6 +150,8 @@ STAGES: tuple[Stage, ...] = (
     Stage("land", _land),
     Stage("conform", _conform),
     Stage("check", _check),
+    Stage("match", _match),
+    Stage("train", _train),
     Stage("link", _link),
     Stage("profiles", _profiles),
     Stage("products", _products),

@@ -26,6 +26,7 @@ from identity.resolve import NOTHING_RESOLVED, Resolution
 from pipelines.conform import NOTHING_CONFORMED, Conformed
 from pipelines.land import NOTHING_LANDED, Landing
 from pipelines.land.recognise import InputFile
+from pipelines.link import NOTHING_MATCHED, Matching
 
 
 class Progress(Protocol):
@@ -40,6 +41,10 @@ class Progress(Protocol):
     def guessed(self, path: Path, description: str) -> None: ...
 
     def rebuilding(self, reason: str) -> None: ...
+
+    def training(self, reason: str) -> None: ...
+
+    def not_trained(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Rules:
             load_sources(),
             load_catalogue(settings.segments),
             load_policy(settings.policy),
-            model_in_use(settings.home),
+            model_in_use(settings),
             load_patterns(*settings.identifier_value_lists),
         )
 
@@ -74,6 +79,8 @@ class Findings:
 
     landing: Landing = NOTHING_LANDED
     conformed: Conformed = NOTHING_CONFORMED
+    matching: Matching = NOTHING_MATCHED
+    trained: Model | None = None
     resolution: Resolution = NOTHING_RESOLVED
     verdicts: list[TableVerdict] = field(default_factory=list)
     stages: list[StageReport] = field(default_factory=list)
@@ -107,6 +114,11 @@ class Run:
         newest = self.warehouse.scalar("select least(max(occurred_at), $1) from conformed.events", [self.started_at])
         return newest.astimezone(UTC) if newest else self.started_at
 
+    @property
+    def model(self) -> Model:
+        """The model that links: one that this run has trained, or the one in use."""
+        return self.found.trained or self.rules.model
+
     def report(self, *, published: bool) -> RunReport:
         """The figures of the completed stages and of the resulting state."""
         found, conformed = self.found, self.found.conformed
@@ -132,4 +144,6 @@ class Run:
             merges=found.resolution.merges,
             splits=found.resolution.splits,
             quality=tuple(found.verdicts),
+            model=self.model.version,
+            model_trained=self.model != self.rules.model,
         )

@@ -58,7 +58,7 @@ def summarise(settings: Settings, now: datetime) -> Status:
         home=settings.home,
         running=_running(settings.home),
         runs=_last_runs(settings),
-        model=model_in_use(settings.home).version,
+        model=model_in_use(settings).version,
         now=now,
         tables=row_counts,
         newest_event_at=newest_event_at,

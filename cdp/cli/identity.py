@@ -144,7 +144,7 @@ def explain(
     decisions = _standing_decisions(settings)
     with published(settings) as warehouse:
         left, right = _meant(warehouse, settings, a, b)
-        explainer = Explainer(warehouse, decisions, model_in_use(settings.home), _patterns(settings))
+        explainer = Explainer(warehouse, decisions, model_in_use(settings), _patterns(settings))
         explanation = explainer.explain(left, right)
         if chart:
             with disk_errors(chart):
@@ -237,7 +237,7 @@ def preview(
     from pipelines.link import remembered
 
     settings = load_settings()
-    candidate = named_model(settings.home, model) if model else model_in_use(settings.home)
+    candidate = named_model(settings.home, model) if model else model_in_use(settings)
     with opened_store(settings) as store:
         known = remembered(store)
     with published(settings) as warehouse:
@@ -251,24 +251,23 @@ def preview(
 def _of_records(settings: Settings, path: Path, truth: Path, named: str | None) -> tuple[pl.DataFrame, Evaluation, str]:
     """The records, the evaluation of the resolver on them, and a description of the model used."""
     from cdp.normalise import read_countries
-    from identity.evaluate import evaluate_records, train_on_records
+    from identity.evaluate import evaluate_records
+    from identity.model import load_model
     from identity.records import read_records, read_truth
-    from identity.registry import SHIPPED_NAME, named_model
-    from identity.train import InsufficientTrainingData
+    from identity.registry import named_model
 
     records = read_records(path)
     told = read_truth(truth, records)
     patterns, countries = _patterns(settings), read_countries(settings.reference)
     region, today = settings.default_region, datetime.now(UTC).date()
+    asked = named_model(settings.home, named) if named else None
+    evaluation, model = evaluate_records(records, told, asked, patterns, countries, default_region=region, today=today)
     if named:
-        model, used = named_model(settings.home, named), "as requested"
+        used = "as requested"
+    elif model == load_model():
+        used = "the shipped one: there is too little to train on"
     else:
-        try:
-            model = train_on_records(records, patterns, countries, default_region=region, today=today, seed=SEED)
-            used = "trained on these records, without labels"
-        except InsufficientTrainingData as refusal:
-            model, used = named_model(settings.home, SHIPPED_NAME), f"the shipped one; {refusal.what}"
-    evaluation = evaluate_records(records, told, model, patterns, countries, default_region=region, today=today)
+        used = "trained on these records, without labels"
     return records, evaluation, f"{model.version}, {used}"
 
 

@@ -67,6 +67,12 @@ class StageProgress:
     def rebuilding(self, reason: str) -> None:
         self.console.print(f"The warehouse is derived again as a whole: {reason}.", markup=False)
 
+    def training(self, reason: str) -> None:
+        self.console.print(f"A model of these people is trained: {reason}.", markup=False)
+
+    def not_trained(self) -> None:
+        self.console.print("There is too little to train on: the model in use stays.", markup=False)
+
 
 def heading(text: str) -> None:
     out.print(f"\n[bold]{text}[/bold]")

@@ -56,7 +56,8 @@ class RunReport(_Part):
     as_of: the time for which results are computed. seconds: of all stages together. files: landed by this run;
     files_known: inputs that had been landed before. landed: lines; `lines` has them by outcome, `tally` by source and
     outcome. events, observations, consents, profiles: current numbers of rows. merges, splits: by this run. quality:
-    verdicts on the tables checked. A new field needs a default, because older reports in the store lack it.
+    verdicts on the tables checked. model: the version of the identity model; model_trained: by this run. A new field
+    needs a default, because older reports in the store lack it.
     """
 
     run_id: str
@@ -79,6 +80,8 @@ class RunReport(_Part):
     merges: int
     splits: int
     quality: tuple[TableVerdict, ...]
+    model: str | None = None
+    model_trained: bool = False
 
     def document(self) -> dict[str, Any]:
         """The report as a JSON document."""

@@ -1,11 +1,12 @@
 -- reads: nothing
 -- makes: resolver.basis, resolver.block_keys, resolver.components, resolver.contact_points, resolver.features
--- makes: resolver.linked, resolver.super_records, resolver.unlinks
+-- makes: resolver.linked, resolver.super_records, resolver.unlinks, resolver.untrainable
 
 -- What a resolution leaves behind for the next one, which looks only at what has changed since. Nobody else reads it, and
 -- it may be dropped at any time: the next run makes it again.
 create schema if not exists resolver;
 create table if not exists resolver.basis (rules varchar);
+create table if not exists resolver.untrainable (observations bigint);
 create table if not exists resolver.features (
     observation_id varchar, description ubigint, sightings ubigint, given_name varchar, given_forms varchar[], surname varchar,
     suffix varchar, date_of_birth date, customer varchar);

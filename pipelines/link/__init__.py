@@ -1,8 +1,10 @@
-"""Linking: decide which observations belong to the same person. This is the stage; the work is done in `identity/`."""
+"""Linking: decide which observations belong to the same person. The work is done in `identity/`, in three stages: find
+the pairs to compare, train a model if these data need one, link.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -11,19 +13,46 @@ from cdp.people.published import known_aliases, known_former_members, known_memb
 from cdp.people.stewards import standing_steward_decisions
 from cdp.store import Store
 from cdp.warehouse import Warehouse
+from identity.candidates import find_candidates
 from identity.model import Model
-from identity.resolve import Known, Resolution, resolve
+from identity.resolve import Known, Resolution, assign_profiles
+from identity.state import rules_digest
+from identity.train import UNTRAINED, train_or_keep, why_train
 from pipelines.statements import statement
 
 
-def link(warehouse: Warehouse, store: Store, model: Model, patterns: pl.DataFrame, *, run_id: str) -> Resolution:
-    """Write the tables of `identity`, and the temporary view `people` (observation_id, profile_id).
+@dataclass(frozen=True)
+class Matching:
+    """The pairs found, and why a model must be trained on them first; None if the one in use fits."""
+
+    pairs: int
+    training_reason: str | None = None
+
+
+NOTHING_MATCHED = Matching(0)
+
+
+def match(warehouse: Warehouse, model: Model, patterns: pl.DataFrame, *, is_pinned: bool) -> Matching:
+    """Join what shares an identifier, and find the pairs for a model to compare.
 
     Args:
         patterns: patterns of junk and generic values, as for `identity.resolve.resolve`.
+        is_pinned: the model is to be used, whatever the data.
     """
+    reason = None if is_pinned else why_train(warehouse, model)
+    find_candidates(warehouse, patterns, rules=UNTRAINED if reason else rules_digest(model, patterns))
+    return Matching(warehouse.count("candidate_pairs"), reason)
+
+
+def train(warehouse: Warehouse, model: Model, patterns: pl.DataFrame) -> Model:
+    """A model trained on the pairs of `match`, or else `model`, if they are too few."""
+    return train_or_keep(warehouse, model, patterns)
+
+
+def link(warehouse: Warehouse, store: Store, model: Model, *, run_id: str) -> Resolution:
+    """Write the tables of `identity`, and the temporary view `people` (observation_id, profile_id)."""
     known = _with_live(remembered(store), store, warehouse, run_id=run_id)
-    resolution = resolve(warehouse, known, model, patterns, run_id=run_id)
+    resolution = assign_profiles(warehouse, known, model, run_id=run_id)
     warehouse.run(statement("link/people"), name="people")
     return resolution
 

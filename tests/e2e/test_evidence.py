@@ -96,7 +96,7 @@ def both(sample_run: SampleRun) -> Iterator[Both]:
         form = {"grant_type": "client_credentials"}
         token = http.post("/oauth/token", data=form, auth=(client.client_id, client.client_secret)).json()
         http.headers["Authorization"] = f"Bearer {token['access_token']}"
-        explainer = Explainer(warehouse, decisions, model_in_use(settings.home), patterns)
+        explainer = Explainer(warehouse, decisions, model_in_use(settings), patterns)
         yield Both(explainer, http, settings.default_region)
     warehouse.close()
     store.close()

@@ -10,12 +10,13 @@ from tests.e2e.command import SAMPLE, Command
 from tests.e2e.conftest import SampleRun
 from tests.e2e.logs import jsonl, mail
 
-STAGES = ["land", "conform", "check", "link", "profiles", "products", "segments", "preferences", "publish"]
+STAGES = ["land", "conform", "check", "match", "train", "link"]
+STAGES += ["profiles", "products", "segments", "preferences", "publish"]
 
 KEYS: dict[str, type] = {
     **{"run_id": str, "as_of": str, "seconds": float, "published": bool, "stages": list},
     **dict.fromkeys(("files", "landed", "rejected", "events", "observations", "profiles", "merges", "splits"), int),
-    "quality": list,
+    **{"quality": list, "model": str, "model_trained": bool},
 }
 
 

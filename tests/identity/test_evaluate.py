@@ -27,9 +27,10 @@ def evaluated(records: list[dict[str, str]], entities: str) -> Evaluation:
     """Resolve and evaluate; `entities` has one letter per record."""
     table = pl.DataFrame([{"record_id": str(number), **record} for number, record in enumerate(records)])
     truth = pl.DataFrame({"record_id": table["record_id"], "entity_id": list(entities)})
-    return evaluate_records(
+    evaluation, _ = evaluate_records(
         table, truth, load_model(), PATTERNS, COUNTRIES, default_region="US", today=date(2026, 1, 1)
     )
+    return evaluation
 
 
 ERRORS = judged("1 x ann", "2 x ann", "3 x bob", "4 y bob", "5 z kim", "6 z pat", "7 w pat", "8 z eve")

@@ -98,6 +98,8 @@ class Told:
     """What a run tells whoever watches it."""
 
     stages: list[str] = field(default_factory=list)
+    trained: list[str] = field(default_factory=list)
+    untrained: int = 0
     guesses: list[str] = field(default_factory=list)
     rebuilt: list[str] = field(default_factory=list)
 
@@ -113,6 +115,12 @@ class Told:
 
     def rebuilding(self, reason: str) -> None:
         self.rebuilt.append(reason)
+
+    def training(self, reason: str) -> None:
+        self.trained.append(reason)
+
+    def not_trained(self) -> None:
+        self.untrained += 1
 
 
 def settings_in(folder: Path, **more: Any) -> Settings:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # What a stage does, and is not in its own folder.
 BESIDE: Mapping[str, tuple[str, ...]] = {
     "conform": ("cdp/conform",),
-    "link": ("identity",),
+    "match": ("identity",),
     "segments": ("cdp/segments",),
 }
 # The folders in the order in which a run gets to them; what is asked of a published warehouse comes last.

@@ -51,6 +51,8 @@ REPORT = RunReport(
             failed=(BrokenExpectation(expectation="amount is set", violation_count=2),),
         ),
     ),
+    model="m27f265e8c99b",
+    model_trained=True,
 )
 # Schedulers read it: keys, their order and the form of times stay.
 TEXT = (
@@ -63,7 +65,8 @@ TEXT = (
     '{"source": "sendgrid", "outcome": "event", "lines": 4}, {"source": "twilio", "outcome": "event", "lines": 2}], '
     '"events": 6, "observations": 5, "consents": 0, "profiles": 4, "merges": 1, "splits": 0, '
     '"quality": [{"table": "landing.files", "passed": 3, "failed": []}, {"table": "conformed.events", "passed": 11, '
-    '"failed": [{"expectation": "amount is set", "violation_count": 2}]}]}'
+    '"failed": [{"expectation": "amount is set", "violation_count": 2}]}], '
+    '"model": "m27f265e8c99b", "model_trained": true}'
 )
 
 
