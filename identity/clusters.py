@@ -14,7 +14,7 @@ import polars as pl
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components as _label_components
 
-from identity.names import alike
+from identity.names import alike, nearly_alike
 
 # A component is rebuilt along stewards' links first, then shared values, then model scores; within a kind by weight.
 STRENGTH = {"steward": 0, "exact": 1, "model": 2}
@@ -62,7 +62,8 @@ def cluster(observations: pl.DataFrame, edges: pl.DataFrame, unlinked: pl.DataFr
     """Cluster observations by their edges so that no cluster violates a constraint.
 
     Args:
-        observations: observation_id, given_name, given_forms, surname, date_of_birth, suffix, is_claim.
+        observations: observation_id, given_name, given_forms, surname, date_of_birth, suffix, customer
+            (`source:number`), is_claim.
         edges: left_id, right_id, kind, rule, probability, weight, evidence.
         unlinked: left_id, right_id: pairs that stewards have unlinked.
     """
@@ -134,7 +135,10 @@ class _Group:
     names: set[_Name] = field(default_factory=set)
     birthdays: set[str] = field(default_factory=set)
     suffixes: set[str] = field(default_factory=set)
+    customers: set[str] = field(default_factory=set)
     unlinked_from: set[str] = field(default_factory=set)
+    # What its members have been joined by, within it or to others: type and value.
+    values: set[tuple[str, str]] = field(default_factory=set)
     is_told: bool = True
 
     @property
@@ -146,7 +150,9 @@ class _Group:
         self.names |= other.names
         self.birthdays |= other.birthdays
         self.suffixes |= other.suffixes
+        self.customers |= other.customers
         self.unlinked_from |= other.unlinked_from
+        self.values |= other.values
         self.is_told = self.is_told or other.is_told
 
 
@@ -155,7 +161,7 @@ def _rebuild(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Unite groups along edges, strongest first, ties by id. Each union depends on those before it, so this is a loop;
     it runs over suspect components only."""
-    partition = _Partition(_singletons(observations, unlinked))
+    partition = _Partition(_singletons(observations, edges, unlinked))
     refusals: list[tuple[str, str, str, float, str]] = []
     # All holders of a value are linked through one of them. Holders refused by that one may still join each other.
     left_over: dict[tuple[str, str, str], list[str]] = {}
@@ -218,7 +224,7 @@ class _Partition:
         return {id(group): group for group in self._group_of.values()}.values()
 
 
-def _singletons(observations: pl.DataFrame, unlinked: pl.DataFrame) -> dict[str, _Group]:
+def _singletons(observations: pl.DataFrame, edges: pl.DataFrame, unlinked: pl.DataFrame) -> dict[str, _Group]:
     groups = {}
     for row in observations.iter_rows(named=True):
         group = _Group([row["observation_id"]], is_told=not row["is_claim"])
@@ -226,7 +232,14 @@ def _singletons(observations: pl.DataFrame, unlinked: pl.DataFrame) -> dict[str,
             group.names.add(_Name(row["given_name"], frozenset(row["given_forms"] or ()), row["surname"]))
         group.birthdays |= {str(row["date_of_birth"])} if row["date_of_birth"] else set()
         group.suffixes |= {row["suffix"]} if row["suffix"] else set()
+        group.customers |= {row["customer"]} if row["customer"] else set()
         groups[row["observation_id"]] = group
+    shared = edges.filter(kind="exact").select("left_id", "right_id", "rule", "evidence")
+    for left_id, right_id, rule, evidence in shared.iter_rows():
+        # A shared value joins under a rule of its own: `email+name`.
+        value = rule.partition("+")[0], evidence
+        groups[left_id].values.add(value)
+        groups[right_id].values.add(value)
     for left_id, right_id in unlinked.select("left_id", "right_id").iter_rows():
         for one, other in ((left_id, right_id), (right_id, left_id)):
             if one in groups:
@@ -246,9 +259,31 @@ def _violated_constraint(left: _Group, right: _Group, *, names: bool, birthdays:
     # A mistyped birthday is more common than two people of the same name who share a unique value.
     if birthdays and births_differ and not _any(_same_name, left, right):
         return "date_of_birth"
-    if names and left.has_given_name and right.has_given_name and not _any(_alike, left, right):
+    if names and left.has_given_name and right.has_given_name and not _may_be_namesakes(left, right):
         return "given_name"
     return None
+
+
+def _may_be_namesakes(left: _Group, right: _Group) -> bool:
+    """Whether two groups may have one given name, as `sql/holders.sql` judges it. Who has a customer number, an e-mail
+    and a phone in common is one person under any names.
+    """
+    if _any(_alike, left, right):
+        return True
+    types = {kind for kind, _ in left.values & right.values}
+    if types >= _WHOLE_IDENTITY:
+        return True
+    is_seconded = (len(types) > 1 or types == {"customer_id"}) and not _are_two_customers(left, right)
+    return is_seconded and _any(_nearly_alike, left, right)
+
+
+def _are_two_customers(left: _Group, right: _Group) -> bool:
+    """Whether a source knows them by other customer numbers, and has none that both bear."""
+    sources = ({one.partition(":")[0] for one in group.customers} for group in (left, right))
+    return left.customers.isdisjoint(right.customers) and not set.isdisjoint(*sources)
+
+
+_WHOLE_IDENTITY = frozenset(("customer_id", "email", "phone"))
 
 
 def _near(left: set[str], right: set[str]) -> bool:
@@ -269,6 +304,10 @@ def _alike(one: _Name, other: _Name) -> bool:
     if one.given and other.given and alike(one.given, one.forms, other.given, other.forms):
         return True
     return _crossed(one, other)
+
+
+def _nearly_alike(one: _Name, other: _Name) -> bool:
+    return one.given is not None and other.given is not None and nearly_alike(one.given, other.given)
 
 
 def _same_name(one: _Name, other: _Name) -> bool:

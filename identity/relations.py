@@ -4,7 +4,7 @@ from __future__ import annotations
 
 PROVIDED = {
     # What a resolution is given.
-    "incoming_forms": "nicknames: given_name, forms",
+    "incoming_forms": "nicknames: given_name, forms, called",
     "given_forms": "the same, kept for the later steps",
     "known_members": "places given out before: observation_id, profile_id, run_id",
     "former_members": "places that have ended: observation_id, profile_id, from_run_id, run_id",
@@ -12,6 +12,8 @@ PROVIDED = {
     "standing_unlinks": "pairs that stewards have parted: left_id, right_id",
     "rule_probabilities": "how far an exact rule is trusted: rule, probability",
     "names_alike()": "when two given names may be one person's",
+    "nearly_alike()": "when they may be if more than a name speaks for it",
+    "one_edit()": "when a letter is wrong, missing, doubled or misplaced",
     # What its steps in Python hand on.
     "incoming_components": "exact components: observation_id, component_id",
     "components": "the same, kept for the later steps",

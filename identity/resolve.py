@@ -60,7 +60,8 @@ class Resolution:
 NOTHING_RESOLVED = Resolution(0, 0, 0)
 
 FEATURES = """
-select observation_id, f.given_name, f.given_forms, f.surname, f.date_of_birth, f.suffix, o.is_claim
+select observation_id, if(is_no_name(f.given_name), null, f.given_name) as given_name, f.given_forms, f.surname,
+    f.date_of_birth, f.suffix, f.customer, o.is_claim
 from resolver.features f
 semi join region using (observation_id)
 join conformed.observations o using (observation_id)

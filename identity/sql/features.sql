@@ -15,11 +15,14 @@ with words as (
 names as (
     select *,
         nullif(split_part(trim(given_words), ' ', 1), '') as given_name,
-        nullif(trim(regexp_replace(surname_words, ' (jr|sr|ii|iii|iv)$', '')), '') as surname,
-        nullif(regexp_extract(surname_words, ' (jr|sr|ii|iii|iv)$', 1), '') as suffix
+        nullif(trim(regexp_replace(surname_words, ' (jr|junior|sr|senior|ii|iii|iv)$', '')), '') as surname,
+        -- With a last name, a suffix may follow either.
+        coalesce(nullif(regexp_extract(surname_words, ' (jr|junior|sr|senior|ii|iii|iv)$', 1), ''),
+            if(surname_words <> '', nullif(regexp_extract(trim(given_words), ' (jr|junior|sr|senior|ii|iii|iv)$', 1), ''), null)) as written_suffix
     from words
 )
-select observation_id, description, sightings, given_name, surname, suffix, date_of_birth,
+select observation_id, description, sightings, given_name, surname, date_of_birth,
+    case written_suffix when 'junior' then 'jr' when 'senior' then 'sr' else written_suffix end as suffix,
     case when given_name is not null then coalesce(forms, [given_name]) end as given_forms,
     case when customer_id is not null then source || ':' || customer_id end as customer
 from names

@@ -1,6 +1,6 @@
 -- reads: nothing
--- makes: beyond_name(), crossed(), date_parts_equal(), misspelt(), same_house(), same_letters(), same_place(), surely()
--- makes: typo()
+-- makes: are_two_customers(), beyond_name(), crossed(), date_parts_equal(), is_no_name(), misspelt(), same_house()
+-- makes: same_letters(), same_place(), surely(), typo()
 
 -- Whether a condition holds and is not null. DuckDB leaves out the rest of a condition that fails early in a CASE, but
 -- works all of it out in a coalesce.
@@ -45,3 +45,10 @@ create or replace temp macro beyond_name(mailbox, given_name, surname) as
         else regexp_replace(
             replace(replace(mailbox, coalesce(given_name, '?'), ''), coalesce(surname, '?'), ''), '[^a-z0-9]', '', 'g')
     end;
+
+-- Whether a source knows two by other customer numbers (`source:number`), and has none that both bear.
+create or replace temp macro are_two_customers(a, b) as
+    not list_has_any(a, b)
+    and list_has_any(list_transform(a, lambda c: split_part(c, ':', 1)), list_transform(b, lambda c: split_part(c, ':', 1)));
+
+create or replace temp macro is_no_name(name) as regexp_matches(name, '[0-9]');

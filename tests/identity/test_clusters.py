@@ -20,6 +20,7 @@ OBSERVED = pl.Schema(
         "surname": pl.String,
         "date_of_birth": pl.Date,
         "suffix": pl.String,
+        "customer": pl.String,
         "is_claim": pl.Boolean,
     }
 )
@@ -44,7 +45,7 @@ def observed(*rows: tuple[str, str | None, date | None]) -> pl.DataFrame:
 def _observed(name: str, called: str | None, born: date | None) -> tuple[Any, ...]:
     given_name, surname = [*(called or "").split(), None, None][:2]
     given_name = None if given_name == "-" else given_name
-    return name, given_name, [given_name] if given_name else None, surname, born, None, name.startswith("claim")
+    return name, given_name, [given_name] if given_name else None, surname, born, None, None, name.startswith("claim")
 
 
 def edges(*rows: tuple[str, str, float], kind: str = "exact", value: str = "x") -> pl.DataFrame:

@@ -32,6 +32,13 @@ def together(*names: str) -> frozenset[str]:
     return frozenset(names)
 
 
+TOUCHED = {"email": "gray@mail.example", "phone": "+14155550127"}
+
+
+def called(given: str, *, source: str = "shop", **more: Any) -> dict[str, Any]:
+    return {"source": source, "first_name": given, "last_name": "Gray", **more}
+
+
 CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
     "a unique e-mail joins its observations": (
         {
@@ -274,6 +281,42 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
             },
         },
         {together("father"), together("son")},
+    ),
+    "a letter in a short name is a typo where e-mail and phone agree": (
+        {"dawn": called("Dawn", **TOUCHED), "dan": called("Dan", **TOUCHED), "mail": {"email": TOUCHED["email"]}},
+        {together("dawn", "dan", "mail")},
+    ),
+    "it is a sibling's name where a family has one e-mail": (
+        {"tim": called("Tim", email=TOUCHED["email"]), "tom": called("Tom", email=TOUCHED["email"])},
+        {together("tim"), together("tom")},
+    ),
+    "or where a shop knows them as two customers": (
+        {"tim": called("Tim", customer_id="1", **TOUCHED), "tom": called("Tom", customer_id="2", **TOUCHED)},
+        {together("tim"), together("tom")},
+    ),
+    "a customer number outweighs a letter": (
+        {"mary": called("Mary", customer_id="1"), "mry": called("Mry", customer_id="1")},
+        {together("mary", "mry")},
+    ),
+    "a customer number alone does not outweigh another name": (
+        {"ann": called("Ann", customer_id="1"), "bob": called("Bob", customer_id="1")},
+        {together("ann"), together("bob")},
+    ),
+    "customer number, e-mail and phone outweigh any name": (
+        {"ann": called("Ann", customer_id="1", **TOUCHED), "bob": called("Bob", customer_id="1", **TOUCHED)},
+        {together("ann", "bob")},
+    ),
+    "what is no name is no second person": (
+        {"ann": called("Ann", email="g@mail.example"), "token": called("371e7a219b8f", email="g@mail.example")},
+        {together("ann", "token")},
+    ),
+    "senior and junior are written in many ways": (
+        {
+            "father": {"first_name": "John", "last_name": "Gray Senior", **TOUCHED},
+            "the same": {"first_name": "John Sr.", "last_name": "Gray", **TOUCHED},
+            "son": {"first_name": "John", "last_name": "Gray Jr", **TOUCHED},
+        },
+        {together("father", "the same"), together("son")},
     ),
     "siblings at one address are two people": (
         {
