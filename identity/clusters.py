@@ -19,6 +19,9 @@ from identity.names import alike, nearly_alike
 # A component is rebuilt along stewards' links first, then shared values, then model scores; within a kind by weight.
 STRENGTH = {"steward": 0, "exact": 1, "model": 2}
 
+# Years between parent and child.
+GENERATION = 15
+
 REFUSAL_SCHEMA = pl.Schema(
     {
         "left_id": pl.String,
@@ -256,8 +259,7 @@ def _violated_constraint(left: _Group, right: _Group, *, names: bool, birthdays:
     if left.suffixes and right.suffixes and left.suffixes.isdisjoint(right.suffixes):
         return "suffix"
     births_differ = left.birthdays and right.birthdays and not _near(left.birthdays, right.birthdays)
-    # A mistyped birthday is more common than two people of the same name who share a unique value.
-    if birthdays and births_differ and not _any(_same_name, left, right):
+    if birthdays and births_differ and not (_any(_same_name, left, right) and _is_mistyped(left, right)):
         return "date_of_birth"
     if names and left.has_given_name and right.has_given_name and not _may_be_namesakes(left, right):
         return "given_name"
@@ -289,6 +291,22 @@ _WHOLE_IDENTITY = frozenset(("customer_id", "email", "phone"))
 def _near(left: set[str], right: set[str]) -> bool:
     """Whether two sets of birthdays are compatible: a pair differs in at most two characters."""
     return any(_typos(a, b) <= 2 for a in left for b in right)
+
+
+def _is_mistyped(left: _Group, right: _Group) -> bool:
+    """Whether birthdays of people of one name are rather mistyped than those of parent and child: that is more common,
+    unless they are a generation apart with no part in common, or a source has two customers.
+    """
+    if _are_two_customers(left, right):
+        return False
+    return not all(_is_generation_apart(a, b) for a in left.birthdays for b in right.birthdays)
+
+
+def _is_generation_apart(a: str, b: str) -> bool:
+    (year_a, *day_a), (year_b, *day_b) = a.split("-"), b.split("-")
+    has_placeholder = ["01", "01"] in (day_a, day_b)
+    is_same_part = any(one == other for one, other in zip(day_a, day_b, strict=True))
+    return abs(int(year_a) - int(year_b)) >= GENERATION and not is_same_part and not has_placeholder
 
 
 def _typos(a: str, b: str) -> int:

@@ -89,7 +89,8 @@ def test_shared_values_take_precedence_over_model_scores() -> None:
     assert together(clustering) == {frozenset({"ann", "sms"}), frozenset({"bob"})}
 
 
-BIRTHDAY, TYPO, OTHER_BIRTHDAY = date(1980, 3, 12), date(1980, 3, 13), date(1954, 11, 30)
+BIRTHDAY, TYPO, OTHER_BIRTHDAY = date(1980, 3, 12), date(1980, 3, 13), date(1986, 11, 30)
+OF_PARENT, PLACEHOLDER = date(1954, 11, 30), date(1954, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,9 @@ BIRTHDAY, TYPO, OTHER_BIRTHDAY = date(1980, 3, 12), date(1980, 3, 13), date(1954
         # A mistyped birthday is more common than two people of the same name who share a value.
         (("ann lee", BIRTHDAY), ("ann lee", OTHER_BIRTHDAY), None),
         (("ann lee", BIRTHDAY), ("lee ann", OTHER_BIRTHDAY), None),
+        (("ann lee", BIRTHDAY), ("ann lee", PLACEHOLDER), None),
+        # Unless they are a generation apart: parents and children bear one name, and use one address.
+        (("ann lee", BIRTHDAY), ("ann lee", OF_PARENT), "date_of_birth"),
         (("ann lee", BIRTHDAY), ("ann roe", OTHER_BIRTHDAY), "date_of_birth"),
         (("- lee", BIRTHDAY), ("- lee", OTHER_BIRTHDAY), None),
         (("- lee", BIRTHDAY), ("- roe", OTHER_BIRTHDAY), "date_of_birth"),

@@ -318,6 +318,13 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         },
         {together("father", "the same"), together("son")},
     ),
+    "two customers of one name with other birthdays are two people": (
+        {
+            "father": called("John", customer_id="1", date_of_birth=date(1980, 3, 12), **TOUCHED),
+            "son": called("John", customer_id="2", date_of_birth=date(1988, 5, 17), **TOUCHED),
+        },
+        {together("father"), together("son")},
+    ),
     "siblings at one address are two people": (
         {
             "tom": {
