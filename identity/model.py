@@ -20,7 +20,7 @@ SHIPPED = Path(__file__).parent / "model.json"
 
 # Training sets the threshold so that at most this share of the joined pairs is expected to be wrong, within bounds:
 # a pair that is less likely than not is never joined, a nearly certain one always is.
-MAX_WRONG_LINKS = 0.005
+MAX_WRONG_LINKS = 0.01
 LOWEST_THRESHOLD = 0.5
 HIGHEST_THRESHOLD = 0.97
 # Pairs between this probability and the threshold are doubtful: they go to the stewards' review queue.
