@@ -41,6 +41,13 @@ class Unreadable(CdpError):
     code = "unreadable_webhook"
 
 
+class TooMany(CdpError):
+    """The request is authentic, but has more records than any provider sends at once."""
+
+    http_status = 413
+    code = "payload_too_large"
+
+
 class UnusableSecret(CdpError):
     """A secret is not configured, or not of the kind that its scheme needs."""
 

@@ -14,10 +14,12 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field
 
 from cdp import json_text
-from cdp.webhooks import Item, Request, Unreadable
+from cdp.webhooks import Item, Request, TooMany, Unreadable
 
 _MAX_ID_CHARACTERS = 200
 _MAX_FORM_FIELDS = 1_000
+# Twice what four megabytes hold of real events. Millions of empty ones would be at work for a minute, for nothing.
+_MAX_RECORDS = 50_000
 
 
 def document(request: Request) -> Any:
@@ -33,11 +35,20 @@ def document(request: Request) -> Any:
 
 
 def records(request: Request, lists: Sequence[str] = ()) -> list[Any]:
-    """The records of a JSON body: the elements of a list, or of a list wrapped under one of `lists`, or the value."""
+    """The records of a JSON body: the elements of a list, or of a list wrapped under one of `lists`, or the value.
+
+    Raises:
+        Unreadable: it is not JSON.
+        TooMany: it has more than 50,000 records.
+    """
     value = document(request)
     if isinstance(value, dict):
         value = next((value[key] for key in lists if isinstance(value.get(key), list)), value)
-    return value if isinstance(value, list) else [value]
+    if not isinstance(value, list):
+        return [value]
+    if len(value) > _MAX_RECORDS:
+        raise TooMany(f"a webhook has at most {_MAX_RECORDS:,} records")
+    return value
 
 
 def by_id(

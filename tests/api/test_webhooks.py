@@ -185,6 +185,14 @@ def test_an_oversized_body_is_refused(embedded: Hooks) -> None:
     assert_problem(response, 413, "payload_too_large")
 
 
+@pytest.mark.parametrize("source", ["sendgrid", "segment"])
+def test_more_records_than_any_provider_sends_are_refused_at_once(embedded: Hooks, source: str) -> None:
+    zeros = [0] * 50_001
+    response = embedded.post(SENDERS[source]({"batch": zeros} if source == "segment" else zeros, NOW))
+    assert_problem(response, 413, "payload_too_large")
+    assert embedded.stored() == []
+
+
 def test_an_item_that_cannot_be_mapped_does_not_affect_the_others(embedded: Hooks) -> None:
     events = [{**EVENTS["sendgrid"][0], "sg_event_id": "e2", "email": None}, *EVENTS["sendgrid"]]
     response = embedded.post(senders.sendgrid(events, NOW))

@@ -325,6 +325,15 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], set[frozenset[str]]]] = {
         },
         {together("father"), together("son")},
     ),
+    "ids that lost a letter on their way join nobody": (
+        {
+            "ann": called("Ann", customer_id="k\ufffd", email="ann@mail.example"),
+            "bob": called("Bo", customer_id="k\ufffd", email="bob@mail.example"),
+            "anne": {"anonymous_id": "k\ufffd", "source": "web"},
+            "anna": {"anonymous_id": "k\ufffd", "source": "segment"},
+        },
+        {together("ann"), together("bob"), together("anne"), together("anna")},
+    ),
     "siblings at one address are two people": (
         {
             "tom": {

@@ -277,6 +277,15 @@ def test_a_value_that_nobody_can_read_does_not_cost_the_rest_of_the_batch(tracke
         assert kept["bad"]["value"] == "Z\ufffdrich"
 
 
+def test_ids_that_lost_a_letter_on_their_way_are_not_one_persons(tracker: Tracker) -> None:
+    for letter, email in ((b"\xff", b"ann@mail.example"), (b"\xfe", b"bob@mail.example")):
+        body = b'{"userId": "k' + letter + b'", "traits": {"email": "' + email + b'"}}'
+        assert tracker.send("/v1/identify", body).json() == SUCCESS
+    with tracker.service.store.read() as connection:
+        people = connection.execute(sa.select(inbox.c.profile_id)).scalars().all()
+    assert len(set(people)) == 2 and None not in people
+
+
 def test_resending_a_batch_changes_nothing(tracker: Tracker) -> None:
     others = [{**TRACK, "messageId": f"song {number}"} for number in range(3)]
     for sent_at in ("2026-07-01T12:00:00Z", "2026-07-01T12:00:05Z"):
