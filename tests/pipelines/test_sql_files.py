@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -42,6 +43,13 @@ def test_there_is_no_sql_file_that_no_room_holds() -> None:
     packages = ("cdp", "identity", "pipelines", "api")
     everywhere = {path for package in packages for path in (ROOT / package).rglob("*.sql")}
     assert everywhere == {file.path for file in sql_files()}
+
+
+def test_there_is_no_sql_file_that_nothing_runs() -> None:
+    packages = ("cdp", "identity", "pipelines", "api")
+    python = "".join(path.read_text() for package in packages for path in sorted((ROOT / package).rglob("*.py")))
+    unused = [file.name for file in sql_files() if not re.search(rf"""["'/]{file.path.stem}["']""", python)]
+    assert unused == []
 
 
 @FILES
