@@ -85,6 +85,9 @@ def evaluate(
     model: Annotated[
         str | None, typer.Option(metavar="FILE|VERSION|shipped", help="A model; trained on RECORDS by default.")
     ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Write what was resolved to this file, as CSV: record_id, cluster_id.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate the resolver against a truth that it does not see.
@@ -96,8 +99,11 @@ def evaluate(
     precision, recall and F1, the share of true entities that are exactly one cluster, and examples of the worst errors.
 
     Examples: cdp identity evaluate people.csv --truth truth.csv --json
+    · cdp identity evaluate people.csv --truth truth.csv --predictions found.csv
     · cdp identity evaluate --published --truth logs/truth.csv
     """
+    from cdp.warehouse import disk_errors
+
     if (records is None) is not of_published:
         raise UsageError("either RECORDS or --published is required, but not both")
     if of_published and model:
@@ -114,6 +120,9 @@ def evaluate(
         "evidence": evaluation.evidence(),
         "model": used,
     }
+    if predictions:
+        with disk_errors(predictions):
+            evaluation.records.select("record_id", "cluster_id").write_csv(predictions)
     if as_json:
         print_json(figures)
     else:

@@ -321,6 +321,17 @@ class TestEvaluate:
         assert document["exact_clusters"] == 0.5
         assert document["entities"] == {"predicted": 3, "true": 2}
 
+    def test_what_was_resolved_is_written(self, command: Command, tmp_path: Path) -> None:
+        records, truth = self.files(tmp_path)
+        found = tmp_path / "found.csv"
+        arguments = ("identity", "evaluate", records, "--truth", truth, "--predictions", str(found))
+        assert command(*arguments).exit_code == 0
+        rows = pl.read_csv(found, infer_schema=False)
+        assert rows.columns == ["record_id", "cluster_id"] and set(rows["record_id"]) == set("12345")
+        clusters = dict(rows.iter_rows())
+        assert clusters["1"] == clusters["2"] == clusters["3"] != clusters["4"]
+        assert command(*arguments[:-1], str(tmp_path / "nowhere" / "found.csv")).exit_code != 0
+
     def test_examples_of_the_worst_errors_are_shown(self, command: Command, tmp_path: Path) -> None:
         truth = self.TRUTH.replace("3,ann", "3,kim")
         shown = command(
